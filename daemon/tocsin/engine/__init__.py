@@ -1,0 +1,9 @@
+"""The pure middle of Tocsin: from readings to alarms, with no I/O."""
+
+from tocsin.engine.alarms import Alarm
+from tocsin.engine.engine import Engine, Watch
+from tocsin.engine.frames import FrameClock
+from tocsin.engine.outcome import Outcome, Refusal
+from tocsin.engine.readings import Readings
+
+__all__ = ["Alarm", "Engine", "FrameClock", "Outcome", "Readings", "Refusal", "Watch"]

@@ -1,0 +1,284 @@
+"""The engine: readings and time in, events out. It reads no clock, no file and no socket.
+
+The same calls give the same events, to the bit, however readings are cut into batches. Streams never mix: whatever
+happens to one depends on its own readings and on `now` alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.alarms import advance
+from tocsin.engine.conditions import ScoreAbove, Silent, Truth, judge
+from tocsin.engine.events import Event
+from tocsin.engine.frames import Assembler
+from tocsin.engine.model import ChannelKind
+from tocsin.engine.outcome import Outcome, Refusal
+from tocsin.engine.reasons import evidence, reason
+from tocsin.engine.steps import Stepper
+from tocsin.engine.streams import NEVER, StreamTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.alarms import Alarm
+    from tocsin.engine.events import Evidence, Transition
+    from tocsin.engine.frames import FrameClock
+    from tocsin.engine.model import Model
+    from tocsin.engine.readings import Readings
+    from tocsin.engine.steps import Steps
+
+_NOTHING: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One model watching streams, and what rings.
+
+    Attributes:
+        model: The step function and its clock.
+        alarms: A of them.
+        clock: When frames close.
+        max_skew_ns: A `t` further ahead of `now` is refused.
+        max_streams: More are refused.
+    """
+
+    model: Model
+    alarms: Sequence[Alarm]
+    clock: FrameClock
+    max_skew_ns: int
+    max_streams: int
+
+
+class Engine:
+    """All streams of one watch."""
+
+    def __init__(self, watch: Watch) -> None:
+        """Start with no stream at all."""
+        model = watch.model
+        self._watch = watch
+        self._assembler = Assembler(model, watch.clock)
+        self._stepper = Stepper(model)
+        self.table = StreamTable(
+            open_frames=self._assembler.open_frames,
+            channels=len(model.channels),
+            state_size=model.state_size,
+            alarms=len(watch.alarms),
+            max_streams=watch.max_streams,
+        )
+        self._column_of = {channel.name: c for c, channel in enumerate(model.channels)}
+        self._low = np.array([channel.low for channel in model.channels])  # (C,)
+        self._high = np.array([channel.high for channel in model.channels])  # (C,)
+        self._measured = np.array([channel.kind is ChannelKind.READING for channel in model.channels])  # (C,)
+        self._static = np.array([channel.kind is ChannelKind.STATIC for channel in model.channels])  # (C,)
+        self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
+
+    def apply(self, batch: Readings, now: int) -> Outcome:
+        """Take in readings that arrived up to `now`, and let time pass until `now`.
+
+        Args:
+            batch: The readings, in order of arrival; possibly none.
+            now: Nanoseconds since 1970; must not run backwards from call to call.
+
+        Returns:
+            What happened.
+        """
+        outcome = Outcome(now)
+        if len(batch):
+            rows = self.table.rows(batch.streams)[batch.stream]  # (R,)
+            values = self._values(batch)  # (R, C)
+            placed = self._admit(batch, rows, values, outcome)
+            for turn in _turns(rows[placed]):
+                at = placed[turn]
+                self._take_in(rows[at], batch.t[at], values[at], at, outcome)
+        self._let_linger(outcome)
+        self._listen(outcome)
+        return outcome
+
+    def _values(self, batch: Readings) -> NDArray[np.float64]:
+        """Arrange the batch's columns as the model's: (R, C), NaN where not carried."""
+        values = np.full((len(batch), len(self._column_of)), np.nan)
+        for source, name in enumerate(batch.channels):
+            column = self._column_of.get(name)
+            if column is not None:
+                values[:, column] = batch.values[:, source]
+        return values
+
+    def _admit(
+        self,
+        batch: Readings,
+        rows: NDArray[np.int64],
+        values: NDArray[np.float64],
+        outcome: Outcome,
+    ) -> NDArray[np.int64]:
+        """Refuse what can't be used, take static values, and return the indices of what goes into frames.
+
+        `values` loses its implausible entries on the way.
+        """
+        there = ~np.isnan(values)
+        with np.errstate(invalid="ignore"):
+            implausible = (values < self._low) | (values > self._high)
+        values[implausible] = np.nan
+        spoilt = implausible.any(axis=1) & (implausible == there).all(axis=1)  # nothing plausible is left
+        full = rows < 0
+        future = batch.t > outcome.now + self._watch.max_skew_ns
+        _refuse(outcome, Refusal.IMPLAUSIBLE, np.nonzero(implausible)[0])
+        _refuse(outcome, Refusal.TOO_MANY_STREAMS, np.flatnonzero(full))
+        _refuse(outcome, Refusal.FUTURE, np.flatnonzero(future & ~full))
+        usable = ~(spoilt | full | future)
+        if self._static.any():
+            self._take_static(rows, values, usable)
+            # A profile is no measurement: what carries static values alone makes no frame.
+            profile = there[:, self._static].any(axis=1) & ~there[:, self._measured].any(axis=1)
+            outcome.accepted += int((usable & profile).sum())
+            usable &= ~profile
+        return np.flatnonzero(usable)
+
+    def _take_static(self, rows: NDArray[np.int64], values: NDArray[np.float64], usable: NDArray[np.bool_]) -> None:
+        given = ~np.isnan(values) & self._static & usable[:, None]
+        for r, c in zip(*np.nonzero(given), strict=True):  # few: once a stream, in the order of arrival
+            self.table.static[rows[r], c] = values[r, c]
+
+    def _take_in(
+        self,
+        rows: NDArray[np.int64],
+        t: NDArray[np.int64],
+        values: NDArray[np.float64],
+        indices: NDArray[np.int64],
+        outcome: Outcome,
+    ) -> None:
+        """Take in one reading each of some streams."""
+        table, assembler = self.table, self._assembler
+        table.heard_at[rows] = outcome.now
+        passed = assembler.advance(table, rows, t)
+        self._close_up_to(rows, passed, outcome)
+        assembler.settle(table, rows, passed)
+        late = assembler.place(table, rows, t, np.where(self._measured, values, np.nan), outcome.now)
+        _refuse(outcome, Refusal.LATE, indices[late])
+        outcome.accepted += len(rows) - int(late.sum())
+        rows = rows[~late]
+        while len(rows):
+            tick, slot = assembler.oldest(table, rows)
+            ready = assembler.complete(table, rows, tick, slot)
+            rows = rows[ready]
+            self._close(rows, tick[ready], slot[ready], outcome)
+
+    def _close_up_to(self, rows: NDArray[np.int64], last: NDArray[np.int64], outcome: Outcome) -> None:
+        """Close these streams' frames with ticks up to `last` (R,), each stream's oldest first."""
+        while len(rows):
+            tick, slot = self._assembler.oldest(self.table, rows)
+            due = tick <= last
+            rows, last = rows[due], last[due]
+            self._close(rows, tick[due], slot[due], outcome)
+
+    def _close(
+        self, rows: NDArray[np.int64], tick: NDArray[np.int64], slot: NDArray[np.int64], outcome: Outcome
+    ) -> None:
+        """Close one frame each of some streams: step, judge, and let the alarms move."""
+        if not len(rows):
+            return
+        steps = self._stepper.step(self.table, rows, slot)
+        self._assembler.close(self.table, rows, tick, slot)
+        outcome.steps.append(steps)
+        for index, alarm in enumerate(self._watch.alarms):
+            if isinstance(alarm.condition, Silent):
+                continue
+            held = self.table.truth[rows, index]
+            truth = judge(alarm.condition, steps, self.table, self._watch.model.period_ns, held)
+            for i, transition in advance(self.table, index, alarm, rows, truth, steps.t):
+                outcome.events.append(self._framed_event(index, transition, steps, i, outcome.now))
+
+    def _let_linger(self, outcome: Outcome) -> None:
+        rows, last = self._assembler.lingered(self.table, outcome.now)
+        if len(rows):
+            self._close_up_to(rows, last, outcome)
+            self._assembler.settle(self.table, rows, last)
+
+    def _listen(self, outcome: Outcome) -> None:
+        """Judge silence; a stream that has fallen silent makes its other conditions unknown."""
+        table, n = self.table, len(self.table)
+        for index, alarm in enumerate(self._watch.alarms):
+            if not isinstance(alarm.condition, Silent):
+                continue
+            heard = table.heard_at[:n] != NEVER
+            silent = heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns)
+            rows = np.flatnonzero(heard & (silent != (table.truth[:n, index] == Truth.TRUE)))
+            # Not `now`: an event's time must not depend on how often somebody asked.
+            t = table.newest_t[rows] + np.where(silent[rows], alarm.condition.for_ns, 0)
+            truth = np.where(silent[rows], Truth.TRUE, Truth.FALSE).astype(np.int8)
+            for i, transition in advance(table, index, alarm, rows, truth, t):
+                outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
+            self._lose_sight(rows[silent[rows]], t[silent[rows]], outcome)
+
+    def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
+        if not len(rows):
+            return
+        unknown = np.full(len(rows), Truth.UNKNOWN, dtype=np.int8)
+        for index, alarm in enumerate(self._watch.alarms):
+            if isinstance(alarm.condition, Silent):
+                continue
+            for i, transition in advance(self.table, index, alarm, rows, unknown, t):
+                outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
+
+    def _framed_event(self, index: int, transition: Transition, steps: Steps, i: int, now: int) -> Event:
+        """Make the event of an alarm that moved in frame i."""
+        scored = isinstance(self._watch.alarms[index].condition, ScoreAbove)
+        score = None if np.isnan(steps.score[i]) else float(steps.score[i])
+        channels = evidence(self._watch.model, steps, i, scored=scored)
+        return self._event(index, transition, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
+
+    def _bare_event(self, index: int, transition: Transition, row: int, t: int, now: int) -> Event:
+        """Make the event of an alarm that moved because no frame came."""
+        return self._event(index, transition, row, t, now, None, ())
+
+    def _event(
+        self,
+        index: int,
+        transition: Transition,
+        row: int,
+        t: int,
+        now: int,
+        score: float | None,
+        channels: tuple[Evidence, ...],
+    ) -> Event:
+        alarm = self._watch.alarms[index]
+        return Event(
+            stream=self.table.names[row],
+            alarm=alarm.name,
+            transition=transition,
+            t=t,
+            raised_at=now,
+            since=int(self.table.raised_t[row, index]),
+            priority=alarm.priority,
+            category=alarm.category,
+            reason=reason(alarm.condition, transition, self._watch.model, channels, score),
+            score=score,
+            evidence=channels,
+            model=self._signature if isinstance(alarm.condition, ScoreAbove) else None,
+        )
+
+
+def _turns(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Cut readings into turns in which each stream has at most one, keeping each stream's order.
+
+    >>> [turn.tolist() for turn in _turns(np.array([7, 8, 7, 7, 8]))]
+    [[0, 1], [2, 4], [3]]
+    """
+    order = np.argsort(rows, kind="stable")
+    grouped = rows[order]
+    starts = np.flatnonzero(np.diff(grouped, prepend=-1))
+    sizes = np.diff(starts, append=len(rows))
+    nth = np.empty(len(rows), dtype=np.int64)  # of its stream's readings in this batch
+    nth[order] = np.arange(len(rows)) - np.repeat(starts, sizes)
+    by_turn = np.argsort(nth, kind="stable")
+    yield from np.split(by_turn, np.cumsum(np.bincount(nth))[:-1]) if len(rows) else ()
+
+
+def _refuse(outcome: Outcome, why: Refusal, indices: NDArray[np.int64]) -> None:
+    if len(indices):
+        outcome.refused[why] = np.concatenate([outcome.refused.get(why, _NOTHING), indices])

@@ -1,0 +1,42 @@
+"""What one call of the engine gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tocsin.engine.events import Event
+    from tocsin.engine.steps import Steps
+
+
+class Refusal(StrEnum):
+    """Why a reading, or a value of it, went no further."""
+
+    LATE = "late"  # its tick has closed; a reading delivered twice ends here too
+    FUTURE = "future"  # its `t` lies further ahead of `now` than clocks may differ
+    IMPLAUSIBLE = "implausible"  # a value beyond its channel's range; counted by value, the others stay
+    TOO_MANY_STREAMS = "too_many_streams"  # a new stream, and the table is full
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The result of `Engine.apply`.
+
+    Attributes:
+        now: Of the call.
+        events: In the order in which they happened.
+        steps: One entry a call of the model, in order.
+        accepted: How many readings were placed in a frame or taken as static values.
+        refused: (K,) indices into the batch, by why; under `IMPLAUSIBLE` an index stands once for each value.
+    """
+
+    now: int
+    events: list[Event] = field(default_factory=list)
+    steps: list[Steps] = field(default_factory=list)
+    accepted: int = 0
+    refused: dict[Refusal, NDArray[np.int64]] = field(default_factory=dict)
