@@ -5,13 +5,13 @@ This is the contract between training, which writes it, and the daemon, which re
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tocsin.engine.model import ChannelKind, Task  # noqa: TC001  (pydantic reads the annotations at run time)
+from tocsin.engine.model import ChannelKind, Task
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 

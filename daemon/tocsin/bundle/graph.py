@@ -1,0 +1,130 @@
+"""A bundle's graph as a step function.
+
+With ONNX Runtime a row's last bits depend on the number of rows and on its place among them, unless channels are
+summed by a matrix product and the number of rows is a multiple of the kernels' width. So calls are padded, on one
+thread, and `probe` refuses a graph whose bits move all the same.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime as ort
+
+from tocsin.engine.model import StepResult
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+INPUTS = ("x", "mask", "delta", "state")
+OUTPUTS = ("score", "contribution", "mean", "scale", "state")
+_PAD_TO = 16
+_PROBED_ROWS = (1, 2, 15, 16, 17, 64, 257)
+
+
+class GraphError(Exception):
+    """A graph that isn't a step function of the contract."""
+
+
+class Graph:
+    """An ONNX graph, called on any number of rows."""
+
+    def __init__(self, model: bytes) -> None:
+        """Make a session of a serialised graph.
+
+        Raises:
+            GraphError: ONNX Runtime can't read it, or its inputs and outputs have other names.
+        """
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1  # two are 2 to 4 times slower on rows this small, and move the bits
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+            raise GraphError(f"ONNX Runtime cannot read it: {str(error).splitlines()[0]}") from error
+        self._check("inputs", {entry.name: entry for entry in self._session.get_inputs()}, INPUTS)
+        self._check("outputs", {entry.name: entry for entry in self._session.get_outputs()}, OUTPUTS)
+
+    @staticmethod
+    def _check(what: str, found: dict[str, ort.NodeArg], wanted: tuple[str, ...]) -> None:
+        if missing := [name for name in wanted if name not in found]:
+            raise GraphError(f"{what} {', '.join(missing)} are missing (found: {', '.join(found) or 'none'})")
+        for name in wanted:
+            if found[name].type != "tensor(float)":
+                raise GraphError(f"{what[:-1]} {name!r} is {found[name].type} (legal: tensor(float))")
+
+    def width(self, name: str) -> int | None:
+        """Tell the second dimension of an input or output; None where the graph leaves it open."""
+        for entry in (*self._session.get_inputs(), *self._session.get_outputs()):
+            if entry.name == name:
+                last = entry.shape[-1]
+                return last if isinstance(last, int) else None
+        return None
+
+    def __call__(
+        self,
+        x: NDArray[np.float32],
+        mask: NDArray[np.float32],
+        delta: NDArray[np.float32],
+        state: NDArray[np.float32],
+    ) -> StepResult:
+        """Step N rows; see `tocsin.engine.model.StepFunction`."""
+        n = len(x)
+        feeds = {"x": _padded(x), "mask": _padded(mask), "delta": _padded(delta), "state": _padded(state)}
+        score, contribution, mean, scale, after = self._session.run(OUTPUTS, feeds)
+        return StepResult(score[:n], contribution[:n], mean[:n], scale[:n], after[:n])
+
+
+def _padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill up with zero rows to a multiple of 16."""
+    missing = -len(rows) % _PAD_TO
+    if not missing:
+        return rows
+    return np.concatenate([rows, np.zeros((missing, rows.shape[1]), dtype=np.float32)])
+
+
+def probe(graph: Graph, low: NDArray[np.float64], high: NDArray[np.float64], state_size: int) -> None:
+    """Check that a row's result depends on that row alone, to the bit.
+
+    Rows of plausible readings, some missing, are stepped with carried state: all together, shuffled, and cut into
+    several sizes.
+
+    Args:
+        graph: The step function.
+        low: (C,) the channels' lowest plausible values.
+        high: (C,) the highest.
+        state_size: S.
+
+    Raises:
+        GraphError: Some row's bits differ, or a shape is wrong.
+    """
+    random = np.random.default_rng(0)
+    n, c = max(_PROBED_ROWS), len(low)
+    state = np.zeros((n, state_size), dtype=np.float32)
+    for _ in range(3):  # the first steps from zeros exercise little of the state
+        mask = (random.random((n, c)) < 0.8).astype(np.float32)  # noqa: PLR2004  (a share of missing values)
+        x = (random.uniform(low, high, (n, c)) * mask).astype(np.float32)
+        delta = random.integers(0, 10, (n, c)).astype(np.float32)
+        try:
+            whole = graph(x, mask, delta, state)
+        except Exception as error:  # see above
+            raise GraphError(f"a step of {n} rows fails: {str(error).splitlines()[0]}") from error
+        _check_shapes(whole, n, c, state_size)
+        for size in _PROBED_ROWS:
+            chosen = random.permutation(n)[:size]
+            part = graph(x[chosen], mask[chosen], delta[chosen], state[chosen])
+            for name in OUTPUTS:
+                if getattr(part, name).tobytes() != getattr(whole, name)[chosen].tobytes():
+                    raise GraphError(f"output {name!r} of a row changes with its neighbours (seen with {size} rows)")
+        state = whole.state
+
+
+def _check_shapes(result: StepResult, n: int, c: int, s: int) -> None:
+    wanted = {"score": (n,), "contribution": (n, c), "mean": (n, c), "scale": (n, c), "state": (n, s)}
+    for name, shape in wanted.items():
+        found = getattr(result, name).shape
+        if found != shape:
+            raise GraphError(f"output {name!r} has shape {found} for {n} rows (the manifest says {shape})")

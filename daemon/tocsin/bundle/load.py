@@ -1,0 +1,104 @@
+"""Loading a bundle, and refusing one that doesn't fit."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from tocsin.bundle.graph import Graph, GraphError, probe
+from tocsin.bundle.manifest import Manifest
+from tocsin.engine.model import Channel, Model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NS_PER_S = 1_000_000_000
+
+
+class BundleError(Exception):
+    """A folder that is no usable bundle; says which, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A loaded bundle.
+
+    Attributes:
+        folder: Where it came from.
+        manifest: What it says of itself.
+        model: As the engine takes it.
+    """
+
+    folder: Path
+    manifest: Manifest
+    model: Model
+
+
+def load(folder: Path) -> Bundle:
+    """Load the bundle in a folder.
+
+    Raises:
+        BundleError: Something is missing, or the manifest, the hash, a shape or the bits don't fit.
+    """
+    manifest = _manifest(folder)
+    graph_file = folder / "model.onnx"
+    try:
+        serialised = graph_file.read_bytes()
+    except OSError as error:
+        raise BundleError(f"bundle {folder}: cannot read model.onnx: {error.strerror}") from error
+    digest = hashlib.sha256(serialised).hexdigest()
+    if digest != manifest.sha256:
+        raise BundleError(
+            f"bundle {folder}: model.onnx has sha256 {digest[:12]}…, the manifest says {manifest.sha256[:12]}…: "
+            "one of the two files is from another bundle or damaged; copy the folder again"
+        )
+    try:
+        graph = Graph(serialised)
+        for name, wanted in (("x", len(manifest.channels)), ("state", manifest.state_size)):
+            found = graph.width(name)
+            if found not in {None, wanted}:
+                raise GraphError(f"input {name!r} has {found} columns, the manifest says {wanted}")  # noqa: TRY301  (one place turns faults of the graph into faults of the bundle)
+        low = np.array([channel.low for channel in manifest.channels])
+        high = np.array([channel.high for channel in manifest.channels])
+        probe(graph, low, high, manifest.state_size)
+    except GraphError as error:
+        raise BundleError(f"bundle {folder}: model.onnx: {error}") from error
+    return Bundle(folder, manifest, _model(manifest, graph))
+
+
+def _manifest(folder: Path) -> Manifest:
+    try:
+        text = (folder / "manifest.json").read_bytes()
+    except OSError as error:
+        raise BundleError(f"bundle {folder}: cannot read manifest.json: {error.strerror}") from error
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(str(part) for part in fault['loc']) or 'manifest'}: {fault['msg']}" for fault in error.errors()
+        )
+        raise BundleError(f"bundle {folder}: manifest.json: {faults}") from error
+
+
+def _model(manifest: Manifest, graph: Graph) -> Model:
+    return Model(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=manifest.sha256,
+        task=manifest.task,
+        channels=tuple(
+            Channel(channel.name, channel.unit, channel.low, channel.high, channel.kind, channel.expected)
+            for channel in manifest.channels
+        ),
+        period_ns=round(manifest.period_s * _NS_PER_S),
+        state_size=manifest.state_size,
+        warm_up_ticks=manifest.warm_up_ticks,
+        max_gap_ticks=manifest.max_gap_ticks,
+        delta_cap_s=manifest.delta_cap_s,
+        threshold=manifest.calibration.threshold,
+        step=graph,
+    )
