@@ -1,0 +1,59 @@
+"""What was refused, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+DETAIL_CHARACTERS = 120
+TOPIC_CHARACTERS = 200
+
+
+class RejectReason(StrEnum):
+    """Why a message, an element of one, or a value was refused. They are labels of a metric: keep them few."""
+
+    TOPIC = "topic"  # no source's template matches, or a level can't be part of a stream's name
+    TOO_LARGE = "too_large"  # refused before it was parsed
+    NOT_JSON = "not_json"
+    WRONG_SHAPE = "wrong_shape"  # JSON, but no object nor array of objects
+    WRONG_TYPE = "wrong_type"  # a value that is neither a number nor null; text that looks like a number too
+    NOT_FINITE = "not_finite"  # NaN, Infinity, 1e999
+    EMPTY = "empty"  # none of the source's fields, nor a time
+    TIME = "time"  # unreadable, missing where it can't be replaced, or out of bounds
+    IMPLAUSIBLE = "implausible"  # one value outside its channel's range; the rest of the reading stays
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One refusal.
+
+    Attributes:
+        reason: Why.
+        topic: Where it came from, made safe for a log.
+        stream: Whose it would have been; None if not even that is known.
+        detail: The value that was wrong, made safe for a log and short.
+    """
+
+    reason: RejectReason
+    topic: str
+    stream: str | None
+    detail: str
+
+    @classmethod
+    def of(cls, reason: RejectReason, topic: str, stream: str | None, detail: str) -> Reject:
+        """Make one from text that came from outside."""
+        return cls(reason, printable(topic, TOPIC_CHARACTERS), stream, printable(detail, DETAIL_CHARACTERS))
+
+
+def printable(text: str, characters: int) -> str:
+    r"""Make text from outside safe for one line of a log.
+
+    >>> printable("bed\n1\x1b[31m", 120)
+    'bed\\n1\\x1b[31m'
+    >>> printable("abcdef", 4)
+    'abc…'
+    """
+    # Cut first: escaping a payload of 64 KiB to keep 120 characters would be work for nothing.
+    cut = text[: characters + 1]
+    safe = cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return safe if len(safe) <= characters else safe[: characters - 1] + "…"
