@@ -1,0 +1,107 @@
+"""The YAML file itself: its text, and on which line each value stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong in a configuration.
+
+    Attributes:
+        place: File and line.
+        path: Keys from the top, joined by dots; empty for the file as a whole.
+        message: What is wrong, and what is legal.
+    """
+
+    place: str
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        """One line: where, what, why."""
+        return f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
+
+
+class DocumentError(Exception):
+    """A file that can't be read as YAML."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Carry the fault."""
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A parsed YAML file.
+
+    Attributes:
+        file: Where it came from.
+        content: Mappings, sequences and scalars.
+    """
+
+    file: Path
+    content: dict[str, Any]
+
+    def fault(self, path: Sequence[str | int], message: str) -> Fault:
+        """Make a fault at the line of the value at `path`, or of the nearest one above it."""
+        return Fault(f"{self.file}:{self._line(path)}", ".".join(str(part) for part in path), message)
+
+    def value(self, path: Sequence[str | int]) -> object:
+        """Look up the value at `path`; None where the file has none."""
+        node: object = self.content
+        for part in path:
+            if isinstance(node, CommentedMap):
+                node = node.get(part)
+            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+                node = node[part]
+            else:
+                return None
+        return node
+
+    def _line(self, path: Sequence[str | int]) -> int:
+        node: object = self.content
+        line = node.lc.line if isinstance(node, CommentedBase) else 0
+        for part in path:
+            if isinstance(node, CommentedMap) and part in node:
+                line = node.lc.key(part)[0]
+            elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+                line = node.lc.item(part)[0]
+            else:
+                break
+            node = node[part]
+        return int(line) + 1
+
+
+def read(file: Path) -> Document:
+    """Parse a YAML 1.2 file.
+
+    Raises:
+        DocumentError: It can't be read, isn't YAML, names a key twice, or isn't a mapping.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DocumentError(Fault(str(file), "", f"cannot be read: {error.strerror}")) from error
+    except UnicodeDecodeError as error:
+        raise DocumentError(Fault(str(file), "", f"is not UTF-8: byte {error.start}")) from error
+    try:
+        content = YAML(typ="rt").load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = str(error.problem or error.context or "not YAML").splitlines()[0]
+        raise DocumentError(Fault(f"{file}:{line}", "", problem)) from error
+    if not isinstance(content, CommentedMap):
+        raise DocumentError(Fault(str(file), "", "is not a mapping of keys to values"))
+    return Document(file, content)

@@ -1,0 +1,200 @@
+"""What may stand in the configuration.
+
+Unknown keys are refused. Durations are seconds, as the names say (`_s`), or a number with a unit (`"2 min"`). Every
+value can be given by the environment too, `TOCSIN_BROKER__HOST` for `broker.host`, and the environment wins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tocsin.config.durations import Seconds
+from tocsin.engine.events import Category, Priority
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+class Tls(Section):
+    """Encryption to the broker."""
+
+    ca_file: Path | None = Field(default=None, description="Certificates to trust; the system's where it is left out.")
+    cert_file: Path | None = Field(default=None, description="The daemon's own certificate.")
+    key_file: Path | None = Field(default=None, description="Its private key.")
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together: give both or none")
+        return self
+
+
+class Broker(Section):
+    """The MQTT broker."""
+
+    host: str = Field(default="localhost", min_length=1)
+    port: Port = 1883
+    version: Literal["5", "3.1.1"] = Field(default="5", description="Of MQTT.")
+    client_id: str = Field(
+        default="tocsin", min_length=1, max_length=64, description="Keeps the session: one daemon, one id."
+    )
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = Field(default=None, description="A file that holds the password and nothing else.")
+    tls: Tls | None = None
+    keepalive_s: Seconds = 30.0
+    session_expiry_s: Seconds = Field(default=3600.0, description="How long the broker queues while we are away.")
+    receive_maximum: int = Field(default=1000, ge=1, le=65535, description="Unacknowledged messages in flight.")
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file exclude each other: keep one")
+        if self.username is None and (self.password or self.password_file):
+            raise ValueError("a password needs a username")
+        return self
+
+
+class SourceEntry(Section):
+    """Readings that come over one topic template."""
+
+    topic: str = Field(description="With captures, such as vitals/{ward}/{bed}.")
+    stream: str | None = Field(
+        default=None, description="What a stream is called, from the captures; all of them joined by / if left out."
+    )
+    watch: Name | None = Field(default=None, description="Which watch takes them; needed where there are several.")
+    qos: Literal[0, 1] = 1
+    format: Literal["json"] = "json"
+    time: str | None = Field(
+        default="t",
+        description="The field that says when a reading was taken: seconds, milli-, micro- or nanoseconds since 1970, "
+        "or ISO 8601. null: the time of arrival.",
+    )
+    channels: dict[Name, str] | None = Field(
+        default=None, description="Channel to payload field; the model's channels under their own names if left out."
+    )
+    max_payload_bytes: int = Field(default=65536, ge=1, le=16_777_216, description="A longer body is refused unread.")
+
+
+class Score(Section):
+    """The model's score against a threshold."""
+
+    threshold: float | None = Field(default=None, description="The bundle's own operating point if left out.")
+
+
+class Limit(Section):
+    """A channel's value against a limit."""
+
+    channel: Name
+    limit: float = Field(description="In the channel's unit.")
+    deadband: float = Field(default=0.0, ge=0, description="How far it must come back before the alarm can clear.")
+
+
+class Missing(Section):
+    """A channel that is not measured while others are."""
+
+    channel: Name
+    for_s: Seconds
+
+
+class Silence(Section):
+    """A stream of which nothing is heard at all."""
+
+    for_s: Seconds
+
+
+CONDITIONS = ("anomaly", "probability", "above", "below", "absent", "silent")
+
+
+class AlarmEntry(Section):
+    """One alarm: exactly one condition, and how it is told."""
+
+    anomaly: Score | None = Field(default=None, description="The reading surprises a `forecast` model.")
+    probability: Score | None = Field(default=None, description="An `alarm` model's probability of its event.")
+    above: Limit | None = None
+    below: Limit | None = None
+    absent: Missing | None = None
+    silent: Silence | None = None
+    priority: Priority = Priority.MEDIUM
+    category: Category | None = Field(
+        default=None, description="technical for absent and silent, physiological otherwise, if left out."
+    )
+    on_delay_s: Seconds = Field(default=0.0, description="The condition must hold for so long, in the readings' time.")
+    off_delay_s: Seconds = Field(default=0.0, description="It must have ceased for so long.")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        given = [name for name in CONDITIONS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"{' and '.join(given) or 'no condition'} given (legal: exactly one of {', '.join(CONDITIONS)})"
+            )
+        if self.silent is not None and (self.on_delay_s or self.off_delay_s):
+            raise ValueError("a silent alarm has no delays: set silent.for_s")
+        return self
+
+
+class WatchEntry(Section):
+    """One model watching streams, and what rings."""
+
+    model: str = Field(description="A bundle's folder, or NAME/VERSION of a shipped one.")
+    clock: Literal["wall", "event"] = Field(
+        default="wall", description="wall for live streams; event for recordings: now is the newest reading's time."
+    )
+    lateness_s: Seconds = Field(default=0.0, description="How long a tick waits for readings out of order.")
+    linger_s: Seconds | None = Field(
+        default=None, description="How long an incomplete frame waits for its missing channels; one tick if left out."
+    )
+    max_skew_s: Seconds = Field(default=5.0, description="A reading further ahead of the clock is refused.")
+    max_streams: int = Field(default=10_000, ge=1, le=1_000_000)
+    alarms: dict[Name, AlarmEntry] = Field(min_length=1)
+
+
+class Publish(Section):
+    """Where alarms go."""
+
+    base: str = Field(default="tocsin", pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", description="Prefix of every topic.")
+    scores: bool = Field(default=False, description="Publish every frame's score, values and expected band.")
+
+
+class Http(Section):
+    """Metrics and health."""
+
+    host: str = "127.0.0.1"
+    port: Port = Field(default=9464, description="0 takes a free one.")
+
+
+class Config(BaseSettings):
+    """tocsin.yaml."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="TOCSIN_", env_nested_delimiter="__", validate_default=True
+    )
+
+    broker: Broker = Broker()
+    sources: list[SourceEntry] = Field(min_length=1)
+    watches: dict[Name, WatchEntry] = Field(min_length=1)
+    publish: Publish = Publish()
+    http: Http = Http()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  (pydantic-settings calls with these names)
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file."""
+        return env_settings, init_settings
