@@ -44,14 +44,12 @@ class Watch:
         model: The step function and its clock.
         alarms: A of them.
         clock: When frames close.
-        max_skew_ns: A `t` further ahead of `now` is refused.
         max_streams: More are refused.
     """
 
     model: Model
     alarms: Sequence[Alarm]
     clock: FrameClock
-    max_skew_ns: int
     max_streams: int
 
 
@@ -126,11 +124,9 @@ class Engine:
         values[implausible] = np.nan
         spoilt = implausible.any(axis=1) & (implausible == there).all(axis=1)  # nothing plausible is left
         full = rows < 0
-        future = batch.t > outcome.now + self._watch.max_skew_ns
         _refuse(outcome, Refusal.IMPLAUSIBLE, np.nonzero(implausible)[0])
         _refuse(outcome, Refusal.TOO_MANY_STREAMS, np.flatnonzero(full))
-        _refuse(outcome, Refusal.FUTURE, np.flatnonzero(future & ~full))
-        usable = ~(spoilt | full | future)
+        usable = ~(spoilt | full)
         if self._static.any():
             self._take_static(rows, values, usable)
             # A profile is no measurement: what carries static values alone makes no frame.

@@ -18,7 +18,6 @@ class Refusal(StrEnum):
     """Why a reading, or a value of it, went no further."""
 
     LATE = "late"  # its tick has closed; a reading delivered twice ends here too
-    FUTURE = "future"  # its `t` lies further ahead of `now` than clocks may differ
     IMPLAUSIBLE = "implausible"  # a value beyond its channel's range; counted by value, the others stay
     TOO_MANY_STREAMS = "too_many_streams"  # a new stream, and the table is full
 

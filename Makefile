@@ -1,0 +1,51 @@
+# Two commands for a newcomer: `make demo` and `make test`. The rest is for developers.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test setup setup-demo lint types check-docs format clean
+
+help:  ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+
+demo: $(VENV)/.demo  ## Watch a simulated ward for yourself; ARGS='--duration 75 --no-board' are passed on
+	@exec $(BIN)/tocsin demo $(ARGS)
+
+test: $(VENV)/.dev  ## Everything that is checked: lint, types, tests
+	@scripts/system-packages
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev  ## Lint alone
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(VENV)/.dev  ## Types alone
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## Format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+setup: $(VENV)/.dev  ## Make .venv with everything a developer needs
+
+$(VENV)/.made:
+	@PYTHON=$(PYTHON) scripts/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing Tocsin into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing Tocsin with its training and development tools into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,training,dev]'
+	@touch $@ $(VENV)/.demo
+
+clean:  ## Remove what the commands made
+	rm -rf $(VENV) build dist runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

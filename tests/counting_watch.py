@@ -1,0 +1,62 @@
+"""A tiny watch to test the engine with: a model whose every number can be worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tocsin.engine import Alarm, Engine, FrameClock, Watch
+from tocsin.engine.conditions import Condition
+from tocsin.engine.events import Category, Priority
+from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
+
+S = 1_000_000_000
+START = 1_700_000_000 * S
+
+CHANNELS = (
+    Channel("hr", "/min", 0, 300),
+    Channel("spo2", "%", 0, 100),
+    Channel("age", "a", 0, 120, ChannelKind.STATIC),
+    Channel("hours", "h", 0, 100_000, ChannelKind.CLOCK),
+)
+
+
+def counting_step(x, mask, delta, state):
+    """Score: the mean of the observed readings. State: how many steps, and the deltas last seen."""
+    after = state.copy()
+    after[:, 0] += 1
+    after[:, 1:] = delta
+    observed = mask[:, :2].sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        score = ((x * mask)[:, :2].sum(axis=1) / observed).astype(np.float32)
+    return StepResult(score, x * mask, x, np.ones_like(x), after)
+
+
+def alarm(name: str, condition: Condition, *, on_delay_s: float = 0, off_delay_s: float = 0) -> Alarm:
+    return Alarm(name, condition, Priority.HIGH, Category.PHYSIOLOGICAL, round(on_delay_s * S), round(off_delay_s * S))
+
+
+def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step) -> Model:
+    return Model(
+        name="counting",
+        version="1",
+        sha256="0" * 64,
+        task=Task.FORECAST,
+        channels=CHANNELS,
+        period_ns=S,
+        state_size=5,
+        warm_up_ticks=warm_up_ticks,
+        max_gap_ticks=max_gap_ticks,
+        delta_cap_s=30.0,
+        threshold=100.0,
+        step=step,
+    )
+
+
+def engine(*alarms: Alarm, lateness_s: float = 0, linger_s: float = 1, max_streams: int = 100, **of_model) -> Engine:
+    clock = FrameClock(round(lateness_s * S), round(linger_s * S))
+    return Engine(Watch(model(**of_model), alarms, clock, max_streams))
+
+
+def happened(outcomes):
+    """The sequence by which two runs are compared."""
+    return [(e.stream, e.alarm, e.transition.value, (e.t - START) / S) for o in outcomes for e in o.events]

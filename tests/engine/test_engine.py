@@ -1,0 +1,197 @@
+"""The engine as an observer sees it: exact events for exact readings."""
+
+from __future__ import annotations
+
+import numpy as np
+from counting_watch import START, S, alarm, counting_step, engine, happened
+
+from tocsin.engine import Readings, Refusal
+from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
+
+HR, SPO2, AGE, HOURS = range(4)
+
+
+def reading(stream="bed", at=0.0, **values):
+    return (stream, START + round(at * S), values)
+
+
+def apply(watching, *readings, now=None):
+    batch = Readings.of(readings)
+    return watching.apply(batch, int(batch.t.max()) if now is None else START + round(now * S))
+
+
+def let_pass(watching, *, until):
+    return watching.apply(Readings.of([]), START + round(until * S))
+
+
+def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
+    watching = engine(alarm("hr-high", Above(HR, 120, 5)))
+    values = [100, 121, 119, 116, 115, 114.9, 100]
+    outcomes = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
+    assert happened(outcomes) == [("bed", "hr-high", "raise", 1), ("bed", "hr-high", "clear", 5)]
+    raised = outcomes[1].events[0]
+    assert raised.reason == "hr 121 /min is above 120"
+    assert raised.since == START + S
+
+
+def test_a_low_limit_waits_for_its_on_delay():
+    watching = engine(alarm("spo2-low", Below(SPO2, 90, 0), on_delay_s=3))
+    outcomes = [apply(watching, reading(at=k, hr=80, spo2=85)) for k in range(5)]
+    assert happened(outcomes) == [("bed", "spo2-low", "raise", 3)]
+
+
+def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)), linger_s=0.5)
+    outcomes = [
+        apply(watching, reading(at=0, hr=130, spo2=97)),
+        apply(watching, reading(at=1, spo2=97)),
+        apply(watching, reading(at=2, hr=131, spo2=97)),
+        apply(watching, reading(at=3, hr=90, spo2=97)),
+    ]
+    assert happened(outcomes) == [
+        ("bed", "hr-high", "raise", 0),
+        ("bed", "hr-high", "uncertain", 1),
+        ("bed", "hr-high", "certain", 2),
+        ("bed", "hr-high", "clear", 3),
+    ]
+
+
+def test_the_score_names_its_channels():
+    watching = engine(alarm("odd", ScoreAbove(95)))
+    apply(watching, reading(at=0, hr=80, spo2=97))
+    (event,) = apply(watching, reading(at=1, hr=130, spo2=97)).events
+    assert event.score == 113.5
+    assert event.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
+    assert event.model == "counting/1 000000000000"
+    assert [e.channel for e in event.evidence] == ["hr", "spo2"]
+
+
+def test_while_warming_up_the_score_is_unknown_and_limits_work():
+    watching = engine(alarm("odd", ScoreAbove(95)), alarm("hr-high", Above(HR, 120, 0)), warm_up_ticks=2)
+    outcomes = [apply(watching, reading(at=k, hr=130, spo2=97)) for k in range(4)]
+    assert happened(outcomes) == [("bed", "hr-high", "raise", 0), ("bed", "odd", "raise", 2)]
+    assert np.isnan(outcomes[0].steps[0].score).all()
+
+
+def test_silence_rings_once_and_makes_what_was_up_uncertain():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
+    outcomes = [apply(watching, reading(at=0, hr=130, spo2=97), now=0)]
+    outcomes += [let_pass(watching, until=k) for k in (5, 9.5, 17, 18)]
+    outcomes.append(apply(watching, reading(at=20, hr=80, spo2=97), now=20))
+    assert happened(outcomes) == [
+        ("bed", "hr-high", "raise", 0),
+        ("bed", "silent", "raise", 10),
+        ("bed", "hr-high", "uncertain", 10),
+        ("bed", "hr-high", "clear", 20),
+        ("bed", "silent", "clear", 20),
+    ]
+
+
+def test_an_absent_channel_rings_while_the_others_go_on():
+    watching = engine(alarm("no-spo2", Absent(SPO2, 3 * S)))
+    outcomes = [apply(watching, reading(at=k, hr=80, **({} if 1 <= k < 6 else {"spo2": 97}))) for k in range(8)]
+    # A frame that lacks an expected channel closes when the next tick begins.
+    assert happened(outcomes) == [("bed", "no-spo2", "raise", 3), ("bed", "no-spo2", "clear", 6)]
+
+
+def test_readings_of_one_tick_share_a_frame_and_the_newest_value_stays():
+    watching = engine()
+    apply(watching, reading(at=0.1, hr=80), reading(at=0.6, hr=90), reading(at=0.3, hr=70))
+    outcome = apply(watching, reading(at=0.9, spo2=97))
+    (steps,) = outcome.steps
+    assert steps.x[0, :2].tolist() == [90, 97]
+    assert steps.t.tolist() == [START + round(0.9 * S)]
+
+
+def test_a_complete_frame_closes_at_once_and_an_incomplete_one_lingers():
+    watching = engine(linger_s=0.5)
+    assert len(apply(watching, reading(at=0, hr=80, spo2=97)).steps) == 1
+    assert apply(watching, reading(at=1, hr=80), now=1).steps == []
+    assert let_pass(watching, until=1.4).steps == []
+    (steps,) = let_pass(watching, until=1.5).steps
+    assert steps.mask[0].tolist() == [1, 0, 0, 1]
+
+
+def test_out_of_order_within_lateness_is_put_right():
+    watching = engine(lateness_s=2)
+    order = [0, 2, 1, 4, 3, 5, 6]
+    outcomes = [apply(watching, reading(at=k, hr=80 + k, spo2=97)) for k in order]
+    seen = [(x - 80) for o in outcomes for steps in o.steps for x in steps.x[:, HR]]
+    assert seen == [0, 1, 2, 3, 4, 5, 6]
+    assert not any(o.refused for o in outcomes)
+
+
+def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
+    watching = engine()
+    apply(watching, reading(at=5, hr=80, spo2=97))
+    before = watching.table.state.copy()
+    for again in (reading(at=5, hr=80, spo2=97), reading(at=3, hr=200, spo2=50)):
+        outcome = apply(watching, again)
+        assert outcome.refused[Refusal.LATE].tolist() == [0]
+        assert outcome.accepted == 0
+    assert (watching.table.state == before).all()
+
+
+def test_an_implausible_value_is_left_out_and_a_reading_of_nothing_else_makes_no_frame():
+    watching = engine(linger_s=0.5)
+    outcome = apply(watching, reading(at=0, hr=1e300, spo2=97), now=1)
+    assert outcome.refused[Refusal.IMPLAUSIBLE].tolist() == [0]
+    (steps,) = let_pass(watching, until=2).steps
+    assert steps.mask[0].tolist() == [0, 1, 0, 1]
+    outcome = apply(watching, reading(at=1, hr=-1), now=3)
+    assert outcome.accepted == 0
+    assert let_pass(watching, until=9).steps == []
+
+
+def test_a_reading_without_values_makes_a_frame():
+    watching = engine(linger_s=0.5)
+    apply(watching, reading(at=0))
+    (steps,) = let_pass(watching, until=1).steps
+    assert steps.mask[0].tolist() == [0, 0, 0, 1]
+    assert np.isnan(steps.score).all()
+
+
+def test_static_values_stay_and_make_no_frame():
+    watching = engine()
+    assert apply(watching, reading(at=0, age=71)).steps == []
+    for k in (1, 2):
+        (steps,) = apply(watching, reading(at=k, hr=80, spo2=97)).steps
+        assert steps.x[0, AGE] == 71
+        assert steps.mask[0, AGE] == 1
+
+
+def test_the_clock_channel_counts_hours_from_the_first_frame():
+    watching = engine(max_gap_ticks=10**6)
+    apply(watching, reading(at=0, hr=80, spo2=97))
+    (steps,) = apply(watching, reading(at=5400, hr=80, spo2=97)).steps
+    assert steps.x[0, HOURS] == 1.5
+
+
+def test_delta_counts_from_the_last_observation_and_is_capped():
+    deltas = []
+
+    def step(x, mask, delta, state):
+        deltas.append(delta[0, :2].tolist())
+        return counting_step(x, mask, delta, state)
+
+    watching = engine(step=step, linger_s=0)
+    for k, values in ((0, {"hr": 80}), (1, {"hr": 80}), (4, {"hr": 80, "spo2": 97}), (5, {"spo2": 97}), (50, {})):
+        apply(watching, reading(at=k, **values))
+    assert deltas == [[0, 0], [1, 1], [3, 4], [1, 1], [30, 30]]
+
+
+def test_a_long_gap_resets_the_state_and_warms_up_again():
+    watching = engine(alarm("odd", ScoreAbove(50)), warm_up_ticks=1, max_gap_ticks=60)
+    for k in (0, 1, 61):
+        apply(watching, reading(at=k, hr=80, spo2=97))
+    assert watching.table.state[0, 0] == 3
+    (steps,) = apply(watching, reading(at=122, hr=80, spo2=97)).steps
+    assert watching.table.state[0, 0] == 1
+    assert np.isnan(steps.score[0])
+
+
+def test_more_streams_than_allowed_are_refused_and_the_others_go_on():
+    watching = engine(max_streams=2)
+    outcome = apply(watching, *(reading(f"bed-{k}", hr=80, spo2=97) for k in range(4)))
+    assert outcome.refused[Refusal.TOO_MANY_STREAMS].tolist() == [2, 3]
+    assert outcome.accepted == 2
