@@ -1,0 +1,1 @@
+"""What the daemon tells over HTTP: its metrics, and whether it is well."""

@@ -1,0 +1,209 @@
+"""The daemon's metrics, in a registry of their own.
+
+No label names a stream: a ward has hundreds, a plant thousands, and what concerns one of them is an alarm's business.
+Everything that can be counted stands there from the start, at 0: a rate over a series that begins with its first
+error never shows that error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from tocsin.codec.reject import RejectReason
+from tocsin.engine.events import Category, Event, Priority, Transition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from prometheus_client import Metric
+
+    from tocsin.codec.reject import Reject
+    from tocsin.engine.model import Model
+
+_BATCH_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
+_APPLY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
+_LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFigures:
+    """What the connection to the broker shows; totals since the daemon started.
+
+    Attributes:
+        connected: Whether it is up.
+        connects_total: How often the broker accepted.
+        inbox_messages: How many received messages wait.
+        inbox_dropped_total: How many were dropped.
+        outbox_messages: How many wait to be published.
+        outbox_dropped_total: How many never will be.
+    """
+
+    connected: bool
+    connects_total: int
+    inbox_messages: int
+    inbox_dropped_total: int
+    outbox_messages: int
+    outbox_dropped_total: int
+
+
+class _Total:
+    """A counter that follows a total which somebody else keeps."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._last = 0
+
+    def follow(self, total: int) -> None:
+        self._counter.inc(max(0, total - self._last))
+        self._last = total
+
+
+class _WithoutCreated:
+    """A registry without the time at which each counter was made: as many series again, which say one thing."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        for metric in self._registry.collect():
+            metric.samples = [sample for sample in metric.samples if not sample.name.endswith("_created")]
+            yield metric
+
+
+class Metrics:
+    """Every metric, and the registry that renders them."""
+
+    def __init__(self, version: str, models: Iterable[Model], alarms: Iterable[tuple[str, Priority, Category]]) -> None:
+        """Create every series at 0.
+
+        Args:
+            version: The daemon's.
+            models: The models that are loaded.
+            alarms: Name, priority and category of those that are configured.
+        """
+        self._registry = registry = CollectorRegistry()
+        self._messages = Counter("tocsin_messages_received_total", "Messages received.", registry=registry)
+        self._readings = Counter("tocsin_readings_accepted_total", "Readings decoded and accepted.", registry=registry)
+        self._rejected = Counter(
+            "tocsin_rejects_total", "Messages, elements or values refused, by reason.", ["reason"], registry=registry
+        )
+        self._steps = Counter(
+            "tocsin_frames_stepped_total", "Frames closed and stepped through a model.", ["model"], registry=registry
+        )
+        self._batch = Histogram(
+            "tocsin_batch_messages", "Messages in a batch.", buckets=_BATCH_BUCKETS, registry=registry
+        )
+        self._apply = Histogram(
+            "tocsin_apply_duration_seconds",
+            "Time the engine took for a batch.",
+            buckets=_APPLY_BUCKETS_S,
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "tocsin_event_latency_seconds",
+            "Time from the arrival of the message that closed a frame to the event's being handed to the broker.",
+            buckets=_LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self._events = Counter(
+            "tocsin_events_total",
+            "Transitions of alarms.",
+            ["alarm", "transition", "priority", "category"],
+            registry=registry,
+        )
+        self._active = Gauge("tocsin_alarms_active", "Alarms that are up.", ["priority", "category"], registry=registry)
+        self._streams = Gauge("tocsin_streams", "Streams that the engine knows.", registry=registry)
+        self._warming_up = Gauge(
+            "tocsin_streams_warming_up", "Streams whose score is still unknown.", registry=registry
+        )
+        self._connected = Gauge(
+            "tocsin_mqtt_connected", "Whether the connection to the broker is up (1) or not (0).", registry=registry
+        )
+        self._connects = _Total(
+            Counter("tocsin_mqtt_connects_total", "Connections that the broker accepted.", registry=registry)
+        )
+        self._inbox = Gauge("tocsin_mqtt_inbox_messages", "Received messages that wait.", registry=registry)
+        self._outbox = Gauge(
+            "tocsin_mqtt_outbox_messages", "Messages that wait to be published or acknowledged.", registry=registry
+        )
+        dropped = Counter("tocsin_mqtt_dropped_total", "Messages dropped, by queue.", ["queue"], registry=registry)
+        self._inbox_dropped = _Total(dropped.labels("inbox"))
+        self._outbox_dropped = _Total(dropped.labels("outbox"))
+
+        Gauge("tocsin_build_info", "The daemon's version.", ["version"], registry=registry).labels(version).set(1)
+        self._model_info = Gauge(
+            "tocsin_model_info", "The models that are loaded.", ["name", "version", "sha256"], registry=registry
+        )
+        for reason in RejectReason:
+            self._rejected.labels(reason)
+        for priority in Priority:
+            for category in Category:
+                self._active.labels(priority, category)
+        for alarm, priority, category in alarms:
+            for transition in Transition:
+                self._events.labels(alarm, transition, priority, category)
+        for model in models:
+            self._steps.labels(f"{model.name}/{model.version}")
+            self._model_info.labels(model.name, model.version, model.sha256).set(1)
+
+    def batch(self, *, messages: int, readings: int, rejects: Iterable[Reject]) -> None:
+        """Count a batch that was decoded."""
+        self._messages.inc(messages)
+        self._readings.inc(readings)
+        self._batch.observe(messages)
+        for reject in rejects:
+            self._rejected.labels(reject.reason).inc()
+
+    def applied(self, duration_s: float) -> None:
+        """Observe how long the engine took for a batch."""
+        self._apply.observe(duration_s)
+
+    def stepped(self, model: str, frames: int) -> None:
+        """Count frames.
+
+        Args:
+            model: `name/version`.
+            frames: How many were stepped.
+        """
+        self._steps.labels(model).inc(frames)
+
+    def event(self, event: Event, latency_s: float | None) -> None:
+        """Count an event.
+
+        Args:
+            event: It.
+            latency_s: From the arrival of its message to now; None if no message caused it, such as a silence.
+        """
+        self._events.labels(event.alarm, event.transition, event.priority, event.category).inc()
+        if latency_s is not None:
+            self._latency.observe(latency_s)
+
+    def active_alarms(self, counts: dict[tuple[Priority, Category], int]) -> None:
+        """Show how many alarms are up; what isn't named is 0."""
+        for priority in Priority:
+            for category in Category:
+                self._active.labels(priority, category).set(counts.get((priority, category), 0))
+
+    def streams(self, *, known: int, warming_up: int) -> None:
+        """Show how many streams there are."""
+        self._streams.set(known)
+        self._warming_up.set(warming_up)
+
+    def connection(self, figures: ConnectionFigures) -> None:
+        """Show how the connection is."""
+        self._connected.set(1 if figures.connected else 0)
+        self._connects.follow(figures.connects_total)
+        self._inbox.set(figures.inbox_messages)
+        self._inbox_dropped.follow(figures.inbox_dropped_total)
+        self._outbox.set(figures.outbox_messages)
+        self._outbox_dropped.follow(figures.outbox_dropped_total)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes, in `CONTENT_TYPE`."""
+        return generate_latest(_WithoutCreated(self._registry))
