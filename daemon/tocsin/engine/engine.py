@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.alarms import advance
+from tocsin.engine.alarms import State, advance
 from tocsin.engine.conditions import ScoreAbove, Silent, Truth, judge
 from tocsin.engine.events import Event
 from tocsin.engine.frames import Assembler
@@ -76,6 +76,20 @@ class Engine:
         self._static = np.array([channel.kind is ChannelKind.STATIC for channel in model.channels])  # (C,)
         self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
 
+    @property
+    def alarms(self) -> Sequence[Alarm]:
+        """The alarms that every stream has."""
+        return self._watch.alarms
+
+    def alarms_up(self) -> list[tuple[Alarm, int]]:
+        """Count the streams in which each alarm is up."""
+        up = (self.table.alarm_state[: len(self.table)] != State.NORMAL).sum(axis=0)  # (A,)
+        return list(zip(self._watch.alarms, up.tolist(), strict=True))
+
+    def warming_up(self) -> int:
+        """Count the streams whose score is unknown because they have just begun."""
+        return int((self.table.frames[: len(self.table)] <= self._watch.model.warm_up_ticks).sum())
+
     def apply(self, batch: Readings, now: int) -> Outcome:
         """Take in readings that arrived up to `now`, and let time pass until `now`.
 
@@ -90,7 +104,7 @@ class Engine:
         if len(batch):
             rows = self.table.rows(batch.streams)[batch.stream]  # (R,)
             values = self._values(batch)  # (R, C)
-            placed = self._admit(batch, rows, values, outcome)
+            placed = self._admit(rows, values, outcome)
             for turn in _turns(rows[placed]):
                 at = placed[turn]
                 self._take_in(rows[at], batch.t[at], values[at], at, outcome)
@@ -109,7 +123,6 @@ class Engine:
 
     def _admit(
         self,
-        batch: Readings,
         rows: NDArray[np.int64],
         values: NDArray[np.float64],
         outcome: Outcome,

@@ -1,0 +1,184 @@
+"""From a checked configuration to the parts that run: everything that can fail does so here, before a socket opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
+from tocsin.codec.topics import TopicTemplate
+from tocsin.config.schema import CONDITIONS
+from tocsin.engine import Alarm, Engine, FrameClock, Watch
+from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
+from tocsin.engine.events import Category
+from tocsin.engine.model import ChannelKind
+from tocsin.mqtt.alarm_messages import status_payload
+from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.bundle import Bundle
+    from tocsin.config import Config
+    from tocsin.config.schema import AlarmEntry, Broker, SourceEntry, WatchEntry
+    from tocsin.engine import Outcome, Readings
+    from tocsin.engine.model import Model
+
+_NS_PER_S = 1_000_000_000
+
+
+class Station:
+    """One watch at work: its engine, and the clock that its `now` comes from."""
+
+    def __init__(self, name: str, engine: Engine, model: Model, *, clock_is_event: bool) -> None:
+        """Start at the beginning of time.
+
+        Args:
+            name: Of the watch.
+            engine: Its streams.
+            model: Its model.
+            clock_is_event: Whether `now` is the newest reading's time, as for recordings, or the wall's.
+        """
+        self.name = name
+        self.engine = engine
+        self.model = model
+        self._clock_is_event = clock_is_event
+        self._newest_t = 0
+
+    def apply(self, readings: Readings, wall_now: int) -> Outcome:
+        """Let the engine take in readings at its own `now`."""
+        if not self._clock_is_event:
+            return self.engine.apply(readings, wall_now)
+        if len(readings):
+            self._newest_t = max(self._newest_t, int(readings.t.max()))
+        return self.engine.apply(readings, self._newest_t)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One source at work: its messages are decoded here and go to a station."""
+
+    decoder: Decoder
+    station: Station
+    qos: int
+
+
+def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
+    """Make each watch's engine."""
+    made = {}
+    for name, entry in config.watches.items():
+        model = bundles[name].model
+        clock = FrameClock(
+            lateness_ns=_ns(entry.lateness_s),
+            linger_ns=model.period_ns if entry.linger_s is None else _ns(entry.linger_s),
+        )
+        engine = Engine(Watch(model, alarms(entry, model), clock, entry.max_streams))
+        made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")
+    return made
+
+
+def desks(config: Config, made: dict[str, Station]) -> list[Desk]:
+    """Make each source's decoder."""
+    return [
+        Desk(Decoder(_source(entry, station, config.watches[station.name])), station, entry.qos)
+        for entry in config.sources
+        for station in [made[entry.watch or next(iter(made))]]
+    ]
+
+
+def alarms(entry: WatchEntry, model: Model) -> list[Alarm]:
+    """Make a watch's alarms."""
+    made = []
+    for name, alarm in entry.alarms.items():
+        condition = _condition(alarm, model)
+        technical = isinstance(condition, Absent | Silent)
+        category = alarm.category or (Category.TECHNICAL if technical else Category.PHYSIOLOGICAL)
+        made.append(Alarm(name, condition, alarm.priority, category, _ns(alarm.on_delay_s), _ns(alarm.off_delay_s)))
+    return made
+
+
+def _condition(alarm: AlarmEntry, model: Model) -> Condition:
+    channel = {c.name: index for index, c in enumerate(model.channels)}
+    if alarm.above is not None:
+        return Above(channel[alarm.above.channel], alarm.above.limit, alarm.above.deadband)
+    if alarm.below is not None:
+        return Below(channel[alarm.below.channel], alarm.below.limit, alarm.below.deadband)
+    if alarm.absent is not None:
+        return Absent(channel[alarm.absent.channel], _ns(alarm.absent.for_s))
+    if alarm.silent is not None:
+        return Silent(_ns(alarm.silent.for_s))
+    score = alarm.anomaly or alarm.probability
+    if score is None:  # the schema lets none through
+        raise ValueError(f"no condition (legal: exactly one of {', '.join(CONDITIONS)})")
+    return ScoreAbove(model.threshold if score.threshold is None else score.threshold)
+
+
+def _source(entry: SourceEntry, station: Station, watch: WatchEntry) -> SourceSettings:
+    names = [c.name for c in station.model.channels if c.kind is not ChannelKind.CLOCK]
+    mapping = entry.channels if entry.channels is not None else {name: name for name in names}
+    captures = TopicTemplate(entry.topic).names
+    return SourceSettings(
+        topic=entry.topic,
+        stream=entry.stream or "/".join(f"{{{name}}}" for name in captures),
+        fields=tuple(FieldSettings(channel, name) for channel, name in mapping.items()),
+        time_field=entry.time,
+        max_payload_bytes=entry.max_payload_bytes,
+        max_skew_ns=_ns(watch.max_skew_s),
+    )
+
+
+def connection_settings(config: Config, at: list[Desk], beside: Path, version: str, now: int) -> ConnectionSettings:
+    """Say how to reach the broker and what to ask of it.
+
+    Args:
+        config: The configuration.
+        at: The sources.
+        beside: The configuration's folder, from which its file names count.
+        version: Of Tocsin.
+        now: Nanoseconds since 1970.
+
+    Raises:
+        OSError: The password file can't be read.
+    """
+    broker, base = config.broker, config.publish.base
+    return ConnectionSettings(
+        host=broker.host,
+        port=broker.port,
+        client_id=broker.client_id,
+        version=ProtocolVersion.V5 if broker.version == "5" else ProtocolVersion.V311,
+        username=broker.username,
+        password=password(broker, beside),
+        tls=None if broker.tls is None else _tls(broker, beside),
+        keepalive_s=round(broker.keepalive_s),
+        session_expiry_s=round(broker.session_expiry_s),
+        receive_maximum=broker.receive_maximum,
+        subscriptions=tuple(Subscription(desk.decoder.template.filter, 1 if desk.qos else 0) for desk in at),
+        status=Status(
+            topic=f"{base}/status",
+            online=status_payload("online", version, now),
+            offline=status_payload("offline", version, now),
+        ),
+    )
+
+
+def password(broker: Broker, beside: Path) -> str | None:
+    """Find the broker's password.
+
+    Raises:
+        OSError: Its file can't be read.
+    """
+    if broker.password_file is not None:
+        return (beside / broker.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+    return broker.password.get_secret_value() if broker.password is not None else None
+
+
+def _tls(broker: Broker, beside: Path) -> Tls:
+    def file(name: str) -> Path | None:
+        value: Path | None = getattr(broker.tls, name)
+        return None if value is None else beside / value
+
+    return Tls(file("ca_file"), file("cert_file"), file("key_file"))
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * _NS_PER_S)

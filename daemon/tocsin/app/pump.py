@@ -1,0 +1,183 @@
+"""The way through the house: messages in, decoded, applied, published, acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine import Readings
+from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tocsin.app.build import Desk, Station
+    from tocsin.codec.message import Message
+    from tocsin.codec.reject import Reject
+    from tocsin.engine import Outcome
+    from tocsin.engine.events import Category, Priority
+    from tocsin.metrics.metrics import Metrics
+    from tocsin.mqtt.connection import Connection
+    from tocsin.mqtt.outbox import Outgoing
+    from tocsin.rejects import RejectLog
+
+_LOG = logging.getLogger(__name__)
+
+_NS_PER_S = 1_000_000_000
+_MAX_BATCH = 4096
+_CACHED_TOPICS = 100_000
+_NO_READINGS = Readings.of([])
+
+
+class Pump:
+    """Moves readings from the connection through the engines and events back out.
+
+    Everything between `receive` and `acknowledge` is one step without a pause, so that what is acknowledged has
+    been applied and its events are queued.
+    """
+
+    def __init__(
+        self,
+        desks: Sequence[Desk],
+        stations: Sequence[Station],
+        connection: Connection,
+        metrics: Metrics,
+        rejects: RejectLog,
+        base: str,
+        *,
+        publish_scores: bool,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Wire the parts.
+
+        Args:
+            desks: The sources.
+            stations: The watches.
+            connection: To the broker.
+            metrics: Where figures go.
+            rejects: Where refusals are logged.
+            base: Prefix of every topic published.
+            publish_scores: Whether every frame's score is published too.
+            clock: Nanoseconds since 1970; the only clock that the engines' `now` is read from.
+        """
+        self._desks = desks
+        self._stations = stations
+        self._connection = connection
+        self._metrics = metrics
+        self._rejects = rejects
+        self._base = base
+        self._publish_scores = publish_scores
+        self._clock = clock
+        self._desk_of_topic: dict[str, int] = {}
+        self._stopping = asyncio.Event()
+        # Frames that linger, and silence, are noticed within this time though nothing arrives.
+        self._tick_s = max(0.05, min(1.0, min(s.model.period_ns for s in stations) / _NS_PER_S / 4))
+
+    def stop(self) -> None:
+        """Finish what has been received, then end."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Pump until `stop`."""
+        while not self._stopping.is_set():
+            await self._turn(self._tick_s)
+        waiting = self._connection.inbox_depth
+        while waiting > 0 and self._connection.inbox_depth:
+            waiting -= await self._turn(0)
+
+    async def _turn(self, timeout_s: float) -> int:
+        batch = await self._connection.receive(max_messages=_MAX_BATCH, timeout_s=timeout_s)
+        self._process(batch.messages)
+        self._connection.acknowledge(batch)
+        return len(batch)
+
+    def _process(self, messages: Sequence[Message]) -> None:
+        began = time.perf_counter()
+        now = self._clock()
+        readings = 0
+        rejects: list[Reject] = []
+        moved = False
+        # Runs of one source, so that readings of a stream that has several sources stay in the order of arrival.
+        for index, run in groupby(messages, key=self._desk_index):
+            desk, of_source = self._desks[index], list(run)
+            decoded = desk.decoder.decode(of_source, now)
+            rejects += decoded.rejects
+            outcome = desk.station.apply(decoded.readings, now)
+            readings += outcome.accepted
+            self._count_refused(outcome)
+            moved |= self._hand_out(desk.station, outcome, of_source[-1].received_at)
+        for station in self._stations:
+            moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
+        if messages:
+            self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
+            self._metrics.applied(time.perf_counter() - began)
+            self._rejects.report(rejects, now)
+        if moved:
+            self.show_alarms()
+
+    def _desk_index(self, message: Message) -> int:
+        """Find the first source whose template matches; the first of all, which will refuse it, if none does."""
+        if len(self._desks) == 1:
+            return 0
+        index = self._desk_of_topic.get(message.topic)
+        if index is None:
+            matching = (i for i, desk in enumerate(self._desks) if desk.decoder.stream_of(message.topic) is not None)
+            index = next(matching, 0)
+            if len(self._desk_of_topic) >= _CACHED_TOPICS:
+                self._desk_of_topic.clear()
+            self._desk_of_topic[message.topic] = index
+        return index
+
+    def _count_refused(self, outcome: Outcome) -> None:
+        for why, indices in outcome.refused.items():
+            self._metrics.refused(why, len(indices))
+
+    def _hand_out(self, station: Station, outcome: Outcome, received_at: int | None) -> bool:
+        """Publish what an engine said; whether any alarm moved."""
+        for event in outcome.events:
+            self._publish(alarm_transition(self._base, event))
+            self._publish(alarm_state(self._base, event))
+            latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
+            self._metrics.event(event, latency_s)
+            _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
+        model = f"{station.model.name}/{station.model.version}"
+        for steps in outcome.steps:
+            self._metrics.stepped(model, len(steps.rows))
+        if self._publish_scores and self._connection.is_connected:
+            self._hand_out_scores(station, outcome)
+        return bool(outcome.events)
+
+    def _hand_out_scores(self, station: Station, outcome: Outcome) -> None:
+        channels = [channel.name for channel in station.model.channels]
+        names = station.engine.table.names
+        for steps in outcome.steps:
+            values = np.where(steps.mask == 0, np.float32(np.nan), steps.x)
+            for i, row in enumerate(steps.rows.tolist()):
+                message = score_message(
+                    self._base,
+                    names[row],
+                    t=int(steps.t[i]),
+                    score=float(steps.score[i]),
+                    channels=channels,
+                    values=values[i].tolist(),
+                    mean=steps.mean[i].tolist(),
+                    scale=steps.scale[i].tolist(),
+                )
+                self._publish(message)
+
+    def _publish(self, message: Outgoing) -> None:
+        self._connection.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+
+    def show_alarms(self) -> None:
+        """Set the gauge of alarms that are up."""
+        counts: dict[tuple[Priority, Category], int] = {}
+        for station in self._stations:
+            for alarm, up in station.engine.alarms_up():
+                key = alarm.priority, alarm.category
+                counts[key] = counts.get(key, 0) + up
+        self._metrics.active_alarms(counts)

@@ -1,0 +1,50 @@
+"""The command line. Each command is a thin function; what it does lives in the packages."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+import tocsin
+from tocsin.cli.check import check
+from tocsin.cli.replay import replay
+from tocsin.cli.run import run
+from tocsin.cli.watch import watch
+
+_COMMANDS_OF_OTHERS = "tocsin.commands"
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  (typer calls it with the option's value)
+    if wanted:
+        typer.echo(f"tocsin {tocsin.__version__}")
+        raise typer.Exit
+
+
+def _about(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Watch streams of sensor readings and ring when something is wrong: early, once, with a reason.
+
+    Start with `tocsin demo`, which needs no broker, or write a configuration, `tocsin check` it and `tocsin run` it.
+    """
+
+
+def build() -> typer.Typer:
+    """Put the commands together: the daemon's own, and those that training adds as entry points."""
+    app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+    app.callback()(_about)
+    for command in (run, check, replay, watch):
+        app.command()(command)
+    for entry in sorted(entry_points(group=_COMMANDS_OF_OTHERS), key=lambda entry: entry.name):
+        app.command(entry.name)(entry.load())
+    return app
+
+
+def main() -> None:
+    """Run `tocsin`."""
+    build()()

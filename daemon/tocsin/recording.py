@@ -1,0 +1,195 @@
+"""Recorded tables as messages: one row a reading, Parquet or CSV."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import polars as pl
+
+from tocsin.codec.topics import TopicTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NS_OF = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
+_NS_PER_MS = 10**6
+_YEAR_2000_NS = 946_684_800 * 10**9
+_TIME = "__t"
+_TOPIC = "__topic"
+_encode = msgspec.json.Encoder().encode
+
+
+class RecordingError(Exception):
+    """A table that can't be replayed; names the file, the column, and the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Readings in the order of their times.
+
+    Attributes:
+        name: Of the file.
+        table: One row a reading: `__t` in nanoseconds since 1970, `__topic`, and the fields under their payload names.
+        fields: Payload names of the channels.
+        static: Payload names of what is said once a stream.
+        topics: How many different ones there are; a stream each.
+    """
+
+    name: str
+    table: pl.DataFrame
+    fields: tuple[str, ...]
+    static: tuple[str, ...]
+    topics: int
+
+    def __len__(self) -> int:
+        """How many readings."""
+        return self.table.height
+
+    @property
+    def first_t(self) -> int:
+        """When it begins, nanoseconds since 1970."""
+        return int(self.table[_TIME][0])
+
+    def ending_at(self, now: int, speed: float) -> Recording:
+        """Shift all times so that the last reading, replayed from now on, carries the time at which it is published.
+
+        No reading lies in the future then, whatever the speed.
+        """
+        last = int(self.table[_TIME][-1])
+        end = now + (round((last - self.first_t) / speed) if speed > 0 else 0)
+        return replace(self, table=self.table.with_columns(pl.col(_TIME) + (end - last)))
+
+    def messages(self) -> Iterator[tuple[int, str, bytes]]:
+        """Give (t, topic, payload) of each message; a stream's static values come ahead of its first reading."""
+        introduced: set[str] = set()
+        for t, topic, *values in self.table.select(_TIME, _TOPIC, *self.static, *self.fields).iter_rows():
+            stamp = {"t": t // _NS_PER_MS if t % _NS_PER_MS == 0 else t}
+            known = values[: len(self.static)]
+            if self.static and topic not in introduced:
+                introduced.add(topic)
+                given = {name: value for name, value in zip(self.static, known, strict=True) if value is not None}
+                if given:
+                    yield t, topic, _encode(stamp | given)
+            yield t, topic, _encode(stamp | dict(zip(self.fields, values[len(self.static) :], strict=True)))
+
+
+def read(
+    file: Path, topic: str, time: str, unit: str, start: str | None, channels: str | None, static: str | None
+) -> Recording:
+    """Read a table.
+
+    Args:
+        file: Parquet or CSV.
+        topic: Where to publish; captures are columns.
+        time: The column with the time.
+        unit: What a number in it counts.
+        start: ISO 8601, when relative times begin; None where times are absolute.
+        channels: COLUMN or COLUMN=FIELD, by commas; None for all numeric columns that serve no other purpose.
+        static: Likewise; None for none.
+
+    Raises:
+        RecordingError: The file, a column or a time is not what was said.
+    """
+    table = _load(file)
+    try:
+        template = TopicTemplate(topic)
+    except ValueError as error:
+        raise RecordingError(str(error)) from error
+    static_of = _mapping(static or "")
+    if channels is None:
+        taken = {time, *template.names, *static_of}
+        channel_of = {c: c for c, dtype in table.schema.items() if dtype.is_numeric() and c not in taken}
+    else:
+        channel_of = _mapping(channels)
+    for column in (time, *template.names, *channel_of, *static_of):
+        if column not in table.columns:
+            raise RecordingError(f"{file}: no column {column!r} (there are: {', '.join(table.columns)})")
+    if not channel_of:
+        raise RecordingError(f"{file}: no numeric column is left to publish (name them by --channels)")
+    for column in (*channel_of, *static_of):
+        if not table.schema[column].is_numeric():
+            raise RecordingError(f"{file}: column {column!r} is {table.schema[column]}, not numeric")
+    return Recording(
+        name=file.name,
+        table=_arranged(table, template, _times(file, table[time], unit, start), channel_of | static_of),
+        fields=tuple(channel_of.values()),
+        static=tuple(static_of.values()),
+        topics=table.n_unique(list(template.names)) if template.names else 1,
+    )
+
+
+def _load(file: Path) -> pl.DataFrame:
+    kind = file.suffix.lower()
+    if kind not in {".parquet", ".csv"}:
+        raise RecordingError(f"{file}: unknown kind of table {file.suffix!r} (legal: .parquet, .csv)")
+    try:
+        table = pl.read_parquet(file) if kind == ".parquet" else pl.read_csv(file)
+    except OSError as error:
+        raise RecordingError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise RecordingError(f"{file}: {str(error).splitlines()[0]}") from error
+    if table.is_empty():
+        raise RecordingError(f"{file}: has no rows")
+    return table
+
+
+def _mapping(text: str) -> dict[str, str]:
+    """Read `HR=hr,O2Sat=spo2,Temp`."""
+    pairs = [entry.partition("=") for entry in text.split(",") if entry.strip()]
+    return {column.strip(): (name.strip() or column.strip()) for column, _, name in pairs}
+
+
+def _arranged(table: pl.DataFrame, template: TopicTemplate, times: pl.Series, field_of: dict[str, str]) -> pl.DataFrame:
+    topic = [
+        pl.col(level[1:-1]).cast(pl.String) if re.fullmatch(r"\{\w+\}", level) else pl.lit(level)
+        for level in template.template.split("/")
+    ]
+    # What JSON can't say is not measured: NaN and infinity become null.
+    fields = [pl.when(pl.col(column).is_finite()).then(pl.col(column)).alias(name) for column, name in field_of.items()]
+    arranged: pl.DataFrame = table.with_columns(times.alias(_TIME)).select(
+        pl.col(_TIME), pl.concat_str(topic, separator="/").alias(_TOPIC), *fields
+    )
+    return arranged.sort(_TIME, maintain_order=True)
+
+
+def _times(file: Path, column: pl.Series, unit: str, start: str | None) -> pl.Series:
+    """Read a column of times as nanoseconds since 1970."""
+    if unit not in _NS_OF:
+        raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")
+    where = f"{file}: column {column.name!r}"
+    if column.dtype == pl.String:
+        try:
+            column = column.str.to_datetime(time_unit="ns", time_zone="UTC", strict=True)
+        except pl.exceptions.PolarsError as error:
+            raise RecordingError(f"{where}: {str(error).splitlines()[0]}") from error
+    if column.dtype.is_temporal():
+        t = column.dt.epoch("ns")
+    elif column.dtype.is_integer():
+        t = column.cast(pl.Int64) * _NS_OF[unit]
+    elif column.dtype.is_numeric():
+        t = (column.cast(pl.Float64) * _NS_OF[unit]).round().cast(pl.Int64, strict=False)
+    else:
+        raise RecordingError(f"{where} is {column.dtype} (legal: a date and time, ISO 8601 text, or a number)")
+    if t.null_count():
+        raise RecordingError(f"{where}: row {t.is_null().arg_max()} has no time")
+    if start is not None:
+        t += _start_ns(start)
+    earliest = t.min()
+    if isinstance(earliest, int) and earliest < _YEAR_2000_NS:
+        raise RecordingError(f"{where}: times before the year 2000: say by --start when they begin, or correct --unit")
+    return t
+
+
+def _start_ns(start: str) -> int:
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise RecordingError(f"--start {start!r} is no ISO 8601 time") from error
+    if moment.tzinfo is None:
+        raise RecordingError(f"--start {start!r} has no time zone (write {start}Z for UTC)")
+    return round(moment.timestamp() * 10**6) * 10**3
