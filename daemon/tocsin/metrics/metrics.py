@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from tocsin.codec.reject import RejectReason
 from tocsin.engine.events import Category, Event, Priority, Transition
+from tocsin.engine.outcome import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +92,7 @@ class Metrics:
         self._messages = Counter("tocsin_messages_received_total", "Messages received.", registry=registry)
         self._readings = Counter("tocsin_readings_accepted_total", "Readings decoded and accepted.", registry=registry)
         self._rejected = Counter(
-            "tocsin_rejects_total", "Messages, elements or values refused, by reason.", ["reason"], registry=registry
+            "tocsin_rejects_total", "Messages, readings or values refused, by reason.", ["reason"], registry=registry
         )
         self._steps = Counter(
             "tocsin_frames_stepped_total", "Frames closed and stepped through a model.", ["model"], registry=registry
@@ -140,7 +141,7 @@ class Metrics:
         self._model_info = Gauge(
             "tocsin_model_info", "The models that are loaded.", ["name", "version", "sha256"], registry=registry
         )
-        for reason in RejectReason:
+        for reason in (*RejectReason, *Refusal):
             self._rejected.labels(reason)
         for priority in Priority:
             for category in Category:
@@ -159,6 +160,10 @@ class Metrics:
         self._batch.observe(messages)
         for reject in rejects:
             self._rejected.labels(reject.reason).inc()
+
+    def refused(self, reason: Refusal, count: int) -> None:
+        """Count readings or values that the engine refused."""
+        self._rejected.labels(reason).inc(count)
 
     def applied(self, duration_s: float) -> None:
         """Observe how long the engine took for a batch."""
