@@ -41,7 +41,12 @@ def build() -> typer.Typer:
     for command in (run, check, replay, watch):
         app.command()(command)
     for entry in sorted(entry_points(group=_COMMANDS_OF_OTHERS), key=lambda entry: entry.name):
-        app.command(entry.name)(entry.load())
+        try:
+            command = entry.load()
+        except ImportError as error:  # the daemon must start whatever state an add-on is in
+            typer.secho(f"command {entry.name!r} of {entry.value} is left out: {error}", err=True)
+            continue
+        app.command(entry.name)(command)
     return app
 
 
