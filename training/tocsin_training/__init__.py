@@ -1,0 +1,1 @@
+"""The training side of Tocsin: recipes in, bundles out. PyTorch lives here and nowhere else."""

@@ -1,0 +1,92 @@
+"""Streams side by side: padded at the end, cut into windows.
+
+stream a  ████████████████████          B = 3, bptt = 8
+stream b  ████████████·········         · is padding: real = 0, counts in no loss,
+stream c  ████████·············         and comes after everything it could disturb
+          └window┘└window┘└window┘
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from tocsin_training.sequences import Sequences
+
+SORTED_TOGETHER = 16  # batches whose streams are sorted by length before they are cut: less padding, still at random
+
+
+class Batch(NamedTuple):
+    """B streams over T ticks.
+
+    Attributes:
+        x: (B, T, C), as mask and delta.
+        mask: (B, T, C).
+        delta: (B, T, C).
+        real: (B, T) 1 where there is a frame, 0 where there is padding.
+        label: (B, T), zeros where the data have none.
+        gain: (B, T), likewise.
+    """
+
+    x: Tensor
+    mask: Tensor
+    delta: Tensor
+    real: Tensor
+    label: Tensor
+    gain: Tensor
+
+    def windows(self, length: int) -> Iterator[Batch]:
+        """Cut along T; one that would hold a single tick is left out: nothing follows in it."""
+        for t in range(0, self.x.shape[1], length):
+            window = Batch(*(part[:, t : t + length] for part in self))
+            if window.x.shape[1] > 1:
+                yield window
+
+
+def padded(data: Sequences, chosen: NDArray[np.int64], device: torch.device) -> Batch:
+    """The streams with these numbers, padded to the longest."""
+    lengths = data.lengths[chosen]
+    t = np.arange(lengths.max())
+    real = t < lengths[:, None]  # (B, T)
+    rows = np.where(real, data.start[chosen][:, None] + t, 0)
+
+    def filled(column: NDArray[np.float32] | None) -> Tensor:
+        if column is None:
+            return torch.zeros(real.shape, device=device)
+        values = column[rows]
+        values[~real] = 0.0
+        return torch.from_numpy(values).to(device)
+
+    return Batch(
+        x=filled(data.x),
+        mask=filled(data.mask),
+        delta=filled(data.delta),
+        real=torch.from_numpy(real.astype(np.float32)).to(device),
+        label=filled(data.label),
+        gain=filled(data.gain),
+    )
+
+
+def shuffled(lengths: NDArray[np.int64], batch: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Every stream once, in batches of similar lengths."""
+    order = rng.permutation(len(lengths))
+    batches = []
+    for at in range(0, len(order), batch * SORTED_TOGETHER):
+        together = order[at : at + batch * SORTED_TOGETHER]
+        together = together[np.argsort(lengths[together], kind="stable")]
+        batches += [together[i : i + batch] for i in range(0, len(together), batch)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def in_order(lengths: NDArray[np.int64], batch: int) -> list[NDArray[np.int64]]:
+    """Every stream once, the shortest first: for evaluation, where order is nothing."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[at : at + batch] for at in range(0, len(order), batch)]

@@ -1,0 +1,218 @@
+"""From a recipe to a bundle: data, training, calibration, export, the checks, the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tocsin.bundle.manifest import Calibration, Manifest
+from tocsin.engine.model import StepFunction, Task
+from tocsin_training import calibrate, export, loop, parity, rollout
+from tocsin_training import step as steps
+from tocsin_training.batches import in_order, padded
+from tocsin_training.errors import TrainingError
+from tocsin_training.runtime import OnnxStep
+from tocsin_training.sequences import Request, Sequences
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tocsin_training.network import Network
+    from tocsin_training.recipe import Recipe
+    from tocsin_training.step import StepModule
+
+Tell = Callable[[int, int, float, float], None]
+TOGETHER = 256  # streams of one batch that is only looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What `make` gives: a manifest and the graph it speaks of."""
+
+    manifest: Manifest
+    graph: bytes
+
+
+def make(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    runs: Path,
+    device: torch.device,
+    resume: bool = False,
+    tell: Tell = lambda _member, _epoch, _train, _valid: None,
+) -> Made:
+    """Train, calibrate, export and check what a recipe describes.
+
+    Args:
+        recipe: What to make.
+        folder: Where the records lie.
+        runs: Where checkpoints go, in a folder by the recipe's name, version and seed.
+        device: Where to train; the rest is done on the CPU, as in the daemon.
+        resume: Go on from the checkpoints of a run that was cut off.
+        tell: Called after every epoch: member, epoch, training and validation loss.
+    """
+    data, valid = (read(recipe, part, folder) for part in ("train", "valid"))
+    members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
+    step = steps.make(members, recipe)
+    if isinstance(step, steps.AlarmStep):
+        calibration, figures = _calibrate_alarm(step, logit, seen)
+    serialised = export.to_onnx(step)
+    graph = OnnxStep(serialised)
+    parity.check(graph, step, members, recipe)
+    if recipe.task is Task.FORECAST:
+        calibration, figures = _calibrate_forecast(graph, step, recipe, valid)
+    manifest = Manifest(
+        name=recipe.name,
+        version=recipe.version,
+        task=recipe.task,
+        cell=recipe.network.cell,
+        summary=recipe.summary,
+        channels=recipe.channels,
+        period_s=recipe.serving.period_s,
+        horizon_s=recipe.serving.horizon_s,
+        state_size=step.state_size,
+        warm_up_ticks=recipe.serving.warm_up_ticks,
+        max_gap_ticks=recipe.serving.max_gap_ticks,
+        delta_cap_s=recipe.serving.delta_cap_s,
+        calibration=calibration,
+        training=recipe.sources,
+        figures=figures,
+        sha256=hashlib.sha256(serialised).hexdigest(),
+    )
+    return Made(manifest, serialised)
+
+
+def read(recipe: Recipe, part: str, folder: Path) -> Sequences:
+    """Ask the recipe's data source for a part."""
+    module, function = recipe.data.source.split(":")
+    try:
+        source = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise TrainingError(
+            f"recipe {recipe.name}: data.source {recipe.data.source!r} cannot be found ({error}); "
+            "give module:function of an installed package"
+        ) from error
+    data = source(
+        Request(
+            part=part,
+            folder=folder,
+            channels=recipe.channels,
+            period_s=recipe.serving.period_s,
+            delta_cap_s=recipe.serving.delta_cap_s,
+            seed=recipe.training.seed,
+            options=recipe.data.options,
+        )
+    )
+    if not isinstance(data, Sequences):
+        raise TrainingError(f"data.source {recipe.data.source!r} gave {type(data).__name__}; it has to give Sequences")
+    if recipe.task is Task.ALARM and (data.label is None or data.gain is None):
+        raise TrainingError(f"data.source {recipe.data.source!r}: task alarm needs label and gain in every Record")
+    return data
+
+
+def _members(
+    recipe: Recipe,
+    data: Sequences,
+    valid: Sequences,
+    *,
+    runs: Path,
+    device: torch.device,
+    resume: bool,
+    tell: Tell,
+) -> tuple[list[Network], NDArray[np.float32], Sequences]:
+    """Train; gives the members, and logits (R,) of streams that the member asked had not been fitted on."""
+    seed = recipe.training.seed
+    folder = runs / f"{recipe.name}-{recipe.version}-{seed}"
+
+    every = data.join(valid)
+
+    def fit(member: int, fitted: Sequences, held_out: Sequences) -> Network:
+        return loop.train(
+            recipe,
+            fitted,
+            held_out,
+            folder / f"member-{member}.pt",
+            seed=seed * 1000 + member,
+            device=device,
+            normalised=data if recipe.training.folds == 1 else every,
+            resume=resume,
+            tell=lambda epoch, train, now: tell(member, epoch, train, now),
+        )
+
+    if recipe.training.folds == 1:
+        network = fit(0, data, valid)
+        return [network], logits(network, valid), valid
+    fold = folds(every, recipe.training.folds, seed)
+    members: list[Network] = []
+    logit = np.zeros(len(every.x), dtype=np.float32)
+    for member in range(recipe.training.folds):
+        held_out = np.flatnonzero(fold == member)
+        network = fit(member, every.pick(np.flatnonzero(fold != member)), every.pick(held_out))
+        logit[every.rows(held_out)] = logits(network, every.pick(held_out))
+        members.append(network)
+    return members, logit, every
+
+
+def folds(data: Sequences, count: int, seed: int) -> NDArray[np.int64]:
+    """(B,) which fold each stream belongs to; streams with and without an event are dealt out apart."""
+    if data.label is None:
+        raise TrainingError("folds need labels")
+    event = np.maximum.reduceat(data.label, data.start[:-1]) > 0
+    rng = np.random.default_rng(seed)
+    fold = np.empty(len(data), dtype=np.int64)
+    for kind in (event, ~event):
+        chosen = rng.permutation(np.flatnonzero(kind))
+        fold[chosen] = np.arange(len(chosen)) % count
+    return fold
+
+
+@torch.no_grad()
+def logits(network: Network, data: Sequences) -> NDArray[np.float32]:
+    """(R,) the uncalibrated logit of every frame."""
+    out = np.zeros(len(data.x), dtype=np.float32)
+    for chosen in in_order(data.lengths, TOGETHER):
+        batch = padded(data, chosen, torch.device("cpu"))
+        said, _ = network(batch.x, batch.mask, batch.delta)
+        out[data.rows(chosen)] = said.logit[batch.real > 0].numpy()
+    return out
+
+
+def _calibrate_alarm(
+    step: steps.AlarmStep, logit: NDArray[np.float32], seen: Sequences
+) -> tuple[Calibration, dict[str, float]]:
+    if seen.label is None or seen.gain is None:
+        raise AssertionError  # `read` has refused such data
+    slope, offset = calibrate.platt(logit, seen.label)
+    step.slope.fill_(slope)
+    step.offset.fill_(offset)
+    chance = 1.0 / (1.0 + np.exp(-(slope * logit + offset)))
+    threshold = calibrate.most_gain(chance, seen.gain)
+    best = float(np.maximum(seen.gain, 0).sum())
+    figures = {"held-out gain share": round(float(seen.gain[chance > threshold].sum()) / best, 4)}
+    chosen_by = "most gain over streams of the training and validation parts, each judged by a member not fitted on it"
+    return Calibration(scale="probability", threshold=threshold, chosen_by=chosen_by), figures
+
+
+def _calibrate_forecast(
+    graph: StepFunction, step: StepModule, recipe: Recipe, valid: Sequences
+) -> tuple[Calibration, dict[str, float]]:
+    score = rollout.scores(graph, step.state_size, valid)
+    for start in valid.start[:-1]:
+        score[start : start + recipe.serving.warm_up_ticks] = np.nan
+    budget = recipe.serving.false_alarms_per_day
+    threshold = calibrate.few_alarms(score, valid, recipe.serving.period_s, budget)
+    figures = {
+        "validation score, median": round(float(np.nanmedian(score)), 4),
+        "validation score, 99.9 %": round(float(np.nanquantile(score, 0.999)), 4),
+    }
+    chosen_by = f"at most {budget:g} onsets per stream-day over {len(valid)} validation streams"
+    return Calibration(scale="surprise", threshold=threshold, chosen_by=chosen_by), figures

@@ -1,0 +1,123 @@
+"""Does the graph compute what was trained, and each row by itself?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+
+from tocsin.bundle.graph import GraphError, probe
+from tocsin.engine.model import ChannelKind
+from tocsin_training.errors import TrainingError
+from tocsin_training.sequences import Record, Sequences
+from tocsin_training.step import AlarmStep
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.bundle.graph import Graph
+    from tocsin.engine.model import StepFunction
+    from tocsin_training.network import Network
+    from tocsin_training.recipe import Recipe
+    from tocsin_training.step import StepModule
+
+RESULTS = ("score", "contribution", "mean", "scale", "state")
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
+STEPS = 500
+ROWS = (1, 2, 513)
+MISSING = 0.3  # share of values
+SILENT = 0.05  # share of frames that carry no reading at all
+
+
+def check(
+    graph: StepFunction, step: StepModule, members: Sequence[Network], recipe: Recipe, steps: int | None = None
+) -> None:
+    """Compare graph, step module and the network over whole sequences, each carrying its own state.
+
+    Raises:
+        TrainingError: Where two of them differ, or a row's bits depend on its neighbours.
+    """
+    for rows in ROWS:
+        _check_steps(graph, step, members, recipe, made_up(recipe, rows, steps or STEPS))
+    try:
+        probe(
+            cast("Graph", graph),
+            np.array([channel.low for channel in recipe.channels]),
+            np.array([channel.high for channel in recipe.channels]),
+            step.state_size,
+        )
+    except GraphError as error:
+        raise TrainingError(f"{recipe.name}: the graph is not fit for the daemon: {error}") from error
+
+
+def made_up(recipe: Recipe, streams: int, steps: int) -> Sequences:
+    """Plausible streams with much missing: readings wander between their channel's low and high."""
+    random = np.random.default_rng(streams)
+    low = np.array([channel.low for channel in recipe.channels])
+    high = np.array([channel.high for channel in recipe.channels])
+    records = []
+    for stream in range(streams):
+        share = (
+            0.5 + 0.1 * random.standard_normal((steps, len(low))).cumsum(0) / np.sqrt(np.arange(1, steps + 1))[:, None]
+        )
+        values = low + (high - low) * np.clip(share + 0.05 * random.standard_normal(share.shape), 0, 1)
+        missing = (random.random(values.shape) < MISSING) | (random.random((steps, 1)) < SILENT)
+        values[missing] = np.nan
+        tick = np.cumsum(random.integers(1, 4, steps))
+        records.append(Record(str(stream), tick, values))
+    return Sequences.of(recipe.channels, recipe.serving.period_s, recipe.serving.delta_cap_s, records)
+
+
+@torch.no_grad()
+def _check_steps(
+    graph: StepFunction, step: StepModule, members: Sequence[Network], recipe: Recipe, data: Sequences
+) -> None:
+    rows, steps = len(data), int(data.lengths[0])
+    x, mask, delta = (column.reshape(rows, steps, -1) for column in (data.x, data.mask, data.delta))  # (N, T, C)
+    ours = np.zeros((rows, step.state_size), dtype=np.float32)
+    theirs = torch.zeros(rows, step.state_size)
+    means = np.empty_like(x)
+    chances = np.empty((rows, steps), dtype=np.float32)
+    for t in range(steps):
+        got = graph(x[:, t], mask[:, t], delta[:, t], ours)
+        ours, means[:, t], chances[:, t] = got.state, got.mean, got.score
+        wanted = step(*(torch.from_numpy(np.ascontiguousarray(part[:, t])) for part in (x, mask, delta)), theirs)
+        theirs = wanted[-1]
+        for name, tensor in zip(RESULTS, wanted, strict=True):
+            _compare(f"{recipe.name}: {name} of step {t}, N = {rows}", getattr(got, name), tensor.numpy())
+    _check_sequences(members, recipe, (x, mask, delta), means, chances, step)
+
+
+def _check_sequences(
+    members: Sequence[Network],
+    recipe: Recipe,
+    inputs: tuple[NDArray[np.float32], ...],
+    means: NDArray[np.float32],
+    chances: NDArray[np.float32],
+    step: StepModule,
+) -> None:
+    """The fused kernels that were trained, over the whole sequence, against the graph's steps."""
+    tensors = [torch.from_numpy(part) for part in inputs]
+    said = [member(*tensors)[0] for member in members]
+    mean = torch.stack([part.mean for part in said]).mean(0)
+    wanted, _ = members[0].memory.in_units(mean, mean)
+    _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted.numpy())
+    if isinstance(step, AlarmStep):
+        logit = torch.stack([part.logit for part in said]).mean(0) * step.slope + step.offset
+        known = np.array([channel.kind is not ChannelKind.CLOCK for channel in recipe.channels])
+        ever = np.maximum.accumulate((inputs[1] * known).any(axis=2), axis=1)
+        chance = np.where(ever, torch.sigmoid(logit).numpy(), np.nan)
+        _compare(f"{recipe.name}: score over the whole sequence, N = {len(means)}", chances, chance)
+
+
+def _compare(what: str, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
+    close = np.isclose(ours, theirs, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+    if not close.all():
+        worst = np.unravel_index(np.argmax(np.where(close, -1.0, np.abs(ours - theirs))), ours.shape)
+        raise TrainingError(
+            f"{what}: the graph gives {ours[worst]:.7g}, PyTorch {theirs[worst]:.7g}; the bundle was not written. "
+            "Report the versions of torch, onnxscript and onnxruntime: one of them has changed"
+        )

@@ -1,0 +1,86 @@
+"""The folder of a bundle: graph, manifest, recipe, card."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from tocsin.engine.model import Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.bundle.manifest import Manifest
+
+CARD = """\
+# {name} {version}
+
+{summary}
+
+| | |
+|---|---|
+| task | {task} |
+| cell | {cell}, {state_size} floats of state a stream |
+| period | {period_s:g} s |
+| threshold | {threshold:g} ({chosen_by}) |
+| graph | sha256 `{sha256}` |
+
+## Channels
+
+| channel | unit | plausible | kind | holds a frame open |
+|---|---|---|---|---|
+{channels}
+
+## Training data
+
+{sources}
+
+## Measured
+
+{figures}
+
+Made again by `tocsin train` with `recipe.yaml`, which lies beside this card.
+{notes}"""
+
+
+def write(out: Path, manifest: Manifest, graph: bytes, recipe: Path, notes: str = "") -> Path:
+    """Write `out/NAME/VERSION/`; gives that folder."""
+    folder = out / manifest.name / manifest.version
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(graph)
+    shutil.copyfile(recipe, folder / "recipe.yaml")
+    describe(folder, manifest, notes)
+    return folder
+
+
+def describe(folder: Path, manifest: Manifest, notes: str = "") -> None:
+    """Write the manifest and the card, which says the same to people."""
+    (folder / "manifest.json").write_text(
+        manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8"
+    )
+    (folder / "CARD.md").write_text(card(manifest, notes), encoding="utf-8")
+
+
+def card(manifest: Manifest, notes: str = "") -> str:
+    """The model card, Markdown."""
+    task = str(manifest.task)
+    if manifest.task is Task.ALARM and manifest.horizon_s:
+        task += f", the event within {manifest.horizon_s:g} s"
+    return CARD.format(
+        **manifest.model_dump(include={"name", "version", "summary", "cell", "state_size", "period_s", "sha256"}),
+        task=task,
+        threshold=manifest.calibration.threshold,
+        chosen_by=manifest.calibration.chosen_by,
+        channels="\n".join(
+            f"| {channel.name} | {channel.unit} | {channel.low:g} to {channel.high:g} | {channel.kind} "
+            f"| {'yes' if channel.expected else 'no'} |"
+            for channel in manifest.channels
+        ),
+        sources="\n".join(
+            f"- {source.name} ({source.licence}): {source.part}. {source.citation}" for source in manifest.training
+        ),
+        figures="\n".join(
+            ["| | |", "|---|---|", *(f"| {name} | {value:g} |" for name, value in manifest.figures.items())]
+        ),
+        notes=f"\n{notes.strip()}\n" if notes else "",
+    )

@@ -1,0 +1,163 @@
+"""Recipes: everything a bundle is made from, in one YAML file beside the bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from tocsin.bundle.manifest import ChannelEntry, Name, Source
+from tocsin.engine.model import ChannelKind, Task
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataRecipe(_Part):
+    """Where sequences come from."""
+
+    source: str = Field(
+        pattern=r"^[\w.]+:\w+$",
+        description="`module:function`; the function takes a `Request` and gives `Sequences`.",
+    )
+    options: dict[str, str | float | bool] = Field(default={}, description="For the source alone.")
+
+
+class NetworkRecipe(_Part):
+    """The network."""
+
+    cell: Literal["gru", "lstm"]
+    layers: int = Field(default=1, ge=1, le=4)
+    width: int = Field(default=64, ge=1, le=1024, description="Of h.")
+    inputs: int = Field(default=0, ge=0, le=1024, description="Width of a dense layer before the recurrence; 0: none.")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    forget_bias: float = Field(default=1.0, description="lstm: the forget gate starts open.")
+    memory: tuple[Literal["ages", "summary", "trend", "pace"], ...] = Field(
+        default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
+    )
+    logarithmic: tuple[Name, ...] = Field(default=(), description="Channels taken as log(1 + x).")
+
+
+class ScoreRecipe(_Part):
+    """forecast: how residuals become a score."""
+
+    kind: Literal["nll", "ewma"] = "nll"
+    ticks: float = Field(default=30.0, ge=1, description="ewma: evidence is gathered over so many ticks.")
+    clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
+
+
+class LossRecipe(_Part):
+    """alarm: what is minimised, beside the forecast of the next frame."""
+
+    gain: float = Field(default=1.0, ge=0, description="Weight of the cross-entropy weighted by each row's gain.")
+    label: float = Field(default=0.0, ge=0, description="Weight of the plain cross-entropy with the label.")
+    positive: float = Field(default=1.0, gt=0, description="What a positive row weighs in the latter.")
+    following: float = Field(default=0.1, gt=0, description="Weight of the forecast of the next frame.")
+
+
+class TrainingRecipe(_Part):
+    """Backpropagation through time."""
+
+    bptt: int | Literal["full"] = Field(
+        default="full", description="Ticks a gradient reaches back; beyond them the state is carried, detached."
+    )
+    batch: int = Field(default=64, ge=1, description="Streams.")
+    epochs: int = Field(default=20, ge=1)
+    patience: int = Field(default=5, ge=1, description="Epochs without a better validation loss before it stops.")
+    learning_rate: float = Field(default=2e-3, gt=0, description="At its peak: a warm-up precedes, a cosine follows.")
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
+    forget_static: float = Field(default=0.0, ge=0, lt=1, description="How often a stream's static channel is hidden.")
+    folds: int = Field(
+        default=1, ge=1, le=20, description="alarm: members, each validated on its own fold of train and valid; 1: one."
+    )
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _reaches_back(self) -> Self:
+        if self.bptt != "full" and self.bptt < 2:  # noqa: PLR2004  (a forecast needs a next frame)
+            msg = f"bptt {self.bptt} is too short: a window holds a frame and the one after it; say 2 or more"
+            raise ValueError(msg)
+        if self.folds == 2:  # noqa: PLR2004  (half of the data is no training set)
+            msg = "folds 2 would train on half of the streams; say 1, or 3 or more"
+            raise ValueError(msg)
+        return self
+
+
+class ServingRecipe(_Part):
+    """What the daemon needs to know beside the graph."""
+
+    period_s: float = Field(gt=0)
+    delta_cap_s: float = Field(gt=0)
+    warm_up_ticks: int = Field(ge=0)
+    max_gap_ticks: int = Field(gt=0)
+    horizon_s: float | None = Field(default=None, gt=0)
+    false_alarms_per_day: float = Field(
+        default=1.0, gt=0, description="forecast: the threshold lets so many onsets through per stream-day of `valid`."
+    )
+
+
+class Recipe(_Part):
+    """`training/recipes/NAME.yaml`."""
+
+    name: Name
+    version: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)*$")]
+    summary: str
+    task: Task
+    channels: tuple[ChannelEntry, ...] = Field(min_length=1)
+    data: DataRecipe
+    network: NetworkRecipe
+    score: ScoreRecipe = ScoreRecipe()
+    loss: LossRecipe = LossRecipe()
+    training: TrainingRecipe
+    serving: ServingRecipe
+    sources: tuple[Source, ...] = Field(min_length=1, description="For the manifest and the card.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        names = {channel.name for channel in self.channels}
+        strange = sorted(set(self.network.logarithmic) - names)
+        if strange:
+            msg = f"network.logarithmic names {', '.join(strange)}, which channels does not list; add or remove it"
+            raise ValueError(msg)
+        if not any(channel.kind is ChannelKind.READING for channel in self.channels):
+            msg = "channels has none of kind reading; a model needs something that is measured"
+            raise ValueError(msg)
+        if self.task is Task.ALARM and self.serving.horizon_s is None:
+            msg = "task alarm needs serving.horizon_s: how far ahead the event may lie, in seconds"
+            raise ValueError(msg)
+        if self.task is Task.FORECAST and self.training.folds > 1:
+            msg = f"training.folds {self.training.folds} fits task alarm only; say 1"
+            raise ValueError(msg)
+        return self
+
+
+def read(path: Path) -> Recipe:
+    """Read a recipe.
+
+    Raises:
+        TrainingError: If the file is absent, no YAML or no recipe; the text says which key, which value.
+    """
+    try:
+        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"recipe {path}: {error.strerror}; give the path of a YAML file") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise TrainingError(f"recipe {path}: not YAML: {' '.join(str(error).split())}; mend the file") from error
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}, "
+            f"found {fault['input']!r:.80}"
+            for fault in error.errors(include_url=False)
+        ]
+        remedy = "  mend these lines; `tocsin_training/recipe.py` lists every key"
+        raise TrainingError("\n".join([f"recipe {path} is not valid:", *lines, remedy])) from error

@@ -1,0 +1,32 @@
+"""Step a bundle over whole sequences, tick after tick, as the daemon does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.engine.model import StepFunction
+    from tocsin_training.sequences import Sequences
+
+TOGETHER = 256  # streams in one call
+
+
+def scores(step: StepFunction, state_size: int, data: Sequences) -> NDArray[np.float32]:
+    """(R,) the score of every frame; NaN where there is none."""
+    out = np.full(len(data.x), np.nan, dtype=np.float32)
+    order = np.argsort(-data.lengths, kind="stable")  # the longest first: those still running are a prefix
+    for at in range(0, len(order), TOGETHER):
+        chosen = order[at : at + TOGETHER]
+        start, lengths = data.start[chosen], data.lengths[chosen]
+        state = np.zeros((len(chosen), state_size), dtype=np.float32)
+        for t in range(int(lengths[0])):
+            running = int((lengths > t).sum())
+            rows = start[:running] + t
+            result = step(data.x[rows], data.mask[rows], data.delta[rows], state[:running])
+            out[rows] = result.score
+            state = result.state
+    return out

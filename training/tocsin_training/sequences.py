@@ -1,0 +1,209 @@
+"""Records as the daemon would see them: one row per frame, stream after stream.
+
+The engine makes frames one at a time; training makes them all at once. Both follow one contract, so what is said
+about `delta` and about static channels here is what `tocsin.engine` does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.model import ChannelKind
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from tocsin.bundle.manifest import ChannelEntry
+
+SECONDS_PER_HOUR = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a recipe asks of a data source.
+
+    Attributes:
+        part: `train` to fit on, `valid` to stop and to set thresholds on, `test` to report on.
+        folder: Where records lie; a simulator needs none.
+        channels: C of them, in the order of the graph's columns.
+        period_s: The length of a tick.
+        delta_cap_s: `delta` is cut here.
+        seed: For sources that draw.
+        options: The recipe's `data.options`, for the source alone.
+    """
+
+    part: str
+    folder: Path
+    channels: tuple[ChannelEntry, ...]
+    period_s: float
+    delta_cap_s: float
+    seed: int
+    options: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One stream before it becomes frames.
+
+    Attributes:
+        stream: Its name.
+        tick: (T,) int64, ascending: a row exists for every tick in which at least one reading came.
+        values: (T, C) in the channels' units, NaN where not measured. A static channel's value counts from the row
+            in which it first stands; the column of a clock channel is ignored.
+        label: (T,) 1 while the event is to be announced, else 0; None where nothing is labelled.
+        gain: (T,) what ringing in this row gains over silence, in the units of the task's utility.
+    """
+
+    stream: str
+    tick: NDArray[np.int64]
+    values: NDArray[np.float64]
+    label: NDArray[np.float32] | None = None
+    gain: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """B streams of frames, R rows in all; stream b owns the rows `start[b]:start[b + 1]`.
+
+    Rows stand one below the other and are padded only when a batch is made, so that a long stream costs a short
+    one nothing and no padding can be taken for data.
+
+    Attributes:
+        channels: C of them.
+        streams: B names.
+        start: (B + 1,) int64.
+        x: (R, C) float32 in the channels' units, 0 where missing.
+        mask: (R, C) float32, 1 where observed.
+        delta: (R, C) float32, seconds since the channel was last observed strictly before this frame.
+        label: (R,) float32 or None, see `Record`.
+        gain: (R,) float32 or None, see `Record`.
+    """
+
+    channels: tuple[ChannelEntry, ...]
+    streams: tuple[str, ...]
+    start: NDArray[np.int64]
+    x: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    delta: NDArray[np.float32]
+    label: NDArray[np.float32] | None
+    gain: NDArray[np.float32] | None
+
+    def __len__(self) -> int:
+        """B, the number of streams."""
+        return len(self.streams)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(B,) frames of each stream."""
+        return np.diff(self.start)
+
+    @classmethod
+    def of(
+        cls, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float, records: Iterable[Record]
+    ) -> Sequences:
+        """Make the frames of `records`, as the engine would have made them."""
+        records = list(records)
+        if not records:
+            raise TrainingError("the data source gave no streams; ask for a part that has some")
+        made = [frames(record.tick, record.values, channels, period_s, delta_cap_s) for record in records]
+        labels = [record.label for record in records if record.label is not None]
+        gains = [record.gain for record in records if record.gain is not None]
+        return cls(
+            channels=tuple(channels),
+            streams=tuple(record.stream for record in records),
+            start=np.concatenate([[0], np.cumsum([len(record.tick) for record in records])]),
+            x=np.concatenate([x for x, _, _ in made]),
+            mask=np.concatenate([mask for _, mask, _ in made]),
+            delta=np.concatenate([delta for _, _, delta in made]),
+            label=np.concatenate(labels) if len(labels) == len(records) else None,
+            gain=np.concatenate(gains) if len(gains) == len(records) else None,
+        )
+
+    def pick(self, chosen: NDArray[np.int64]) -> Sequences:
+        """The streams with these numbers, in this order."""
+        rows = self.rows(chosen)
+        return replace(
+            self,
+            streams=tuple(self.streams[b] for b in chosen),
+            start=np.concatenate([[0], np.cumsum(self.lengths[chosen])]),
+            x=self.x[rows],
+            mask=self.mask[rows],
+            delta=self.delta[rows],
+            label=None if self.label is None else self.label[rows],
+            gain=None if self.gain is None else self.gain[rows],
+        )
+
+    def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which rows the streams with these numbers own, in this order."""
+        return np.concatenate([np.arange(self.start[b], self.start[b + 1]) for b in chosen])
+
+    def join(self, other: Sequences) -> Sequences:
+        """These streams, then the other's."""
+
+        def both(ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+            return None if ours is None or theirs is None else np.concatenate([ours, theirs])
+
+        return replace(
+            self,
+            streams=self.streams + other.streams,
+            start=np.concatenate([self.start, self.start[-1] + other.start[1:]]),
+            x=np.concatenate([self.x, other.x]),
+            mask=np.concatenate([self.mask, other.mask]),
+            delta=np.concatenate([self.delta, other.delta]),
+            label=both(self.label, other.label),
+            gain=both(self.gain, other.gain),
+        )
+
+
+def frames(
+    tick: NDArray[np.int64],  # (T,)
+    values: NDArray[np.float64],  # (T, C), NaN where missing
+    channels: Sequence[ChannelEntry],
+    period_s: float,
+    delta_cap_s: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """One stream's x, mask and delta, each (T, C) float32.
+
+    A value outside its channel's plausible range is missing: the sensor is at fault, not the patient.
+    """
+    values = np.array(values, dtype=np.float64)
+    low = np.array([channel.low for channel in channels])
+    high = np.array([channel.high for channel in channels])
+    values[~((values >= low) & (values <= high))] = np.nan
+    kinds = [channel.kind for channel in channels]
+    for column, kind in enumerate(kinds):
+        if kind is ChannelKind.CLOCK:
+            values[:, column] = (tick - tick[0]) * (period_s / SECONDS_PER_HOUR)
+        elif kind is ChannelKind.STATIC:
+            values[:, column] = _carried(values[:, column])
+    observed = ~np.isnan(values)  # (T, C)
+    measured = np.array([kind is ChannelKind.READING for kind in kinds])
+    delta = np.where(measured, _since_observed(tick, observed) * period_s, 0.0)
+    return (
+        np.where(observed, values, 0.0).astype(np.float32),
+        observed.astype(np.float32),
+        np.minimum(delta, delta_cap_s).astype(np.float32),
+    )
+
+
+def _carried(column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T,) with every gap filled by the value before it; what precedes the first value stays NaN."""
+    row = np.where(np.isnan(column), -1, np.arange(len(column)))
+    row = np.maximum.accumulate(row)
+    return np.where(row >= 0, column[row], np.nan)
+
+
+def _since_observed(tick: NDArray[np.int64], observed: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(T, C) ticks from the last observation strictly before each row, or from the first row, to that row."""
+    row = np.where(observed, np.arange(len(tick))[:, None], 0)  # never observed counts from the first frame: row 0
+    last = np.zeros_like(row)
+    last[1:] = np.maximum.accumulate(row, axis=0)[:-1]
+    since: NDArray[np.int64] = tick[:, None] - tick[last]
+    return since

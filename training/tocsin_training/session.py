@@ -1,0 +1,71 @@
+"""A training run as a person sees it: progress on the terminal, a bundle at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tocsin_training import publish
+from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
+from tocsin_training.make import make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(
+    path: Path,
+    *,
+    out: Path,
+    data: Path,
+    runs: Path,
+    seed: int | None,
+    device: str,
+    threads: int,
+    resume: bool,
+) -> Path:
+    """Train what the recipe at `path` describes; gives the bundle's folder."""
+    recipe = recipes.read(path)
+    if seed is not None:
+        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
+    if threads:
+        torch.set_num_threads(threads)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bars = [
+            progress.add_task(
+                f"{recipe.name} {member + 1}/{recipe.training.folds}", total=recipe.training.epochs, loss=""
+            )
+            for member in range(recipe.training.folds)
+        ]
+
+        def tell(member: int, epoch: int, train: float, valid: float) -> None:
+            progress.update(bars[member], completed=epoch, loss=f"train {train:.4f} valid {valid:.4f}")
+
+        made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
+    return publish.write(out, made.manifest, made.graph, path)
+
+
+def chosen(device: str) -> torch.device:
+    """The device that was asked for; `auto` takes an accelerator where there is one."""
+    if device == "auto":
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found or torch.device("cpu")
+    try:
+        wanted = torch.device(device)
+        torch.zeros(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(
+            f"device {device!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
+        ) from error
+    return wanted
