@@ -14,7 +14,7 @@ import numpy as np
 
 from tocsin.codec.json_payload import REFUSED, JsonPayload
 from tocsin.codec.reject import Reject, RejectReason
-from tocsin.codec.times import UNREADABLE, RawTime, TimeUnit, column_of_times
+from tocsin.codec.times import UNREADABLE, RawTime, TimeUnit, column_of_times, iso_8601
 from tocsin.codec.topics import StreamPattern, TopicTemplate
 from tocsin.engine.readings import Readings
 
@@ -177,7 +177,7 @@ class Decoder:
                 refuse(RejectReason.EMPTY, row, "none of the source's fields, nor a time")
         for row in np.flatnonzero(keep & ~self._within_bounds(t, now)).tolist():
             keep[row] = False
-            refuse(RejectReason.TIME, row, self._time_problem(rows.times[row], int(t[row]), bool(missing[row])))
+            refuse(RejectReason.TIME, row, self._time_problem(rows.times[row], int(t[row])))
         implausible = ((values < self._low) | (values > self._high)) & keep[:, None]
         for row, column in np.argwhere(implausible).tolist():
             f = self.settings.fields[column]
@@ -238,13 +238,14 @@ class Decoder:
             within &= t <= now + self.settings.max_skew_ns
         return within
 
-    def _time_problem(self, raw: RawTime, t: int, missing: bool) -> str:  # noqa: FBT001  (private, and says which of the cases it is)
-        name = self.settings.time_field
-        if missing:
+    def _time_problem(self, raw: RawTime, t: int) -> str:
+        if raw is None and t == UNREADABLE:
             return "a retained message without a time: its arrival says nothing about its age"
         if t == UNREADABLE:
-            return f"{name}={raw!r:.60}: write seconds, milliseconds, or ISO 8601 with a zone"
-        return f"{name}={raw!r:.60} is before {self.settings.earliest_ns} ns or ahead of now"
+            return f"{raw!r:.60}: write seconds, milliseconds, or ISO 8601 with a zone"
+        if t < self.settings.earliest_ns:
+            return f"{raw!r:.40} is {iso_8601(t)}, before {iso_8601(self.settings.earliest_ns)}: was the clock set?"
+        return f"{raw!r:.40} is {iso_8601(t)}, ahead of now"
 
     def _readings(
         self,

@@ -73,6 +73,16 @@ def column_of_times(raw: Sequence[RawTime], unit: TimeUnit) -> tuple[NDArray[np.
     return t, missing
 
 
+def iso_8601(ns: int) -> str:
+    """A time as text, in UTC and to the millisecond.
+
+    >>> iso_8601(1_764_000_000_123_456_789)
+    '2025-11-24T16:00:00.123Z'
+    """
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03d}Z"
+
+
 def _ns_per(values: NDArray[np.float64] | NDArray[np.int64], unit: TimeUnit) -> NDArray[np.int64]:
     """What one of each value is in nanoseconds."""
     if unit is not TimeUnit.AUTO:

@@ -7,11 +7,11 @@ doesn't have. A time stands there twice, for people and for programs: `t` as ISO
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tocsin.codec.times import iso_8601
 from tocsin.engine.events import Transition
 from tocsin.mqtt.outbox import Outgoing
 
@@ -127,13 +127,3 @@ def _time(name: str, ns: int | None) -> dict[str, str | int | None]:
 def _number(value: float | None) -> float | None:
     # float(): a numpy scalar is no number to JSON.
     return float(value) if value is not None and math.isfinite(value) else None
-
-
-def iso_8601(ns: int) -> str:
-    """A time as text, in UTC and to the millisecond.
-
-    >>> iso_8601(1_764_000_000_123_456_789)
-    '2025-11-24T16:00:00.123Z'
-    """
-    seconds, rest = divmod(ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03d}Z"
