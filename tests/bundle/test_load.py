@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-import toy_bundle
 
+import toy_bundle
 from tocsin.bundle import BundleError, load
 
 
@@ -64,7 +64,9 @@ def test_a_graph_whose_rows_depend_on_their_neighbours(tmp_path):
     # The mean over all rows leaks each stream into the others.
     leaking = toy_bundle.GRAPH.replace(
         "score = Squeeze(ratio, axis)",
-        "leak = ReduceMean <keepdims = 1> (total, rows)\n    spoilt = Add(ratio, leak)\n    score = Squeeze(spoilt, axis)",
+        """leak = ReduceMean <keepdims = 1> (total, rows)
+           spoilt = Add(ratio, leak)
+           score = Squeeze(spoilt, axis)""",
     ).replace("int64[1] axis = {1},", "int64[1] axis = {1}, int64[1] rows = {0},")
     with pytest.raises(BundleError, match="score of a row changes with its neighbours"):
         load(toy_bundle.write(tmp_path / "toy", graph=toy_bundle.serialised(leaking)))

@@ -90,8 +90,7 @@ def test_raises_and_clears_alternate_and_each_has_its_cause(on_delay, off_delay,
     t, up, since = 0, False, {Truth.TRUE: None, Truth.FALSE: None}
     for truth, step in judgements:
         t += step
-        for other in since:
-            since[other] = (since[other] if since[other] is not None else t) if other is truth else None
+        since = {other: (t if began is None else began) if other is truth else None for other, began in since.items()}
         for transition in judge(truth, t):
             if transition is Transition.RAISE:
                 assert not up

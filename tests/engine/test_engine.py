@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from counting_watch import START, S, alarm, counting_step, engine, happened
 
+from counting_watch import START, S, alarm, counting_step, engine, happened
 from tocsin.engine import Readings, Refusal
 from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
 

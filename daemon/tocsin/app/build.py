@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.topics import TopicTemplate
 from tocsin.config.schema import CONDITIONS
-from tocsin.engine import Alarm, Engine, FrameClock, Watch
+from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
 from tocsin.engine.events import Category
 from tocsin.engine.model import ChannelKind
@@ -42,16 +42,13 @@ class Station:
         self.name = name
         self.engine = engine
         self.model = model
-        self._clock_is_event = clock_is_event
-        self._newest_t = 0
+        self._event_clock = EventClock(engine) if clock_is_event else None
 
     def apply(self, readings: Readings, wall_now: int) -> Outcome:
         """Let the engine take in readings at its own `now`."""
-        if not self._clock_is_event:
-            return self.engine.apply(readings, wall_now)
-        if len(readings):
-            self._newest_t = max(self._newest_t, int(readings.t.max()))
-        return self.engine.apply(readings, self._newest_t)
+        if self._event_clock is not None:
+            return self._event_clock.apply(readings)
+        return self.engine.apply(readings, wall_now)
 
 
 @dataclass(frozen=True, slots=True)

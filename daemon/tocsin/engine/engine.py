@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from tocsin.engine.readings import Readings
     from tocsin.engine.steps import Steps
 
-_NOTHING: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-
 
 @dataclass(frozen=True, slots=True)
 class Watch:
@@ -137,8 +135,8 @@ class Engine:
         values[implausible] = np.nan
         spoilt = implausible.any(axis=1) & (implausible == there).all(axis=1)  # nothing plausible is left
         full = rows < 0
-        _refuse(outcome, Refusal.IMPLAUSIBLE, np.nonzero(implausible)[0])
-        _refuse(outcome, Refusal.TOO_MANY_STREAMS, np.flatnonzero(full))
+        outcome.refuse(Refusal.IMPLAUSIBLE, np.nonzero(implausible)[0])
+        outcome.refuse(Refusal.TOO_MANY_STREAMS, np.flatnonzero(full))
         usable = ~(spoilt | full)
         if self._static.any():
             self._take_static(rows, values, usable)
@@ -168,7 +166,7 @@ class Engine:
         self._close_up_to(rows, passed, outcome)
         assembler.settle(table, rows, passed)
         late = assembler.place(table, rows, t, np.where(self._measured, values, np.nan), outcome.now)
-        _refuse(outcome, Refusal.LATE, indices[late])
+        outcome.refuse(Refusal.LATE, indices[late])
         outcome.accepted += len(rows) - int(late.sum())
         rows = rows[~late]
         while len(rows):
@@ -286,8 +284,3 @@ def _turns(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     nth[order] = np.arange(len(rows)) - np.repeat(starts, sizes)
     by_turn = np.argsort(nth, kind="stable")
     yield from np.split(by_turn, np.cumsum(np.bincount(nth))[:-1]) if len(rows) else ()
-
-
-def _refuse(outcome: Outcome, why: Refusal, indices: NDArray[np.int64]) -> None:
-    if len(indices):
-        outcome.refused[why] = np.concatenate([outcome.refused.get(why, _NOTHING), indices])

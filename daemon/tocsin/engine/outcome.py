@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from tocsin.engine.events import Event
@@ -39,3 +40,22 @@ class Outcome:
     steps: list[Steps] = field(default_factory=list)
     accepted: int = 0
     refused: dict[Refusal, NDArray[np.int64]] = field(default_factory=dict)
+
+    def refuse(self, why: Refusal, indices: NDArray[np.int64]) -> None:
+        """Note refusals."""
+        if len(indices):
+            self.refused[why] = np.concatenate([self.refused[why], indices]) if why in self.refused else indices
+
+    def extend(self, later: Outcome, offset: int) -> None:
+        """Append the result of a later call on a further piece of the same batch.
+
+        Args:
+            later: What it gave.
+            offset: At which index of the whole batch the piece begins.
+        """
+        self.now = later.now
+        self.events += later.events
+        self.steps += later.steps
+        self.accepted += later.accepted
+        for why, indices in later.refused.items():
+            self.refuse(why, indices + offset)

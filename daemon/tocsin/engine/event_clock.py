@@ -1,0 +1,40 @@
+"""`clock: event`: for recordings, `now` is the newest reading's time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.outcome import Outcome
+
+if TYPE_CHECKING:
+    from tocsin.engine.engine import Engine
+    from tocsin.engine.readings import Readings
+
+
+class EventClock:
+    """Applies readings at the newest `t` so far, so that a recording gives the same events at any speed."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Start at the beginning of time."""
+        self._engine = engine
+        self._now = 0
+
+    def apply(self, batch: Readings) -> Outcome:
+        """Take in readings.
+
+        Each reading is applied at its own `now`, so that the cut into batches, which depends on the speed, doesn't
+        matter: a batch goes to the engine in pieces, one for each time that the newest `t` advances.
+        """
+        outcome = Outcome(self._now)
+        if not len(batch):
+            return outcome
+        now = np.maximum.accumulate(np.maximum(batch.t, self._now))  # (R,)
+        starts = np.flatnonzero(np.diff(now, prepend=-1))
+        for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
+            piece = replace(batch, stream=batch.stream[start:end], t=batch.t[start:end], values=batch.values[start:end])
+            outcome.extend(self._engine.apply(piece, int(now[start])), offset=int(start))
+        self._now = outcome.now
+        return outcome

@@ -1,0 +1,110 @@
+"""What holds for any readings: the order of arrival, the cut into batches and the neighbours don't matter."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from counting_watch import START, S, alarm, engine, happened
+from tocsin.engine import EventClock, Readings
+from tocsin.engine.conditions import Above, Absent, ScoreAbove, Silent
+
+NOW = START + 10**6 * S
+
+values = st.fixed_dictionaries(
+    {}, optional={"hr": st.integers(60, 140).map(float), "spo2": st.integers(80, 100).map(float)}
+)
+readings = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 40), values), max_size=50)
+
+
+def watching(*more, linger_s=10**9, **clock):
+    return engine(
+        *more,
+        alarm("hr-high", Above(0, 120, 5), on_delay_s=2, off_delay_s=1),
+        alarm("odd", ScoreAbove(105)),
+        alarm("no-spo2", Absent(1, 4 * S)),
+        linger_s=linger_s,
+        **clock,
+    )
+
+
+def batch(rows):
+    return Readings.of([(stream, START + tick * S // 2, by_channel) for stream, tick, by_channel in rows])
+
+
+def scores(outcomes, names, stream=None):
+    """(stream, tick, bits of the score) of every step."""
+    return [
+        (names[row], tick, score.tobytes())
+        for outcome in outcomes
+        for steps in outcome.steps
+        for row, tick, score in zip(steps.rows.tolist(), steps.tick.tolist(), steps.score, strict=True)
+        if stream in {None, names[row]}
+    ]
+
+
+def by_stream(sequence):
+    return sorted(sequence, key=lambda entry: entry[0])  # stable: each stream's own order stays
+
+
+@given(readings, st.lists(st.integers(1, 7), max_size=50))
+def test_any_cut_into_batches_gives_equal_bits_and_events(rows, sizes):
+    whole, cut = watching(), watching()
+    outcomes = [whole.apply(batch(rows), NOW)]
+    pieces, rest = [], list(rows)
+    for size in sizes:
+        pieces.append(rest[:size])
+        rest = rest[size:]
+    cut_outcomes = [cut.apply(batch(piece), NOW) for piece in [*pieces, rest]]
+    assert by_stream(happened(outcomes)) == by_stream(happened(cut_outcomes))
+    assert by_stream(scores(outcomes, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
+
+
+@given(readings)
+def test_a_stream_alone_gives_what_it_gives_among_others(rows):
+    together = watching()
+    outcomes = [together.apply(batch(rows), NOW)]
+    for stream in ("a", "b", "c"):
+        alone = watching()
+        own = [alone.apply(batch([row for row in rows if row[0] == stream]), NOW)]
+        assert scores(own, alone.table.names) == scores(outcomes, together.table.names, stream)
+        assert happened(own) == [entry for entry in happened(outcomes) if entry[0] == stream]
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_any_order_within_lateness_with_doubles_gives_the_ordered_stream(data):
+    lateness_s = 3
+    ticks = sorted(data.draw(st.sets(st.integers(0, 60), min_size=1, max_size=30)))
+    # One reading every half tick at most, so that equal times don't compete for a channel.
+    ordered = [("a", tick, data.draw(values)) for tick in ticks]
+    # A reading arrives up to `lateness` after it was taken: sort by such an arrival, and deliver some twice.
+    delays = [data.draw(st.integers(0, 2 * lateness_s)) for _ in ordered]
+    arrivals = sorted(
+        [(row[1] + delay, index) for index, (row, delay) in enumerate(zip(ordered, delays, strict=True))]
+        + [(row[1] + 2 * lateness_s, index) for index, row in enumerate(ordered) if data.draw(st.booleans())]
+    )
+    shuffled = [ordered[index] for _, index in arrivals]
+    closing = [("a", 1000, {})]  # lets every frame before it close
+    first, second = watching(lateness_s=lateness_s), watching(lateness_s=lateness_s)
+    one = [first.apply(batch(ordered + closing), NOW)]
+    other = [second.apply(batch(shuffled + closing), NOW)]
+    assert happened(one) == happened(other)
+    assert scores(one, first.table.names) == scores(other, second.table.names)
+    assert np.array_equal(first.table.state, second.table.state)
+
+
+@given(readings, st.lists(st.integers(1, 7), max_size=50))
+def test_on_the_event_clock_lingering_and_silence_do_not_depend_on_the_cut_either(rows, sizes):
+    silent = alarm("silent", Silent(3 * S))
+    whole, cut = watching(silent, linger_s=1.5), watching(silent, linger_s=1.5)
+    outcomes = [EventClock(whole).apply(batch(rows))]
+    clock, cut_outcomes, rest = EventClock(cut), [], list(rows)
+    for size in [*sizes, len(rest) or 1]:
+        cut_outcomes.append(clock.apply(batch(rest[:size])))
+        rest = rest[size:]
+    assert by_stream(happened(outcomes)) == by_stream(happened(cut_outcomes))
+    assert by_stream(scores(outcomes, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
+    late = [sum(len(o.refused.get("late", ())) for o in run) for run in (outcomes, cut_outcomes)]
+    assert late[0] == late[1]
