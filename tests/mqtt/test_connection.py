@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shutil
+import subprocess
 from contextlib import asynccontextmanager
 
 import aiomqtt
 import pytest
 
 from tocsin.mqtt.connection import Connection
-from tocsin.mqtt.settings import Backoff, ConnectionSettings, ProtocolVersion, Status, Subscription
+from tocsin.mqtt.settings import Backoff, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 
 FAST = Backoff(first_s=0.05, cap_s=0.2, stable_s=10.0)
 BOTH_VERSIONS = pytest.mark.parametrize("version", list(ProtocolVersion), ids=["3.1.1", "5"])
@@ -415,6 +417,49 @@ async def test_a_packet_that_cannot_be_read_drops_the_connection_and_it_is_made_
     assert any("can't be read" in r.getMessage() for r in caplog.records)
     await connection.stop(0.1)
     await task
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 that signs itself, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    files = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    options = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=test",
+    ]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(
+        ["openssl", *options, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True
+    )
+    return files
+
+
+async def test_tls_checks_the_brokers_certificate(mosquitto, certificate):
+    broker = mosquitto(f"certfile {certificate[0]}", f"keyfile {certificate[1]}")
+    stranger = Connection(settings(broker, tls=Tls(), client_id="stranger"))
+    task = asyncio.create_task(stranger.run())
+    await until(lambda: "certificate verify failed" in stranger.problem)
+    await stranger.stop(0)
+    await task
+
+    connection = Connection(settings(broker, tls=Tls(ca_file=certificate[0])))
+    async with running(connection) as task:
+        connection.publish("in/x", b"to itself")
+        _, messages = await take(connection, 1)
+        assert messages[0].payload == b"to itself"
+        await connection.stop(2)
+        await task
 
 
 async def test_nats_speaks_3_1_1(nats):
