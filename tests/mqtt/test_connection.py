@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import shlex
 import shutil
 import subprocess
 from contextlib import asynccontextmanager
@@ -425,23 +426,10 @@ def certificate(tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
     files = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    options = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "1",
-        "-subj",
-        "/CN=test",
-    ]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(
-        ["openssl", *options, *names, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True
-    )
+    curve = "ec -pkeyopt ec_paramgen_curve:prime256v1"
+    names = "-subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    command = shlex.split(f"openssl req -x509 -newkey {curve} -nodes -days 1 {names}")
+    subprocess.run([*command, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
     return files
 
 

@@ -93,7 +93,8 @@ class Connection:
 
         Args:
             max_messages: The largest batch.
-            linger_s: After the first message, how long to wait for the batch to fill.
+            linger_s: After the first message, how long to wait for the batch to fill. Under load batches fill by
+                themselves; and a broker that has 20 messages in flight sends no 21st while this waits for it.
             timeout_s: How long to wait for the first; then the batch is empty. None waits for ever.
         """
         await asyncio.sleep(0)  # under load a batch is always ready: without this no other task would ever run
