@@ -82,8 +82,8 @@ def test_silence_rings_once_and_makes_what_was_up_uncertain():
         ("bed", "hr-high", "raise", 0),
         ("bed", "silent", "raise", 10),
         ("bed", "hr-high", "uncertain", 10),
-        ("bed", "hr-high", "clear", 20),
         ("bed", "silent", "clear", 20),
+        ("bed", "hr-high", "clear", 20),
     ]
 
 

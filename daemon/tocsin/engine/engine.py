@@ -163,6 +163,7 @@ class Engine:
         table, assembler = self.table, self._assembler
         table.heard_at[rows] = outcome.now
         passed = assembler.advance(table, rows, t)
+        self._hear(rows, outcome)
         self._close_up_to(rows, passed, outcome)
         assembler.settle(table, rows, passed)
         late = assembler.place(table, rows, t, np.where(self._measured, values, np.nan), outcome.now)
@@ -206,31 +207,40 @@ class Engine:
             self._close_up_to(rows, last, outcome)
             self._assembler.settle(self.table, rows, last)
 
+    def _hear(self, rows: NDArray[np.int64], outcome: Outcome) -> None:
+        """End the silence of streams that have just been heard."""
+        for index, alarm in enumerate(self._watch.alarms):
+            if isinstance(alarm.condition, Silent):
+                silent = rows[self.table.truth[rows, index] == Truth.TRUE]
+                self._judge_bare(index, silent, self.table.newest_t[silent], Truth.FALSE, outcome)
+
     def _listen(self, outcome: Outcome) -> None:
-        """Judge silence; a stream that has fallen silent makes its other conditions unknown."""
+        """Notice streams that have fallen silent: their other conditions become unknown."""
         table, n = self.table, len(self.table)
         for index, alarm in enumerate(self._watch.alarms):
             if not isinstance(alarm.condition, Silent):
                 continue
-            heard = table.heard_at[:n] != NEVER
-            silent = heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns)
-            rows = np.flatnonzero(heard & (silent != (table.truth[:n, index] == Truth.TRUE)))
+            heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
+            rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
             # Not `now`: an event's time must not depend on how often somebody asked.
-            t = table.newest_t[rows] + np.where(silent[rows], alarm.condition.for_ns, 0)
-            truth = np.where(silent[rows], Truth.TRUE, Truth.FALSE).astype(np.int8)
-            for i, transition in advance(table, index, alarm, rows, truth, t):
-                outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
-            self._lose_sight(rows[silent[rows]], t[silent[rows]], outcome)
+            t = table.newest_t[rows] + alarm.condition.for_ns
+            self._judge_bare(index, rows, t, Truth.TRUE, outcome)
+            self._lose_sight(rows, t, outcome)
 
-    def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
+    def _judge_bare(
+        self, index: int, rows: NDArray[np.int64], t: NDArray[np.int64], judged: Truth, outcome: Outcome
+    ) -> None:
+        """Judge an alarm's condition alike in some streams, of which no frame has come."""
         if not len(rows):
             return
-        unknown = np.full(len(rows), Truth.UNKNOWN, dtype=np.int8)
+        truth = np.full(len(rows), judged, dtype=np.int8)
+        for i, transition in advance(self.table, index, self._watch.alarms[index], rows, truth, t):
+            outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
+
+    def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
         for index, alarm in enumerate(self._watch.alarms):
-            if isinstance(alarm.condition, Silent):
-                continue
-            for i, transition in advance(self.table, index, alarm, rows, unknown, t):
-                outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
+            if not isinstance(alarm.condition, Silent):
+                self._judge_bare(index, rows, t, Truth.UNKNOWN, outcome)
 
     def _framed_event(self, index: int, transition: Transition, steps: Steps, i: int, now: int) -> Event:
         """Make the event of an alarm that moved in frame i."""

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.outcome import Outcome
+from tocsin.engine.readings import Readings
 
 if TYPE_CHECKING:
     from tocsin.engine.engine import Engine
-    from tocsin.engine.readings import Readings
+
+_NO_READINGS = Readings.of([])
 
 
 class EventClock:
@@ -35,6 +37,8 @@ class EventClock:
         starts = np.flatnonzero(np.diff(now, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
             piece = replace(batch, stream=batch.stream[start:end], t=batch.t[start:end], values=batch.values[start:end])
+            # Time passes first: what lingers or is silent until then must not hear of the readings of this moment.
+            outcome.extend(self._engine.apply(_NO_READINGS, int(now[start])), offset=0)
             outcome.extend(self._engine.apply(piece, int(now[start])), offset=int(start))
         self._now = outcome.now
         return outcome
