@@ -79,5 +79,6 @@ class RejectLog:
 
 def _line(reject: Reject, held_back: int) -> str:
     whose = f" (stream {reject.stream})" if reject.stream is not None else ""
-    more = f"; {held_back} more like it since the last line" if held_back else ""
-    return f"refused ({reject.reason}) on {reject.topic}{whose}: {reject.detail}{more}"
+    times = f" ({reject.count} times in this message)" if reject.count > 1 else ""
+    more = f"; {held_back} more messages like it since the last line" if held_back else ""
+    return f"refused ({reject.reason}) on {reject.topic}{whose}: {reject.detail}{times}{more}"

@@ -171,6 +171,15 @@ def test_a_bad_element_of_an_array_is_refused_alone():
     assert reasons(decoded) == ["wrong_type", "wrong_shape", "not_finite", "empty"]
 
 
+def test_a_message_of_nothing_but_wrong_elements_is_one_reject_a_reason():
+    decoded = decoder().decode([message([1] * 20_000 + ["x"] * 5 + [{"HR": 999, "SpO2": 999}] * 3)], NOW)
+    assert [(r.reason, r.count, r.detail) for r in decoded.rejects] == [
+        ("wrong_shape", 20_005, "expected an object, got a number"),
+        ("implausible", 6, "hr=999 is not in 0..300"),
+    ]
+    assert len(decoded.readings) == 3
+
+
 def test_an_empty_array_says_nothing():
     decoded = decoder().decode([message([])], NOW)
     assert len(decoded.readings) == 0

@@ -23,6 +23,7 @@ from tocsin.codec.topics import StreamPattern, TopicTemplate
         ("vitals/{bed}", "vitals/a\nb", None),
         ("vitals/{bed}", "vitals/a+b", None),
         ("vitals/{bed}", "", None),
+        ("vitals/{bed}", "vitals/" + "x" * 257, None),
     ],
 )
 def test_match(template, topic, captures):

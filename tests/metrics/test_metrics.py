@@ -62,14 +62,15 @@ def test_everything_that_can_be_counted_is_there_at_0(metrics):
 
 
 def test_a_batch(metrics):
-    rejects = [Reject(RejectReason.NOT_JSON, "t", None, "")] * 2
+    rejects = [Reject(RejectReason.NOT_JSON, "t", None, ""), Reject(RejectReason.WRONG_SHAPE, "t", None, "", 7)]
     metrics.batch(messages=100, readings=97, rejects=rejects)
     metrics.refused(Refusal.LATE, 4)
     metrics.applied(0.002)
     metrics.stepped("ward/1.0.0", 50)
     assert value(metrics, "tocsin_messages_received_total") == 100
     assert value(metrics, "tocsin_readings_accepted_total") == 97
-    assert value(metrics, "tocsin_rejects_total", reason="not_json") == 2
+    assert value(metrics, "tocsin_rejects_total", reason="not_json") == 1
+    assert value(metrics, "tocsin_rejects_total", reason="wrong_shape") == 7
     assert value(metrics, "tocsin_rejects_total", reason="late") == 4
     assert value(metrics, "tocsin_batch_messages_sum") == 100
     assert value(metrics, "tocsin_apply_duration_seconds_bucket", le="0.0025") == 1

@@ -420,6 +420,31 @@ async def test_a_packet_that_cannot_be_read_drops_the_connection_and_it_is_made_
     await task
 
 
+async def test_a_fault_while_a_packet_is_handled_does_not_leave_a_connection_that_nobody_reads(mosquitto, monkeypatch):
+    broker = mosquitto()
+    connection = Connection(settings(broker))
+    async with running(connection):
+        with monkeypatch.context() as patch:
+            patch.setattr(connection, "received", lambda *_, **__: 1 / 0)
+            await publish(broker, 1)
+            await until(lambda: not connection.is_connected)
+        await until(lambda: connection.connects == 2)
+        _, messages = await take(connection, 1)
+        assert messages[0].payload == b"0"
+
+
+async def test_a_message_larger_than_the_broker_takes_does_not_cost_the_connection(mosquitto):
+    broker = mosquitto("max_packet_size 2000")
+    connection = Connection(settings(broker))
+    async with running(connection):
+        connection.publish("in/x", b"x" * 3000)
+        connection.publish("in/x", b"small")
+        _, messages = await take(connection, 1)
+        assert messages[0].payload == b"small"
+        assert connection.outbox_dropped == 1
+        assert connection.connects == 1
+
+
 @pytest.fixture
 def certificate(tmp_path):
     """A certificate for 127.0.0.1 that signs itself, and its key."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,12 @@ def test_an_acknowledged_message_is_gone():
     assert outbox.acknowledged(9) is None
     outbox.requeue()
     assert len(outbox) == 0
+
+
+@pytest.mark.parametrize("topic", ["", "a/+", "a/#", "a\x00", "ä" * 32_768])
+def test_a_topic_that_a_broker_would_drop_the_connection_for_is_refused(topic):
+    with pytest.raises(ValueError, match="nothing can be published on topic"):
+        Outgoing(topic, b"")
 
 
 STEP = st.one_of(

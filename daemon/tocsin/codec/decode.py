@@ -118,6 +118,17 @@ class _Rows:
     message: list[int] = field(default_factory=list)  # which message a row came from
 
 
+@dataclass(slots=True)
+class _Refusals:
+    """What was refused, by reason and message: the first detail, and how often."""
+
+    of_message: dict[tuple[RejectReason, int], tuple[str, int]] = field(default_factory=dict)
+
+    def add(self, reason: RejectReason, message: int, detail: str) -> None:
+        first, count = self.of_message.get((reason, message), (detail, 0))
+        self.of_message[reason, message] = (first, count + 1)
+
+
 class Decoder:
     """One source's messages to readings. It remembers the names of topics, and nothing about any stream."""
 
@@ -155,13 +166,9 @@ class Decoder:
             messages: In the order of arrival.
             now: Nanoseconds since 1970 UTC; times further ahead of it than the settings allow are refused.
         """
-        rejects: list[Reject] = []
+        refusals = _Refusals()
         codes: dict[str, int] = {}  # stream → its place in the batch's dictionary
-        rows = self._parse(messages, codes, rejects)
-        streams = list(codes)
-
-        def refuse(reason: RejectReason, row: int, detail: str) -> None:
-            rejects.append(Reject.of(reason, messages[rows.message[row]].topic, streams[rows.stream[row]], detail))
+        rows = self._parse(messages, codes, refusals)
 
         values = np.array(rows.flat, dtype=np.float64).reshape(-1, len(self._channels))  # (R, V), null becomes NaN
         t, missing = column_of_times(rows.times, self.settings.time_unit)
@@ -174,20 +181,24 @@ class Decoder:
             width = len(self._channels)
             if None not in rows.flat[row * width : (row + 1) * width]:  # a null says: here, and not measured
                 keep[row] = False
-                refuse(RejectReason.EMPTY, row, "none of the source's fields, nor a time")
+                refusals.add(RejectReason.EMPTY, rows.message[row], "none of the source's fields, nor a time")
         for row in np.flatnonzero(keep & ~self._within_bounds(t, now)).tolist():
             keep[row] = False
-            refuse(RejectReason.TIME, row, self._time_problem(rows.times[row], int(t[row])))
+            detail = self._time_problem(rows.times[row], int(t[row]))
+            refusals.add(RejectReason.TIME, rows.message[row], detail)
         implausible = ((values < self._low) | (values > self._high)) & keep[:, None]
         for row, column in np.argwhere(implausible).tolist():
             f = self.settings.fields[column]
-            refuse(
-                RejectReason.IMPLAUSIBLE, row, f"{f.channel}={values[row, column]:g} is not in {f.low:g}..{f.high:g}"
-            )
+            detail = f"{f.channel}={values[row, column]:g} is not in {f.low:g}..{f.high:g}"
+            refusals.add(RejectReason.IMPLAUSIBLE, rows.message[row], detail)
         values[implausible] = np.nan
-        return Decoded(self._readings(streams, rows, t, values, keep), rejects)
+        rejects = [
+            Reject.of(reason, messages[index].topic, self.stream_of(messages[index].topic), detail, count)
+            for (reason, index), (detail, count) in refusals.of_message.items()
+        ]
+        return Decoded(self._readings(list(codes), rows, t, values, keep), rejects)
 
-    def _parse(self, messages: Sequence[Message], codes: dict[str, int], rejects: list[Reject]) -> _Rows:
+    def _parse(self, messages: Sequence[Message], codes: dict[str, int], refusals: _Refusals) -> _Rows:
         rows = _Rows()
         flat, times, stream, source = rows.flat, rows.times, rows.stream, rows.message
         parse, values_of, time_of = self._payload.parse, self._payload.values_of, self._payload.time_of
@@ -201,18 +212,18 @@ class Decoder:
                 code = _NO_STREAM if name is None else codes.setdefault(name, len(codes))
                 code_of_topic[topic] = code
             if code == _NO_STREAM:
-                rejects.append(Reject.of(RejectReason.TOPIC, topic, None, f"not {self.settings.topic}"))
+                refusals.add(RejectReason.TOPIC, index, f"not {self.settings.topic}")
                 continue
             payload = message.payload
             if len(payload) > max_bytes:
-                detail = f"{len(payload)} bytes, at most {max_bytes}"
-                rejects.append(Reject.of(RejectReason.TOO_LARGE, topic, self.stream_of(topic), detail))
+                refusals.add(RejectReason.TOO_LARGE, index, f"{len(payload)} bytes, at most {max_bytes}")
                 continue
             try:
                 parsed = parse(payload)
             except REFUSED:
                 elements, problems = self._payload.diagnose(payload)
-                rejects.extend(Reject.of(reason, topic, self.stream_of(topic), detail) for reason, detail in problems)
+                for reason, detail in problems:
+                    refusals.add(reason, index, detail)
                 for values, time in elements:
                     flat += values
                     times.append(time)

@@ -25,24 +25,26 @@ class RejectReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One refusal.
+    """What was refused of one message, for one reason.
 
     Attributes:
         reason: Why.
         topic: Where it came from, made safe for a log.
         stream: Whose it would have been; None if not even that is known.
-        detail: The value that was wrong, made safe for a log and short.
+        detail: The first value that was wrong, made safe for a log and short.
+        count: How many elements or values: a message of 64 KiB has room for 30,000 that are wrong.
     """
 
     reason: RejectReason
     topic: str
     stream: str | None
     detail: str
+    count: int = 1
 
     @classmethod
-    def of(cls, reason: RejectReason, topic: str, stream: str | None, detail: str) -> Reject:
+    def of(cls, reason: RejectReason, topic: str, stream: str | None, detail: str, count: int = 1) -> Reject:
         """Make one from text that came from outside."""
-        return cls(reason, printable(topic, TOPIC_CHARACTERS), stream, printable(detail, DETAIL_CHARACTERS))
+        return cls(reason, printable(topic, TOPIC_CHARACTERS), stream, printable(detail, DETAIL_CHARACTERS), count)
 
 
 def printable(text: str, characters: int) -> str:

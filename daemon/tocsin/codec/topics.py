@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+MAX_LEVEL_CHARACTERS = 256  # of a level that becomes part of a stream's name: output topics, too, must end somewhere
+
 _CAPTURE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -50,7 +52,7 @@ class TopicTemplate:
     def match(self, topic: str) -> dict[str, str] | None:
         """Read the named levels from a topic; None if the topic is another one.
 
-        A level that is empty or carries a control character matches nothing: a stream could not be named after it.
+        A level that is empty, endless or carries a control character matches nothing: no stream could be named so.
         """
         levels = topic.split("/")
         if len(levels) != len(self._levels):
@@ -121,4 +123,4 @@ def _name_of_level(level: str, template: str) -> str | None:
 
 def _can_name(level: str) -> bool:
     """Whether a level of a topic may become part of a stream's name, and so of output topics and logs."""
-    return level != "" and level.isprintable() and "+" not in level and "#" not in level
+    return 0 < len(level) <= MAX_LEVEL_CHARACTERS and level.isprintable() and "+" not in level and "#" not in level

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _BACKLOG = 128
+_CONNECTIONS = 100  # a few scrapers, and a person; more is an attack or a mistake
 _SHUTDOWN_S = 2
 
 
@@ -104,7 +105,9 @@ class HttpServer:
             ws="none",
             lifespan="off",
             log_config=None,  # the daemon's own
+            log_level="warning",
             access_log=False,
+            limit_concurrency=_CONNECTIONS,
             timeout_graceful_shutdown=_SHUTDOWN_S,
             server_header=False,
         )

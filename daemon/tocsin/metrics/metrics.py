@@ -159,7 +159,7 @@ class Metrics:
         self._readings.inc(readings)
         self._batch.observe(messages)
         for reject in rejects:
-            self._rejected.labels(reject.reason).inc()
+            self._rejected.labels(reject.reason).inc(reject.count)
 
     def refused(self, reason: Refusal, count: int) -> None:
         """Count readings or values that the engine refused."""

@@ -23,6 +23,7 @@ _LOG = logging.getLogger(__name__)
 
 _IN_FLIGHT = 100  # a flood of alarms needs no more, and what is in flight is sent again after a loss
 _CONGESTION_RETRY_S = 0.05
+_OVERHEAD_BYTES = 16  # of a PUBLISH packet, topic and payload aside, and then some
 
 
 class Connection:
@@ -157,7 +158,9 @@ class Connection:
                     self._drained.clear()
                     await self._drained.wait()
         except TimeoutError:
-            _LOG.warning("stopped with %d messages not published within %g s", len(self._outbox), deadline_s)
+            _LOG.warning("the broker did not take everything within %g s", deadline_s)
+        if len(self._outbox):
+            _LOG.warning("stopped with %d messages not published", len(self._outbox))
         self._stopping.set()
         self._up.clear()
         self._link = None
@@ -284,6 +287,13 @@ class Connection:
             message = self._outbox.next()
             if message is None:
                 break
+            if len(message.topic.encode()) + len(message.payload) + _OVERHEAD_BYTES > link.max_packet_bytes:
+                # The broker would drop the connection, and again after the next attempt.
+                self._never_published += 1
+                _LOG.error(
+                    "%s takes no message of %d bytes: %s", self._settings.broker, len(message.payload), message.topic
+                )
+                continue
             mid, packet = link.build(message)
             packets.append(packet)
             if mid is not None:

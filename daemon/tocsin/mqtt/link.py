@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+# gmqtt says that a connection came, went, or was lost, the last with a trace; `Connection` says so in words.
+logging.getLogger("gmqtt").setLevel(logging.ERROR)
+
 _PACKET_IDENTIFIERS = 65_535
+_LONGEST_PACKET_BYTES = 268_435_455  # what four bytes of length can say
 _PUBACK_HEADER = 0x4002  # the packet's type, and that two bytes follow: the identifier; success goes without saying
 _QOS_2 = 2
 _WRITE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -71,6 +75,7 @@ class Link:
         lost: Set when it is gone.
         reason_code: Why the broker says it ended it; None if it said nothing.
         receive_maximum: How many QoS 1 messages may be sent and not acknowledged.
+        max_packet_bytes: The largest packet that the broker takes.
     """
 
     def __init__(self, settings: ConnectionSettings, owner: LinkOwner) -> None:
@@ -85,6 +90,7 @@ class Link:
         self.lost = asyncio.Event()
         self.reason_code: int | None = None
         self.receive_maximum = _PACKET_IDENTIFIERS
+        self.max_packet_bytes = _LONGEST_PACKET_BYTES
         # What gmqtt's MQTTConnection asks of its handler:
         self.id_generator = IdGenerator(max=_PACKET_IDENTIFIERS)
         self.current_connection: Any = None
@@ -123,6 +129,8 @@ class Link:
         )
         self._transport, self._protocol = transport, protocol
         protocol.read = _gated(protocol.read, has_room)
+        # When gmqtt's reading ends by a fault, the socket stays open and nobody reads it.
+        protocol._read_loop_future.add_done_callback(self._reading_ended)  # noqa: SLF001  (it tells nobody else)
         connection = MQTTConnection(transport, protocol, clean_start, s.keepalive_s, package_handler=self)
         await connection.auth(
             s.client_id.encode(),  # bytes: gmqtt takes the length of text in characters
@@ -198,6 +206,11 @@ class Link:
         if self._transport is not None:
             self._transport.abort()
 
+    def _reading_ended(self, reading: asyncio.Future[None]) -> None:
+        if not reading.cancelled() and (error := reading.exception()) is not None:
+            _LOG.error("reading from %s ended", self._settings.broker, exc_info=error)
+        self.abort()
+
     def __call__(self, package: Package) -> None:
         """Handle a packet; gmqtt calls it."""
         try:
@@ -215,7 +228,7 @@ class Link:
 
     def _on_publish(self, command: int, data: bytes) -> None:
         start = 2 + (data[0] << 8 | data[1])
-        # Text that is no UTF-8 breaks the protocol; replaced, it matches no template and so is refused and counted.
+        # No broker lets through what is no UTF-8; were it strict here, one such message would come again for ever.
         topic = data[2:start].decode("utf-8", "replace")
         mid = NO_ACKNOWLEDGEMENT
         qos = command >> 1 & 3
@@ -256,6 +269,7 @@ class Link:
             return
         properties, _ = parse_properties(data[2:]) if self._v5 else ({}, b"")
         self.receive_maximum = properties.get("receive_maximum", _PACKET_IDENTIFIERS)
+        self.max_packet_bytes = properties.get("maximum_packet_size", _LONGEST_PACKET_BYTES)
         if "server_keep_alive" in properties:
             self.current_connection.keepalive = properties["server_keep_alive"]
         self._owner.connected(session_present=session_present)
@@ -284,6 +298,7 @@ class Link:
         return {
             "session_expiry_interval": self._settings.session_expiry_s,
             "receive_maximum": self._settings.receive_maximum,
+            "maximum_packet_size": self._settings.max_packet_bytes,
         }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+_LONGEST_TOPIC_BYTES = 65_535
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -21,6 +23,15 @@ class Outgoing:
     payload: bytes
     qos: int = 1
     retain: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a topic for which a broker would drop the connection, again and again.
+
+        Raises:
+            ValueError: For a topic that nothing can be published on.
+        """
+        if not self.topic or any(c in self.topic for c in "+#\x00") or len(self.topic.encode()) > _LONGEST_TOPIC_BYTES:
+            raise ValueError(f"nothing can be published on topic {self.topic!r:.100}")
 
 
 class Outbox:

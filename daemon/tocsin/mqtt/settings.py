@@ -106,6 +106,8 @@ class ConnectionSettings:
             away; 0 for not at all. MQTT 3.1.1 knows only not at all and for as long as the broker likes.
         receive_maximum: How many QoS 1 messages may be unacknowledged at once (MQTT 5; 3.1.1 leaves it to the
             broker).
+        max_packet_bytes: A larger message is left with the broker (MQTT 5), so that nobody fills this machine's
+            memory with one.
         subscriptions: What to receive.
         status: The retained message that says whether the daemon is there; None for none.
         inbox_messages: How many received messages wait for the engine; beyond it QoS 0 is dropped and counted, and
@@ -125,6 +127,7 @@ class ConnectionSettings:
     connect_timeout_s: float = 10.0
     session_expiry_s: int = 3_600
     receive_maximum: int = 10_000
+    max_packet_bytes: int = 17 * 1024 * 1024
     subscriptions: tuple[Subscription, ...] = ()
     status: Status | None = None
     inbox_messages: int = 100_000
