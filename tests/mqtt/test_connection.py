@@ -433,6 +433,43 @@ async def test_a_fault_while_a_packet_is_handled_does_not_leave_a_connection_tha
         assert messages[0].payload == b"0"
 
 
+@BOTH_VERSIONS
+async def test_a_connection_that_is_lost_again_and_again_loses_no_message_either_way(mosquitto, version):
+    broker = mosquitto("max_queued_messages 5000")
+    connection = Connection(settings(broker, version=version, backoff=Backoff(first_s=0.02, cap_s=0.02)))
+    got, heard = [], []
+
+    async def pump():
+        while True:
+            batch = await connection.receive(max_messages=50)
+            for m in batch.messages:
+                got.append(int(m.payload))
+                connection.publish("out/echo", m.payload)
+            connection.acknowledge(batch)
+
+    async def listen():
+        async with client(broker) as listener:
+            await listener.subscribe("out/echo", qos=1)
+            subscribed.set()
+            async for m in listener.messages:
+                heard.append(int(m.payload))  # noqa: PERF401  (it never ends: each must be seen as it comes)
+
+    subscribed = asyncio.Event()
+    tasks = [asyncio.create_task(listen())]
+    await subscribed.wait()
+    async with running(connection):
+        tasks += [asyncio.create_task(pump()), asyncio.create_task(publish(broker, 1000))]
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            lose(connection)
+        await until(lambda: set(heard) == set(range(1000)))
+        assert sorted(set(got)) == list(range(1000))
+        assert connection.connects > 2
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def test_a_message_larger_than_the_broker_takes_does_not_cost_the_connection(mosquitto):
     broker = mosquitto("max_packet_size 2000")
     connection = Connection(settings(broker))
