@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.codec.topics import StreamPattern, TopicTemplate
@@ -21,6 +23,16 @@ if TYPE_CHECKING:
 
 _Path = tuple[str | int, ...]
 _S = TypeVar("_S", bound=Section)
+
+# What pydantic says, where it speaks of Python.
+_IN_OUR_WORDS = (
+    ("Extra inputs are not permitted", "is not a known key"),
+    ("Field required", "is missing"),
+    ("Input should be a valid dictionary", "should hold keys and values"),
+    ("Input should be a valid list", "should be a list"),
+    ("List should have at least 1 item", "needs at least one entry"),
+    ("Dictionary should have at least 1 item", "needs at least one entry"),
+)
 
 
 @dataclass(slots=True)
@@ -48,13 +60,15 @@ def check(file: Path) -> Checked:
     except DocumentError as error:
         checked.faults.append(error.fault)
         return checked
+    # Neither can be a keyword: one that is no text, or one that pydantic-settings would take for an option of its own.
+    odd = [key for key in document.content if not isinstance(key, str) or key.startswith("_")]
+    checked.faults = [document.fault([key], "is not a known key") for key in odd]
     try:
-        checked.config = Config(**document.content)
+        checked.config = Config(**{key: value for key, value in document.content.items() if key not in odd})
     except ValidationError as error:
-        checked.faults = [_schema_fault(document, entry["loc"], entry["msg"]) for entry in error.errors()]
-    except TypeError:  # a key that is no text can't even be a keyword
-        odd = [key for key in document.content if not isinstance(key, str)]
-        checked.faults = [document.fault([key], f"key {key!r} is no text") for key in odd]
+        checked.faults += [_schema_fault(document, entry["loc"], entry["msg"]) for entry in error.errors()]
+    except SettingsError as error:
+        checked.faults.append(_environment_fault(error))
     _Names(document, checked).check()
     checked.faults.sort(key=lambda fault: _line(fault.place))
     return checked
@@ -68,18 +82,39 @@ def _valid(kind: type[_S], raw: object) -> _S | None:
 
 
 def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
-    message = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "is not a known key")
+    message = next((ours for theirs, ours in _IN_OUR_WORDS if message.startswith(theirs)), message)
+    message = message.removeprefix("Value error, ")
     # pydantic marks the key of a mapping itself with '[key]'; the line is that of the entry.
     path = tuple(part for part in loc if part != "[key]")
-    variable = "TOCSIN_" + "__".join(str(part).upper() for part in path)
-    if variable in os.environ:
-        return Fault(f"environment {variable}", ".".join(str(part) for part in path), message)
+    if given := _variables(path) or (_variables_below(path) if document.value(path) is None else []):
+        return Fault(f"environment {', '.join(given)}", ".".join(str(part) for part in path), message)
     value = document.value(path)
-    secret = "password" in path
+    secret = "password" in path or path == ("broker",)  # a URL in place of a mapping may hold a password
     told = "known key" in message or repr(value) in message
     if isinstance(value, str | int | float) and not told and not secret:
         message = f"{message} (found {value!r})"
     return document.fault(path, message)
+
+
+def _variables(path: _Path) -> list[str]:
+    """Find the environment variable that sets the value at `path`; its case doesn't matter."""
+    wanted = "TOCSIN_" + "__".join(str(part).upper() for part in path)
+    return [name for name in os.environ if name.upper() == wanted]
+
+
+def _variables_below(path: _Path) -> list[str]:
+    """Find the environment variables that set values inside what is at `path`, or all that it is a part of."""
+    wanted = "TOCSIN_" + "__".join(str(part).upper() for part in path)
+    return sorted(n for n in os.environ if n.upper().startswith(f"{wanted}__") or wanted.startswith(f"{n.upper()}__"))
+
+
+def _environment_fault(error: SettingsError) -> Fault:
+    """Name the variable whose text is not the JSON that it has to be."""
+    found = re.search(r'field "(\w+)"', str(error))
+    path: _Path = (found[1],) if found is not None else ()
+    given = _variables(path) or _variables_below(path)
+    example = "single values have variables of their own, such as TOCSIN_BROKER__HOST"
+    return Fault(f"environment {', '.join(given)}", ".".join(map(str, path)), f"is not JSON ({example})")
 
 
 def _line(place: str) -> int:
@@ -157,10 +192,12 @@ class _Names:
             other = "probability" if kind == "anomaly" else "anomaly"
             self._fault(
                 path,
-                f"{kind} needs a {wanted} model, and {bundle.manifest.name} is {bundle.manifest.task} (use {other})",
+                f"{kind} needs a model of task {wanted}, and {bundle.manifest.name} is of task {bundle.manifest.task}: "
+                f"use {other}",
             )
-        if alarm.probability is not None and not 0 < (alarm.probability.threshold or bundle.model.threshold) < 1:
-            self._fault((*path, "threshold"), f"{alarm.probability.threshold} is no probability (legal: 0 to 1)")
+        threshold = alarm.probability.threshold if alarm.probability is not None else None
+        if threshold is not None and not 0 < threshold < 1:
+            self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
         limit = alarm.above or alarm.below
         for entry in (limit, alarm.absent):
             if entry is not None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +76,8 @@ class Document:
         line = node.lc.line if isinstance(node, CommentedBase) else 0
         for part in path:
             if isinstance(node, CommentedMap) and part in node:
+                if part not in (node.lc.data or {}):  # merged in by <<: it stands elsewhere
+                    break
                 line = node.lc.key(part)[0]
             elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
                 line = node.lc.item(part)[0]
@@ -98,10 +101,23 @@ def read(file: Path) -> Document:
         raise DocumentError(Fault(str(file), "", f"is not UTF-8: byte {error.start}")) from error
     try:
         content = YAML(typ="rt").load(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        message = f"character {chr(error.character)!a} is not allowed"
+        raise DocumentError(Fault(f"{file}:{line}", "", message)) from error
     except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = str(error.problem or error.context or "not YAML").splitlines()[0]
-        raise DocumentError(Fault(f"{file}:{line}", "", problem)) from error
+        line = error.problem_mark.line if error.problem_mark else 0
+        raise DocumentError(Fault(f"{file}:{line + 1}", "", _problem(error, text.splitlines()[line:][:1]))) from error
+    except (YAMLError, RecursionError) as error:
+        raise DocumentError(Fault(str(file), "", "is nested too deeply, or not YAML")) from error
     if not isinstance(content, CommentedMap):
         raise DocumentError(Fault(str(file), "", "is not a mapping of keys to values"))
     return Document(file, content)
+
+
+def _problem(error: MarkedYAMLError, line: list[str]) -> str:
+    """Say what is wrong, without the values that the parser quotes: one may be the password."""
+    problem = str(error.problem or error.context or "not YAML").splitlines()[0]
+    if problem.startswith("found duplicate key"):
+        return problem.partition(" with value ")[0]
+    return "is not YAML: put the password in quotes" if "password" in "".join(line) else problem

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tocsin.config.durations import Seconds
@@ -44,7 +44,11 @@ class Broker(Section):
 
     host: str = Field(default="localhost", min_length=1)
     port: Port = 1883
-    version: Literal["5", "3.1.1"] = Field(default="5", description="Of MQTT.")
+    version: Annotated[
+        Literal["5", "3.1.1"],
+        BeforeValidator(lambda value: str(value) if type(value) is int else value),  # 5 is a number to YAML
+        WithJsonSchema({"enum": ["5", "3.1.1", 5]}),
+    ] = Field(default="5", description="Of MQTT.")
     client_id: str = Field(
         default="tocsin", min_length=1, max_length=64, description="Keeps the session: one daemon, one id."
     )

@@ -1,0 +1,333 @@
+"""Every fault of a configuration is reported: where it stands, what it is, and what would be legal."""
+
+from __future__ import annotations
+
+import os
+import re
+from textwrap import dedent
+
+import pytest
+import toy_bundle
+
+from tocsin.config import check
+
+# A whole configuration, line by line, so that the tests can name lines.
+SOUND = """\
+broker:
+  host: localhost
+sources:
+  - topic: vitals/{ward}/{bed}
+watches:
+  ward:
+    model: toy
+    alarms:
+      hr-high:
+        above: {channel: hr, limit: 120}
+        priority: high
+"""
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in list(os.environ):
+        if name.upper().startswith("TOCSIN_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def faults_of(tmp_path, monkeypatch):
+    """Check a text as `tocsin.yaml`; each fault as its one line."""
+    toy_bundle.write(tmp_path / "toy")
+    toy_bundle.write(tmp_path / "risk", name="risk", task="alarm", calibration=PROBABILITY)
+    monkeypatch.chdir(tmp_path)
+
+    def faults(text):
+        file = tmp_path / "tocsin.yaml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return [str(fault).removeprefix(f"{tmp_path}/") for fault in check(file).faults]
+
+    return faults
+
+
+PROBABILITY = {"scale": "probability", "threshold": 0.2, "chosen_by": "hand"}
+
+
+def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
+    assert faults_of(SOUND) == []
+    checked = check(tmp_path / "tocsin.yaml")
+    assert checked.config.watches["ward"].alarms["hr-high"].above.limit == 120
+    assert checked.bundles["ward"].model.name == "toy"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        # Values and keys.
+        ("host: localhost", "hots: x", "2: broker.hots: is not a known key"),
+        ("host: localhost", "port: 70000", "2: broker.port: Input should be less than or equal to 65535 (found 70000)"),
+        ("host: localhost", "port: high", "2: broker.port: Input should be a valid integer, .* (found 'high')"),
+        ("host: localhost", "version: 4", "2: broker.version: Input should be '5' or '3.1.1' (found 4)"),
+        ("host: localhost", "tls: {cert_file: x}", "2: broker.tls: cert_file and key_file belong together: give both"),
+        ("priority: high", "priority: red", "11: .*hr-high.priority: .*'high', 'medium' or 'low' (found 'red')"),
+        ("priority: high", "on_delay_s: -1", "11: .*.on_delay_s: .*greater than or equal to 0 (found -1)"),
+        (
+            "priority: high",
+            "on_delay_s: 3 weeks",
+            "11: .*on_delay_s: '3 weeks' is no duration (legal: seconds, or .* h or d)",
+        ),
+        ("limit: 120", "limit: .nan", "10: .*above.limit: Input should be a finite number (found nan)"),
+        ("hr-high:", "HR high:", "9: watches.ward.alarms.HR high: String should match pattern"),
+        (
+            "        above: {channel: hr, limit: 120}\n",
+            "",
+            "9: .*: no condition given (legal: exactly one of anomaly, ",
+        ),
+        (
+            "priority: high",
+            "anomaly: {}",
+            "9: watches.ward.alarms.hr-high: anomaly and above given (legal: exactly one of anomaly, probability, ",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "silent: {for_s: 5}\n        on_delay_s: 1",
+            "9: .*: a silent alarm has no delays: set silent.for_s",
+        ),
+        # Topics and streams.
+        ("{ward}/{bed}", "#", "4: sources.0.topic: .*'#' has a wildcard: write {name} instead"),
+        ("{ward}/{bed}", "icu", "4: sources.0.topic: 'vitals/icu' has no {capture} to name streams by: set stream"),
+        (
+            "{bed}\n",
+            "{bed}\n    stream: '{room}'\n",
+            "5: sources.0.stream: .*{room} is not in .* (it has: {ward}, {bed})",
+        ),
+        ("{bed}\n", "{bed}\n    watch: icu\n", "5: sources.0.watch: no watch 'icu' (there are: ward)"),
+        ("{bed}\n", "{bed}\n    qos: 2\n", "5: sources.0.qos: Input should be 0 or 1 (found 2)"),
+        # Models and channels.
+        (
+            "model: toy",
+            "model: tyo",
+            "7: watches.ward.model: no bundle 'tyo' (legal: a folder with a manifest.json, from here or absolute, "
+            "or a shipped one: ",
+        ),
+        ("channel: hr,", "channel: rr,", "10: .*.above.channel: toy measures no 'rr' (it measures: hr, spo2)"),
+        (
+            "limit: 120",
+            "limit: 301",
+            "10: .*.above.limit: 301 can never be passed: hr is plausible from 0 to 300 /min, and other values",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "probability: {}",
+            "10: .*: probability needs a model of task alarm, and toy is of task forecast: use anomaly",
+        ),
+        (
+            "{bed}\n",
+            "{bed}\n    channels: {rr: resp}\n",
+            "5: sources.0.channels.rr: toy takes no channel 'rr' (it takes: hr, spo2)",
+        ),
+        ("{bed}\n", "{bed}\n    channels: {hr: t}\n", "5: sources.0.channels.hr: field 't' is mapped twice"),
+        ("{bed}\n", "{bed}\n    channels: {}\n", "5: sources.0.channels: maps no channel"),
+        # Files and passwords.
+        ("host: localhost", "tls: {ca_file: ca.pem}", "2: broker.tls.ca_file: file 'ca.pem' does not exist"),
+        (
+            "host: localhost",
+            "username: n\n  password_file: pw",
+            "3: broker.password_file: file 'pw' does not exist",
+        ),
+        ("host: localhost", "password: x", "1: broker: a password needs a username"),
+        (
+            "host: localhost",
+            "username: n\n  password: x\n  password_file: tocsin.yaml",
+            "1: broker: password and password_file exclude each other: keep one",
+        ),
+    ],
+)
+def test_one_fault(faults_of, old, new, fault):
+    assert old in SOUND
+    found = faults_of(SOUND.replace(old, new))
+    assert len(found) == 1, found
+    pattern = ".*".join(re.escape(part) for part in fault.split(".*"))
+    assert re.match(f"tocsin.yaml:{pattern}", found[0]), found[0]
+
+
+def test_a_threshold_that_is_no_probability(faults_of):
+    of_risk = SOUND.replace("model: toy", "model: risk")
+    for threshold in (0, 1, 1.5, -0.1):
+        text = of_risk.replace("above: {channel: hr, limit: 120}", f"probability: {{threshold: {threshold}}}")
+        assert faults_of(text) == [
+            f"tocsin.yaml:10: watches.ward.alarms.hr-high.probability.threshold: {threshold} is no probability to ring "
+            "at (legal: between 0 and 1)"
+        ]
+    assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {threshold: 0.3}")) == []
+    assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {}")) == []
+    assert "use probability" in faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "anomaly: {}"))[0]
+
+
+def test_a_field_for_two_channels(faults_of):
+    assert faults_of(SOUND.replace("{bed}\n", "{bed}\n    channels: {hr: a, spo2: a}\n")) == [
+        "tocsin.yaml:5: sources.0.channels.hr: field 'a' is mapped twice",
+        "tocsin.yaml:5: sources.0.channels.spo2: field 'a' is mapped twice",
+    ]
+
+
+def test_several_watches_need_to_be_told_apart(faults_of):
+    two = SOUND + "  other: {model: toy, alarms: {odd: {anomaly: {}}}}\n"
+    assert faults_of(two) == ["tocsin.yaml:4: sources.0: which watch takes these? set watch to one of ward, other"]
+    assert faults_of(two.replace("{bed}\n", "{bed}\n    watch: other\n")) == []
+
+
+def test_all_faults_at_once_in_the_order_of_their_lines(faults_of):
+    text = dedent(
+        """\
+        watches:
+          ward:
+            model: tyo
+            alarms:
+              odd: {anomaly: {}}
+          other:
+            model: toy
+            lateness_s: soon
+            alarms:
+              odd: {anomaly: {}}
+        sources:
+          - topic: vitals/#
+            watch: nobody
+          - {topic: "vitals/{bed}", watch: ward, qos: 7}
+        broker:
+          prot: 1883
+          password_file: nowhere
+          username: nurse
+        more: true
+        """
+    )
+    found = faults_of(text)
+    assert [fault.split(": ")[:2] for fault in found] == [
+        ["tocsin.yaml:3", "watches.ward.model"],
+        ["tocsin.yaml:8", "watches.other.lateness_s"],
+        ["tocsin.yaml:12", "sources.0.topic"],
+        ["tocsin.yaml:13", "sources.0.watch"],
+        ["tocsin.yaml:14", "sources.1.qos"],
+        ["tocsin.yaml:16", "broker.prot"],
+        ["tocsin.yaml:19", "more"],
+    ]
+    # What doesn't fit the schema can't be looked into; mended, it is.
+    assert "tocsin.yaml:16: broker.password_file: file 'nowhere' does not exist" in faults_of(
+        text.replace("  prot: 1883\n", "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("broker:\n  port: 1\n  port: 2\n", 'tocsin.yaml:3: found duplicate key "port"'),
+        ("broker:\n\tport: 1\n", r"tocsin.yaml:2: found character '\t' that cannot start any token"),
+        ("broker: [1\nhttp: 2\n", "tocsin.yaml:2: expected ',' or ']', but got ':'"),
+        ("broker: *b\n", "tocsin.yaml:1: found undefined alias 'b'"),
+        ("a: 1\n---\nb: 1\n", "tocsin.yaml:2: but found another document"),
+        ("http: {}\nhost: \x01\n", r"tocsin.yaml:2: character '\x01' is not allowed"),
+        (b"host: \xff\n", "tocsin.yaml: is not UTF-8: byte 6"),
+        ("a: " + "[" * 5000, "tocsin.yaml: is nested too deeply, or not YAML"),
+        ("- 1\n", "tocsin.yaml: is not a mapping of keys to values"),
+        ("just text", "tocsin.yaml: is not a mapping of keys to values"),
+        ("", "tocsin.yaml: is not a mapping of keys to values"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
+)
+def test_what_is_no_yaml_at_all(faults_of, text, fault):
+    found = faults_of(text)
+    assert len(found) == 1
+    assert found[0].startswith(fault)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert [str(f) for f in check(tmp_path / "nowhere.yaml").faults] == [
+        f"{tmp_path}/nowhere.yaml: cannot be read: No such file or directory"
+    ]
+    assert "Is a directory" in str(check(tmp_path).faults[0])
+
+
+@pytest.mark.parametrize("key", ["_env_file", "_cli_parse_args", "1", "null", "broken"])
+def test_keys_that_no_one_knows(faults_of, key):
+    shown = {"null": "None"}.get(key, key)
+    assert faults_of(f"{SOUND}{key}: x\n") == [f"tocsin.yaml:12: {shown}: is not a known key"]
+
+
+def test_keys_merged_in_by_an_anchor(faults_of):
+    text = SOUND.replace("above: {channel: hr, limit: 120}", "<<: &quick {on_delay_s: 5 s}\n        anomaly: {}")
+    assert faults_of(text) == []
+    assert "on_delay_s" in faults_of(text.replace("5 s", "soon"))[0]
+
+
+def test_a_broken_bundle_is_named_with_its_fault(tmp_path, faults_of):
+    (tmp_path / "toy" / "model.onnx").write_bytes(b"other")
+    (fault,) = faults_of(SOUND)
+    assert fault.startswith(f"tocsin.yaml:7: watches.ward.model: bundle {tmp_path}/toy: model.onnx has sha256")
+
+
+def test_the_environment_wins_over_the_file(tmp_path, faults_of, monkeypatch):
+    monkeypatch.setenv("TOCSIN_BROKER__HOST", "broker.example")
+    monkeypatch.setenv("TOCSIN_WATCHES__WARD__LATENESS_S", "2 min")
+    assert faults_of(SOUND) == []
+    config = check(tmp_path / "tocsin.yaml").config
+    assert config.broker.host == "broker.example"
+    assert config.watches["ward"].lateness_s == 120
+    assert config.watches["ward"].model == "toy"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("TOCSIN_BROKER__PORT", "x", "TOCSIN_BROKER__PORT: broker.port: Input should be a valid integer"),
+        ("tocsin_http__port", "x", "tocsin_http__port: http.port: Input should be a valid integer"),
+        ("TOCSIN_HTTP__PROT", "1", "TOCSIN_HTTP__PROT: http.prot: is not a known key"),
+        ("TOCSIN_BROKER", "x", "TOCSIN_BROKER: broker: is not JSON (single values have variables of their own"),
+        ("TOCSIN_BROKER", '{"port": "x"}', "TOCSIN_BROKER: broker.port: Input should be a valid integer"),
+        ("TOCSIN_SOURCES", "[}", "TOCSIN_SOURCES: sources: is not JSON"),
+        ("TOCSIN_PUBLISH__BASE", "a/#", "TOCSIN_PUBLISH__BASE: publish.base: String should match pattern"),
+    ],
+)
+def test_a_wrong_variable_is_named(faults_of, monkeypatch, variable, value, fault):
+    monkeypatch.setenv(variable, value)
+    (found,) = faults_of(SOUND)
+    assert found.startswith(f"environment {fault}")
+
+
+def test_a_password_from_the_environment_without_a_username(faults_of, monkeypatch):
+    monkeypatch.setenv("TOCSIN_BROKER__PASSWORD", "hunter2")
+    without_broker = SOUND.removeprefix("broker:\n  host: localhost\n")
+    assert faults_of(without_broker) == [
+        "environment TOCSIN_BROKER__PASSWORD: broker: a password needs a username",
+    ]
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        "broker: {password: hunter2}",
+        "broker: {password: [hunter2]}",
+        "broker: {username: x, password: hunter2, password_file: tocsin.yaml}",
+        "broker: {passwrod: hunter2}",
+        "broker: mqtt://nurse:hunter2@localhost",
+        "broker:\n  password: hunter2\n  password: hunter2",
+        "broker:\n  password: *hunter2",
+        "broker:\n  password: 'x': hunter2",
+        "broker: {username: x, password: hunter2, port: hunter}",
+    ],
+)
+def test_a_password_is_never_shown(faults_of, broker):
+    found = faults_of(SOUND.replace("broker:\n  host: localhost", broker))
+    assert found
+    assert "hunter2" not in "\n".join(found)
+
+
+def test_a_password_is_never_shown_by_the_configuration(tmp_path, faults_of):
+    assert faults_of(SOUND.replace("host: localhost", "username: nurse\n  password: hunter2")) == []
+    config = check(tmp_path / "tocsin.yaml").config
+    assert "hunter2" not in repr(config) + str(config) + config.model_dump_json()
+    assert config.broker.password.get_secret_value() == "hunter2"
+
+
+def test_a_version_of_mqtt_is_a_number_to_yaml(tmp_path, faults_of):
+    for written in ("5", '"5"', "3.1.1"):
+        assert faults_of(SOUND.replace("host: localhost", f"version: {written}")) == []
+        assert check(tmp_path / "tocsin.yaml").config.broker.version == written.strip('"')
