@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NS_OF = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 _NS_PER_MS = 10**6
 _YEAR_2000_NS = 946_684_800 * 10**9
+_YEAR_2262_NS = 2**63 - 10**9  # where 64 bits of nanoseconds end
 _TIME = "__t"
 _TOPIC = "__topic"
 _encode = msgspec.json.Encoder().encode
@@ -113,7 +114,10 @@ def read(
         raise RecordingError(f"{file}: no numeric column is left to publish (name them by --channels)")
     for column in (*channel_of, *static_of):
         if not table.schema[column].is_numeric():
-            raise RecordingError(f"{file}: column {column!r} is {table.schema[column]}, not numeric")
+            raise RecordingError(f"{file}: column {column!r} is not numeric: {_first_odd(table[column])}")
+    _check_fields([*channel_of.values(), *static_of.values()])
+    for column in template.names:
+        _check_level(file, table[column])
     return Recording(
         name=file.name,
         table=_arranged(table, template, _times(file, table[time], unit, start), channel_of | static_of),
@@ -127,8 +131,13 @@ def _load(file: Path) -> pl.DataFrame:
     kind = file.suffix.lower()
     if kind not in {".parquet", ".csv"}:
         raise RecordingError(f"{file}: unknown kind of table {file.suffix!r} (legal: .parquet, .csv)")
+    if not file.is_file():  # polars would look for a folder of tables
+        raise RecordingError(f"{file}: is no file")
     try:
-        table = pl.read_parquet(file) if kind == ".parquet" else pl.read_csv(file)
+        if kind == ".parquet":
+            table = pl.read_parquet(file, glob=False)
+        else:
+            table = pl.read_csv(file, glob=False, infer_schema_length=None)
     except OSError as error:
         raise RecordingError(f"{file}: cannot be read: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:
@@ -136,6 +145,34 @@ def _load(file: Path) -> pl.DataFrame:
     if table.is_empty():
         raise RecordingError(f"{file}: has no rows")
     return table
+
+
+def _check_fields(names: list[str]) -> None:
+    """Refuse fields that would overwrite each other, or the time."""
+    for name in ("t", _TIME, _TOPIC):
+        if name in names:
+            raise RecordingError(f"field {name!r} is taken: publish that column under another name, COLUMN=FIELD")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise RecordingError(f"two columns are published as field {twice[0]!r}: name each once, COLUMN=FIELD")
+
+
+def _check_level(file: Path, column: pl.Series) -> None:
+    """Refuse a column of which some value can't be one level of a topic."""
+    levels = column.cast(pl.String)
+    odd = (levels.is_null() | (levels == "") | levels.str.contains("[/+#\\x00]")).fill_null(value=True)
+    if (row := odd.arg_max()) is not None and odd[row]:
+        raise RecordingError(
+            f"{file}: column {column.name!r}: row {row + 1}: {levels[row]!r} can't be a level of the topic"
+        )
+
+
+def _first_odd(column: pl.Series) -> str:
+    """Name the first value that is no number."""
+    if column.dtype != pl.String:
+        return f"it is {column.dtype}"
+    odd = column.is_not_null() & column.cast(pl.Float64, strict=False).is_null()
+    row = odd.arg_max()
+    return f"it is {column.dtype}" if row is None or not odd[row] else f"row {row + 1} is {column[row]!r}"
 
 
 def _mapping(text: str) -> dict[str, str]:
@@ -163,26 +200,46 @@ def _times(file: Path, column: pl.Series, unit: str, start: str | None) -> pl.Se
         raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")
     where = f"{file}: column {column.name!r}"
     if column.dtype == pl.String:
-        try:
-            column = column.str.to_datetime(time_unit="ns", time_zone="UTC", strict=True)
-        except pl.exceptions.PolarsError as error:
-            raise RecordingError(f"{where}: {str(error).splitlines()[0]}") from error
+        column = _moments(where, column)
     if column.dtype.is_temporal():
         t = column.dt.epoch("ns")
-    elif column.dtype.is_integer():
-        t = column.cast(pl.Int64) * _NS_OF[unit]
     elif column.dtype.is_numeric():
-        t = (column.cast(pl.Float64) * _NS_OF[unit]).round().cast(pl.Int64, strict=False)
+        t = _counted(where, column, unit, 0 if start is None else _start_ns(start))
     else:
         raise RecordingError(f"{where} is {column.dtype} (legal: a date and time, ISO 8601 text, or a number)")
     if t.null_count():
-        raise RecordingError(f"{where}: row {t.is_null().arg_max()} has no time")
-    if start is not None:
-        t += _start_ns(start)
-    earliest = t.min()
-    if isinstance(earliest, int) and earliest < _YEAR_2000_NS:
-        raise RecordingError(f"{where}: times before the year 2000: say by --start when they begin, or correct --unit")
+        raise RecordingError(f"{where}: row {(t.is_null().arg_max() or 0) + 1} has no time")
+    early = t < _YEAR_2000_NS
+    if (row := early.arg_max()) is not None and early[row]:
+        raise RecordingError(
+            f"{where}: row {row + 1}: a time before the year 2000: say by --start when times begin, or correct --unit"
+        )
     return t
+
+
+def _moments(where: str, text: pl.Series) -> pl.Series:
+    """Read ISO 8601; text without a zone is UTC."""
+    try:
+        moments = text.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False)
+    except pl.exceptions.PolarsError:  # not even one
+        moments = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("ns", "UTC"))
+    odd = text.is_not_null() & moments.is_null()
+    if (row := odd.arg_max()) is not None and odd[row]:
+        raise RecordingError(f"{where}: row {row + 1}: {text[row]!r} is no ISO 8601 time")
+    return moments
+
+
+def _counted(where: str, numbers: pl.Series, unit: str, start_ns: int) -> pl.Series:
+    """Read numbers that count units since a start."""
+    whole = numbers.dtype.is_integer()
+    numbers = numbers.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    far = ((numbers.cast(pl.Float64) * _NS_OF[unit] + start_ns).abs() >= _YEAR_2262_NS).fill_null(value=False)
+    if (row := far.arg_max()) is not None and far[row]:
+        raise RecordingError(f"{where}: row {row + 1}: {numbers[row]} {unit} is no time: correct --unit")
+    if whole:
+        return numbers * _NS_OF[unit] + start_ns
+    # To the microsecond: a double near 1.7e9 seconds resolves no more.
+    return (numbers * (_NS_OF[unit] / 1000)).round().cast(pl.Int64, strict=False) * 1000 + start_ns
 
 
 def _start_ns(start: str) -> int:
@@ -191,5 +248,5 @@ def _start_ns(start: str) -> int:
     except ValueError as error:
         raise RecordingError(f"--start {start!r} is no ISO 8601 time") from error
     if moment.tzinfo is None:
-        raise RecordingError(f"--start {start!r} has no time zone (write {start}Z for UTC)")
+        raise RecordingError(f"--start {start!r} has no time zone (write it as 2026-01-01T00:00:00Z, for UTC)")
     return round(moment.timestamp() * 10**6) * 10**3

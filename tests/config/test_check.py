@@ -7,8 +7,8 @@ import re
 from textwrap import dedent
 
 import pytest
-import toy_bundle
 
+import toy_bundle
 from tocsin.config import check
 
 # A whole configuration, line by line, so that the tests can name lines.
@@ -106,8 +106,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "model: toy",
             "model: tyo",
-            "7: watches.ward.model: no bundle 'tyo' (legal: a folder with a manifest.json, from here or absolute, "
-            "or a shipped one: ",
+            "7: watches.ward.model: no bundle 'tyo' (legal: a folder with a manifest.json, .*, or a shipped one: ",
         ),
         ("channel: hr,", "channel: rr,", "10: .*.above.channel: toy measures no 'rr' (it measures: hr, spo2)"),
         (
@@ -154,10 +153,9 @@ def test_a_threshold_that_is_no_probability(faults_of):
     of_risk = SOUND.replace("model: toy", "model: risk")
     for threshold in (0, 1, 1.5, -0.1):
         text = of_risk.replace("above: {channel: hr, limit: 120}", f"probability: {{threshold: {threshold}}}")
-        assert faults_of(text) == [
-            f"tocsin.yaml:10: watches.ward.alarms.hr-high.probability.threshold: {threshold} is no probability to ring "
-            "at (legal: between 0 and 1)"
-        ]
+        (fault,) = faults_of(text)
+        assert fault.startswith("tocsin.yaml:10: watches.ward.alarms.hr-high.probability.threshold: ")
+        assert fault.endswith(f": {threshold} is no probability to ring at (legal: between 0 and 1)")
     assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {threshold: 0.3}")) == []
     assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {}")) == []
     assert "use probability" in faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "anomaly: {}"))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import entry_points
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 import tocsin
 from tocsin.cli.check import check
+from tocsin.cli.failure import Failure
 from tocsin.cli.replay import replay
 from tocsin.cli.run import run
 from tocsin.cli.watch import watch
@@ -52,4 +54,8 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run `tocsin`."""
-    build()()
+    try:
+        build()()
+    except Failure as failure:
+        typer.echo(str(failure), err=True)
+        sys.exit(failure.exit_code)

@@ -47,18 +47,20 @@ def parse(url: str) -> Address:
     Raises:
         Failure: It is no broker's URL.
     """
-    parts = urlsplit(url)
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme not in _PORT_OF or not parts.hostname or port == -1 or parts.path not in {"", "/"}:
-        raise Failure(f"broker {url!r} is no address", "write mqtt://HOST:PORT, such as mqtt://localhost:1883")
-    if parts.password is not None:
+    before, at, host = url.rpartition("@")
+    if at and ":" in before.partition("://")[2]:
+        user = before.partition("://")[2].partition(":")[0]
         raise Failure(
-            f"broker 'mqtt://{parts.username}:…@{parts.hostname}' shows its password to everybody on this machine",
+            f"broker 'mqtt://{user}:…@{host}' shows its password to everybody on this machine",
             "leave it out of the URL and set TOCSIN_BROKER__PASSWORD",
         )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # the port, or the brackets of an IPv6 address
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORT_OF or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        raise Failure(f"broker {url!r} is no address", "write mqtt://HOST:PORT, such as mqtt://localhost:1883")
     return Address(
         host=parts.hostname,
         port=port or _PORT_OF[parts.scheme],

@@ -15,7 +15,7 @@ from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Subscripti
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-_CONNECT_WITHIN_S = 10.0
+_CONNECT_WITHIN_S = 5.0
 _FLUSH_WITHIN_S = 30.0
 _VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import click
 
+class Failure(Exception):  # noqa: N818  (it is told to a person, and ends the command in good order)
+    """A failure that its reader can do something about; `main` prints it.
 
-class Failure(click.ClickException):
-    """A failure that its reader can do something about."""
+    No `click.ClickException`: newer versions of typer carry a click of their own, and don't know the other one's.
+    """
 
     exit_code = 1
 
@@ -17,4 +18,4 @@ class Failure(click.ClickException):
             problem: The thing and the value.
             remedy: What to do.
         """
-        super().__init__(problem if remedy is None else f"{problem}\n  {remedy}")
+        super().__init__(f"error: {problem}" if remedy is None else f"error: {problem}\nremedy: {remedy}")

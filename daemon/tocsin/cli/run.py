@@ -13,6 +13,8 @@ import typer
 from tocsin.cli.check import ConfigurationFile, sound
 from tocsin.cli.failure import Failure
 
+_CHATTY = ("gmqtt", "uvicorn")  # what they say at INFO, the daemon says better
+
 
 class LogLevel(StrEnum):
     """How much the log says."""
@@ -32,7 +34,8 @@ def run(
 
     Reconnects to the broker for ever. On SIGTERM it stops reading, finishes what it has, says offline and exits 0.
     """
-    from tocsin.app import run as run_daemon  # noqa: PLC0415  (other commands need not wait for ONNX Runtime)
+    from tocsin.app import run as run_daemon  # noqa: PLC0415  (other commands need not wait for it)
+    from tocsin.http.server import PortTakenError  # noqa: PLC0415
 
     logging.basicConfig(
         stream=sys.stderr,
@@ -40,8 +43,12 @@ def run(
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
+    for library in _CHATTY:
+        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
     checked = sound(file)
     try:
         asyncio.run(run_daemon(checked))
-    except* OSError as group:
-        raise Failure(*(str(error) for error in group.exceptions[:1])) from group
+    except PortTakenError as error:
+        raise Failure(str(error), f"set http.port in {file}, or TOCSIN_HTTP__PORT") from error
+    except (OSError, UnicodeDecodeError) as error:  # of the password file; once the daemon runs, none comes out of it
+        raise Failure(str(error)) from error

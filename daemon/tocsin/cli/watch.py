@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from tocsin.cli.address import BrokerOption, VersionOption
 from tocsin.cli.connect import connected
+from tocsin.codec.reject import printable
 from tocsin.mqtt.settings import Subscription
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 # IEC 60601-1-8: high red, medium yellow, low cyan.
 _STYLE_OF = {"high": "bold red", "medium": "yellow", "low": "cyan"}
 _BATCH = 1000
+_SHOWN_CHARACTERS = 1000
 
 
 def watch(
@@ -30,7 +33,8 @@ def watch(
     mqtt: VersionOption = "5",
 ) -> None:
     """Print alarms as they come: first those that are up, then each that rises or clears. Ctrl-C ends it."""
-    asyncio.run(_watch(broker, mqtt, base, as_json=json))
+    with suppress(KeyboardInterrupt):  # it is how watching is meant to end
+        asyncio.run(_watch(broker, mqtt, base, as_json=json))
 
 
 async def _watch(broker: str, version: str, base: str, *, as_json: bool) -> None:
@@ -49,16 +53,19 @@ def show(console: Console, message: Message, base: str, *, as_json: bool) -> Non
     kind = message.topic.removeprefix(f"{base}/").partition("/")[0]
     if kind == "alarm" and not message.retain:
         return  # its transition comes too
-    if as_json:
-        console.out(message.payload.decode(errors="replace"))
-        return
     try:
         body = msgspec.json.decode(message.payload)
         line = _status_line(body) if kind == "status" else _alarm_line(body)
-    except (msgspec.DecodeError, KeyError, AttributeError):
-        console.print(Text(f"{message.topic}: not a message of Tocsin: {message.payload[:80]!r}", style="dim"))
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):  # whoever may publish can write this
+        topic = printable(message.topic, _SHOWN_CHARACTERS)
+        typer.echo(f"{topic}: not a message of Tocsin: {message.payload[:80]!r}", err=True)
         return
-    if line is not None:
+    if line is None:
+        return
+    if as_json:
+        console.out(msgspec.json.format(message.payload, indent=-1).decode())  # on one line, whoever wrote it
+    else:
+        line.plain = printable(line.plain, _SHOWN_CHARACTERS)
         console.print(line)
 
 
