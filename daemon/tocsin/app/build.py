@@ -165,7 +165,11 @@ def password(broker: Broker, beside: Path) -> str | None:
         OSError: Its file can't be read.
     """
     if broker.password_file is not None:
-        return (beside / broker.password_file).read_text(encoding="utf-8").rstrip("\r\n")
+        file = beside / broker.password_file
+        try:
+            return file.read_text(encoding="utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise OSError(f"password file {file} is not UTF-8") from error
     return broker.password.get_secret_value() if broker.password is not None else None
 
 

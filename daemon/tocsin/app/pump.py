@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.codec.reject import Reject, RejectReason
 from tocsin.engine import Readings
+from tocsin.engine.outcome import Refusal
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from tocsin.app.build import Desk, Station
     from tocsin.codec.message import Message
-    from tocsin.codec.reject import Reject
     from tocsin.engine import Outcome
     from tocsin.engine.events import Category, Priority
     from tocsin.metrics.metrics import Metrics
@@ -32,6 +33,7 @@ _NS_PER_S = 1_000_000_000
 _MAX_BATCH = 4096
 _CACHED_TOPICS = 100_000
 _NO_READINGS = Readings.of([])
+_NO_INDICES = np.empty(0, dtype=np.int64)
 
 
 class Pump:
@@ -101,6 +103,7 @@ class Pump:
         now = self._clock()
         readings = 0
         rejects: list[Reject] = []
+        rejects_of_engine: list[Reject] = []  # counted already
         moved = False
         # Runs of one source, so that readings of a stream that has several sources stay in the order of arrival.
         for index, run in groupby(messages, key=self._desk_index):
@@ -110,13 +113,14 @@ class Pump:
             outcome = desk.station.apply(decoded.readings, now)
             readings += outcome.accepted
             self._count_refused(outcome)
+            rejects_of_engine += _implausible(desk, decoded.readings, outcome)
             moved |= self._hand_out(desk.station, outcome, of_source[-1].received_at)
         for station in self._stations:
             moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
         if messages:
             self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
             self._metrics.applied(time.perf_counter() - began)
-            self._rejects.report(rejects, now)
+            self._rejects.report(rejects + rejects_of_engine, now)
         if moved:
             self.show_alarms()
 
@@ -181,3 +185,23 @@ class Pump:
                 key = alarm.priority, alarm.category
                 counts[key] = counts.get(key, 0) + up
         self._metrics.active_alarms(counts)
+
+
+def _implausible(desk: Desk, readings: Readings, outcome: Outcome) -> list[Reject]:
+    """Name the values that the engine refused as implausible, once a stream and batch: somebody has to find the sensor.
+
+    The engine judges them, as it leaves a stream's state alone where nothing plausible is left.
+    """
+    limits = {channel.name: channel for channel in desk.station.model.channels}
+    named: dict[str, Reject] = {}
+    for index in outcome.refused.get(Refusal.IMPLAUSIBLE, _NO_INDICES).tolist():
+        stream = readings.streams[readings.stream[index]]
+        if stream in named:
+            continue
+        for name, value in zip(readings.channels, readings.values[index].tolist(), strict=True):
+            channel = limits.get(name)
+            if channel is not None and (value < channel.low or value > channel.high):
+                detail = f"{name}={value:g} is not in {channel.low:g}..{channel.high:g} {channel.unit}"
+                named[stream] = Reject.of(RejectReason.IMPLAUSIBLE, desk.decoder.settings.topic, stream, detail)
+                break
+    return list(named.values())

@@ -50,5 +50,5 @@ def run(
         asyncio.run(run_daemon(checked))
     except PortTakenError as error:
         raise Failure(str(error), f"set http.port in {file}, or TOCSIN_HTTP__PORT") from error
-    except (OSError, UnicodeDecodeError) as error:  # of the password file; once the daemon runs, none comes out of it
+    except OSError as error:  # of the password file; once the daemon runs, none comes out of it
         raise Failure(str(error)) from error
