@@ -1,0 +1,145 @@
+"""The directions in which the packages may import each other, read from their source."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DAEMON = ROOT / "daemon" / "tocsin"
+TRAINING = ROOT / "training" / "tocsin_training"
+
+
+def imported(file):
+    """Every module that a file imports, wherever in it: also what only type checkers read, or a function at work."""
+    side = next(folder for folder in (ROOT / "daemon", ROOT / "training") if file.is_relative_to(folder))
+    package = file.relative_to(side).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            # `from tocsin import mqtt` imports a module, `from tocsin.mqtt import X` may: count both.
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def belongs(module, packages):
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def offences(folder, *, forbidden=(), allowed=None):
+    """`file: module` for each import that may not be; with `allowed`, of everything else."""
+    files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]
+    assert files
+    return [
+        f"{file.relative_to(ROOT)}: {module}"
+        for file in files
+        for module in sorted(imported(file))
+        if belongs(module, forbidden) or (allowed is not None and not belongs(module, allowed))
+    ]
+
+
+# What reads a clock, a file, a socket or the environment, or writes a log.
+DOING_IO = (
+    "asyncio", "fileinput", "ftplib", "glob", "http", "io", "logging", "mmap", "multiprocessing", "os", "pathlib",
+    "pickle", "random", "secrets", "select", "selectors", "shelve", "shutil", "signal", "smtplib", "socket",
+    "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid", "zipfile",
+)  # fmt: skip
+HEAVY = ("torch", "tocsin_training", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib")
+
+
+def test_the_daemon_knows_nothing_of_training():
+    assert offences(DAEMON, forbidden=HEAVY) == []
+
+
+def test_the_daemon_needs_no_extra_but_for_recordings():
+    assert offences(DAEMON, forbidden=("polars", "aiomqtt")) == [
+        f"daemon/tocsin/recording.py: {module}"
+        for module in sorted(imported(DAEMON / "recording.py"))
+        if "polars" in module
+    ]
+    importers = [file for file in DAEMON.rglob("*.py") if "tocsin.recording" in imported(file)]
+    assert [str(file.relative_to(DAEMON)) for file in importers] == ["cli/replay.py"]
+
+
+def test_the_engine_is_pure():
+    pure = sys.stdlib_module_names - set(DOING_IO)
+    assert offences(DAEMON / "engine", allowed=("numpy", "tocsin.engine", *pure)) == []
+
+
+def test_the_engine_reads_no_clock_and_no_file():
+    """What a module could do without an import, or with an innocent one."""
+    calls = {
+        f"{file.name}:{node.lineno}: {ast.unparse(node.func)}"
+        for file in (DAEMON / "engine").glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2]
+        in {"open", "print", "input", "now", "today", "utcnow", "load", "save", "fromfile", "tofile", "default_rng"}
+    }
+    assert calls == set()
+
+
+@pytest.mark.parametrize("name", ["codec", "engine", "bundle"])
+def test_what_lies_below_imports_no_shell(name):
+    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.app", "tocsin.config", "tocsin.cli")
+    assert offences(DAEMON / name, forbidden=shells) == []
+
+
+@pytest.mark.parametrize("name", ["mqtt", "http", "metrics"])
+def test_shells_import_neither_each_other_nor_what_wires_them(name):
+    others = [
+        f"tocsin.{other}" for other in ("mqtt", "http", "metrics", "config", "app", "cli", "bundle") if other != name
+    ]
+    assert offences(DAEMON / name, forbidden=others) == []
+
+
+def test_the_configuration_opens_no_connection():
+    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.app", "tocsin.cli", "gmqtt", "uvicorn")
+    assert offences(DAEMON / "config", forbidden=shells) == []
+
+
+def test_nothing_but_the_command_line_imports_the_command_line():
+    importers = [
+        str(file.relative_to(DAEMON))
+        for file in DAEMON.rglob("*.py")
+        if file.parent.name != "cli"
+        and any(belongs(module, ["tocsin.cli", "typer", "click"]) for module in imported(file))
+    ]
+    assert importers == []
+
+
+def test_gmqtt_stays_in_one_place():
+    assert {
+        file.parent.name for file in DAEMON.rglob("*.py") if any(belongs(m, ["gmqtt"]) for m in imported(file))
+    } == {"mqtt"}
+
+
+def test_the_ward_needs_no_torch():
+    """The simulator and the demo run where PyTorch is not installed."""
+    assert offences(TRAINING / "ward", forbidden=("torch", "onnx", "onnxscript", "sklearn", "scipy")) == []
+
+
+def test_the_commands_of_training_start_without_torch():
+    """At the top of their modules: what a function imports when it runs is its own affair."""
+    for file in (TRAINING / "cli.py", TRAINING / "__init__.py"):
+        names = {
+            name
+            for node in ast.parse(file.read_text(encoding="utf-8")).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        }
+        assert not [name for name in names if belongs(name, ("torch", "onnx", "onnxscript"))], file
+
+
+def test_the_reader_of_imports_sees_them_all():
+    folder = ROOT / "daemon" / "tocsin"
+    assert "tocsin.app.run" in imported(folder / "cli" / "run.py")  # in a function
+    assert "tocsin.engine.model.Model" in imported(folder / "engine" / "engine.py")  # for type checkers alone
+    assert "polars" in imported(folder / "recording.py")
