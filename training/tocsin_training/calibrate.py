@@ -55,6 +55,22 @@ def most_gain(score: NDArray[np.float32], gain: NDArray[np.float32]) -> float:
     return round((ringing + following) / 2, 6)
 
 
+def lasting(score: NDArray[np.float32], start: NDArray[np.int64], ticks: int) -> NDArray[np.float32]:
+    """The lowest of this score and of the `ticks` before it in its stream; stream b owns start[b]:start[b + 1].
+
+    Where this has an onset, an alarm with so long an on-delay rings.
+
+    >>> lasting(np.array([1, 3, 3, 1, 9, 2], dtype=np.float32), np.array([0, 4, 6]), 1).tolist()
+    [-inf, 1.0, 3.0, 1.0, -inf, 2.0]
+    """
+    lowest = score.copy()
+    for back in range(1, ticks + 1):
+        lowest[back:] = np.minimum(lowest[back:], score[:-back])
+    since = np.arange(len(score)) - np.repeat(start[:-1], np.diff(start))
+    lowest[since < ticks] = -np.inf
+    return lowest
+
+
 def few_alarms(score: NDArray[np.float32], data: Sequences, period_s: float, per_day: float) -> float:
     """The lowest threshold with at most `per_day` onsets (a score that rises over it) per stream-day of `data`."""
     days = len(score) * period_s / SECONDS_PER_DAY

@@ -63,6 +63,8 @@ def make(
     data, valid = (read(recipe, part, folder) for part in ("train", "valid"))
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
     step = steps.make(members, recipe)
+    if isinstance(step, steps.ForecastStep):
+        step.weigh.fit(step.network, data, recipe.serving)
     if isinstance(step, steps.AlarmStep):
         calibration, figures = _calibrate_alarm(step, logit, seen)
     serialised = export.to_onnx(step)
@@ -209,10 +211,15 @@ def _calibrate_forecast(
     for start in valid.start[:-1]:
         score[start : start + recipe.serving.warm_up_ticks] = np.nan
     budget = recipe.serving.false_alarms_per_day
-    threshold = calibrate.few_alarms(score, valid, recipe.serving.period_s, budget)
+    held = calibrate.lasting(score, valid.start, recipe.serving.on_delay_ticks)
+    threshold = calibrate.few_alarms(held, valid, recipe.serving.period_s, budget)
     figures = {
         "validation score, median": round(float(np.nanmedian(score)), 4),
         "validation score, 99.9 %": round(float(np.nanquantile(score, 0.999)), 4),
     }
-    chosen_by = f"at most {budget:g} onsets per stream-day over {len(valid)} validation streams"
+    days = len(score) * recipe.serving.period_s / calibrate.SECONDS_PER_DAY
+    chosen_by = (
+        f"at most {budget:g} onsets per stream-day that outlast {recipe.serving.on_delay_ticks} ticks, "
+        f"over {days:.4g} days of {len(valid)} validation streams"
+    )
     return Calibration(scale="surprise", threshold=threshold, chosen_by=chosen_by), figures

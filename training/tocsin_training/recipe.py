@@ -48,7 +48,7 @@ class NetworkRecipe(_Part):
 class ScoreRecipe(_Part):
     """forecast: how residuals become a score."""
 
-    kind: Literal["nll", "ewma"] = "nll"
+    kind: Literal["nll", "ewma", "departure"] = "nll"
     ticks: float = Field(default=30.0, ge=1, description="ewma: evidence is gathered over so many ticks.")
     clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
 
@@ -101,6 +101,11 @@ class ServingRecipe(_Part):
     horizon_s: float | None = Field(default=None, gt=0)
     false_alarms_per_day: float = Field(
         default=1.0, gt=0, description="forecast: the threshold lets so many onsets through per stream-day of `valid`."
+    )
+    on_delay_ticks: int = Field(
+        default=0,
+        ge=0,
+        description="forecast: an onset counts if it lasts longer, as an alarm with this on-delay would.",
     )
 
 

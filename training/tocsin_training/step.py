@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tocsin.engine.model import Task
-from tocsin_training import surprise
+from tocsin_training import departure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,10 @@ class StepModule(nn.Module):
         """(N, C) to (N, 1)."""
         return values @ self.ones
 
+    def forecast(self, mean: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  (where it is kept differs)
+        """(N, C) the network's own forecast, from the mean and the state that a step gave."""
+        return mean
+
 
 class ForecastStep(StepModule):
     """The score is how surprising x is under the prediction of the frame before.
@@ -60,7 +64,7 @@ class ForecastStep(StepModule):
 
     def __init__(self, network: Network, recipe: Recipe) -> None:
         """Wrap a trained network."""
-        weigh = surprise.make(recipe.score, network.channels)
+        weigh = departure.make(recipe.score, network.channels)
         prediction = (network.channels, network.channels, 1)
         super().__init__(
             network.channels,
@@ -76,7 +80,7 @@ class ForecastStep(StepModule):
 
         z = (memory.normalise(x, mask) - mean) / (scale + (1.0 - ready))  # (N, C); scale is 0 before a prediction
         observed = mask * self.network.measured * ready
-        contribution, evidence = self.weigh(z, observed, evidence)
+        contribution, evidence = self.weigh(z, observed, mean, evidence)
         count = self.total(observed)  # (N, 1)
         contribution = contribution / torch.clamp(count, min=1.0)
         score = torch.where(count > 0, self.total(contribution), torch.nan)[:, 0]
@@ -86,7 +90,14 @@ class ForecastStep(StepModule):
         h, recurrent = self.network.recurrence.step(entered, recurrent)
         said = self.network.heads(features, entered, h)
         parts = (remembered, recurrent, said.mean, said.scale, torch.ones_like(ready), evidence)
-        return (score, contribution, *memory.in_units(said.mean, said.scale), torch.cat(parts, dim=1))
+        shown = self.weigh.band(said.mean, said.scale, evidence)
+        return (score, contribution, *memory.in_units(*shown), torch.cat(parts, dim=1))
+
+    def forecast(self, mean: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  (people may be shown another)
+        """(N, C) the network's own forecast: the state holds it for the next frame."""
+        kept = torch.split(state, self.sizes, dim=1)[2]
+        own: Tensor = self.network.memory.in_units(kept, kept)[0]
+        return own
 
 
 class AlarmStep(StepModule):

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from tocsin_training.recipe import ScoreRecipe
+    from tocsin_training.network import Network
+    from tocsin_training.recipe import ScoreRecipe, ServingRecipe
+    from tocsin_training.sequences import Sequences
 
 
 class Surprise(nn.Module):
@@ -32,10 +34,23 @@ class Surprise(nn.Module):
         self.clip = clip
         self.state_size = 0
 
-    def forward(self, z: Tensor, observed: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        z: Tensor,
+        observed: Tensor,
+        expected: Tensor,  # noqa: ARG002  (other modules weigh the level too)
+        state: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         """Weigh z (N, C) where observed (N, C) is 1; gives the evidence (N, C), 0 elsewhere, and the next state."""
         z = torch.clamp(z, -self.clip, self.clip) * observed
         return 0.5 * z * z, state
+
+    def band(self, mean: Tensor, scale: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  (likewise)
+        """What people are shown as expected, given the forecast (N, C) of the next frame: the forecast itself."""
+        return mean, scale
+
+    def fit(self, network: Network, data: Sequences, serving: ServingRecipe) -> None:
+        """Take constants from normal streams, where there are any to take."""
 
 
 class GatheredSurprise(Surprise):
@@ -52,7 +67,13 @@ class GatheredSurprise(Surprise):
         self.rate = 2.0 / (ticks + 1.0)
         self.state_size = channels
 
-    def forward(self, z: Tensor, observed: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self,
+        z: Tensor,
+        observed: Tensor,
+        expected: Tensor,  # noqa: ARG002  (see above)
+        state: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         """Weigh z (N, C) where observed (N, C) is 1; the state (N, C) is e."""
         z = torch.clamp(z, -self.clip, self.clip) * observed
         gathered = (1.0 - self.rate) * state + self.rate * z
