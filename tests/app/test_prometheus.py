@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import subprocess
@@ -10,20 +11,23 @@ import urllib.parse
 import urllib.request
 
 import aiomqtt
-import configurations
 import pytest
 
+import configurations
 from conftest import free_port
-from daemon_process import Daemon
+from processes import Daemon, until
 
 
 @pytest.fixture
-def daemon(tmp_path, mosquitto):
-    broker = mosquitto()
-    with Daemon(configurations.write(tmp_path, broker={"host": broker.host, "port": broker.port})) as running:
-        running.wait_until_ready()
-        running.broker = broker
-        yield running
+def broker(mosquitto):
+    return mosquitto()
+
+
+@pytest.fixture
+def daemon(tmp_path, broker):
+    running = Daemon(tmp_path, configurations.write(tmp_path, broker={"port": broker.port}))
+    yield running.ready()
+    running.clean_up()
 
 
 def query(port, expression):
@@ -59,12 +63,16 @@ def prometheus(tmp_path, daemon):
     process.wait(timeout=20)
 
 
-async def test_prometheus_scrapes_the_daemon(daemon, prometheus):
-    async with aiomqtt.Client(daemon.broker.host, daemon.broker.port) as client:
+async def publish(broker):
+    async with aiomqtt.Client(broker.host, broker.port) as client:
         for k in range(7):
             await client.publish("vitals/a/1", json.dumps({"t": time.time() + k / 100, "hr": 80, "spo2": 97}), qos=1)
         await client.publish("vitals/a/1", b"garbage", qos=1)
-    daemon.wait_for_metric("tocsin_messages_received_total", 8)
+
+
+def test_prometheus_scrapes_the_daemon(broker, daemon, prometheus):
+    asyncio.run(publish(broker))
+    until(lambda: daemon.metric("tocsin_messages_received_total") == 8)
     expected = {
         'up{job="tocsin"}': 1,
         "tocsin_messages_received_total": 8,
@@ -72,16 +80,14 @@ async def test_prometheus_scrapes_the_daemon(daemon, prometheus):
         "tocsin_mqtt_connected": 1,
         "tocsin_streams": 1,
     }
-    deadline = time.monotonic() + 30
-    while True:
+
+    def scraped():
         try:
-            seen = {name: [float(r["value"][1]) for r in query(prometheus, name)] for name in expected}
+            return {name: [float(r["value"][1]) for r in query(prometheus, name)] for name in expected}
         except OSError:  # it is still starting
-            seen = {}
-        if seen == {name: [value] for name, value in expected.items()}:
-            break
-        assert time.monotonic() < deadline, seen
-        time.sleep(0.2)
+            return {}
+
+    until(lambda: scraped() == {name: [value] for name, value in expected.items()}, within_s=30, every_s=0.2)
 
 
 def test_promtool_has_nothing_to_complain_of(daemon):
