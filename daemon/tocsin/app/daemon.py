@@ -13,12 +13,13 @@ from tocsin.app.build import connection_settings, desks, stations
 from tocsin.app.pump import Pump
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
+from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.connection import Connection
 from tocsin.rejects import RejectLog
 
 if TYPE_CHECKING:
     from tocsin.app.build import Station
-    from tocsin.config import Checked
+    from tocsin.config import Checked, Config
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ async def run(checked: Checked) -> None:
         tocsin.__version__,
         [station.model for station in at_work],
         [(a.name, a.priority, a.category) for station in at_work for a in station.engine.alarms],
+        _series(config, made),
     )
     pump = Pump(
         sources,
@@ -88,6 +90,14 @@ async def run(checked: Checked) -> None:
         await connection.stop(_FLUSH_WITHIN_S)
         server.stop()
     _LOG.info("stopped")
+
+
+def _series(config: Config, made: dict[str, Station]) -> StreamSeries | None:
+    """Make the series of single streams, if any stream may have them."""
+    if not config.metrics.streams:
+        return None
+    watches = {name: (station.engine, station.model) for name, station in made.items()}
+    return StreamSeries(config.metrics.streams, config.metrics.max_streams, watches)
 
 
 def _refresh(metrics: Metrics, connection: Connection, at_work: list[Station]) -> None:

@@ -152,6 +152,7 @@ class Pump:
         model = f"{station.model.name}/{station.model.version}"
         for steps in outcome.steps:
             self._metrics.stepped(model, len(steps.rows))
+        self._metrics.of_streams(station.name, outcome.steps)
         if self._publish_scores and self._connection.is_connected:
             self._hand_out_scores(station, outcome)
         return bool(outcome.events)

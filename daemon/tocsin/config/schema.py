@@ -171,6 +171,18 @@ class Publish(Section):
     scores: bool = Field(default=False, description="Publish every frame's score, values and expected band.")
 
 
+class StreamMetrics(Section):
+    """Which streams have metrics of their own."""
+
+    streams: list[Annotated[str, Field(min_length=1)]] = Field(
+        default=[],
+        description="Names of streams; * stands for any text, also one with / in it. None: metrics name no stream.",
+    )
+    max_streams: int = Field(
+        default=50, ge=1, le=100, description="Those that come first; each costs Prometheus some twenty series or more."
+    )
+
+
 class Http(Section):
     """Metrics and health."""
 
@@ -190,6 +202,7 @@ class Config(BaseSettings):
     watches: dict[Name, WatchEntry] = Field(min_length=1)
     publish: Publish = Publish()
     http: Http = Http()
+    metrics: StreamMetrics = StreamMetrics()
 
     @classmethod
     def settings_customise_sources(

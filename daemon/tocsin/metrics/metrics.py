@@ -1,6 +1,7 @@
 """The daemon's metrics, in a registry of their own.
 
-No label names a stream: a ward has hundreds, a plant thousands, and what concerns one of them is an alarm's business.
+No label here names a stream: a ward has hundreds, a plant thousands, and what concerns one of them is an alarm's
+business. `streams` has series of the few that somebody asks for.
 Everything that can be counted stands there from the start, at 0: a rate over a series that begins with its first
 error never shows that error.
 """
@@ -18,12 +19,14 @@ from tocsin.engine.events import Category, Event, Priority, Transition
 from tocsin.engine.outcome import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from prometheus_client import Metric
 
     from tocsin.codec.reject import Reject
     from tocsin.engine.model import Model
+    from tocsin.engine.steps import Steps
+    from tocsin.metrics.streams import StreamSeries
 
 _BATCH_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
 _APPLY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -80,13 +83,20 @@ class _WithoutCreated:
 class Metrics:
     """Every metric, and the registry that renders them."""
 
-    def __init__(self, version: str, models: Iterable[Model], alarms: Iterable[tuple[str, Priority, Category]]) -> None:
+    def __init__(
+        self,
+        version: str,
+        models: Iterable[Model],
+        alarms: Iterable[tuple[str, Priority, Category]],
+        series: StreamSeries | None = None,
+    ) -> None:
         """Create every series at 0.
 
         Args:
             version: The daemon's.
             models: The models that are loaded.
             alarms: Name, priority and category of those that are configured.
+            series: Of the streams that may have some; None if no stream may.
         """
         self._registry = registry = CollectorRegistry()
         self._messages = Counter("tocsin_messages_received_total", "Messages received.", registry=registry)
@@ -152,6 +162,9 @@ class Metrics:
         for model in models:
             self._steps.labels(f"{model.name}/{model.version}")
             self._model_info.labels(model.name, model.version, model.sha256).set(1)
+        self._series = series
+        if series is not None:
+            registry.register(series)
 
     def batch(self, *, messages: int, readings: int, rejects: Iterable[Reject]) -> None:
         """Count a batch that was decoded."""
@@ -177,6 +190,11 @@ class Metrics:
             frames: How many were stepped.
         """
         self._steps.labels(model).inc(frames)
+
+    def of_streams(self, watch: str, steps: Sequence[Steps]) -> None:
+        """Show what was stepped, of those streams that have series of their own."""
+        if self._series is not None:
+            self._series.stepped(watch, steps)
 
     def event(self, event: Event, latency_s: float | None) -> None:
         """Count an event.
@@ -208,6 +226,10 @@ class Metrics:
         self._inbox_dropped.follow(figures.inbox_dropped_total)
         self._outbox.set(figures.outbox_messages)
         self._outbox_dropped.follow(figures.outbox_dropped_total)
+
+    def families(self) -> Iterator[Metric]:
+        """Every metric with its samples."""
+        return _WithoutCreated(self._registry).collect()
 
     def render(self) -> bytes:
         """The text that Prometheus scrapes, in `CONTENT_TYPE`."""

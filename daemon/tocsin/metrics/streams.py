@@ -1,0 +1,202 @@
+"""Series of single streams, for dashboards: only of those that an allow-list names, and never of many.
+
+Each of them costs Prometheus some twenty series, so nobody gets them unasked. What is unknown is absent: a score that
+is still warming up, a channel that was not measured, a band before there is one, a stream of which no frame came for
+a while. A 0 would be drawn, and believed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass, field
+from fnmatch import translate
+from typing import TYPE_CHECKING
+
+import numpy as np
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tocsin.engine.alarms import State
+from tocsin.engine.model import ChannelKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine import Engine
+    from tocsin.engine.model import Model
+    from tocsin.engine.steps import Steps
+
+_LOG = logging.getLogger(__name__)
+
+BAND_SCALES = 2.0
+"""How many scales the expected band reaches to either side of the mean."""
+
+_NS_PER_S = 1_000_000_000
+_KEPT_PERIODS, _KEPT_S = 5, 15.0  # a frame is shown for the longer of the two
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What one metric is called.
+
+    Attributes:
+        name: Its name.
+        meaning: Its help text.
+        labels: Its labels' names.
+    """
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+
+
+SCORE = Family("tocsin_stream_score", "A stream's score in its last frame; absent while unknown.", ("watch", "stream"))
+VALUE = Family(
+    "tocsin_stream_value",
+    "What a channel measured in the stream's last frame, in its unit; absent if it was not measured.",
+    ("watch", "stream", "channel"),
+)
+EXPECTED = Family(
+    "tocsin_stream_expected",
+    f"The band in which the model expected that value: its mean and {BAND_SCALES:g} scales to either side.",
+    ("watch", "stream", "channel", "bound"),
+)
+ALARM = Family(
+    "tocsin_stream_alarm",
+    "Whether a stream's alarm is up (1) or not (0); one that is uncertain is up.",
+    ("watch", "stream", "alarm", "priority"),
+)
+LEFT_OUT = Family(
+    "tocsin_streams_left_out", "Streams that the allow-list names and that its cap leaves without series.", ()
+)
+FAMILIES = (SCORE, VALUE, EXPECTED, ALARM, LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """One stream's last frame, as columns of its channels (C,)."""
+
+    at_s: float
+    score: float
+    value: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Watched:
+    """One watch: which of its streams have series, and what those showed last.
+
+    Attributes:
+        engine: Whose streams.
+        model: Its model.
+        is_shown: (N,) of the streams met so far.
+        last: By row.
+    """
+
+    engine: Engine
+    model: Model
+    is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    last: dict[int, _Shown] = field(default_factory=dict)
+
+
+class StreamSeries(Collector):
+    """A collector of the allowed streams' series; scrapes see each one's last frame."""
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        max_streams: int,
+        watches: Mapping[str, tuple[Engine, Model]],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with no stream.
+
+        Args:
+            patterns: Names of streams; `*` stands for any text, also one with `/` in it. None: nothing is ever shown.
+            max_streams: Those that come first have series, all watches together.
+            watches: Engine and model of each.
+            clock_s: Tells how old a frame is.
+        """
+        self._allowed = re.compile("|".join(translate(pattern) for pattern in patterns)) if patterns else None
+        self._room = max_streams
+        self._left_out = 0
+        self._watched = {name: _Watched(engine, model) for name, (engine, model) in watches.items()}
+        self._clock_s = clock_s
+
+    def stepped(self, watch: str, steps: Sequence[Steps]) -> None:
+        """Take in what an engine stepped."""
+        if self._allowed is None or not steps:
+            return
+        watched, now_s = self._watched[watch], self._clock_s()
+        self._admit(watched, self._allowed)
+        for step in steps:
+            for i in np.flatnonzero(watched.is_shown[step.rows]).tolist():
+                watched.last[int(step.rows[i])] = _Shown(
+                    at_s=now_s,
+                    score=float(step.score[i]),
+                    value=np.where(step.mask[i] == 0, np.float32(np.nan), step.x[i]),
+                    mean=step.mean[i].copy(),
+                    scale=step.scale[i].copy(),
+                )
+
+    def _admit(self, watched: _Watched, allowed: re.Pattern[str]) -> None:
+        """Decide on the streams that are new."""
+        new = watched.engine.table.names[len(watched.is_shown) :]
+        if not new:
+            return
+        shown = []
+        for name in new:
+            wanted = allowed.match(name) is not None
+            shown.append(wanted and self._room > 0)
+            self._room -= shown[-1]
+            if wanted and not shown[-1]:
+                if self._left_out == 0:
+                    _LOG.warning("no series for stream %s and later ones: metrics.max_streams is reached", name)
+                self._left_out += 1
+        watched.is_shown = np.append(watched.is_shown, shown)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Say how each allowed stream is; `prometheus_client` calls this at a scrape."""
+        score, value, expected, alarm, left_out = families = [
+            GaugeMetricFamily(family.name, family.meaning, labels=family.labels) for family in FAMILIES
+        ]
+        now_s = self._clock_s()
+        for watch, watched in self._watched.items():
+            kept_s = max(_KEPT_S, _KEPT_PERIODS * watched.model.period_ns / _NS_PER_S)
+            names = watched.engine.table.names
+            for row in np.flatnonzero(watched.is_shown).tolist():
+                of = watch, names[row]
+                for a, configured in enumerate(watched.engine.alarms):
+                    is_up = watched.engine.table.alarm_state[row, a] != State.NORMAL
+                    alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
+                shown = watched.last.get(row)
+                if shown is not None and now_s - shown.at_s <= kept_s:
+                    _add_known(score, of, shown.score)
+                    _add_channels(value, expected, of, watched.model, shown)
+        left_out.add_metric((), self._left_out)
+        yield from families
+
+
+def _add_channels(
+    value: GaugeMetricFamily, expected: GaugeMetricFamily, of: tuple[str, str], model: Model, shown: _Shown
+) -> None:
+    for c, channel in enumerate(model.channels):
+        if channel.kind is ChannelKind.READING:
+            reach = BAND_SCALES * shown.scale[c]
+            _add_known(value, (*of, channel.name), _plain(shown.value[c]))
+            _add_known(expected, (*of, channel.name, "low"), _plain(shown.mean[c] - reach))
+            _add_known(expected, (*of, channel.name, "high"), _plain(shown.mean[c] + reach))
+
+
+def _add_known(family: GaugeMetricFamily, labels: tuple[str, ...], value: float) -> None:
+    if not np.isnan(value):
+        family.add_metric(labels, value)
+
+
+def _plain(value: np.float32) -> float:
+    return float(str(value))  # 97.2, and not the 97.19999694824219 that float64 makes of it
