@@ -186,7 +186,8 @@ async def test_it_says_online_and_offline(mosquitto, configuration, run):
         daemon = run(configuration(broker.port))
         await listener.until_status("online")
         assert daemon.end(signal.SIGTERM) == 0
-        heard = await listener.until_status("offline")
+        async with asyncio.timeout(2):  # it says so itself: its will would come after 5 s
+            heard = await listener.until_status("offline")
         states = [body["state"] for topic, body, _ in heard if topic == "tocsin/status"]
         assert states == ["online", "offline"]
         for _, body, _ in heard:

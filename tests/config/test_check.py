@@ -318,6 +318,12 @@ def test_a_password_is_never_shown(faults_of, broker):
     assert "hunter2" not in "\n".join(found)
 
 
+def test_a_password_of_digits_is_a_number_to_yaml_and_not_shown_either(faults_of):
+    assert faults_of(SOUND.replace("host: localhost", "username: nurse\n  password: 4711")) == [
+        "tocsin.yaml:3: broker.password: Input should be a valid string"
+    ]
+
+
 def test_a_password_is_never_shown_by_the_configuration(tmp_path, faults_of):
     assert faults_of(SOUND.replace("host: localhost", "username: nurse\n  password: hunter2")) == []
     config = check(tmp_path / "tocsin.yaml").config

@@ -1,0 +1,35 @@
+"""What has been received when the daemon is told to stop is processed before it stops."""
+
+from __future__ import annotations
+
+import configurations
+from tocsin.app.build import desks, stations
+from tocsin.app.pump import Pump
+from tocsin.config import check
+from tocsin.metrics.metrics import Metrics
+from tocsin.mqtt.connection import Connection
+from tocsin.mqtt.settings import ConnectionSettings
+from tocsin.rejects import RejectLog
+
+
+async def test_the_inbox_is_emptied_before_the_end(tmp_path):
+    checked = check(configurations.write(tmp_path))
+    made = stations(checked.config, checked.bundles)
+    connection = Connection(ConnectionSettings("localhost", 1, "test"))
+    metrics = Metrics("0", [station.model for station in made.values()], [])
+    pump = Pump(
+        desks(checked.config, made),
+        list(made.values()),
+        connection,
+        metrics,
+        RejectLog(),
+        "tocsin",
+        publish_scores=False,
+    )
+    messages = 9000  # more than one batch
+    for bed in range(messages):
+        connection.received(f"vitals/icu/{bed}", b'{"hr":80,"spo2":97}', 0, retain=False)
+    pump.stop()
+    await pump.run()
+    assert connection.inbox_depth == 0
+    assert f"tocsin_readings_accepted_total {messages}.0\n" in metrics.render().decode()
