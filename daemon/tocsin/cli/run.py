@@ -13,8 +13,6 @@ import typer
 from tocsin.cli.check import ConfigurationFile, sound
 from tocsin.cli.failure import Failure
 
-_CHATTY = ("gmqtt", "uvicorn")  # what they say at INFO, the daemon says better
-
 
 class LogLevel(StrEnum):
     """How much the log says."""
@@ -43,8 +41,6 @@ def run(
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
-    for library in _CHATTY:
-        logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
     checked = sound(file)
     try:
         asyncio.run(run_daemon(checked))
