@@ -17,7 +17,7 @@ from tocsin.codec.reject import DETAIL_CHARACTERS, RejectReason
 
 S = 1_000_000_000
 NOW = 1_764_000_000 * S
-FIELDS = (FieldSettings("hr", "HR", 0, 300), FieldSettings("spo2", "SpO2", 0, 100))
+FIELDS = (FieldSettings("hr", "HR"), FieldSettings("spo2", "SpO2"))
 
 
 def decoder(**changes):
@@ -154,15 +154,6 @@ def test_a_recording_may_be_of_any_time_after_2000():
     assert len(recording.decode([message({"HR": 1, "t": 4_102_444_800})], 0).readings) == 1
 
 
-def test_an_implausible_value_alone_is_dropped():
-    decoded = decoder().decode([message({"HR": 612, "SpO2": 97}), message({"HR": 300, "SpO2": -0.1})], NOW)
-    assert rows(decoded) == [("icu/1", NOW, [None, 97.0]), ("icu/1", NOW, [300.0, None])]
-    assert [(r.reason, r.detail) for r in decoded.rejects] == [
-        ("implausible", "hr=612 is not in 0..300"),
-        ("implausible", "spo2=-0.1 is not in 0..100"),
-    ]
-
-
 def test_a_bad_element_of_an_array_is_refused_alone():
     payload = b'[{"HR":1},{"HR":"2"},7,{"HR":3,"t":"2025-11-24T15:59:59Z"},{},{"HR":NaN},{"HR":6}]'
     decoded = decoder().decode([message(payload), message({"HR": 7})], NOW)
@@ -172,12 +163,12 @@ def test_a_bad_element_of_an_array_is_refused_alone():
 
 
 def test_a_message_of_nothing_but_wrong_elements_is_one_reject_a_reason():
-    decoded = decoder().decode([message([1] * 20_000 + ["x"] * 5 + [{"HR": 999, "SpO2": 999}] * 3)], NOW)
+    decoded = decoder().decode([message([1] * 20_000 + ["x"] * 5 + [{"HR": "fast"}] * 3)], NOW)
     assert [(r.reason, r.count, r.detail) for r in decoded.rejects] == [
         ("wrong_shape", 20_005, "expected an object, got a number"),
-        ("implausible", 6, "hr=999 is not in 0..300"),
+        ("wrong_type", 3, "HR: expected a number, got text 'fast'"),
     ]
-    assert len(decoded.readings) == 3
+    assert len(decoded.readings) == 0
 
 
 def test_an_empty_array_says_nothing():
@@ -234,7 +225,6 @@ def test_topics_without_end_do_not_grow_the_memory(monkeypatch):
         ({"fields": (FIELDS[0], FieldSettings("hr", "x"))}, "channel 'hr' is mapped twice"),
         ({"fields": (FIELDS[0], FieldSettings("x", "HR"))}, "field 'HR' is mapped twice"),
         ({"time_field": "HR"}, "field 'HR' is mapped twice"),
-        ({"fields": (FieldSettings("x", "x", 5, 5),)}, "low 5 is not below high 5"),
     ],
 )
 def test_settings_that_cannot_be_meant(changes, says):
@@ -305,6 +295,6 @@ def test_a_hundred_thousand_mutated_payloads():
     decoded = decoder().decode(batch, NOW)
     assert len(decoded.readings) > 5_000
     assert len(decoded.rejects) > 10_000
-    assert np.nanmax(decoded.readings.values) <= 300
+    assert not np.isinf(decoded.readings.values).any()
     assert decoded.readings.t.max() <= NOW + 60 * S
     assert all(len(r.detail) <= DETAIL_CHARACTERS and r.detail.isprintable() for r in decoded.rejects)

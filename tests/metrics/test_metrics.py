@@ -63,8 +63,8 @@ def test_everything_that_can_be_counted_is_there_at_0(metrics):
 
 def test_a_batch(metrics):
     rejects = [Reject(RejectReason.NOT_JSON, "t", None, ""), Reject(RejectReason.WRONG_SHAPE, "t", None, "", 7)]
+    rejects.append(Reject(Refusal.LATE, "t", "bed", "", 4))
     metrics.batch(messages=100, readings=97, rejects=rejects)
-    metrics.refused(Refusal.LATE, 4)
     metrics.applied(0.002)
     metrics.stepped("ward/1.0.0", 50)
     assert value(metrics, "tocsin_messages_received_total") == 100

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.codec.reject import Reject, RejectReason
+from tocsin.app import refusals
 from tocsin.engine import Readings
-from tocsin.engine.outcome import Refusal
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from tocsin.app.build import Desk, Station
     from tocsin.codec.message import Message
+    from tocsin.codec.reject import Reject
     from tocsin.engine import Outcome
     from tocsin.engine.events import Category, Priority
     from tocsin.metrics.metrics import Metrics
@@ -103,24 +103,22 @@ class Pump:
         now = self._clock()
         readings = 0
         rejects: list[Reject] = []
-        rejects_of_engine: list[Reject] = []  # counted already
         moved = False
         # Runs of one source, so that readings of a stream that has several sources stay in the order of arrival.
         for index, run in groupby(messages, key=self._desk_index):
             desk, of_source = self._desks[index], list(run)
             decoded = desk.decoder.decode(of_source, now)
-            rejects += decoded.rejects
             outcome = desk.station.apply(decoded.readings, now)
             readings += outcome.accepted
-            self._count_refused(outcome)
-            rejects_of_engine += _implausible(desk, decoded.readings, outcome)
+            rejects += decoded.rejects
+            rejects += refusals.rejects(decoded.readings, outcome, desk.station.model, desk.decoder.settings.topic)
             moved |= self._hand_out(desk.station, outcome, of_source[-1].received_at)
         for station in self._stations:
             moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
         if messages:
             self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
             self._metrics.applied(time.perf_counter() - began)
-            self._rejects.report(rejects + rejects_of_engine, now)
+            self._rejects.report(rejects, now)
         if moved:
             self.show_alarms()
 
@@ -136,10 +134,6 @@ class Pump:
                 self._desk_of_topic.clear()
             self._desk_of_topic[message.topic] = index
         return index
-
-    def _count_refused(self, outcome: Outcome) -> None:
-        for why, indices in outcome.refused.items():
-            self._metrics.refused(why, len(indices))
 
     def _hand_out(self, station: Station, outcome: Outcome, received_at: int | None) -> bool:
         """Publish what an engine said; whether any alarm moved."""
@@ -186,23 +180,3 @@ class Pump:
                 key = alarm.priority, alarm.category
                 counts[key] = counts.get(key, 0) + up
         self._metrics.active_alarms(counts)
-
-
-def _implausible(desk: Desk, readings: Readings, outcome: Outcome) -> list[Reject]:
-    """Name the values that the engine refused as implausible, once a stream and batch: somebody has to find the sensor.
-
-    The engine judges them, as it leaves a stream's state alone where nothing plausible is left.
-    """
-    limits = {channel.name: channel for channel in desk.station.model.channels}
-    named: dict[str, Reject] = {}
-    for index in outcome.refused.get(Refusal.IMPLAUSIBLE, _NO_INDICES).tolist():
-        stream = readings.streams[readings.stream[index]]
-        if stream in named:
-            continue
-        for name, value in zip(readings.channels, readings.values[index].tolist(), strict=True):
-            channel = limits.get(name)
-            if channel is not None and (value < channel.low or value > channel.high):
-                detail = f"{name}={value:g} is not in {channel.low:g}..{channel.high:g} {channel.unit}"
-                named[stream] = Reject.of(RejectReason.IMPLAUSIBLE, desk.decoder.settings.topic, stream, detail)
-                break
-    return list(named.values())

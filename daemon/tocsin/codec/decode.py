@@ -6,7 +6,6 @@ a batch, on columns.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,14 +38,10 @@ class FieldSettings:
     Attributes:
         channel: The channel's name.
         name: The payload's field.
-        low: The lowest plausible value.
-        high: The highest plausible value.
     """
 
     channel: str
     name: str
-    low: float = -math.inf
-    high: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +85,6 @@ class SourceSettings:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise ValueError(f"{where}: {what} {twice[0]!r} is mapped twice")
-        for f in self.fields:
-            if not f.low < f.high:
-                raise ValueError(f"{where}: channel {f.channel!r}: low {f.low} is not below high {f.high}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +135,6 @@ class Decoder:
         self._pattern = StreamPattern(settings.stream, self.template)
         self._payload = JsonPayload([f.name for f in settings.fields], settings.time_field)
         self._channels = [f.channel for f in settings.fields]
-        self._low = np.array([f.low for f in settings.fields])  # (V,)
-        self._high = np.array([f.high for f in settings.fields])  # (V,)
         self._stream_of_topic: dict[str, str | None] = {}
 
     def stream_of(self, topic: str) -> str | None:
@@ -186,12 +176,6 @@ class Decoder:
             keep[row] = False
             detail = self._time_problem(rows.times[row], int(t[row]))
             refusals.add(RejectReason.TIME, rows.message[row], detail)
-        implausible = ((values < self._low) | (values > self._high)) & keep[:, None]
-        for row, column in np.argwhere(implausible).tolist():
-            f = self.settings.fields[column]
-            detail = f"{f.channel}={values[row, column]:g} is not in {f.low:g}..{f.high:g}"
-            refusals.add(RejectReason.IMPLAUSIBLE, rows.message[row], detail)
-        values[implausible] = np.nan
         rejects = [
             Reject.of(reason, messages[index].topic, self.stream_of(messages[index].topic), detail, count)
             for (reason, index), (detail, count) in refusals.of_message.items()

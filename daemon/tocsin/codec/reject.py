@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tocsin.engine.outcome import Refusal
 
 DETAIL_CHARACTERS = 120
 TOPIC_CHARACTERS = 200
@@ -20,7 +24,6 @@ class RejectReason(StrEnum):
     NOT_FINITE = "not_finite"  # NaN, Infinity, 1e999
     EMPTY = "empty"  # none of the source's fields, nor a time
     TIME = "time"  # unreadable, missing where it can't be replaced, or out of bounds
-    IMPLAUSIBLE = "implausible"  # one value outside its channel's range; the rest of the reading stays
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +31,21 @@ class Reject:
     """What was refused of one message, for one reason.
 
     Attributes:
-        reason: Why.
+        reason: Why: the codec's reason, or the engine's.
         topic: Where it came from, made safe for a log.
         stream: Whose it would have been; None if not even that is known.
         detail: The first value that was wrong, made safe for a log and short.
         count: How many elements or values: a message of 64 KiB has room for 30,000 that are wrong.
     """
 
-    reason: RejectReason
+    reason: RejectReason | Refusal
     topic: str
     stream: str | None
     detail: str
     count: int = 1
 
     @classmethod
-    def of(cls, reason: RejectReason, topic: str, stream: str | None, detail: str, count: int = 1) -> Reject:
+    def of(cls, reason: RejectReason | Refusal, topic: str, stream: str | None, detail: str, count: int = 1) -> Reject:
         """Make one from text that came from outside."""
         return cls(reason, printable(topic, TOPIC_CHARACTERS), stream, printable(detail, DETAIL_CHARACTERS), count)
 

@@ -174,10 +174,6 @@ class Metrics:
         for reject in rejects:
             self._rejected.labels(reject.reason).inc(reject.count)
 
-    def refused(self, reason: Refusal, count: int) -> None:
-        """Count readings or values that the engine refused."""
-        self._rejected.labels(reason).inc(count)
-
     def applied(self, duration_s: float) -> None:
         """Observe how long the engine took for a batch."""
         self._apply.observe(duration_s)

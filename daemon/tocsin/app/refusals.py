@@ -1,0 +1,47 @@
+"""What an engine refused, as the log and the metrics take it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.codec.reject import Reject
+from tocsin.engine.outcome import Refusal
+
+if TYPE_CHECKING:
+    from tocsin.engine import Outcome, Readings
+    from tocsin.engine.model import Model
+
+
+def rejects(readings: Readings, outcome: Outcome, model: Model, topic: str) -> list[Reject]:
+    """Name each reason and stream once a batch, with a count: somebody has to find the sensor.
+
+    Args:
+        readings: The batch.
+        outcome: What the engine made of it.
+        model: Whose channels say what is plausible.
+        topic: The template of the source.
+    """
+    made = []
+    for why, indices in outcome.refused.items():
+        _, first, counts = np.unique(readings.stream[indices], return_index=True, return_counts=True)
+        for index, count in zip(indices[first].tolist(), counts.tolist(), strict=True):
+            stream = readings.streams[readings.stream[index]]
+            made.append(Reject.of(why, topic, stream, _detail(why, readings, index, model), count))
+    return made
+
+
+def _detail(why: Refusal, readings: Readings, index: int, model: Model) -> str:
+    match why:
+        case Refusal.LATE:
+            return f"t={readings.t[index]} ns: the frame of its tick has closed"
+        case Refusal.TOO_MANY_STREAMS:
+            return "a new stream, and max_streams are known already"
+        case Refusal.IMPLAUSIBLE:
+            channels = {channel.name: channel for channel in model.channels}
+            return ", ".join(
+                f"{name}={value:g} is not in {channels[name].low:g}..{channels[name].high:g} {channels[name].unit}"
+                for name, value in zip(readings.channels, readings.values[index].tolist(), strict=True)
+                if name in channels and not (np.isnan(value) or channels[name].low <= value <= channels[name].high)
+            )
