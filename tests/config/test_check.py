@@ -62,6 +62,11 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
+        (
+            "topic: vitals/{ward}/{bed}",
+            "topic: tocsin/{what}/{bed}",
+            "4: sources.0.topic: 'tocsin/{what}/{bed}' lies below publish.base 'tocsin': we would read what we say",
+        ),
         # Values and keys.
         ("host: localhost", "hots: x", "2: broker.hots: is not a known key"),
         ("host: localhost", "port: 70000", "2: broker.port: Input should be less than or equal to 65535 (found 70000)"),
@@ -335,3 +340,10 @@ def test_a_version_of_mqtt_is_a_number_to_yaml(tmp_path, faults_of):
     for written in ("5", '"5"', "3.1.1"):
         assert faults_of(SOUND.replace("host: localhost", f"version: {written}")) == []
         assert check(tmp_path / "tocsin.yaml").config.broker.version == written.strip('"')
+
+
+def test_a_variable_that_sets_nothing_is_named(faults_of, monkeypatch):
+    monkeypatch.setenv("TOCSIN_HTP__PORT", "9000")
+    monkeypatch.setenv("TOCSIN_PORT", "tcp://10.0.0.1:1883")  # as platforms set it for a service called tocsin
+    (fault,) = faults_of(SOUND)
+    assert re.match(r"environment TOCSIN_HTP__PORT: sets nothing \(legal: TOCSIN_BROKER__…, ", fault)

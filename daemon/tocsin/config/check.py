@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from tocsin.bundle import Bundle, BundleError, load, shipped_folder
-from tocsin.codec.topics import StreamPattern, TopicTemplate
 from tocsin.config.document import Document, DocumentError, Fault, read
-from tocsin.config.schema import CONDITIONS, Broker, Config, Section, SourceEntry, WatchEntry
-from tocsin.engine.model import ChannelKind, Task
+from tocsin.config.names import Names
+from tocsin.config.schema import Config
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin.config.schema import AlarmEntry, Limit
+    from tocsin.bundle import Bundle
 
 _Path = tuple[str | int, ...]
-_S = TypeVar("_S", bound=Section)
 
 # What pydantic says, where it speaks of Python.
 _IN_OUR_WORDS = (
@@ -69,16 +66,12 @@ def check(file: Path) -> Checked:
         checked.faults += [_schema_fault(document, entry["loc"], entry["msg"]) for entry in error.errors()]
     except SettingsError as error:
         checked.faults.append(_environment_fault(error))
-    _Names(document, checked).check()
+    names = Names(document)
+    names.check(checked.config)
+    checked.bundles = names.bundles
+    checked.faults += [*names.faults, *_unknown_variables()]
     checked.faults.sort(key=lambda fault: _line(fault.place))
     return checked
-
-
-def _valid(kind: type[_S], raw: object) -> _S | None:
-    try:
-        return kind.model_validate(raw)
-    except ValidationError:
-        return None  # reported with the whole
 
 
 def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
@@ -108,6 +101,16 @@ def _variables_below(path: _Path) -> list[str]:
     return sorted(n for n in os.environ if n.upper().startswith(f"{wanted}__") or wanted.startswith(f"{n.upper()}__"))
 
 
+def _unknown_variables() -> list[Fault]:
+    """Name variables that set nothing; only with `__`, as platforms set the like of TOCSIN_PORT by themselves."""
+    sections = ", ".join(f"TOCSIN_{name.upper()}__…" for name in Config.model_fields)
+    return [
+        Fault(f"environment {name}", "", f"sets nothing (legal: {sections})")
+        for name in sorted(os.environ)
+        if (found := re.match(r"(?i)tocsin_(\w+?)__", name)) and found[1].lower() not in Config.model_fields
+    ]
+
+
 def _environment_fault(error: SettingsError) -> Fault:
     """Name the variable whose text is not the JSON that it has to be."""
     found = re.search(r'field "(\w+)"', str(error))
@@ -120,148 +123,3 @@ def _environment_fault(error: SettingsError) -> Fault:
 def _line(place: str) -> int:
     number = place.rpartition(":")[2]
     return int(number) if number.isdigit() else 0
-
-
-class _Names:
-    """Checks what a configuration names: topics, models, channels, files."""
-
-    def __init__(self, document: Document, checked: Checked) -> None:
-        self._document = document
-        self._checked = checked
-
-    def _fault(self, path: _Path, message: str) -> None:
-        self._checked.faults.append(self._document.fault(path, message))
-
-    def check(self) -> None:
-        """Check the parts that fit the schema, though others may not: one round of mending should do."""
-        config, content = self._checked.config, self._document.content
-        if config is not None:
-            watches, broker = dict(config.watches), config.broker
-            sources: list[tuple[int, SourceEntry]] = list(enumerate(config.sources))
-            names = list(watches)
-        else:
-            raw_watches, raw_sources = content.get("watches"), content.get("sources")
-            raw_watches = raw_watches if isinstance(raw_watches, dict) else {}
-            raw_sources = raw_sources if isinstance(raw_sources, list) else []
-            names = list(raw_watches)
-            watches = {name: w for name, raw in raw_watches.items() if (w := _valid(WatchEntry, raw)) is not None}
-            sources = [(i, s) for i, raw in enumerate(raw_sources) if (s := _valid(SourceEntry, raw)) is not None]
-            broker = _valid(Broker, content.get("broker", {})) or Broker()
-        for name, watch in watches.items():
-            self._check_watch(("watches", name), name, watch)
-        for index, source in sources:
-            self._check_source(("sources", index), source, names)
-        self._check_files(broker)
-
-    def _check_files(self, broker: Broker) -> None:
-        files: list[tuple[_Path, Path | None]] = [(("broker", "password_file"), broker.password_file)]
-        if broker.tls is not None:
-            files += [
-                (("broker", "tls", key), getattr(broker.tls, key)) for key in ("ca_file", "cert_file", "key_file")
-            ]
-        for path, file in files:
-            if file is not None and not (self._checked.file.parent / file).is_file():
-                self._fault(path, f"file {str(file)!r} does not exist")
-
-    def _check_watch(self, path: _Path, name: str, watch: WatchEntry) -> None:
-        folder = bundle_folder(watch.model, self._checked.file.parent)
-        if folder is None:
-            shipped = sorted(
-                f"{m.parent.parent.name}/{m.parent.name}" for m in shipped_folder().glob("*/*/manifest.json")
-            )
-            self._fault(
-                (*path, "model"),
-                f"no bundle {watch.model!r} (legal: a folder with a manifest.json, from here or absolute, "
-                f"or a shipped one: {', '.join(shipped) or 'none'})",
-            )
-            return
-        try:
-            bundle = load(folder)
-        except BundleError as error:
-            self._fault((*path, "model"), str(error))
-            return
-        self._checked.bundles[name] = bundle
-        for alarm_name, alarm in watch.alarms.items():
-            self._check_alarm((*path, "alarms", alarm_name), alarm, bundle)
-
-    def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
-        kind = next(name for name in CONDITIONS if getattr(alarm, name) is not None)
-        path = (*path, kind)
-        wanted = {"anomaly": Task.FORECAST, "probability": Task.ALARM}.get(kind)
-        if wanted is not None and bundle.manifest.task is not wanted:
-            other = "probability" if kind == "anomaly" else "anomaly"
-            self._fault(
-                path,
-                f"{kind} needs a model of task {wanted}, and {bundle.manifest.name} is of task {bundle.manifest.task}: "
-                f"use {other}",
-            )
-        threshold = alarm.probability.threshold if alarm.probability is not None else None
-        if threshold is not None and not 0 < threshold < 1:
-            self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
-        limit = alarm.above or alarm.below
-        for entry in (limit, alarm.absent):
-            if entry is not None:
-                self._check_channel((*path, "channel"), entry.channel, bundle)
-        if limit is not None:
-            self._check_limit((*path, "limit"), limit, bundle)
-
-    def _check_channel(self, path: _Path, name: str, bundle: Bundle) -> None:
-        readings = [c.name for c in bundle.manifest.channels if c.kind is ChannelKind.READING]
-        if name not in readings:
-            self._fault(path, f"{bundle.manifest.name} measures no {name!r} (it measures: {', '.join(readings)})")
-
-    def _check_limit(self, path: _Path, limit: Limit, bundle: Bundle) -> None:
-        for channel in bundle.manifest.channels:
-            if channel.name == limit.channel and not channel.low <= limit.limit <= channel.high:
-                self._fault(
-                    path,
-                    f"{limit.limit:g} can never be passed: {channel.name} is plausible from {channel.low:g} to "
-                    f"{channel.high:g} {channel.unit}, and other values are refused",
-                )
-
-    def _check_source(self, path: _Path, source: SourceEntry, watches: list[str]) -> None:
-        try:
-            template = TopicTemplate(source.topic)
-        except ValueError as error:
-            self._fault((*path, "topic"), str(error))
-        else:
-            self._check_stream(path, source, template)
-        if source.watch is None and len(watches) > 1:
-            self._fault(path, f"which watch takes these? set watch to one of {', '.join(watches)}")
-        elif source.watch is not None and source.watch not in watches:
-            self._fault((*path, "watch"), f"no watch {source.watch!r} (there are: {', '.join(watches)})")
-        elif watches:
-            bundle = self._checked.bundles.get(source.watch or watches[0])
-            if bundle is not None:
-                self._check_mapping((*path, "channels"), source, bundle)
-
-    def _check_stream(self, path: _Path, source: SourceEntry, template: TopicTemplate) -> None:
-        if source.stream is None and not template.names:
-            self._fault((*path, "topic"), f"{source.topic!r} has no {{capture}} to name streams by: set stream")
-        elif source.stream is not None:
-            try:
-                StreamPattern(source.stream, template)
-            except ValueError as error:
-                self._fault((*path, "stream"), str(error))
-
-    def _check_mapping(self, path: _Path, source: SourceEntry, bundle: Bundle) -> None:
-        known = [c.name for c in bundle.manifest.channels if c.kind is not ChannelKind.CLOCK]
-        fields = list((source.channels or {}).values())
-        for channel, name in (source.channels or {}).items():
-            if channel not in known:
-                self._fault(
-                    (*path, channel),
-                    f"{bundle.manifest.name} takes no channel {channel!r} (it takes: {', '.join(known)})",
-                )
-            if name == source.time or fields.count(name) > 1:
-                self._fault((*path, channel), f"field {name!r} is mapped twice")
-        if source.channels is not None and not source.channels:
-            self._fault(path, "maps no channel (leave it out to map all under their own names)")
-
-
-def bundle_folder(model: str, beside: Path) -> Path | None:
-    """Find a bundle's folder: from the configuration's own folder, or among the shipped ones."""
-    for folder in (beside / model, shipped_folder() / model):
-        if (folder / "manifest.json").is_file():
-            return folder
-    return None

@@ -1,0 +1,191 @@
+"""What a configuration names: topics, models, channels, files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import ValidationError
+
+from tocsin.bundle import Bundle, BundleError, load, shipped_folder
+from tocsin.codec.topics import StreamPattern, TopicTemplate
+from tocsin.config.schema import CONDITIONS, Broker, Config, Publish, Section, SourceEntry, WatchEntry
+from tocsin.engine.model import ChannelKind, Task
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.config.document import Document, Fault
+    from tocsin.config.schema import AlarmEntry, Limit
+
+_Path = tuple[str | int, ...]
+_S = TypeVar("_S", bound=Section)
+
+
+class Names:
+    """Checks what a configuration names.
+
+    Attributes:
+        bundles: By watch, those that could be loaded.
+        faults: As they were found.
+    """
+
+    def __init__(self, document: Document) -> None:
+        """Prepare to check a file; nothing has been looked at yet."""
+        self._document = document
+        self._folder = document.file.parent
+        self.bundles: dict[str, Bundle] = {}
+        self.faults: list[Fault] = []
+
+    def _fault(self, path: _Path, message: str) -> None:
+        self.faults.append(self._document.fault(path, message))
+
+    def check(self, config: Config | None) -> None:
+        """Check the parts that fit the schema, though others may not: one round of mending should do.
+
+        Args:
+            config: None where some part doesn't fit.
+        """
+        content = self._document.content
+        if config is not None:
+            base = config.publish.base
+            watches, broker = dict(config.watches), config.broker
+            sources: list[tuple[int, SourceEntry]] = list(enumerate(config.sources))
+            names = list(watches)
+        else:
+            raw_watches, raw_sources = content.get("watches"), content.get("sources")
+            raw_watches = raw_watches if isinstance(raw_watches, dict) else {}
+            raw_sources = raw_sources if isinstance(raw_sources, list) else []
+            names = list(raw_watches)
+            watches = {name: w for name, raw in raw_watches.items() if (w := _valid(WatchEntry, raw)) is not None}
+            sources = [(i, s) for i, raw in enumerate(raw_sources) if (s := _valid(SourceEntry, raw)) is not None]
+            broker = _valid(Broker, content.get("broker", {})) or Broker()
+            base = (_valid(Publish, content.get("publish", {})) or Publish()).base
+        for name, watch in watches.items():
+            self._check_watch(("watches", name), name, watch)
+        for index, source in sources:
+            self._check_source(("sources", index), source, names, base)
+        self._check_files(broker)
+
+    def _check_files(self, broker: Broker) -> None:
+        files: list[tuple[_Path, Path | None]] = [(("broker", "password_file"), broker.password_file)]
+        if broker.tls is not None:
+            files += [
+                (("broker", "tls", key), getattr(broker.tls, key)) for key in ("ca_file", "cert_file", "key_file")
+            ]
+        for path, file in files:
+            if file is not None and not (self._folder / file).is_file():
+                self._fault(path, f"file {str(file)!r} does not exist")
+
+    def _check_watch(self, path: _Path, name: str, watch: WatchEntry) -> None:
+        folder = bundle_folder(watch.model, self._folder)
+        if folder is None:
+            shipped = sorted(
+                f"{m.parent.parent.name}/{m.parent.name}" for m in shipped_folder().glob("*/*/manifest.json")
+            )
+            self._fault(
+                (*path, "model"),
+                f"no bundle {watch.model!r} (legal: a folder with a manifest.json, from here or absolute, "
+                f"or a shipped one: {', '.join(shipped) or 'none'})",
+            )
+            return
+        try:
+            bundle = load(folder)
+        except BundleError as error:
+            self._fault((*path, "model"), str(error))
+            return
+        self.bundles[name] = bundle
+        for alarm_name, alarm in watch.alarms.items():
+            self._check_alarm((*path, "alarms", alarm_name), alarm, bundle)
+
+    def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
+        kind = next(name for name in CONDITIONS if getattr(alarm, name) is not None)
+        path = (*path, kind)
+        wanted = {"anomaly": Task.FORECAST, "probability": Task.ALARM}.get(kind)
+        if wanted is not None and bundle.manifest.task is not wanted:
+            other = "probability" if kind == "anomaly" else "anomaly"
+            self._fault(
+                path,
+                f"{kind} needs a model of task {wanted}, and {bundle.manifest.name} is of task {bundle.manifest.task}: "
+                f"use {other}",
+            )
+        threshold = alarm.probability.threshold if alarm.probability is not None else None
+        if threshold is not None and not 0 < threshold < 1:
+            self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
+        limit = alarm.above or alarm.below
+        for entry in (limit, alarm.absent):
+            if entry is not None:
+                self._check_channel((*path, "channel"), entry.channel, bundle)
+        if limit is not None:
+            self._check_limit((*path, "limit"), limit, bundle)
+
+    def _check_channel(self, path: _Path, name: str, bundle: Bundle) -> None:
+        readings = [c.name for c in bundle.manifest.channels if c.kind is ChannelKind.READING]
+        if name not in readings:
+            self._fault(path, f"{bundle.manifest.name} measures no {name!r} (it measures: {', '.join(readings)})")
+
+    def _check_limit(self, path: _Path, limit: Limit, bundle: Bundle) -> None:
+        for channel in bundle.manifest.channels:
+            if channel.name == limit.channel and not channel.low <= limit.limit <= channel.high:
+                self._fault(
+                    path,
+                    f"{limit.limit:g} can never be passed: {channel.name} is plausible from {channel.low:g} to "
+                    f"{channel.high:g} {channel.unit}, and other values are refused",
+                )
+
+    def _check_source(self, path: _Path, source: SourceEntry, watches: list[str], base: str) -> None:
+        try:
+            template = TopicTemplate(source.topic)
+        except ValueError as error:
+            self._fault((*path, "topic"), str(error))
+        else:
+            self._check_stream(path, source, template)
+            if f"{source.topic}/".startswith(f"{base}/"):
+                self._fault(
+                    (*path, "topic"), f"{source.topic!r} lies below publish.base {base!r}: we would read what we say"
+                )
+        if source.watch is None and len(watches) > 1:
+            self._fault(path, f"which watch takes these? set watch to one of {', '.join(watches)}")
+        elif source.watch is not None and source.watch not in watches:
+            self._fault((*path, "watch"), f"no watch {source.watch!r} (there are: {', '.join(watches)})")
+        elif watches:
+            bundle = self.bundles.get(source.watch or watches[0])
+            if bundle is not None:
+                self._check_mapping((*path, "channels"), source, bundle)
+
+    def _check_stream(self, path: _Path, source: SourceEntry, template: TopicTemplate) -> None:
+        if source.stream is None and not template.names:
+            self._fault((*path, "topic"), f"{source.topic!r} has no {{capture}} to name streams by: set stream")
+        elif source.stream is not None:
+            try:
+                StreamPattern(source.stream, template)
+            except ValueError as error:
+                self._fault((*path, "stream"), str(error))
+
+    def _check_mapping(self, path: _Path, source: SourceEntry, bundle: Bundle) -> None:
+        known = [c.name for c in bundle.manifest.channels if c.kind is not ChannelKind.CLOCK]
+        fields = list((source.channels or {}).values())
+        for channel, name in (source.channels or {}).items():
+            if channel not in known:
+                self._fault(
+                    (*path, channel),
+                    f"{bundle.manifest.name} takes no channel {channel!r} (it takes: {', '.join(known)})",
+                )
+            if name == source.time or fields.count(name) > 1:
+                self._fault((*path, channel), f"field {name!r} is mapped twice")
+        if source.channels is not None and not source.channels:
+            self._fault(path, "maps no channel (leave it out to map all under their own names)")
+
+
+def bundle_folder(model: str, beside: Path) -> Path | None:
+    """Find a bundle's folder: from the configuration's own folder, or among the shipped ones."""
+    for folder in (beside / model, shipped_folder() / model):
+        if (folder / "manifest.json").is_file():
+            return folder
+    return None
+
+
+def _valid(kind: type[_S], raw: object) -> _S | None:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError:
+        return None  # reported with the whole
