@@ -13,7 +13,8 @@ from tocsin.bundle import shipped_folder
 from tocsin.config import Config, check
 
 FOLDER = Path(__file__).parents[2] / "config"
-FILES = sorted(file.name for file in FOLDER.glob("*.yaml"))
+OF_OTHERS = {"compose.yaml"}
+FILES = sorted(file.name for file in FOLDER.glob("*.yaml") if file.name not in OF_OTHERS)
 OF_WATCHED_MODELS = {  # what stands in for a bundle that isn't shipped yet
     "ward-vitals/1": {"task": "forecast", "channels": ["hr", "spo2", "rr", "sbp", "dbp", "temp"]},
     "icu-hourly/1": {"task": "alarm", "channels": ["hr", "spo2"]},
