@@ -9,7 +9,6 @@ import torch
 from tocsin.bundle import load
 from tocsin_training import publish, rollout
 from tocsin_training import recipe as recipes
-from tocsin_training.errors import TrainingError
 from tocsin_training.make import make, read
 
 

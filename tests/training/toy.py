@@ -1,4 +1,4 @@
-"""A data source of twenty streams: three channels that swing, one age, one clock; half of them drift, and that is the event."""
+"""A data source of toy streams: three channels swing; in half of the streams they drift, and that is the event."""
 
 from __future__ import annotations
 

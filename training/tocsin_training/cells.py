@@ -65,8 +65,17 @@ class Recurrence(nn.Module):
         stacked = torch.stack(after) if self.cell == "lstm" else after[None]  # (1|2, L, B, H)
         return h, stacked.permute(2, 0, 1, 3).reshape(len(state), -1)
 
-    def step(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Run one tick, as Gemms: inputs (N, D), state (N, S); gives h (N, H) and the next state."""
+    def step(self, inputs: Tensor, state: Tensor, variants: int = 1) -> tuple[Tensor, Tensor]:
+        """Run one tick, as Gemms.
+
+        Args:
+            inputs: (V N, D); V variants of each row, variant after variant.
+            state: (N, S); the variants share it, and what is made of it alone is made once.
+            variants: V.
+
+        Returns:
+            h (V N, H) and the next state (V N, S).
+        """
         past = torch.split(state, self.width, dim=1)  # h of each layer, then c of each
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
@@ -75,11 +84,11 @@ class Recurrence(nn.Module):
             weights = [getattr(self.fused, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh")]
             biases = [getattr(self.fused, f"{name}_l{layer}") for name in ("bias_ih", "bias_hh")]
             from_input = nn.functional.linear(below, weights[0], biases[0])  # (N, gates * H)
-            from_past = nn.functional.linear(past[layer], weights[1], biases[1])
+            from_past = repeated(nn.functional.linear(past[layer], weights[1], biases[1]), variants)
             if self.cell == "gru":
-                below = self._gru(from_input, from_past, past[layer])
+                below = self._gru(from_input, from_past, repeated(past[layer], variants))
             else:
-                below, c = self._lstm(from_input + from_past, past[self.layers + layer])
+                below, c = self._lstm(from_input + from_past, repeated(past[self.layers + layer], variants))
                 cells.append(c)
             hidden.append(below)
         return below, torch.cat(hidden + cells, dim=1)
@@ -96,3 +105,8 @@ class Recurrence(nn.Module):
         let_in, forget, new, let_out = torch.split(gates, self.width, dim=1)  # (N, H) each
         c = torch.sigmoid(forget) * c + torch.sigmoid(let_in) * torch.tanh(new)
         return torch.sigmoid(let_out) * torch.tanh(c), c
+
+
+def repeated(rows: Tensor, variants: int) -> Tensor:
+    """(N, D) to (V N, D): all the rows, V times over."""
+    return rows if variants == 1 else rows.expand(variants, -1, -1).reshape(-1, rows.shape[1])

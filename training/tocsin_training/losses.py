@@ -34,7 +34,8 @@ def alarm_loss(said: Outputs, batch: Batch, recipe: Recipe) -> Tensor:
     """
     weights = recipe.loss
     rows = batch.real.sum().clamp(min=1)
-    by_gain = binary_cross_entropy_with_logits(said.logit, (batch.gain > 0).float(), batch.gain.abs(), reduction="sum")
+    wanted = torch.where(batch.gain > 0, 1.0 - weights.smoothing, weights.smoothing)
+    by_gain = binary_cross_entropy_with_logits(said.logit, wanted, batch.gain.abs(), reduction="sum")
     positive = torch.tensor(weights.positive, device=said.logit.device)
     by_label = binary_cross_entropy_with_logits(
         said.logit, batch.label, batch.real, pos_weight=positive, reduction="sum"

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
 from tocsin.engine.model import StepFunction, Task
 from tocsin_training import calibrate, export, loop, parity, rollout
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.errors import TrainingError
-from tocsin_training.runtime import OnnxStep
 from tocsin_training.sequences import Request, Sequences
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def make(
     if isinstance(step, steps.AlarmStep):
         calibration, figures = _calibrate_alarm(step, logit, seen)
     serialised = export.to_onnx(step)
-    graph = OnnxStep(serialised)
+    graph = Graph(serialised)
     parity.check(graph, step, members, recipe)
     if recipe.task is Task.FORECAST:
         calibration, figures = _calibrate_forecast(graph, step, recipe, valid)

@@ -58,6 +58,7 @@ class Network(nn.Module):
             [channel.name in network.logarithmic for channel in channels], recipe.serving.period_s, network.memory
         )
         self.dropout = nn.Dropout(network.dropout)
+        self.input_dropout = nn.Dropout(network.input_dropout)
         self.entry = nn.Linear(self.memory.features, network.inputs) if network.inputs else None
         inputs = network.inputs or self.memory.features
         self.recurrence = Recurrence(
@@ -88,6 +89,7 @@ class Network(nn.Module):
 
     def enter(self, features: Tensor) -> Tensor:
         """(…, F) to what the recurrence takes (…, D)."""
+        features = self.input_dropout(features)
         if self.entry is None:
             return features
         entered: Tensor = self.dropout(torch.relu(self.entry(features)))
@@ -95,12 +97,22 @@ class Network(nn.Module):
 
     def heads(self, features: Tensor, entered: Tensor, h: Tensor) -> Outputs:
         """What is expected next, and whether the event is coming."""
-        joined = self.dropout(h if self.entry is None else torch.cat([h, entered], dim=-1))
+        joined = self.join(entered, h)
         moved, raw = self.forecast(joined).split(self.channels, dim=-1)  # (…, C) each
         mean = (self.memory.last(features) + moved) * self.measured
         spread = nn.functional.softplus(raw + 0.54) + SMALLEST_SCALE  # 0.54: starts at 1 standard deviation
         scale = spread * self.measured + (1.0 - self.measured)
         if self.task is Task.FORECAST:
             return Outputs(mean, scale, mean[..., 0] * 0.0)
+        return Outputs(mean, scale, self.announce(joined))
+
+    def join(self, entered: Tensor, h: Tensor) -> Tensor:
+        """What the heads look at: h, and past the recurrence what entered it."""
+        joined: Tensor = self.dropout(h if self.entry is None else torch.cat([h, entered], dim=-1))
+        return joined
+
+    def announce(self, joined: Tensor) -> Tensor:
+        """(…,) the logit of the labelled event."""
         hidden = self.dropout(torch.relu(self.hidden(joined)))
-        return Outputs(mean, scale, self.event(hidden)[..., 0])
+        logit: Tensor = self.event(hidden)[..., 0]
+        return logit

@@ -38,6 +38,7 @@ class NetworkRecipe(_Part):
     width: int = Field(default=64, ge=1, le=1024, description="Of h.")
     inputs: int = Field(default=0, ge=0, le=1024, description="Width of a dense layer before the recurrence; 0: none.")
     dropout: float = Field(default=0.0, ge=0, lt=1)
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the features, before anything is learned.")
     forget_bias: float = Field(default=1.0, description="lstm: the forget gate starts open.")
     memory: tuple[Literal["ages", "summary", "trend", "pace"], ...] = Field(
         default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
@@ -59,6 +60,12 @@ class LossRecipe(_Part):
     gain: float = Field(default=1.0, ge=0, description="Weight of the cross-entropy weighted by each row's gain.")
     label: float = Field(default=0.0, ge=0, description="Weight of the plain cross-entropy with the label.")
     positive: float = Field(default=1.0, gt=0, description="What a positive row weighs in the latter.")
+    smoothing: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.5,
+        description="Wanted are this and 1 - this, not 0 and 1: onsets are dated to the hour.",
+    )
     following: float = Field(default=0.1, gt=0, description="Weight of the forecast of the next frame.")
 
 

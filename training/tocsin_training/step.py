@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tocsin.engine.model import Task
 from tocsin_training import departure
+from tocsin_training.cells import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,32 +131,38 @@ class AlarmStep(StepModule):
 
     def forward(self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor) -> Stepped:
         """Ask with everything, and without each channel in turn."""
-        remembered, *recurrent = (self._variants(part) for part in torch.split(state, self.sizes, dim=1))
-        variant_mask = (mask * self.without).reshape(-1, self.channels)  # ((C + 1) N, C), the real rows first
-        variant_x = (x * self.without).reshape(-1, self.channels)
-        features, remembered = self.memory.step(variant_x, variant_mask, self._variants(delta), remembered)
+        remembered, *recurrent = torch.split(state, self.sizes, dim=1)
+        rows, variants = x.shape[0], self.channels + 1
+        features, remembered = self.memory.step(
+            (x * self.without).reshape(-1, self.channels),  # (V N, C), the real rows first
+            (mask * self.without).reshape(-1, self.channels),
+            repeated(delta, variants),
+            repeated(remembered, variants),
+        )
 
         said: list[Outputs] = []
-        after = [remembered[: x.shape[0]]]
+        logits: list[Tensor] = []
+        after = [remembered[:rows]]
         for member, past in zip(self._networks(), recurrent, strict=True):
             entered = member.enter(features)
-            h, following = member.recurrence.step(entered, past)
-            said.append(member.heads(features, entered, h))
-            after.append(following[: x.shape[0]])
-        mean, scale, logit = (sum(parts[1:], parts[0]) / len(said) for parts in zip(*said, strict=True))
-        logit = (logit * self.slope + self.offset).reshape(self.channels + 1, -1)  # (C + 1, N)
+            h, following = member.recurrence.step(entered, past, variants)
+            said.append(member.heads(features[:rows], entered[:rows], h[:rows]))
+            logits.append(member.announce(member.join(entered, h)))  # (V N,)
+            after.append(following[:rows])
+        logit = (mean_of(logits) * self.slope + self.offset).reshape(variants, -1)  # (V, N)
         contribution = (logit[:1] - logit[1:]).T  # (N, C)
-        seen = remembered[: len(x), self.channels : 2 * self.channels]
+        seen = remembered[:rows, self.channels : 2 * self.channels]
         score = torch.where(self.total(seen * self.known)[:, 0] > 0, torch.sigmoid(logit[0]), torch.nan)
-        expected = self.memory.in_units(mean[: x.shape[0]], scale[: x.shape[0]])
+        expected = self.memory.in_units(mean_of([one.mean for one in said]), mean_of([one.scale for one in said]))
         return (score, contribution, *expected, torch.cat(after, dim=1))
 
     def _networks(self) -> list[Network]:
         return cast("list[Network]", list(self.members))
 
-    def _variants(self, rows: Tensor) -> Tensor:
-        """(N, D) to ((C + 1) N, D)."""
-        return rows.expand(self.channels + 1, -1, -1).reshape(-1, rows.shape[1])
+
+def mean_of(parts: Sequence[Tensor]) -> Tensor:
+    """The members' mean, by additions in order."""
+    return sum(parts[1:], parts[0]) / len(parts)
 
 
 def make(members: Sequence[Network], recipe: Recipe) -> StepModule:

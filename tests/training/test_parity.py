@@ -1,0 +1,65 @@
+"""A graph that computes something else, or not quite the same, is not let through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tocsin.bundle.graph import Graph
+from tocsin_training import export, parity, step
+from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
+from tocsin_training.make import read
+from tocsin_training.network import Network
+
+
+@pytest.fixture
+def exported(toy, tmp_path):
+    """A network with random weights, its step module and its graph."""
+    recipe = recipes.read(toy(task="alarm"))
+    torch.manual_seed(0)
+    network = Network(recipe).eval()
+    data = read(recipe, "train", tmp_path)
+    network.memory.fit(data.x, data.mask)
+    module = step.make([network], recipe)
+    return recipe, network, module, export.to_onnx(module)
+
+
+def test_the_same_weights_give_the_same_bytes(exported):
+    _, _, module, serialised = exported
+    assert export.to_onnx(module) == serialised
+    assert b"tocsin_training" not in serialised
+    assert b".py" not in serialised
+
+
+def test_other_weights_are_noticed(exported):
+    recipe, network, module, serialised = exported
+    graph = Graph(serialised)
+    parity.check(graph, module, [network], recipe, steps=20)
+    with torch.no_grad():
+        network.event.bias += 1e-3
+    with pytest.raises(TrainingError, match=r"score of step 0, N = 1: the graph gives .* the bundle was not written"):
+        parity.check(graph, module, [network], recipe, steps=20)
+
+
+def test_contribution_is_the_drop_in_the_logit(exported):
+    """What a channel contributes is found again by masking it by hand."""
+    recipe, _, module, serialised = exported
+    graph = Graph(serialised)
+    data = parity.made_up(recipe, 4, 3)
+    x, mask, delta = (part.reshape(4, 3, -1) for part in (data.x, data.mask, data.delta))
+    state = np.zeros((4, module.state_size), dtype=np.float32)
+    for t in range(3):
+        result = graph(x[:, t], mask[:, t], delta[:, t], state)
+        for channel in range(x.shape[2]):
+            keep = np.ones(x.shape[2], dtype=np.float32)
+            keep[channel] = 0
+            without = graph(x[:, t] * keep, mask[:, t] * keep, delta[:, t], state)
+            drop = _logit(result.score) - _logit(without.score)
+            np.testing.assert_allclose(result.contribution[:, channel], drop, atol=1e-4)
+        state = result.state
+
+
+def _logit(chance):
+    return np.log(chance.astype(float)) - np.log1p(-chance.astype(float))

@@ -1,0 +1,59 @@
+"""Recipes that are wrong are refused with the key, the value and a remedy; the shipped ones are right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from tocsin_training import cli
+from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
+
+SHIPPED = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_recipes_are_valid(path):
+    assert recipes.read(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("width: 8", "width: -8", "network.width: Input should be greater than or equal to 1, found -8"),
+        ("width: 8", "wdth: 8", "network.wdth: Extra inputs are not permitted, found 8"),
+        ("cell: gru", "cell: cnn", "network.cell: Input should be 'gru' or 'lstm', found 'cnn'"),
+        ("bptt: full", "bptt: 1", "say 2 or more"),
+        ("folds: 1", "folds: 3", "training.folds 3 fits task alarm only; say 1"),
+        ("logarithmic: [c, hours]", "logarithmic: [d]", "network.logarithmic names d, which channels does not list"),
+        ("task: forecast", "task: [", "not YAML"),
+    ],
+)
+def test_a_faulty_recipe_is_told(toy, old, new, told):
+    path = toy()
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(TrainingError) as error:
+        recipes.read(path)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("toy:read", "nowhere:read", "data.source 'nowhere:read' cannot be found"),
+        ("seed: 3", "seed: x", "training.seed"),
+    ],
+)
+def test_the_command_says_it_without_a_traceback(toy, tmp_path, old, new, told):
+    path = toy()
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    app = Typer()
+    app.command()(cli.train)
+    result = CliRunner().invoke(app, [str(path), "--out", str(tmp_path), "--runs", str(tmp_path / "runs")])
+    assert result.exit_code == 2
+    assert "error: recipe toy" in result.stderr or "error: recipe /" in result.stderr
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
