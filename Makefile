@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test setup setup-demo lint types check-docs format clean
+.PHONY: help demo test setup setup-demo lint types check-docs format dashboards container-check clean
 
 help:  ## Say what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
 
 demo: $(VENV)/.demo  ## Watch a simulated ward for yourself; ARGS='--duration 75 --no-board' are passed on
 	@exec $(BIN)/tocsin demo $(ARGS)
@@ -30,6 +30,12 @@ types: $(VENV)/.dev  ## Types alone
 format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+dashboards: $(VENV)/.dev  ## Write the Grafana dashboards' JSON from scripts/dashboards
+	@PYTHONPATH=scripts $(BIN)/python -m dashboards
+
+container-check: $(VENV)/.made  ## Carry out the Dockerfile without Docker and start the daemon in it; needs root
+	@$(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python scripts/container_check.py $(ARGS)
 
 setup: $(VENV)/.dev  ## Make .venv with everything a developer needs
 

@@ -1,0 +1,153 @@
+"""The daemon: does it hear, does it keep up, and what does it refuse?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from grafana_foundation_sdk.builders.dashboard import Row
+from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+
+from dashboards.parts import Query, bars, lines, number, quantiles, rows, steps
+from dashboards.parts import dashboard as begin
+
+if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+DAEMON = 'instance=~"$instance"'
+RATE = f"{{{DAEMON}}}[$__rate_interval]"
+
+
+def dashboard() -> Dashboard:
+    """Make it."""
+    made = begin("Daemon", "Whether the daemon hears, keeps up, and refuses nothing that matters.", since="1h")
+
+    made.with_row(Row("State"))
+    up = ValueMap({"0": ValueMappingResult("no", "red"), "1": ValueMappingResult("yes", "green")})
+    for panel in (
+        number("Connected", "To the broker.", Query(f"min(tocsin_mqtt_connected{{{DAEMON}}})")).mappings([up]),
+        number(
+            "Busy",
+            "Share of the time that goes into batches; above 0.9 it falls behind.",
+            Query(f"max by (instance) (rate(tocsin_apply_duration_seconds_sum{RATE}))", "{{instance}}"),
+            unit="percentunit",
+        ).thresholds(steps(("green", None), ("orange", 0.5), ("red", 0.9))),
+        number("Streams", "How many are known.", Query(f"sum(tocsin_streams{{{DAEMON}}})")),
+        number(
+            "Warming up",
+            "Streams whose score is not known yet.",
+            Query(f"sum(tocsin_streams_warming_up{{{DAEMON}}})"),
+        ),
+        number(
+            "Dropped",
+            "Messages in the last hour.",
+            Query(f"sum(increase(tocsin_mqtt_dropped_total{{{DAEMON}}}[1h]))"),
+        )
+        .decimals(0)
+        .thresholds(steps(("green", None), ("red", 1))),
+        number(
+            "Connections",
+            "How often the broker accepted in the last hour.",
+            Query(f"sum(increase(tocsin_mqtt_connects_total{{{DAEMON}}}[1h]))"),
+        )
+        .decimals(0)
+        .thresholds(steps(("text", None), ("orange", 4))),
+    ):
+        made.with_panel(panel)
+
+    made.with_row(Row("Work"))
+    made.with_panel(
+        lines(
+            "Throughput",
+            "A frame is one step of a stream's clock.",
+            Query(f"sum(rate(tocsin_messages_received_total{RATE}))", "messages"),
+            Query(f"sum(rate(tocsin_readings_accepted_total{RATE}))", "readings"),
+            Query(f"sum by (model) (rate(tocsin_frames_stepped_total{RATE}))", "frames {{model}}"),
+            unit="cps",
+        )
+    )
+    made.with_panel(
+        bars(
+            lines(
+                "Refused, by reason",
+                "Messages, readings or values; the log names one of each kind and stream a minute.",
+                Query(f"sum by (reason) (rate(tocsin_rejects_total{RATE}))", "{{reason}}"),
+                unit="cps",
+            )
+        )
+    )
+    made.with_panel(
+        lines(
+            "Messages in a batch",
+            "Small while it keeps up with ease; 4,096 at most.",
+            *quantiles("tocsin_batch_messages", (0.5, 0.99), DAEMON),
+            span=8,
+        )
+    )
+    made.with_panel(
+        lines(
+            "Time for a batch",
+            "Decoding, engine and publishing.",
+            *quantiles("tocsin_apply_duration_seconds", (0.5, 0.95, 0.99), DAEMON),
+            unit="s",
+            span=8,
+        )
+    )
+    made.with_panel(
+        lines(
+            "From a message to its alarm",
+            "From the arrival of the message that closed the frame to the event's being handed to the broker.",
+            *quantiles("tocsin_event_latency_seconds", (0.5, 0.95, 0.99), DAEMON),
+            unit="s",
+            span=8,
+        )
+    )
+
+    made.with_row(Row("Connection"))
+    made.with_panel(
+        lines(
+            "Queues",
+            "Messages that wait for the engine, and for the broker.",
+            Query(f"sum(tocsin_mqtt_inbox_messages{{{DAEMON}}})", "inbox"),
+            Query(f"sum(tocsin_mqtt_outbox_messages{{{DAEMON}}})", "outbox"),
+        )
+    )
+    made.with_panel(
+        lines(
+            "Dropped",
+            "Readings of QoS 0 that found the inbox full; alarms that found the outbox full.",
+            Query(f"sum by (queue) (rate(tocsin_mqtt_dropped_total{RATE}))", "{{queue}}"),
+            unit="cps",
+        )
+    )
+    made.with_panel(
+        lines(
+            "Connected",
+            "1 while the connection to the broker is up.",
+            Query(f"tocsin_mqtt_connected{{{DAEMON}}}", "{{instance}}"),
+            span=8,
+        )
+        .min(0)
+        .max(1)
+    )
+    made.with_panel(
+        lines(
+            "Streams",
+            "Known, and those of them that have no score yet.",
+            Query(f"sum(tocsin_streams{{{DAEMON}}})", "known"),
+            Query(f"sum(tocsin_streams_warming_up{{{DAEMON}}})", "warming up"),
+            span=8,
+        )
+    )
+    made.with_panel(
+        rows(
+            "Models",
+            "What is loaded.",
+            Query(f"tocsin_model_info{{{DAEMON}}}"),
+            ["instance", "name", "version", "sha256"],
+            span=8,
+        )
+    )
+    made.with_panel(
+        rows("Versions", "Of the daemons.", Query(f"tocsin_build_info{{{DAEMON}}}"), ["instance", "version"], span=24)
+    )
+    return made

@@ -1,0 +1,115 @@
+"""The Dockerfile's own steps, carried out; and the parts that carry them out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import container_check
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "scripts" / "container_check.py"
+STEPS = container_check.steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+
+
+def test_the_image_is_built_and_behaves(mosquitto):
+    if os.geteuid() != 0:
+        pytest.skip("mounts and a user of one's own need root: sudo scripts/container_check.py")
+    can = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], check=False)
+    if can.returncode != 0:
+        pytest.skip("this machine allows no mount namespace")
+    if not has_venv():
+        pytest.skip("Debian's python3-venv is not installed")
+    if not has_index():
+        pytest.skip("no package index can be reached")
+    broker = mosquitto()
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--broker", str(broker.port)], capture_output=True, text=True, timeout=250, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = done.stdout.splitlines()
+    assert said[-1] == "the container is as it should be"
+    assert {"  ready", "  has no torch", "  can't write to /etc/tocsin", "  can write to /var/lib/tocsin"} <= set(said)
+
+
+def has_venv():
+    probe = [shutil.which("python3", path="/usr/bin") or "false", "-c", "import ensurepip, venv"]
+    return subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def has_index():
+    ask = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", os.devnull, "--retries", "0", "h11==0"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False)
+    return "from versions: 0" in done.stderr  # it knows the package, and that there is no such version
+
+
+def test_it_runs_as_a_user_who_is_not_root():
+    assert [rest for name, rest in STEPS if name == "USER"] == ["10001:10001"]
+
+
+def test_dependencies_are_installed_before_the_code_is_copied():
+    at = {rest: index for index, (_, rest) in enumerate(STEPS)}
+    installs = next(index for rest, index in at.items() if "--requirement requirements.txt" in rest)
+    assert installs < at["daemon daemon"]
+
+
+def test_no_secret_and_no_history_goes_into_the_build():
+    ignored = container_check.Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    for path in (".git/config", "secret.pem", "config/password", "runs/a", "tests/x.py", "daemon/tocsin/__pycache__/x"):
+        assert path in ignored, path
+    for path in ("daemon/tocsin/cli/run.py", "models/ward-vitals/1/model.onnx", "LICENSE", "constraints.txt"):
+        assert path not in ignored, path
+
+
+def test_what_is_copied_is_let_in():
+    ignored = container_check.Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    copied = [word for name, rest in STEPS if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]]
+    assert copied
+    for path in copied:
+        assert (ROOT / path).exists(), path
+        assert path not in ignored, path
+
+
+@pytest.fixture
+def builder(tmp_path):
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / ".dockerignore").write_text("*\n!kept\n")
+
+    def make(dockerfile):
+        file = tmp_path / "Dockerfile"
+        file.write_text(dockerfile)
+        return container_check.Builder(file, tmp_path / "context", tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "said"),
+    [
+        ("RUN true", "the first step must be FROM"),
+        ("FROM alpine:3", "FROM alpine:3: this check can stand in for python:3.N-slim-SUITE alone"),
+        ("ADD a b", "no idea how to carry out ADD"),
+    ],
+)
+def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, said):
+    with pytest.raises(container_check.CheckError, match=said):
+        builder(dockerfile).build()
+
+
+@pytest.mark.parametrize("source", ["forgotten", "ignored"])
+def test_copying_what_is_not_there_fails(builder, tmp_path, source):
+    made = builder("COPY x y")
+    (tmp_path / "context" / "ignored").write_text("")
+    made._stage = container_check.Stage(tmp_path / "root")  # noqa: SLF001  (a base needs root)
+    with pytest.raises(container_check.CheckError, match=f"{source} is not there, or .dockerignore leaves it out"):
+        made._copy(f"{source} there")  # noqa: SLF001
+
+
+def test_the_port_that_is_checked_is_the_one_that_is_exposed():
+    environment = next(rest for name, rest in STEPS if name == "ENV" and "TOCSIN_HTTP__PORT" in rest)
+    assert [rest for name, rest in STEPS if name == "EXPOSE"] == [environment.rpartition("TOCSIN_HTTP__PORT=")[2]]
