@@ -12,12 +12,12 @@ from tocsin_training.batches import in_order, padded, shuffled
 from tocsin_training.errors import TrainingError
 from tocsin_training.losses import loss_of
 from tocsin_training.network import Network
+from tocsin_training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tocsin_training.recipe import Recipe
     from tocsin_training.sequences import Sequences
 
 WARM_UP = 0.1  # share of all updates over which the learning rate rises
@@ -168,7 +168,7 @@ def _save(checkpoint: Path, **content: object) -> None:
 
 def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
     kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if kept["recipe"] != recipe.model_dump_json() or kept["seed"] != seed:
+    if Recipe.model_validate_json(kept["recipe"]) != recipe or kept["seed"] != seed:
         raise TrainingError(
             f"checkpoint {checkpoint}: made by another recipe or seed than {recipe.name} with seed {seed}; "
             "train without --resume, or put the recipe back as it was"
