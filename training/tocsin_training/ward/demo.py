@@ -105,7 +105,8 @@ async def _show(
         plain = not options.with_board
         console.print(
             f"Ward with {options.beds} beds, scenario {options.scenario}, seed {options.seed}, "
-            f"{bundle.manifest.name}/{bundle.manifest.version}; Ctrl-C ends it."
+            f"{bundle.manifest.name}/{bundle.manifest.version}; Ctrl-C ends it.",
+            soft_wrap=True,
         )
         timer = [asyncio.sleep(options.duration_s)] if options.duration_s is not None else []
         drawing = [] if plain else [_draw(view, bundle.model.threshold, options, began, console)]

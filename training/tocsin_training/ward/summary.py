@@ -50,8 +50,12 @@ def _of(episode: Episode, casting: Casting, view: WardView, elapsed_s: float) ->
     if not physiological:
         return head + f"Tocsin has not rung; {limits}"
     at_s = physiological[0].at_s
-    lead = "" if at_once is None else f"; lead {at_once - at_s:.0f} s"
+    lead = "" if at_once is None else f"; {_led(at_once - at_s)}"
     return head + f"Tocsin rang at {at_s:.0f} s; {limits}{lead}"
+
+
+def _led(lead_s: float) -> str:
+    return f"lead {lead_s:.0f} s" if lead_s >= 0 else f"{-lead_s:.0f} s after the limits"
 
 
 def _when(at_s: int | None, elapsed_s: float) -> str:
