@@ -1,0 +1,210 @@
+"""A real Prometheus scrapes a demonstration, and every query of every dashboard gives figures there."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from conftest import free_port
+from processes import environment
+from tocsin.bundle import shipped_folder
+
+FOLDER = Path(__file__).parents[2] / "config" / "grafana" / "dashboards"
+DASHBOARDS = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json"))}
+RULES = Path(__file__).parents[2] / "config" / "prometheus" / "rules.yml"
+QUERIES = [
+    pytest.param(panel["title"], target["expr"], id=f"{name}-{panel['title']}-{target['refId']}")
+    for name, dashboard in DASHBOARDS.items()
+    for panel in dashboard["panels"]
+    for target in panel.get("targets", [])
+]
+ANNOTATIONS = [entry["expr"] for entry in DASHBOARDS["ward"]["annotations"]["list"]]
+SPEED = 4
+LASTS_S = 120  # at most: the fixture ends it
+RINGS_WITHIN_S = 60
+BUILT_IN = {"__rate_interval": "4s", "__all": ""}
+
+
+class Prometheus:
+    """Its HTTP API, and the dashboards' variables as Grafana would fill them in."""
+
+    def __init__(self, port):
+        self._port = port
+        self.began = time.time()
+        self.variables = dict(BUILT_IN)
+        self.choices = {}
+
+    def ask(self, path, **parameters):
+        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{parameters}: {json.load(error)['error']}") from error
+
+    def now(self, expression):
+        return self.ask("query", query=self.filled(expression))["result"]
+
+    def figures(self, expression):
+        """Every finite figure since the demonstration began, by series."""
+        found = self.ask("query_range", query=self.filled(expression), start=self.began, end=time.time(), step="1s")[
+            "result"
+        ]
+        by_series = {
+            tuple(sorted(series["metric"].items())): [
+                float(figure) for _, figure in series["values"] if math.isfinite(float(figure))
+            ]
+            for series in found
+        }
+        return {series: figures for series, figures in by_series.items() if figures}
+
+    def filled(self, text):
+        return re.sub(r"\$\{?(\w+)\}?", lambda match: self.variables[match[1]], text)
+
+    def choose(self, variable):
+        """Fill in one variable: all of it if several may be chosen, otherwise the first, or what was chosen before."""
+        found = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"])
+        names = self.ask(f"label/{found[2]}/values", **{"match[]": self.filled(found[1])})
+        assert names, f"nothing to choose from for {variable['name']}"
+        self.choices[variable["name"]] = names
+        wanted = self.variables.get(variable["name"])
+        assert wanted is None or variable["multi"] or wanted in names
+        if variable["multi"]:
+            self.variables[variable["name"]] = "|".join(names)
+        else:
+            self.variables.setdefault(variable["name"], names[0])
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory):
+    """Prometheus, after it has watched a demonstration until somebody's alarm has risen."""
+    program = shutil.which("prometheus")
+    if program is None:
+        pytest.skip("prometheus is not installed")
+    if not (shipped_folder() / "ward-vitals" / "1" / "model.onnx").exists():
+        pytest.skip("the bundle ward-vitals/1 is not here")
+    folder, daemon, port = tmp_path_factory.mktemp("prometheus"), free_port(), free_port()
+    (folder / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
+        f"rule_files: ['{RULES}']\n"
+        f"scrape_configs: [{{job_name: tocsin, static_configs: [{{targets: ['127.0.0.1:{daemon}']}}]}}]\n"
+    )
+    ward = [Path(sys.executable).with_name("tocsin"), "demo", "--no-board", "--speed", SPEED, "--duration", LASTS_S]
+    watching = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
+    variables = {"TOCSIN_HTTP__PORT": str(daemon), "TOCSIN_METRICS__STREAMS": '["ward/*"]'}
+    running = []
+    try:
+        for name, command in (
+            ("demo", ward),
+            ("prometheus", [*watching, f"--web.listen-address=127.0.0.1:{port}"]),
+        ):
+            with (folder / f"{name}.log").open("wb") as log:
+                running.append(
+                    subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment(**variables))
+                )
+        api = Prometheus(port)
+        _wait_for_an_alarm(api, running, folder)
+        yield api
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(timeout=20)
+
+
+def _wait_for_an_alarm(api, running, folder):
+    """A patient's, not a probe's; then a little longer, so that every rate has two points to its name."""
+    deadline = time.monotonic() + RINGS_WITHIN_S
+    while True:
+        try:
+            up = api.now('tocsin_stream_alarm{alarm="deterioration"} == 1')
+        except OSError:  # it is still starting
+            up = []
+        if up:
+            break
+        logs = [(folder / f"{name}.log").read_text() for name in ("demo", "prometheus")]
+        assert all(process.poll() is None for process in running), logs
+        assert time.monotonic() < deadline, logs
+        time.sleep(0.2)
+    time.sleep(4)
+    api.variables["stream"] = up[0]["metric"]["stream"]
+    variables = {entry["name"]: entry for board in DASHBOARDS.values() for entry in board["templating"]["list"]}
+    for name in ("instance", "watch", "stream", "channel"):
+        api.choose(variables[name])
+
+
+def test_the_variables_offer_what_there_is(prometheus):
+    assert prometheus.choices["watch"] == ["ward"]
+    assert prometheus.choices["stream"] == [f"ward/bed-{n}" for n in range(1, 9)]
+    assert prometheus.choices["channel"] == sorted(["hr", "spo2", "rr", "sbp", "dbp", "temp"])
+
+
+@pytest.mark.parametrize(("title", "expression"), QUERIES)
+def test_every_query_gives_figures(prometheus, title, expression):
+    if "$channel" not in expression:
+        assert prometheus.figures(expression), title
+        return
+    together = prometheus.variables["channel"]
+    for channel in prometheus.choices["channel"]:  # one panel each
+        prometheus.variables["channel"] = channel
+        try:
+            assert len(prometheus.figures(expression)) == 1, f"{title}: {channel}"
+        finally:
+            prometheus.variables["channel"] = together
+
+
+@pytest.mark.parametrize("expression", ANNOTATIONS)
+def test_the_alarms_of_the_stream_are_marked(prometheus, expression):
+    marked = prometheus.figures(expression)
+    assert {dict(series)["alarm"] for series in marked} == {"deterioration"}
+    assert {dict(series)["stream"] for series in marked} == {prometheus.variables["stream"]}
+
+
+def test_most_values_lie_inside_their_bands(prometheus):
+    """What is drawn is the band around this value, and not another moment's: a calm patient stays inside."""
+    alarmed = {series["metric"]["stream"] for series in prometheus.now("tocsin_stream_alarm == 1")}
+    calm = "|".join(name for name in prometheus.choices["stream"] if name not in alarmed)
+
+    def held(comparison, bound):
+        value, band = f'tocsin_stream_value{{stream=~"{calm}"}}', f'tocsin_stream_expected{{bound="{bound}"}}'
+        by_series = prometheus.figures(f"{value} {comparison} bool on (stream, channel) {band}")
+        return [figure for figures in by_series.values() for figure in figures]
+
+    for figures in (held(">=", "low"), held("<=", "high")):
+        assert len(figures) > 100
+        assert sum(figures) / len(figures) > 0.9
+
+
+def test_nothing_is_shown_as_0_that_is_unknown(prometheus):
+    """A probe fell off: its channel is absent now, and not 0."""
+    assert prometheus.now("tocsin_stream_value == 0") == []
+    lost = prometheus.now('tocsin_stream_alarm{alarm="spo2-absent"} == 1')
+    assert lost
+    for series in lost:
+        stream = series["metric"]["stream"]
+        assert prometheus.now(f'tocsin_stream_value{{stream="{stream}", channel="spo2"}}') == []
+        assert prometheus.now(f'tocsin_stream_value{{stream="{stream}", channel="hr"}}')
+
+
+def test_the_rules_are_loaded_and_nothing_rings(prometheus):
+    groups = prometheus.ask("rules")["groups"]
+    states = {rule["name"]: (rule["health"], rule["state"]) for group in groups for rule in group["rules"]}
+    assert len(states) == len(re.findall(r"- alert:", RULES.read_text(encoding="utf-8")))
+    assert set(states.values()) == {("ok", "inactive")}, states
+
+
+def test_a_query_that_does_not_parse_is_noticed(prometheus):
+    with pytest.raises(AssertionError, match="parse error"):
+        prometheus.figures("sum by (tocsin_streams")
+    assert prometheus.figures("tocsin_no_such_thing") == {}
