@@ -7,13 +7,19 @@ thread, and `probe` refuses a graph whose bits move all the same.
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 
 from tocsin.engine.model import StepResult
+
+# Since 1.29, being imported is enough for ONNX Runtime to give this machine an identifier, keep a database in the
+# user's cache, and report sessions to its makers over HTTPS. A hospital's daemon talks to its broker, to nobody else.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+import onnxruntime as ort  # it decides while it is imported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,36 @@
+"""ONNX Runtime reports to its makers unless it is told not to before it is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import toy_bundle
+from processes import environment
+
+LOAD = """
+import sys
+from pathlib import Path
+from tocsin.bundle import load
+load(Path(sys.argv[1]))
+"""
+
+
+def left_by_loading(tmp_path):
+    """Load a bundle in a fresh process with a home of its own; what it left there."""
+    home, bundle = tmp_path / "home", tmp_path / "toy"
+    home.mkdir()
+    toy_bundle.write(bundle)
+    kept = {name: value for name, value in environment().items() if not name.startswith(("XDG_", "ORT_", "CI"))}
+    subprocess.run(
+        [sys.executable, "-c", LOAD, bundle],
+        env=kept | {"HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return sorted(str(file.relative_to(home)) for file in home.rglob("*") if file.is_file())
+
+
+def test_loading_a_bundle_leaves_no_identifier_and_no_database(tmp_path):
+    assert left_by_loading(tmp_path) == []
