@@ -1,0 +1,51 @@
+"""What is remembered of a channel, by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tocsin_training.memory import Memory
+
+
+def _told(traces, values, period_s=60.0):
+    """Run one channel's values (None: missing) through a memory that normalises nothing; (T, F)."""
+    memory = Memory([False], period_s, traces)
+    mask = torch.tensor([[[0.0 if value is None else 1.0] for value in values]])
+    x = torch.tensor([[[value or 0.0] for value in values]])
+    delta = torch.tensor([[[60.0] for _ in values]])
+    features, _ = memory(x, mask, delta, torch.zeros(1, memory.state_size))
+    assert features.shape == (1, len(values), memory.features)
+    return features[0].numpy()
+
+
+def test_last_value_and_whether_there_is_one():
+    told = _told([], [None, 2.0, None])
+    assert told.tolist() == [[0, 0, 0, 0], [2, 1, 2, 1], [0, 0, 2, 1]]
+
+
+def test_summary_is_mean_highest_lowest():
+    told = _told(["summary"], [2.0, -4.0, None, 5.0])[:, 4:]
+    assert told.tolist() == [[2, 2, 2], [-1, 2, -4], [-1, 2, -4], [1, 5, -4]]
+
+
+def test_trend_starts_with_the_second_value():
+    change = _told(["trend"], [None, 2.0, None, 5.0])[:, 4]
+    assert change.tolist() == [0, 0, 0, 3]
+
+
+def test_ages_fade_from_the_last_observation():
+    told = _told(["ages"], [2.0, None])[:, 4:]
+    assert told[0] == pytest.approx([1, 0])
+    assert told[1] == pytest.approx([np.exp(-1 / 6), np.log(2) / 3], rel=1e-5)
+
+
+def test_units_come_back():
+    memory = Memory([True, False], 60.0, [])
+    x = np.array([[1.0, 30.0], [9.0, 50.0], [4.0, 40.0]], dtype=np.float32)
+    memory.fit(x, np.ones_like(x))
+    normalised = memory.normalise(torch.from_numpy(x), torch.ones(3, 2))
+    back, _ = memory.in_units(normalised, torch.ones(3, 2))
+    np.testing.assert_allclose(back.numpy(), x, rtol=1e-5)
+    np.testing.assert_allclose(normalised.numpy().std(axis=0), [1, 1], rtol=1e-5)
