@@ -1,0 +1,49 @@
+"""docs/container.md says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+import container_check
+from tocsin.config import Config
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
+STEPS = container_check.steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+SERVICES = YAML(typ="safe").load((ROOT / "config" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+
+
+def test_its_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#]+)\)", PAGE)
+    assert links
+    for link in links:
+        assert (ROOT / "docs" / link).exists(), link
+
+
+def test_the_table_of_ports_is_that_of_compose():
+    told = dict(re.findall(r"^\| (\w+) \| (\d+)", PAGE, re.MULTILINE))
+    mapped = {name.capitalize(): service["ports"][0].split(":")[1] for name, service in SERVICES.items()}
+    assert told == mapped
+
+
+def test_what_is_writable_is_what_the_image_declares():
+    writable = re.findall(r"^\| `(\S+)` \| .* \| yes: a volume \|$", PAGE, re.MULTILINE)
+    assert writable == [rest for name, rest in STEPS if name == "VOLUME"]
+
+
+def test_the_user_and_the_variables_are_the_images():
+    assert "user 10001 of the group 10001" in PAGE
+    environment = " ".join(rest for name, rest in STEPS if name == "ENV")
+    for variable in set(re.findall(r"`(TOCSIN_\w+=\S+)`", PAGE)):
+        assert variable in environment, variable
+
+
+def test_the_cap_is_the_configurations():
+    schema = Config.model_json_schema()["$defs"]["StreamMetrics"]["properties"]["max_streams"]
+    assert schema["maximum"] == 100
+    assert "never to more than a hundred" in PAGE
+    metrics = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert f"max_streams: {schema['default']}       # at most {schema['maximum']}" in metrics
