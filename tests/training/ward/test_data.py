@@ -1,0 +1,38 @@
+"""The ward as training data."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.sequences import Request
+from tocsin_training.ward.data import normal
+from tocsin_training.ward.simulator import CHANNELS, UNITS
+
+ENTRIES = tuple(ChannelEntry(name=name, unit=unit, low=0, high=400) for name, unit in zip(CHANNELS, UNITS, strict=True))
+
+
+def request(part, seed=1, channels=ENTRIES):
+    options = {"train_beds": 3, "train_hours": 1, "valid_beds": 2, "valid_hours": 1.0}
+    return Request(part, Path(), channels, 1.0, 600.0, seed, options)
+
+
+def test_a_part_has_its_beds_and_hours():
+    data = normal(request("train"))
+    assert len(data) == 3
+    assert (data.lengths <= 3600).all()
+    assert (data.lengths > 1800).all()
+    assert data.mask.any(axis=1).all()  # a tick without any reading has no frame
+
+
+def test_parts_and_seeds_share_no_patient():
+    train, valid, other = normal(request("train")), normal(request("valid")), normal(request("train", seed=2))
+    first = [data.x[:100] for data in (train, valid, other)]
+    assert not any(np.array_equal(first[i], first[j]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    again = normal(request("train"))
+    np.testing.assert_array_equal(train.x, again.x)
+
+
+def test_columns_follow_the_recipe():
+    turned = normal(request("train", channels=ENTRIES[::-1]))
+    np.testing.assert_array_equal(normal(request("train")).x, turned.x[:, ::-1])
