@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -63,7 +61,7 @@ class Ward:
             )
             for family in text_string_to_metric_families(self.metrics.render().decode())
             for sample in family.samples
-            if sample.name.startswith("tocsin_stream_") and not math.isnan(sample.value)
+            if sample.name.startswith("tocsin_stream_")
         }
 
     def shown(self):
@@ -104,6 +102,15 @@ def test_a_channel_that_stops_is_shown_no_longer():
     assert ("score", "ward", "icu/1") not in ward.scrape()
 
 
+def test_an_alarm_that_has_become_uncertain_is_up():
+    ward = Ward()
+    ward.read("icu/1", hr=130, spo2=97)
+    ward.read("icu/1", spo2=97)
+    assert ward.scrape()["alarm", "ward", "icu/1", "hr-high", "high"] == 1.0
+    ward.read("icu/1", hr=80, spo2=97)
+    assert ward.scrape()["alarm", "ward", "icu/1", "hr-high", "high"] == 0.0
+
+
 def test_a_stream_that_stops_keeps_nothing_but_its_alarms():
     ward = Ward()
     ward.read("icu/1", hr=130, spo2=97)
@@ -117,9 +124,9 @@ def test_a_stream_that_stops_keeps_nothing_but_its_alarms():
     ("patterns", "shown"),
     [
         ((), set()),
-        (("*",), {"icu/1", "icu/2", "ward/a/1"}),
+        (("*",), {"icu/1", "icu/2", "ward/a/1", "old/icu/1"}),
         (("icu/*",), {"icu/1", "icu/2"}),
-        (("*/1",), {"icu/1", "ward/a/1"}),
+        (("*/1",), {"icu/1", "ward/a/1", "old/icu/1"}),
         (("icu/2", "ward/*"), {"icu/2", "ward/a/1"}),
         (("icu",), set()),
         (("ICU/1",), set()),
@@ -127,7 +134,7 @@ def test_a_stream_that_stops_keeps_nothing_but_its_alarms():
 )
 def test_only_allowed_streams(patterns, shown):
     ward = Ward(patterns)
-    for stream in ("icu/1", "ward/a/1", "icu/2"):
+    for stream in ("icu/1", "ward/a/1", "icu/2", "old/icu/1"):
         ward.read(stream, hr=80)
     assert ward.shown() == shown
 
