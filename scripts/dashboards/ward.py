@@ -116,7 +116,7 @@ class _PrometheusAnnotation(AnnotationQuery):
     """With the texts that Grafana's Prometheus plug-in reads, and that the SDK doesn't know."""
 
     def to_json(self) -> dict[str, object]:
-        texts = {"titleFormat": "{{alarm}}", "textFormat": "{{stream}}", "tagKeys": "priority"}
+        texts = {"titleFormat": "{{alarm}}", "textFormat": "{{stream}}", "tagKeys": "priority", "step": "5s"}
         return super().to_json() | texts
 
 
