@@ -35,7 +35,7 @@ dashboards: $(VENV)/.dev  ## Write the Grafana dashboards' JSON from scripts/das
 	@PYTHONPATH=scripts $(BIN)/python -m dashboards
 
 container-check: $(VENV)/.made  ## Carry out the Dockerfile without Docker and start the daemon in it; needs root
-	@$(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python scripts/container_check.py $(ARGS)
+	@$(if $(filter 0,$(shell id -u)),,sudo) env PYTHONPATH=scripts $(BIN)/python -m container_check $(ARGS)
 
 setup: $(VENV)/.dev  ## Make .venv with everything a developer needs
 

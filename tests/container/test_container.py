@@ -10,16 +10,17 @@ from pathlib import Path
 
 import pytest
 
-import container_check
+from container_check.builder import Builder
+from container_check.dockerfile import Ignored, steps
+from container_check.stage import CheckError, Stage
 
 ROOT = Path(__file__).parents[2]
-SCRIPT = ROOT / "scripts" / "container_check.py"
-STEPS = container_check.steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+STEPS = steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
 
 
 def test_the_image_is_built_and_behaves(mosquitto):
     if os.geteuid() != 0:
-        pytest.skip("mounts and a user of one's own need root: sudo scripts/container_check.py")
+        pytest.skip("mounts and a user of one's own need root: sudo make container-check")
     can = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], check=False)
     if can.returncode != 0:
         pytest.skip("this machine allows no mount namespace")
@@ -29,7 +30,12 @@ def test_the_image_is_built_and_behaves(mosquitto):
         pytest.skip("no package index can be reached")
     broker = mosquitto()
     done = subprocess.run(
-        [sys.executable, SCRIPT, "--broker", str(broker.port)], capture_output=True, text=True, timeout=250, check=False
+        [sys.executable, "-m", "container_check", "--broker", str(broker.port)],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts")},
+        capture_output=True,
+        text=True,
+        timeout=250,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout.splitlines()
@@ -59,7 +65,7 @@ def test_dependencies_are_installed_before_the_code_is_copied():
 
 
 def test_no_secret_and_no_history_goes_into_the_build():
-    ignored = container_check.Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    ignored = Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
     for path in (".git/config", "secret.pem", "config/password", "runs/a", "tests/x.py", "daemon/tocsin/__pycache__/x"):
         assert path in ignored, path
     for path in ("daemon/tocsin/cli/run.py", "models/ward-vitals/1/model.onnx", "LICENSE", "constraints.txt"):
@@ -67,7 +73,7 @@ def test_no_secret_and_no_history_goes_into_the_build():
 
 
 def test_what_is_copied_is_let_in():
-    ignored = container_check.Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
+    ignored = Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
     copied = [word for name, rest in STEPS if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]]
     assert copied
     for path in copied:
@@ -83,7 +89,7 @@ def builder(tmp_path):
     def make(dockerfile):
         file = tmp_path / "Dockerfile"
         file.write_text(dockerfile)
-        return container_check.Builder(file, tmp_path / "context", tmp_path)
+        return Builder(file, tmp_path / "context", tmp_path)
 
     return make
 
@@ -97,7 +103,7 @@ def builder(tmp_path):
     ],
 )
 def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, said):
-    with pytest.raises(container_check.CheckError, match=said):
+    with pytest.raises(CheckError, match=said):
         builder(dockerfile).build()
 
 
@@ -105,8 +111,8 @@ def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, said):
 def test_copying_what_is_not_there_fails(builder, tmp_path, source):
     made = builder("COPY x y")
     (tmp_path / "context" / "ignored").write_text("")
-    made._stage = container_check.Stage(tmp_path / "root")  # noqa: SLF001  (a base needs root)
-    with pytest.raises(container_check.CheckError, match=f"{source} is not there, or .dockerignore leaves it out"):
+    made._stage = Stage(tmp_path / "root")  # noqa: SLF001  (a base needs root)
+    with pytest.raises(CheckError, match=f"{source} is not there, or .dockerignore leaves it out"):
         made._copy(f"{source} there")  # noqa: SLF001
 
 

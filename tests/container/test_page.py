@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-import container_check
+from container_check.dockerfile import steps
 from tocsin.config import Config
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "container.md").read_text(encoding="utf-8")
-STEPS = container_check.steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
+STEPS = steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
 SERVICES = YAML(typ="safe").load((ROOT / "config" / "compose.yaml").read_text(encoding="utf-8"))["services"]
 
 
