@@ -50,7 +50,8 @@ Records: PhysioNet/Computing in Cardiology Challenge 2019, training set B, CC BY
 Medicine 48(2):210-217, 2020.
 
 Made by `tocsin train training/recipes/icu-hourly.yaml`, then
-`python -m tocsin_training.icu.report models/icu-hourly/1`.
+`python -m tocsin_training.icu.report models/icu-hourly/1`. The row without the clock is a bundle of the same recipe
+with the channels `hours` and `hospital_hours` taken out, named to the report by `--without`.
 """
 
 
