@@ -22,7 +22,8 @@ from tocsin.engine.model import ChannelKind
 from tocsin_training.icu.records import COLUMNS, FILE
 
 RECORDS = Path(__file__).parents[3] / "shared" / "data" / FILE
-SEPTIC, OTHERS = 100, 140
+SEPTIC, OTHERS = 90, 120
+PIECE = 997
 START = "2026-01-01T00:00:00Z"
 START_NS = 1_767_225_600 * 10**9
 HOUR_NS = 3600 * 10**9
@@ -59,22 +60,23 @@ def stays():
 
 
 def offline(stays):
-    """The events of the engine alone, one reading at a time: (stream, alarm, transition, t)."""
+    """The events of the engine alone, in pieces that no broker cuts: (stream, alarm, transition, t)."""
     bundle = load(shipped_folder() / WATCH["model"])
     watch = WatchEntry.model_validate(WATCH)
-    clock = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
-    engine = Engine(Watch(bundle.model, alarms(watch, bundle.model), clock, max_streams=10_000))
+    frames = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
+    engine = Engine(Watch(bundle.model, alarms(watch, bundle.model), frames, max_streams=10_000))
     static = [c.name for c in bundle.model.channels if c.kind is ChannelKind.STATIC]
     measured = [c.name for c in bundle.model.channels if c.kind is ChannelKind.READING]
-    event_clock, events, known = EventClock(engine), [], set()
+    rows, known = [], set()
     for row in stays.iter_rows(named=True):
         stream, t = str(row["stay"]), START_NS + row["ICULOS"] * HOUR_NS
         readings = [{name: row[name] for name in measured if row[name] is not None}]
         if stream not in known:
             known.add(stream)
             readings.insert(0, {name: row[name] for name in static if row[name] is not None})
-        for values in readings:
-            events += event_clock.apply(Readings.of([(stream, t, values)])).events
+        rows += [(stream, t, values) for values in readings]
+    clock = EventClock(engine)
+    events = [e for at in range(0, len(rows), PIECE) for e in clock.apply(Readings.of(rows[at : at + PIECE])).events]
     return [(e.stream, e.alarm, e.transition.value, e.t) for e in events]
 
 
@@ -151,4 +153,4 @@ def test_the_daemon_rings_as_the_engine_does(stays, tmp_path, mosquitto, version
     wanted = by_stream(offline(stays))
     assert by_stream(events) == wanted
     assert len({alarm for rest in wanted.values() for alarm, *_ in rest}) == len(WATCH["alarms"])  # all of them rang
-    assert sum(map(len, wanted.values())) > 1000
+    assert sum(map(len, wanted.values())) > 500

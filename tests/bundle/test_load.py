@@ -14,7 +14,7 @@ from tocsin.bundle import BundleError, load
 def test_a_bundle_steps_any_number_of_rows(tmp_path):
     bundle = load(toy_bundle.write(tmp_path / "toy"))
     assert [channel.name for channel in bundle.model.channels] == ["hr", "spo2"]
-    for n in (1, 2, 16, 513):
+    for n in (0, 1, 2, 16, 513, 2049):
         x = np.tile(np.array([[80, 96]], dtype=np.float32), (n, 1))
         result = bundle.model.step(x, np.ones_like(x), np.zeros_like(x), np.zeros((n, 3), dtype=np.float32))
         assert result.score.tolist() == [88] * n

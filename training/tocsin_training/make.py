@@ -66,7 +66,7 @@ def make(
     if isinstance(step, steps.ForecastStep):
         step.weigh.fit(step.network, data, recipe.serving)
     if isinstance(step, steps.AlarmStep):
-        calibration, figures = _calibrate_alarm(step, logit, seen)
+        calibration, figures = _calibrate_alarm(step, logit, seen, recipe.training.folds)
     serialised = export.to_onnx(step)
     graph = Graph(serialised)
     parity.check(graph, step, members, recipe)
@@ -131,11 +131,13 @@ def _members(
     resume: bool,
     tell: Tell,
 ) -> tuple[list[Network], NDArray[np.float32], Sequences]:
-    """Train; gives the members, and logits (R,) of streams that the member asked had not been fitted on."""
+    """Train; gives the members, and logits (R,) of streams with none from a member that was fitted on the stream.
+
+    With folds, each member is stopped on a fifth (say) of the training streams that it was not fitted on, and judges
+    them; the validation streams, which no member has met, are judged by all together, as the graph will.
+    """
     seed = recipe.training.seed
     folder = runs / f"{recipe.name}-{recipe.version}-{seed}"
-
-    every = data.join(valid)
 
     def fit(member: int, fitted: Sequences, held_out: Sequences) -> Network:
         return loop.train(
@@ -145,7 +147,7 @@ def _members(
             folder / f"member-{member}.pt",
             seed=seed * 1000 + member,
             device=device,
-            normalised=data if recipe.training.folds == 1 else every,
+            normalised=data,
             resume=resume,
             tell=lambda epoch, train, now: tell(member, epoch, train, now),
         )
@@ -153,15 +155,16 @@ def _members(
     if recipe.training.folds == 1:
         network = fit(0, data, valid)
         return [network], logits(network, valid), valid
-    fold = folds(every, recipe.training.folds, seed)
+    fold = folds(data, recipe.training.folds, seed)
     members: list[Network] = []
-    logit = np.zeros(len(every.x), dtype=np.float32)
+    crossed = np.zeros(len(data.x), dtype=np.float32)
     for member in range(recipe.training.folds):
         held_out = np.flatnonzero(fold == member)
-        network = fit(member, every.pick(np.flatnonzero(fold != member)), every.pick(held_out))
-        logit[every.rows(held_out)] = logits(network, every.pick(held_out))
+        network = fit(member, data.pick(np.flatnonzero(fold != member)), data.pick(held_out))
+        crossed[data.rows(held_out)] = logits(network, data.pick(held_out))
         members.append(network)
-    return members, logit, every
+    together = np.mean([logits(network, valid) for network in members], axis=0)
+    return members, np.concatenate([crossed, together]), data.join(valid)
 
 
 def folds(data: Sequences, count: int, seed: int) -> NDArray[np.int64]:
@@ -189,7 +192,7 @@ def logits(network: Network, data: Sequences) -> NDArray[np.float32]:
 
 
 def _calibrate_alarm(
-    step: steps.AlarmStep, logit: NDArray[np.float32], seen: Sequences
+    step: steps.AlarmStep, logit: NDArray[np.float32], seen: Sequences, folds_made: int
 ) -> tuple[Calibration, dict[str, float]]:
     if seen.label is None or seen.gain is None:
         raise AssertionError  # `read` has refused such data
@@ -200,7 +203,9 @@ def _calibrate_alarm(
     threshold = calibrate.most_gain(chance, seen.gain)
     best = float(np.maximum(seen.gain, 0).sum())
     figures = {"held-out gain share": round(float(seen.gain[chance > threshold].sum()) / best, 4)}
-    chosen_by = "most gain over streams of the training and validation parts, each judged by a member not fitted on it"
+    chosen_by = "most gain over validation streams"
+    if folds_made > 1:
+        chosen_by += ", and over training streams, each as judged by the member not fitted on it"
     return Calibration(scale="probability", threshold=threshold, chosen_by=chosen_by), figures
 
 
