@@ -80,12 +80,11 @@ class Graph:
         state: NDArray[np.float32],
     ) -> StepResult:
         """Step N rows; see `tocsin.engine.model.StepFunction`."""
+        if len(x) <= _MOST_ROWS:
+            return StepResult(*self._run(x, mask, delta, state))
         cuts = range(_MOST_ROWS, len(x), _MOST_ROWS)
         parts = [self._run(*part) for part in zip(*(np.split(a, cuts) for a in (x, mask, delta, state)), strict=True)]
-        score, contribution, mean, scale, after = (
-            columns[0] if len(parts) == 1 else np.concatenate(columns) for columns in zip(*parts, strict=True)
-        )
-        return StepResult(score, contribution, mean, scale, after)
+        return StepResult(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _run(self, *rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         n = len(rows[0])
