@@ -81,3 +81,12 @@ def test_a_young_level_does_not_follow_a_fall(after):
     slow = state[0].reshape(-1, C)[-1, 0]
     assert slow < 0.5
     assert LEVELS[-1][1] > after
+
+
+def test_nonsense_before_a_gap_is_forgotten_in_it():
+    expected, observed = torch.zeros(400, C), torch.ones(400, C)
+    expected[200:206, 1] = -8.0  # a probe falls off ...
+    observed[206:300, 1] = 0.0  # ... is missing ...
+    evidence, _ = run(Departure(C, 4.0), expected, observed=observed)
+    assert evidence[205].sum() > 1.0
+    assert evidence[300:].abs().max() < 0.1 * evidence[205].sum()  # ... and is put on again

@@ -39,6 +39,7 @@ WORST = 0.02  # share of normal rows the quadratic forms are made from
 EVERY = 7  # rows so near each other say the same
 YOUNG = 20.0  # ticks of which a level is the plain mean
 AGEING = 7.0  # how much faster than time it ages afterwards, until it is as slow as it should be
+FURTHEST = 3.0  # standard deviations: nonsense that lies further off pulls a level no harder
 FEWEST = 3.0  # channels; with fewer observed, a size isn't blown up further
 
 
@@ -87,7 +88,9 @@ class Departure(Surprise):
     def depart(self, z: Tensor, observed: Tensor, expected: Tensor, state: Tensor) -> tuple[Views, Tensor]:
         """The three departures (N, C) of one tick, and the next state."""
         gathered, weight, count, *levels = self._parts(state)
-        cut = torch.clamp(z, -self.clip, self.clip) * observed
+        # After a gap the forecast still stands where the channel was lost: its first residuals say little.
+        full = self.rate / (2.0 - self.rate)  # the weight of a channel that is never missing
+        cut = torch.clamp(z, -self.clip, self.clip) * observed * torch.clamp(weight / full, max=1.0)
         keep = 1.0 - self.rate
         gathered = keep * gathered + self.rate * cut
         weight = keep * keep * weight + self.rate * self.rate * observed
@@ -99,9 +102,14 @@ class Departure(Surprise):
         kept = [gathered, weight, count]
         for (quick_ticks, slow_ticks), quick, slow in zip(LEVELS, levels[::2], levels[1::2], strict=True):
             after = [
-                level + observed * (expected - level) * torch.clamp(1.0 / torch.clamp(age, min=1.0), min=1.0 / ticks)
+                level
+                + observed
+                * torch.clamp(expected - level, -FURTHEST, FURTHEST)
+                * torch.clamp(1.0 / torch.clamp(age, min=1.0), min=1.0 / ticks)
                 for level, ticks in ((quick, quick_ticks), (slow, slow_ticks))
             ]
+            # What isn't measured is forgotten: a probe that fell off showed nonsense last, and will be put on again.
+            after[0] = after[0] + (1.0 - observed) * (slow - quick) / quick_ticks
             found.append(after[0] - after[1])
             kept += after
         return Views(*found), torch.cat(kept, dim=1)
