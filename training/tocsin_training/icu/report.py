@@ -39,8 +39,9 @@ of the septic stays, and at least once in {false:.0%} of the others.
 
 **Gradient boosting** was fitted in the same run, on the part `train`, its threshold chosen on `valid`. It is told the
 last values, running means and minima, changes and counts of every reading, age, sex, unit, hours in hospital and in
-intensive care. **The networks** were stopped, and their common threshold was chosen, by cross-validation inside
-`train` and `valid`.
+intensive care. **The networks** were
+fitted on `train` too, each stopped on a fifth of it that it was not fitted on; the threshold was chosen on `valid`,
+which all of them judge together, and on those fifths.
 
 What limits it: the records end soon after the onset of sepsis, so nothing is known of later hours. All stays are of one
 hospital; its habits of measuring are among what was learned, and a hospital that measures more or less often will be

@@ -40,7 +40,7 @@ WATCHED_S = {Kind.SEPSIS: ONSET_S + 5 * 3600}
 WATCHED_OTHERWISE_S = ONSET_S + 3600
 NORMAL_BEDS, NORMAL_S = 200, 6 * 3600
 BED = "ward/bed-1"
-LEAD_SEED, NORMAL_SEED = 5_000_000, 6_000_000  # far from those of training, validation and test
+LEAD_SEED, NORMAL_SEED = 5_000_000, 8_000_000  # nothing was trained, chosen or compared on these
 TWIN_WITHIN_S = 60
 ON_DELAY_S, OFF_DELAY_S = 3.0, 30.0
 """Of Tocsin's alarm; the limits' alarms have the same off-delay."""
