@@ -43,3 +43,4 @@ def test_streams_are_picked_and_joined_whole():
     assert other.streams == ("b", "a")
     assert other.lengths.tolist() == [5, 3]
     assert other.x[:5].tolist() == both.x[3:].tolist()
+    assert other.tick.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]

@@ -79,6 +79,7 @@ class Sequences:
         channels: C of them.
         streams: B names.
         start: (B + 1,) int64.
+        tick: (R,) int64, see `Record`.
         x: (R, C) float32 in the channels' units, 0 where missing.
         mask: (R, C) float32, 1 where observed.
         delta: (R, C) float32, seconds since the channel was last observed strictly before this frame.
@@ -89,6 +90,7 @@ class Sequences:
     channels: tuple[ChannelEntry, ...]
     streams: tuple[str, ...]
     start: NDArray[np.int64]
+    tick: NDArray[np.int64]
     x: NDArray[np.float32]
     mask: NDArray[np.float32]
     delta: NDArray[np.float32]
@@ -119,6 +121,7 @@ class Sequences:
             channels=tuple(channels),
             streams=tuple(record.stream for record in records),
             start=np.concatenate([[0], np.cumsum([len(record.tick) for record in records])]),
+            tick=np.concatenate([record.tick for record in records]),
             x=np.concatenate([x for x, _, _ in made]),
             mask=np.concatenate([mask for _, mask, _ in made]),
             delta=np.concatenate([delta for _, _, delta in made]),
@@ -133,6 +136,7 @@ class Sequences:
             self,
             streams=tuple(self.streams[b] for b in chosen),
             start=np.concatenate([[0], np.cumsum(self.lengths[chosen])]),
+            tick=self.tick[rows],
             x=self.x[rows],
             mask=self.mask[rows],
             delta=self.delta[rows],
@@ -154,6 +158,7 @@ class Sequences:
             self,
             streams=self.streams + other.streams,
             start=np.concatenate([self.start, self.start[-1] + other.start[1:]]),
+            tick=np.concatenate([self.tick, other.tick]),
             x=np.concatenate([self.x, other.x]),
             mask=np.concatenate([self.mask, other.mask]),
             delta=np.concatenate([self.delta, other.delta]),
