@@ -1,0 +1,1 @@
+"""One model for any sensor: trained on simulated series, at home with every unit and period."""
