@@ -196,19 +196,8 @@ def _arranged(table: pl.DataFrame, template: TopicTemplate, times: pl.Series, fi
 
 def _times(file: Path, column: pl.Series, unit: str, start: str | None) -> pl.Series:
     """Read a column of times as nanoseconds since 1970."""
-    if unit not in _NS_OF:
-        raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")
     where = f"{file}: column {column.name!r}"
-    if column.dtype == pl.String:
-        column = _moments(where, column)
-    if column.dtype.is_temporal():
-        t = column.dt.epoch("ns")
-    elif column.dtype.is_numeric():
-        t = _counted(where, column, unit, 0 if start is None else _start_ns(start))
-    else:
-        raise RecordingError(f"{where} is {column.dtype} (legal: a date and time, ISO 8601 text, or a number)")
-    if t.null_count():
-        raise RecordingError(f"{where}: row {(t.is_null().arg_max() or 0) + 1} has no time")
+    t = nanoseconds(where, column, unit, 0 if start is None else _start_ns(start))
     early = t < _YEAR_2000_NS
     if (row := early.arg_max()) is not None and early[row]:
         raise RecordingError(
@@ -217,7 +206,35 @@ def _times(file: Path, column: pl.Series, unit: str, start: str | None) -> pl.Se
     return t
 
 
-def _moments(where: str, text: pl.Series) -> pl.Series:
+def nanoseconds(where: str, column: pl.Series, unit: str, start_ns: int = 0, first_row: int = 1) -> pl.Series:
+    """Read times as nanoseconds since 1970.
+
+    Args:
+        where: What a fault begins with: the file and the column.
+        column: Dates and times, ISO 8601 text (without a zone it is UTC), or numbers.
+        unit: What a number counts.
+        start_ns: From when numbers count.
+        first_row: What the column's first row is called.
+
+    Raises:
+        RecordingError: Something in it is no time, or is missing.
+    """
+    if unit not in _NS_OF:
+        raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")
+    if column.dtype == pl.String:
+        column = _moments(where, column, first_row)
+    if column.dtype.is_temporal():
+        t = column.dt.epoch("ns")
+    elif column.dtype.is_numeric():
+        t = _counted(where, column, unit, start_ns, first_row)
+    else:
+        raise RecordingError(f"{where} is {column.dtype} (legal: a date and time, ISO 8601 text, or a number)")
+    if t.null_count():
+        raise RecordingError(f"{where}: row {(t.is_null().arg_max() or 0) + first_row} has no time")
+    return t
+
+
+def _moments(where: str, text: pl.Series, first_row: int) -> pl.Series:
     """Read ISO 8601; text without a zone is UTC."""
     try:
         moments = text.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False)
@@ -225,17 +242,17 @@ def _moments(where: str, text: pl.Series) -> pl.Series:
         moments = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("ns", "UTC"))
     odd = text.is_not_null() & moments.is_null()
     if (row := odd.arg_max()) is not None and odd[row]:
-        raise RecordingError(f"{where}: row {row + 1}: {text[row]!r} is no ISO 8601 time")
+        raise RecordingError(f"{where}: row {row + first_row}: {text[row]!r} is no ISO 8601 time")
     return moments
 
 
-def _counted(where: str, numbers: pl.Series, unit: str, start_ns: int) -> pl.Series:
+def _counted(where: str, numbers: pl.Series, unit: str, start_ns: int, first_row: int) -> pl.Series:
     """Read numbers that count units since a start."""
     whole = numbers.dtype.is_integer()
     numbers = numbers.cast(pl.Int64 if whole else pl.Float64, strict=False)
     far = ((numbers.cast(pl.Float64) * _NS_OF[unit] + start_ns).abs() >= _YEAR_2262_NS).fill_null(value=False)
     if (row := far.arg_max()) is not None and far[row]:
-        raise RecordingError(f"{where}: row {row + 1}: {numbers[row]} {unit} is no time: correct --unit")
+        raise RecordingError(f"{where}: row {row + first_row}: {numbers[row]} {unit} is no time: correct --unit")
     if whole:
         return numbers * _NS_OF[unit] + start_ns
     # To the microsecond: a double near 1.7e9 seconds resolves no more.

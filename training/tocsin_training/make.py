@@ -6,6 +6,7 @@ import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,6 @@ from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Request, Sequences
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from tocsin_training.network import Network
@@ -60,7 +59,7 @@ def make(
         resume: Go on from the checkpoints of a run that was cut off.
         tell: Called after every epoch: member, epoch, training and validation loss.
     """
-    data, valid = (read(recipe, part, folder) for part in ("train", "valid"))
+    data, valid = (read(recipe, part, folder, runs) for part in ("train", "valid"))
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
     step = steps.make(members, recipe)
     if isinstance(step, steps.ForecastStep):
@@ -93,8 +92,8 @@ def make(
     return Made(manifest, serialised)
 
 
-def read(recipe: Recipe, part: str, folder: Path) -> Sequences:
-    """Ask the recipe's data source for a part."""
+def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> Sequences:
+    """Ask the recipe's data source for a part; it may keep what it has converted under `runs`."""
     module, function = recipe.data.source.split(":")
     try:
         source = getattr(importlib.import_module(module), function)
@@ -112,6 +111,7 @@ def read(recipe: Recipe, part: str, folder: Path) -> Sequences:
             delta_cap_s=recipe.serving.delta_cap_s,
             seed=recipe.training.seed,
             options=recipe.data.options,
+            runs=runs,
         )
     )
     if not isinstance(data, Sequences):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -27,7 +27,7 @@ class DataRecipe(_Part):
         pattern=r"^[\w.]+:\w+$",
         description="`module:function`; the function takes a `Request` and gives `Sequences`.",
     )
-    options: dict[str, str | float | bool] = Field(default={}, description="For the source alone.")
+    options: dict[str, JsonValue] = Field(default={}, description="For the source alone.")
 
 
 class NetworkRecipe(_Part):

@@ -7,6 +7,7 @@ about `delta` and about static channels here is what `tocsin.engine` does.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,6 @@ from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -37,6 +37,7 @@ class Request:
         delta_cap_s: `delta` is cut here.
         seed: For sources that draw.
         options: The recipe's `data.options`, for the source alone.
+        runs: Where a source may keep what it has converted, in a folder of its own.
     """
 
     part: str
@@ -46,6 +47,7 @@ class Request:
     delta_cap_s: float
     seed: int
     options: Mapping[str, object]
+    runs: Path = Path("runs")
 
 
 @dataclass(frozen=True, slots=True)
