@@ -28,6 +28,7 @@ network:
   inputs: 6
   dropout: 0.1
   memory: [ages, summary, trend, pace]
+  decay: {decay}
   logarithmic: [c, hours]
 score:
   kind: {score}
@@ -57,7 +58,15 @@ def toy(tmp_path, monkeypatch):
     torch.set_num_threads(1)
 
     def write(**changes):
-        values = {"task": "forecast", "cell": "gru", "score": "nll", "bptt": "full", "epochs": 2, "folds": 1} | changes
+        values = {
+            "task": "forecast",
+            "cell": "gru",
+            "decay": "none",
+            "score": "nll",
+            "bptt": "full",
+            "epochs": 2,
+            "folds": 1,
+        } | changes
         path = tmp_path / "toy.yaml"
         path.write_text(TOY.format(**values), encoding="utf-8")
         return path

@@ -17,7 +17,7 @@ def _made(path, tmp_path, **options):
     return recipe, make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"), **options)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize(
     "changes",
     [

@@ -25,7 +25,8 @@ def test_shipped_recipes_are_valid(path):
     [
         ("width: 8", "width: -8", "network.width: Input should be greater than or equal to 1, found -8"),
         ("width: 8", "wdth: 8", "network.wdth: Extra inputs are not permitted, found 8"),
-        ("cell: gru", "cell: cnn", "network.cell: Input should be 'gru' or 'lstm', found 'cnn'"),
+        ("cell: gru", "cell: cnn", "network.cell: Input should be 'rnn', 'lstm' or 'gru', found 'cnn'"),
+        ("decay: none", "decay: c", "network.decay: Input should be 'none', 'inputs', 'state' or 'both', found 'c'"),
         ("bptt: full", "bptt: 1", "say 2 or more"),
         ("folds: 1", "folds: 3", "training.folds 3 fits task alarm only; say 1"),
         ("logarithmic: [c, hours]", "logarithmic: [d]", "network.logarithmic names d, which channels does not list"),

@@ -136,6 +136,10 @@ class Memory(nn.Module):
         """(…, C) the last values, normalised, among the features (…, F)."""
         return features[..., 2 * self.channels : 3 * self.channels]
 
+    def with_last(self, features: Tensor, last: Tensor) -> Tensor:
+        """(…, F) the features with other last values (…, C) in their place."""
+        return torch.cat([features[..., : 2 * self.channels], last, features[..., 3 * self.channels :]], dim=-1)
+
     def step(self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """One tick: x, mask, delta (N, C) and state (N, M) give the features (N, F) and the next state."""
         x = self.normalise(x, mask)

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tocsin.engine.model import ChannelKind, Task
-from tocsin_training.cells import Recurrence
+from tocsin_training.cells import Recurrence, vectors
+from tocsin_training.decay import InputDecay, StateDecay
 from tocsin_training.memory import Memory
 
 if TYPE_CHECKING:
@@ -61,8 +62,18 @@ class Network(nn.Module):
         self.input_dropout = nn.Dropout(network.input_dropout)
         self.entry = nn.Linear(self.memory.features, network.inputs) if network.inputs else None
         inputs = network.inputs or self.memory.features
+        period_s, units = recipe.serving.period_s, network.layers * network.width
+        self.fading = InputDecay(self.channels, period_s) if network.decay in {"inputs", "both"} else None
         self.recurrence = Recurrence(
-            network.cell, inputs, network.width, network.layers, network.dropout, network.forget_bias
+            network.cell,
+            inputs,
+            network.width,
+            network.layers,
+            network.dropout,
+            network.forget_bias,
+            StateDecay(self.channels, units, vectors(network.cell), period_s)
+            if network.decay in {"state", "both"}
+            else None,
         )
         joined = network.width + (network.inputs if self.entry else 0)
         self.forecast = nn.Linear(joined, 2 * self.channels)
@@ -78,8 +89,8 @@ class Network(nn.Module):
         """Run B streams over T ticks, (B, T, C) each, from the state of memory and recurrence or from zeros."""
         remembered, recurrent = state or self.start(len(x))
         features, remembered = self.memory(x, mask, delta, remembered)  # (B, T, F)
-        entered = self.enter(features)  # (B, T, D)
-        h, recurrent = self.recurrence(entered, recurrent)  # (B, T, H)
+        entered = self.enter(features, mask, delta)  # (B, T, D)
+        h, recurrent = self.recurrence(entered, recurrent, delta)  # (B, T, H)
         return self.heads(features, entered, h), (remembered, recurrent)
 
     def start(self, streams: int) -> tuple[Tensor, Tensor]:
@@ -87,8 +98,10 @@ class Network(nn.Module):
         zeros = self.measured.new_zeros
         return zeros(streams, self.memory.state_size), zeros(streams, self.recurrence.state_size)
 
-    def enter(self, features: Tensor) -> Tensor:
+    def enter(self, features: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
         """(…, F) to what the recurrence takes (…, D)."""
+        if self.fading is not None:
+            features = self.memory.with_last(features, self.fading(self.memory.last(features), mask, delta))
         features = self.input_dropout(features)
         if self.entry is None:
             return features

@@ -33,7 +33,7 @@ class DataRecipe(_Part):
 class NetworkRecipe(_Part):
     """The network."""
 
-    cell: Literal["gru", "lstm"]
+    cell: Literal["rnn", "lstm", "gru"]
     layers: int = Field(default=1, ge=1, le=4)
     width: int = Field(default=64, ge=1, le=1024, description="Of h.")
     inputs: int = Field(default=0, ge=0, le=1024, description="Width of a dense layer before the recurrence; 0: none.")
@@ -42,6 +42,9 @@ class NetworkRecipe(_Part):
     forget_bias: float = Field(default=1.0, description="lstm: the forget gate starts open.")
     memory: tuple[Literal["ages", "summary", "trend", "pace"], ...] = Field(
         default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
+    )
+    decay: Literal["none", "inputs", "state", "both"] = Field(
+        default="none", description="What fades, at learned rates, while channels are missing; see `decay.py`."
     )
     logarithmic: tuple[Name, ...] = Field(default=(), description="Channels taken as log(1 + x).")
 

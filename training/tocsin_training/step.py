@@ -87,8 +87,8 @@ class ForecastStep(StepModule):
         score = torch.where(count > 0, self.total(contribution), torch.nan)[:, 0]
 
         features, remembered = memory.step(x, mask, delta, remembered)
-        entered = self.network.enter(features)
-        h, recurrent = self.network.recurrence.step(entered, recurrent)
+        entered = self.network.enter(features, mask, delta)
+        h, recurrent = self.network.recurrence.step(entered, recurrent, delta=delta)
         said = self.network.heads(features, entered, h)
         parts = (remembered, recurrent, said.mean, said.scale, torch.ones_like(ready), evidence)
         shown = self.weigh.band(said.mean, said.scale, evidence)
@@ -133,10 +133,11 @@ class AlarmStep(StepModule):
         """Ask with everything, and without each channel in turn."""
         remembered, *recurrent = torch.split(state, self.sizes, dim=1)
         rows, variants = x.shape[0], self.channels + 1
+        masks, deltas = (mask * self.without).reshape(-1, self.channels), repeated(delta, variants)
         features, remembered = self.memory.step(
             (x * self.without).reshape(-1, self.channels),  # (V N, C), the real rows first
-            (mask * self.without).reshape(-1, self.channels),
-            repeated(delta, variants),
+            masks,
+            deltas,
             repeated(remembered, variants),
         )
 
@@ -144,8 +145,8 @@ class AlarmStep(StepModule):
         logits: list[Tensor] = []
         after = [remembered[:rows]]
         for member, past in zip(self._networks(), recurrent, strict=True):
-            entered = member.enter(features)
-            h, following = member.recurrence.step(entered, past, variants)
+            entered = member.enter(features, masks, deltas)
+            h, following = member.recurrence.step(entered, past, variants, delta)
             said.append(member.heads(features[:rows], entered[:rows], h[:rows]))
             logits.append(member.announce(member.join(entered, h)))  # (V N,)
             after.append(following[:rows])
