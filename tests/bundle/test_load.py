@@ -42,7 +42,7 @@ def test_a_graph_that_is_none(tmp_path):
     ("changes", "message"),
     [
         ({"schema_version": 2}, "schema_version: Input should be 1"),
-        ({"task": "guess"}, "task: Input should be 'forecast' or 'alarm'"),
+        ({"task": "guess"}, "task: Input should be 'forecast', 'alarm', 'classify', 'seq2seq' or 'generate'"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"state_size": 4}, "input 'state' has 3 columns, the manifest says 4"),
         ({"channels": toy_bundle.MANIFEST["channels"][:1]}, "input 'x' has 2 columns, the manifest says 1"),

@@ -122,7 +122,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "above: {channel: hr, limit: 120}",
             "probability: {}",
-            "10: .*: probability needs a model of task alarm, and toy is of task forecast: use anomaly",
+            "10: .*: probability needs a model of task alarm or classify, and toy is of task forecast: use anomaly",
         ),
         (
             "{bed}\n",

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tocsin.bundle.graph import GraphError, probe
+from tocsin.bundle.signature import Signature
 from tocsin.engine.model import ChannelKind
 from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Record, Sequences
@@ -52,9 +53,9 @@ def check(graph: Graph, step: StepModule, members: Sequence[Network], recipe: Re
     try:
         probe(
             graph,
+            Signature(recipe.task, len(recipe.channels), step.state_size),
             np.array([channel.low for channel in recipe.channels]),
             np.array([channel.high for channel in recipe.channels]),
-            step.state_size,
         )
     except GraphError as error:
         raise TrainingError(f"{recipe.name}: the graph is not fit for the daemon: {error}") from error

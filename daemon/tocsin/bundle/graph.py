@@ -8,12 +8,12 @@ thread, and `probe` refuses a graph whose bits move all the same.
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.model import StepResult
+from tocsin.bundle.signature import INPUTS, Signature, field, outputs
+from tocsin.engine.model import StepResult, Task
 
 # Since 1.29, being imported is enough for ONNX Runtime to give this machine an identifier, keep a database in the
 # user's cache, and report sessions to its makers over HTTPS. A hospital's daemon talks to its broker, to nobody else.
@@ -24,8 +24,6 @@ import onnxruntime as ort  # it decides while it is imported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-INPUTS = ("x", "mask", "delta", "state")
-OUTPUTS = ("score", "contribution", "mean", "scale", "state_out")  # ONNX lets no output share an input's name
 _PAD_TO = 16
 _MOST_ROWS = 1024  # a call of more costs memory and saves no time; a multiple of the padding
 _PROBED_ROWS = (1, 2, 15, 16, 17, 64, 257)
@@ -35,34 +33,50 @@ class GraphError(Exception):
     """A graph that isn't a step function of the contract."""
 
 
+def session(model: bytes, inputs: tuple[str, ...], named_outputs: tuple[str, ...]) -> ort.InferenceSession:
+    """Make a session of a serialised graph.
+
+    Args:
+        model: The graph.
+        inputs: What it has to take.
+        named_outputs: What it has to give.
+
+    Raises:
+        GraphError: ONNX Runtime can't read it, or its inputs and outputs have other names.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # two are 2 to 4 times slower on rows this small, and move the bits
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        made = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
+        raise GraphError(f"ONNX Runtime cannot read it: {str(error).splitlines()[0]}") from error
+    _check_names("inputs", {entry.name: entry for entry in made.get_inputs()}, inputs)
+    _check_names("outputs", {entry.name: entry for entry in made.get_outputs()}, named_outputs)
+    return made
+
+
+def _check_names(what: str, found: dict[str, ort.NodeArg], wanted: tuple[str, ...]) -> None:
+    if missing := [name for name in wanted if name not in found]:
+        raise GraphError(f"{what} {', '.join(missing)} are missing (found: {', '.join(found) or 'none'})")
+    for name in wanted:
+        if found[name].type != "tensor(float)":
+            raise GraphError(f"{what[:-1]} {name!r} is {found[name].type} (legal: tensor(float))")
+
+
 class Graph:
     """An ONNX graph, called on any number of rows."""
 
-    def __init__(self, model: bytes) -> None:
-        """Make a session of a serialised graph.
+    def __init__(self, model: bytes, task: Task = Task.FORECAST) -> None:
+        """Make a session of a serialised graph, which has the outputs of its task.
 
         Raises:
             GraphError: ONNX Runtime can't read it, or its inputs and outputs have other names.
         """
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1  # two are 2 to 4 times slower on rows this small, and move the bits
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3
-        try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
-            raise GraphError(f"ONNX Runtime cannot read it: {str(error).splitlines()[0]}") from error
-        self._check("inputs", {entry.name: entry for entry in self._session.get_inputs()}, INPUTS)
-        self._check("outputs", {entry.name: entry for entry in self._session.get_outputs()}, OUTPUTS)
-
-    @staticmethod
-    def _check(what: str, found: dict[str, ort.NodeArg], wanted: tuple[str, ...]) -> None:
-        if missing := [name for name in wanted if name not in found]:
-            raise GraphError(f"{what} {', '.join(missing)} are missing (found: {', '.join(found) or 'none'})")
-        for name in wanted:
-            if found[name].type != "tensor(float)":
-                raise GraphError(f"{what[:-1]} {name!r} is {found[name].type} (legal: tensor(float))")
+        self._outputs = outputs(task)
+        self._session = session(model, INPUTS, self._outputs)
 
     def width(self, name: str) -> int | None:
         """Tell the second dimension of an input or output; None where the graph leaves it open."""
@@ -81,18 +95,21 @@ class Graph:
     ) -> StepResult:
         """Step N rows; see `tocsin.engine.model.StepFunction`."""
         if len(x) <= _MOST_ROWS:
-            return StepResult(*self._run(x, mask, delta, state))
+            return self._result(self._run(x, mask, delta, state))
         cuts = range(_MOST_ROWS, len(x), _MOST_ROWS)
         parts = [self._run(*part) for part in zip(*(np.split(a, cuts) for a in (x, mask, delta, state)), strict=True)]
-        return StepResult(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        return self._result([np.concatenate(columns) for columns in zip(*parts, strict=True)])
+
+    def _result(self, columns: list[NDArray[np.float32]]) -> StepResult:
+        return StepResult(**{field(name): column for name, column in zip(self._outputs, columns, strict=True)})
 
     def _run(self, *rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         n = len(rows[0])
-        feeds = {name: _padded(part) for name, part in zip(INPUTS, rows, strict=True)}
-        return [column[:n] for column in self._session.run(OUTPUTS, feeds)]
+        feeds = {name: padded(part) for name, part in zip(INPUTS, rows, strict=True)}
+        return [column[:n] for column in self._session.run(self._outputs, feeds)]
 
 
-def _padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     """Fill up with zero rows to a multiple of 16."""
     missing = -len(rows) % _PAD_TO
     if not missing:
@@ -100,7 +117,7 @@ def _padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([rows, np.zeros((missing, rows.shape[1]), dtype=np.float32)])
 
 
-def probe(graph: Graph, low: NDArray[np.float64], high: NDArray[np.float64], state_size: int) -> None:
+def probe(graph: Graph, signature: Signature, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
     """Check that a row's result depends on that row alone, to the bit.
 
     Rows of plausible readings, some missing, are stepped with carried state: all together, shuffled, and cut into
@@ -108,16 +125,16 @@ def probe(graph: Graph, low: NDArray[np.float64], high: NDArray[np.float64], sta
 
     Args:
         graph: The step function.
+        signature: Its shapes.
         low: (C,) the channels' lowest plausible values.
         high: (C,) the highest.
-        state_size: S.
 
     Raises:
         GraphError: Some row's bits differ, or a shape is wrong.
     """
     random = np.random.default_rng(0)
     n, c = max(_PROBED_ROWS), len(low)
-    state = np.zeros((n, state_size), dtype=np.float32)
+    state = np.zeros((n, signature.state_size), dtype=np.float32)
     for _ in range(3):  # the first steps from zeros exercise little of the state
         mask = (random.random((n, c)) < 0.8).astype(np.float32)  # noqa: PLR2004  (a share of missing values)
         x = (random.uniform(low, high, (n, c)) * mask).astype(np.float32)
@@ -126,19 +143,18 @@ def probe(graph: Graph, low: NDArray[np.float64], high: NDArray[np.float64], sta
             whole = graph(x, mask, delta, state)
         except Exception as error:  # see above
             raise GraphError(f"a step of {n} rows fails: {str(error).splitlines()[0]}") from error
-        _check_shapes(whole, n, c, state_size)
+        _check_shapes(whole, signature, n)
         for size in _PROBED_ROWS:
             chosen = random.permutation(n)[:size]
             part = graph(x[chosen], mask[chosen], delta[chosen], state[chosen])
-            for field in fields(StepResult):
-                if getattr(part, field.name).tobytes() != getattr(whole, field.name)[chosen].tobytes():
-                    raise GraphError(f"{field.name} of a row changes with its neighbours (seen with {size} rows)")
+            for name in map(field, outputs(signature.task)):
+                if getattr(part, name).tobytes() != getattr(whole, name)[chosen].tobytes():
+                    raise GraphError(f"{name} of a row changes with its neighbours (seen with {size} rows)")
         state = whole.state
 
 
-def _check_shapes(result: StepResult, n: int, c: int, s: int) -> None:
-    wanted = {"score": (n,), "contribution": (n, c), "mean": (n, c), "scale": (n, c), "state": (n, s)}
-    for name, shape in wanted.items():
-        found = getattr(result, name).shape
+def _check_shapes(result: StepResult, signature: Signature, n: int) -> None:
+    for name, shape in signature.shapes(n).items():
+        found = getattr(result, field(name)).shape
         if found != shape:
             raise GraphError(f"output {name!r} has shape {found} for {n} rows (the manifest says {shape})")

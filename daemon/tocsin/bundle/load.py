@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from tocsin.bundle.graph import Graph, GraphError, probe
 from tocsin.bundle.manifest import Manifest
+from tocsin.bundle.start import Start
+from tocsin.bundle.start import probe as probe_start
 from tocsin.engine.model import Channel, Model
 
 if TYPE_CHECKING:
@@ -31,11 +33,13 @@ class Bundle:
         folder: Where it came from.
         manifest: What it says of itself.
         model: As the engine takes it.
+        start: generate: from a profile to the state a stream begins with.
     """
 
     folder: Path
     manifest: Manifest
     model: Model
+    start: Start | None = None
 
 
 def load(folder: Path) -> Bundle:
@@ -45,29 +49,48 @@ def load(folder: Path) -> Bundle:
         BundleError: Something is missing, or the manifest, the hash, a shape or the bits don't fit.
     """
     manifest = _manifest(folder)
-    graph_file = folder / "model.onnx"
+    serialised = _graph_bytes(folder, "model.onnx", manifest.sha256)
     try:
-        serialised = graph_file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"bundle {folder}: cannot read model.onnx: {error.strerror}") from error
-    digest = hashlib.sha256(serialised).hexdigest()
-    if digest != manifest.sha256:
-        raise BundleError(
-            f"bundle {folder}: model.onnx has sha256 {digest[:12]}…, the manifest says {manifest.sha256[:12]}…: "
-            "one of the two files is from another bundle or damaged; copy the folder again"
-        )
-    try:
-        graph = Graph(serialised)
+        graph = Graph(serialised, manifest.task)
         for name, wanted in (("x", len(manifest.channels)), ("state", manifest.state_size)):
             found = graph.width(name)
             if found not in {None, wanted}:
                 raise GraphError(f"input {name!r} has {found} columns, the manifest says {wanted}")  # noqa: TRY301  (one place turns faults of the graph into faults of the bundle)
         low = np.array([channel.low for channel in manifest.channels])
         high = np.array([channel.high for channel in manifest.channels])
-        probe(graph, low, high, manifest.state_size)
+        probe(graph, manifest.signature, low, high)
     except GraphError as error:
         raise BundleError(f"bundle {folder}: model.onnx: {error}") from error
-    return Bundle(folder, manifest, _model(manifest, graph))
+    return Bundle(folder, manifest, _model(manifest, graph), _start(folder, manifest))
+
+
+def _graph_bytes(folder: Path, name: str, sha256: str) -> bytes:
+    try:
+        serialised = (folder / name).read_bytes()
+    except OSError as error:
+        raise BundleError(f"bundle {folder}: cannot read {name}: {error.strerror}") from error
+    digest = hashlib.sha256(serialised).hexdigest()
+    if digest != sha256:
+        raise BundleError(
+            f"bundle {folder}: {name} has sha256 {digest[:12]}…, the manifest says {sha256[:12]}…: "
+            "one of the two files is from another bundle or damaged; copy the folder again"
+        )
+    return serialised
+
+
+def _start(folder: Path, manifest: Manifest) -> Start | None:
+    if manifest.profile is None or manifest.init_sha256 is None:
+        return None
+    serialised = _graph_bytes(folder, "init.onnx", manifest.init_sha256)
+    channel = {channel.name: channel for channel in manifest.channels}
+    low = np.array([channel[name].low for name in manifest.profile])
+    high = np.array([channel[name].high for name in manifest.profile])
+    try:
+        start = Start(serialised)
+        probe_start(start, low, high, manifest.state_size)
+    except GraphError as error:
+        raise BundleError(f"bundle {folder}: init.onnx: {error}") from error
+    return start
 
 
 def _manifest(folder: Path) -> Manifest:

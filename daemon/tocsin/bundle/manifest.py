@@ -9,11 +9,23 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tocsin.bundle.signature import Signature
 from tocsin.engine.model import ChannelKind, Task
 
 SCHEMA_VERSION: Final = 1
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
+Level = Annotated[float, Field(gt=0, lt=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+# What some tasks say beside the rest: all of it, and no other task says any of it.
+_OF_TASK: Final[dict[str, Task]] = {
+    "classes": Task.CLASSIFY,
+    "horizon_ticks": Task.SEQ2SEQ,
+    "quantiles": Task.SEQ2SEQ,
+    "profile": Task.GENERATE,
+    "init_sha256": Task.GENERATE,
+}
 
 
 class _Frozen(BaseModel):
@@ -42,7 +54,8 @@ class Calibration(_Frozen):
     """What a score means."""
 
     scale: Literal["surprise", "probability"] = Field(
-        description="surprise: a forecast's normalised misfit; probability: of the event within the horizon."
+        description="surprise: a forecast's normalised misfit; probability: of the event within the horizon, or of "
+        "another class than the first."
     )
     threshold: float = Field(description="The operating point: chosen on validation data, never on test data.")
     chosen_by: str = Field(description="How the threshold was chosen, on what data.")
@@ -69,6 +82,23 @@ class Manifest(_Frozen):
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
     period_s: float = Field(gt=0, description="The length of a tick.")
     horizon_s: float | None = Field(default=None, gt=0, description="alarm: how far ahead the event may lie.")
+    horizon_ticks: int | None = Field(default=None, gt=0, description="seq2seq: K, how many frames are expected.")
+    quantiles: tuple[Level, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="seq2seq: levels of the minimum and maximum over the horizon, ascending.",
+    )
+    classes: tuple[Name, ...] | None = Field(
+        default=None, min_length=2, description="classify: by the graph's columns; the first is the normal one."
+    )
+    df: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        default=None,
+        description="By channel, the degrees of freedom of a Student-t that `mean` and `scale` stand for; a normal if "
+        "left out.",
+    )
+    profile: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, description="generate: the static channels that init.onnx takes, by its columns."
+    )
     state_size: int = Field(gt=0, description="S, float32 values that a stream carries from tick to tick.")
     warm_up_ticks: int = Field(ge=0, description="After a reset the score is unknown for so many frames.")
     max_gap_ticks: int = Field(gt=0, description="A longer silence resets a stream's state.")
@@ -76,7 +106,8 @@ class Manifest(_Frozen):
     calibration: Calibration
     training: tuple[Source, ...] = Field(min_length=1)
     figures: dict[str, float] = Field(description="What was measured, by what the report calls it.")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Of model.onnx.")
+    sha256: Sha256 = Field(description="Of model.onnx.")
+    init_sha256: Sha256 | None = Field(default=None, description="generate: of init.onnx.")
 
     @model_validator(mode="after")
     def _channels_differ(self) -> Self:
@@ -86,3 +117,45 @@ class Manifest(_Frozen):
             msg = f"channels named twice: {', '.join(doubled)}"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _says_what_its_task_needs(self) -> Self:
+        for name, task in _OF_TASK.items():
+            given = getattr(self, name) is not None
+            if given != (self.task is task):
+                msg = f"{name} {'belongs to' if given else 'is missing for'} task {task}, and task is {self.task}"
+                raise ValueError(msg)
+        if self.df is not None and self.task.judges_by_probability:
+            msg = f"df belongs to a forecast, and task is {self.task}"
+            raise ValueError(msg)
+        if self.df is not None and len(self.df) != len(self.channels):
+            msg = f"df has {len(self.df)} entries for {len(self.channels)} channels"
+            raise ValueError(msg)
+        for name in ("quantiles", "classes", "profile"):
+            entries = getattr(self, name) or ()
+            if len(set(entries)) < len(entries) or (name == "quantiles" and list(entries) != sorted(entries)):
+                msg = (
+                    f"{name} must differ{' and ascend' if name == 'quantiles' else ''}: {', '.join(map(str, entries))}"
+                )
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _profile_is_static(self) -> Self:
+        static = {channel.name for channel in self.channels if channel.kind is ChannelKind.STATIC}
+        if self.profile is not None and set(self.profile) != static:
+            msg = f"profile is {', '.join(self.profile)} (legal: the static channels: {', '.join(sorted(static))})"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def signature(self) -> Signature:
+        """What its graph must look like."""
+        return Signature(
+            self.task,
+            channels=len(self.channels),
+            state_size=self.state_size,
+            horizon_ticks=self.horizon_ticks or 0,
+            classes=len(self.classes or ()),
+            quantiles=len(self.quantiles or ()),
+        )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tocsin.config.document import Document, Fault
     from tocsin.config.schema import AlarmEntry, Limit
 
+_TASKS = {"anomaly": (Task.FORECAST, Task.SEQ2SEQ), "probability": (Task.ALARM, Task.CLASSIFY)}
 _Path = tuple[str | int, ...]
 _S = TypeVar("_S", bound=Section)
 
@@ -93,6 +94,13 @@ class Names:
         except BundleError as error:
             self._fault((*path, "model"), str(error))
             return
+        if bundle.manifest.task is Task.GENERATE:
+            self._fault(
+                (*path, "model"),
+                f"{bundle.manifest.name} is of task generate: it makes streams and judges none; use another model here "
+                "(`tocsin generate` makes streams with it)",
+            )
+            return
         self.bundles[name] = bundle
         for alarm_name, alarm in watch.alarms.items():
             self._check_alarm((*path, "alarms", alarm_name), alarm, bundle)
@@ -100,13 +108,13 @@ class Names:
     def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
         kind = next(name for name in CONDITIONS if getattr(alarm, name) is not None)
         path = (*path, kind)
-        wanted = {"anomaly": Task.FORECAST, "probability": Task.ALARM}.get(kind)
-        if wanted is not None and bundle.manifest.task is not wanted:
+        wanted = _TASKS.get(kind)
+        if wanted is not None and bundle.manifest.task not in wanted:
             other = "probability" if kind == "anomaly" else "anomaly"
             self._fault(
                 path,
-                f"{kind} needs a model of task {wanted}, and {bundle.manifest.name} is of task {bundle.manifest.task}: "
-                f"use {other}",
+                f"{kind} needs a model of task {' or '.join(wanted)}, and {bundle.manifest.name} is of task "
+                f"{bundle.manifest.task}: use {other}",
             )
         threshold = alarm.probability.threshold if alarm.probability is not None else None
         if threshold is not None and not 0 < threshold < 1:

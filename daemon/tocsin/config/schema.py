@@ -123,8 +123,11 @@ CONDITIONS = ("anomaly", "probability", "above", "below", "absent", "silent")
 class AlarmEntry(Section):
     """One alarm: exactly one condition, and how it is told."""
 
-    anomaly: Score | None = Field(default=None, description="The reading surprises a `forecast` model.")
-    probability: Score | None = Field(default=None, description="An `alarm` model's probability of its event.")
+    anomaly: Score | None = Field(default=None, description="The reading surprises a `forecast` or `seq2seq` model.")
+    probability: Score | None = Field(
+        default=None,
+        description="An `alarm` model's probability of its event, or a `classify` model's of any class but its first.",
+    )
     above: Limit | None = None
     below: Limit | None = None
     absent: Missing | None = None

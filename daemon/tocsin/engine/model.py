@@ -28,6 +28,14 @@ class Task(StrEnum):
 
     FORECAST = "forecast"  # the score is how surprising x is
     ALARM = "alarm"  # the score is the probability of an event within the horizon
+    CLASSIFY = "classify"  # the score is the probability that the episode is of another class than the first
+    SEQ2SEQ = "seq2seq"  # the score is how surprising x is; the next K frames are expected
+    GENERATE = "generate"  # frames are drawn from what is expected next, to begin with from a profile
+
+    @property
+    def judges_by_probability(self) -> bool:
+        """Whether the score is a probability, and not a surprise."""
+        return self in {Task.ALARM, Task.CLASSIFY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,15 @@ class StepResult:
 
     Attributes:
         score: (N,) float32, higher is worse; NaN where there is none.
-        contribution: (N, C) float32; for `forecast` it sums to `score`, for `alarm` it is the drop in the logit
-            when that channel is masked now.
-        mean: (N, C) float32, what the model expects next, in the channels' units.
-        scale: (N, C) float32, how far from it, in the channels' units.
+        contribution: (N, C) float32; where the score is a surprise it sums to `score`, where it is a probability it
+            is the drop in the logit when that channel is masked now.
+        mean: (N, C) float32, what the model expects next, in the channels' units; seq2seq: (N, K, C), of the next K
+            frames.
+        scale: float32, as `mean`: how far from it, in the channels' units.
         state: (N, S) float32.
+        classes: classify: (N, K) float32, the probability of each class.
+        low: seq2seq: (N, C, Q) float32, quantiles of each channel's minimum over the next K frames.
+        high: seq2seq: (N, C, Q) float32, likewise of its maximum.
     """
 
     score: NDArray[np.float32]
@@ -69,6 +81,14 @@ class StepResult:
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     state: NDArray[np.float32]
+    classes: NDArray[np.float32] | None = None
+    low: NDArray[np.float32] | None = None
+    high: NDArray[np.float32] | None = None
+
+    @property
+    def following(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and scale (N, C) of the next frame, however many are expected."""
+        return (self.mean, self.scale) if self.mean.ndim == 2 else (self.mean[:, 0], self.scale[:, 0])  # noqa: PLR2004  (N and C)
 
 
 class StepFunction(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 
 from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
 from tocsin.engine.events import Evidence, Transition
-from tocsin.engine.model import ChannelKind, Task
+from tocsin.engine.model import ChannelKind
 
 if TYPE_CHECKING:
     from tocsin.engine.conditions import Condition
@@ -98,7 +98,7 @@ def _of_limit(
 def _of_score(
     threshold: float, model: Model, transition: Transition, channels: tuple[Evidence, ...], score: float | None
 ) -> str:
-    what = "probability" if model.task is Task.ALARM else "score"
+    what = "probability" if model.task.judges_by_probability else "score"
     if transition is Transition.UNCERTAIN or score is None:
         return f"{what} is unknown now"
     if transition is Transition.CLEAR:

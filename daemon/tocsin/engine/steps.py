@@ -76,8 +76,7 @@ class Stepper:
         result = self._model.step(x, mask, delta, table.state[rows])
 
         table.state[rows] = result.state
-        table.mean[rows] = result.mean
-        table.scale[rows] = result.scale
+        table.mean[rows], table.scale[rows] = result.following
         table.seen_tick[rows] = np.where(seen, tick[:, None], table.seen_tick[rows])
         table.last_tick[rows] = tick
         table.frames[rows] += 1
