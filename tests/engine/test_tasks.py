@@ -17,7 +17,7 @@ START = 1_700_000_000 * S
 
 def watching(folder, threshold):
     odd = Alarm("odd", ScoreAbove(threshold), Priority.HIGH, Category.PHYSIOLOGICAL, 0, 0)
-    return Engine(Watch(load(folder).model, (odd,), FrameClock(lateness_ns=0, linger_ns=S), max_streams=100))
+    return Engine(Watch(load(folder).model, (odd,), FrameClock(lateness_ns=0, linger_ns=S), max_streams=1000))
 
 
 def apply(engine, at, **readings):
