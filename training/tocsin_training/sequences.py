@@ -189,7 +189,7 @@ def frames(
         if kind is ChannelKind.CLOCK:
             values[:, column] = (tick - tick[0]) * (period_s / SECONDS_PER_HOUR)
         elif kind is ChannelKind.STATIC:
-            values[:, column] = _carried(values[:, column])
+            values[:, column] = carried(values[:, column])
     observed = ~np.isnan(values)  # (T, C)
     measured = np.array([kind is ChannelKind.READING for kind in kinds])
     delta = np.where(measured, _since_observed(tick, observed) * period_s, 0.0)
@@ -200,11 +200,11 @@ def frames(
     )
 
 
-def _carried(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T,) with every gap filled by the value before it; what precedes the first value stays NaN."""
-    row = np.where(np.isnan(column), -1, np.arange(len(column)))
-    row = np.maximum.accumulate(row)
-    return np.where(row >= 0, column[row], np.nan)
+def carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T, …) with every gap filled by the value before it; what precedes a column's first value stays NaN."""
+    at = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    row = np.maximum.accumulate(np.where(np.isnan(values), 0, at), axis=0)
+    return np.take_along_axis(values, row, axis=0)
 
 
 def _since_observed(tick: NDArray[np.int64], observed: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -19,8 +19,18 @@ if TYPE_CHECKING:
 
 def scores(train: Sequences, valid: Sequences, test: Sequences, seed: int = 0) -> tuple[NDArray[np.float32], float]:
     """Fit on `train`, choose the threshold on `valid`; gives the scores (R,) of `test`, and that threshold."""
-    if train.label is None or valid.gain is None:
-        raise TrainingError("the baseline needs labels and gains; give labelled sequences")
+    if valid.gain is None:
+        raise TrainingError("the baseline needs gains to choose its threshold by; give labelled sequences")
+    model = fit(train, seed)
+    threshold = calibrate.most_gain(model.predict_proba(features(valid))[:, 1].astype(np.float32), valid.gain)
+    return model.predict_proba(features(test))[:, 1].astype(np.float32), threshold
+
+
+def fit(train: Sequences, seed: int) -> HistGradientBoostingClassifier:
+    """Fit on the rows whose label is known."""
+    if train.label is None:
+        raise TrainingError("the baseline needs labels; give labelled sequences")
+    known = ~np.isnan(train.label)
     model = HistGradientBoostingClassifier(
         max_iter=200,
         learning_rate=0.05,
@@ -29,9 +39,7 @@ def scores(train: Sequences, valid: Sequences, test: Sequences, seed: int = 0) -
         l2_regularization=5.0,
         random_state=seed,
     )
-    model.fit(features(train), train.label)
-    threshold = calibrate.most_gain(model.predict_proba(features(valid))[:, 1].astype(np.float32), valid.gain)
-    return model.predict_proba(features(test))[:, 1].astype(np.float32), threshold
+    return model.fit(features(train)[known], train.label[known])
 
 
 def features(data: Sequences) -> NDArray[np.float32]:

@@ -1,0 +1,58 @@
+"""A recurrent network that was never trained: what is due to learning, and what to the score around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from tocsin.bundle.graph import Graph
+from tocsin.bundle.manifest import Source
+from tocsin.engine.model import Task
+from tocsin_training import export, rollout
+from tocsin_training import step as steps
+from tocsin_training.evaluation.baselines.baseline import Baseline, needed
+from tocsin_training.network import Network
+from tocsin_training.recipe import DataRecipe, NetworkRecipe, Recipe, ServingRecipe, TrainingRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tocsin.bundle.manifest import ChannelEntry
+    from tocsin_training.sequences import Sequences
+
+NAME = "untrained RNN"
+WIDTH = 32
+DAY_S = 86_400.0
+
+
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:
+    """A plain RNN of the same family with random weights, normalised on the training part."""
+    fitted = needed(train)
+    recipe = Recipe(
+        name="untrained",
+        version="1",
+        summary="A recurrent network with random weights.",
+        task=Task.FORECAST,
+        channels=tuple(channels),
+        data=DataRecipe(source="none:none"),
+        network=NetworkRecipe(cell="rnn", width=WIDTH),
+        training=TrainingRecipe(seed=seed),
+        serving=ServingRecipe(period_s=period_s, delta_cap_s=DAY_S, warm_up_ticks=0, max_gap_ticks=1),
+        sources=(Source(name="none", licence="none", citation="none", part="none"),),
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Network(recipe)
+        network.forecast.reset_parameters()  # it would start as persistence, which is a forecast
+    network.memory.fit(fitted.x, fitted.mask)
+    step = steps.make([network.eval()], recipe)
+    graph = Graph(export.to_onnx(step))
+
+    def score(data: Sequences) -> NDArray[np.float32]:
+        return rollout.scores(graph, step.state_size, data)
+
+    return Baseline(NAME, f"random weights, width {WIDTH}; surprise of its forecast", score)
