@@ -148,6 +148,23 @@ def dashboard() -> Dashboard:
         )
     )
     made.with_panel(
+        lines(
+            "Reloads",
+            "Of the configuration; after one that was refused the daemon goes on as before, and the log says why.",
+            Query(f"sum by (result) (increase(tocsin_reloads_total{RATE}))", "{{result}}"),
+            span=16,
+        ).decimals(0)
+    )
+    made.with_panel(
+        number(
+            "Configuration",
+            "Whether the one that was read last is at work.",
+            Query(f"min(tocsin_config_last_reload_successful{{{DAEMON}}})"),
+        )
+        .mappings([ValueMap({"0": ValueMappingResult("refused", "red"), "1": ValueMappingResult("at work", "green")})])
+        .span(8)
+    )
+    made.with_panel(
         rows("Versions", "Of the daemons.", Query(f"tocsin_build_info{{{DAEMON}}}"), ["instance", "version"], span=24)
     )
     return made

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import configurations
-from tocsin.app.build import desks, stations
+from tocsin.app.build import setup
 from tocsin.app.pump import Pump
 from tocsin.config import check
 from tocsin.metrics.metrics import Metrics
@@ -14,18 +14,10 @@ from tocsin.rejects import RejectLog
 
 async def test_the_inbox_is_emptied_before_the_end(tmp_path):
     checked = check(configurations.write(tmp_path))
-    made = stations(checked.config, checked.bundles)
     connection = Connection(ConnectionSettings("localhost", 1, "test"))
-    metrics = Metrics("0", [station.model for station in made.values()], [])
-    pump = Pump(
-        desks(checked.config, made),
-        list(made.values()),
-        connection,
-        metrics,
-        RejectLog(),
-        "tocsin",
-        publish_scores=False,
-    )
+    made = setup(checked.config, checked.bundles)
+    metrics = Metrics("0", *made.shown())
+    pump = Pump(made, connection, metrics, RejectLog())
     messages = 9000  # more than one batch
     for bed in range(messages):
         connection.received(f"vitals/icu/{bed}", b'{"hr":80,"spo2":97}', 0, retain=False)

@@ -6,16 +6,20 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tocsin.http.server import Exposition, HttpServer, HttpSettings, PortTakenError, application
+from tocsin.http.server import Answer, Exposition, HttpServer, HttpSettings, PortTakenError, application
 
 
 def metrics():
     return Exposition(b"# HELP x y\n", "text/plain; version=0.0.4; charset=utf-8")
 
 
+async def unasked():
+    raise AssertionError("nobody asked for a reload")
+
+
 @asynccontextmanager
-async def serving(not_ready=list, render=metrics):
-    server = HttpServer(HttpSettings(port=0), application(render, not_ready))
+async def serving(not_ready=list, render=metrics, reload=unasked):
+    server = HttpServer(HttpSettings(port=0), application(render, not_ready, reload))
     port = server.bind()
     task = asyncio.create_task(server.run())
     try:
@@ -44,6 +48,20 @@ async def test_metrics():
         assert headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
 
 
+@pytest.mark.parametrize(("succeeded", "status"), [(True, 200), (False, 500)])
+async def test_reload_answers_with_what_became_of_it(succeeded, status):
+    async def reload():
+        return Answer(succeeded=succeeded, text="watch ward: 3 streams go on\n")
+
+    async with serving(reload=reload) as (port, _, _):
+        assert (await request(port, "/-/reload", "POST"))[::2] == (status, "watch ward: 3 streams go on\n")
+
+
+async def test_nobody_reloads_by_following_a_link():
+    async with serving() as (port, _, _):
+        assert (await request(port, "/-/reload"))[0] == 405
+
+
 async def test_healthy_whatever_readiness_says():
     async with serving(lambda: ["no broker"]) as (port, _, _):
         assert (await request(port, "/-/healthy"))[::2] == (200, "healthy\n")
@@ -69,7 +87,7 @@ async def test_other_paths_and_methods():
 
 async def test_a_taken_port_is_named():
     async with serving() as (port, _, _):
-        second = HttpServer(HttpSettings(port=port), application(metrics, list))
+        second = HttpServer(HttpSettings(port=port), application(metrics, list, unasked))
         with pytest.raises(PortTakenError, match=rf"can't listen on 127\.0\.0\.1:{port} \(Address already in use\)"):
             second.bind()
 
@@ -77,7 +95,7 @@ async def test_a_taken_port_is_named():
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
 async def test_an_address_that_is_not_this_machines_is_named(host):
     with pytest.raises(PortTakenError, match=f"can't listen on {host}:0"):
-        HttpServer(HttpSettings(host, 0), application(metrics, list)).bind()
+        HttpServer(HttpSettings(host, 0), application(metrics, list, unasked)).bind()
 
 
 async def test_signals_stay_the_daemons():
@@ -88,14 +106,14 @@ async def test_signals_stay_the_daemons():
 
 
 async def test_cancelled_it_leaves_the_port_free():
-    server = HttpServer(HttpSettings(port=0), application(metrics, list))
+    server = HttpServer(HttpSettings(port=0), application(metrics, list, unasked))
     port = server.bind()
     task = asyncio.create_task(server.run())
     await request(port, "/-/healthy")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    again = HttpServer(HttpSettings(port=port), application(metrics, list))
+    again = HttpServer(HttpSettings(port=port), application(metrics, list, unasked))
     assert again.bind() == port
     task = asyncio.create_task(again.run())
     assert (await request(port, "/-/healthy"))[0] == 200

@@ -12,6 +12,9 @@ from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
 from tocsin.engine.events import Category
 from tocsin.engine.model import ChannelKind
+from tocsin.engine.streams import NEVER
+from tocsin.engine.succession import succeed
+from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.alarm_messages import status_payload
 from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.config import Config
     from tocsin.config.schema import AlarmEntry, Broker, SourceEntry, WatchEntry
     from tocsin.engine import Outcome, Readings
+    from tocsin.engine.events import Priority
     from tocsin.engine.model import Model
 
 _NS_PER_S = 1_000_000_000
@@ -44,6 +48,23 @@ class Station:
         self.model = model
         self._event_clock = EventClock(engine) if clock_is_event else None
 
+    def take_over(self, before: Station, wall_now: int) -> Outcome:
+        """Go on with the streams of a station of another configuration, which must not be used any more.
+
+        What happened on the way is told of the streams as `before` knows them.
+        """
+        now = wall_now if before._event_clock is None else before._event_clock.now
+        outcome = succeed(before.engine, self.engine, now)
+        table = self.engine.table
+        rows = slice(0, len(table))
+        if self._event_clock is not None:
+            self._event_clock = EventClock(self.engine, max(now, int(table.newest_t[rows].max(initial=0))))
+        if (self._event_clock is None) != (before._event_clock is None):
+            # Silence was counted on the other clock: it begins anew.
+            heard = table.heard_at[rows] != NEVER
+            table.heard_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
+        return outcome
+
     def apply(self, readings: Readings, wall_now: int) -> Outcome:
         """Let the engine take in readings at its own `now`."""
         if self._event_clock is not None:
@@ -58,6 +79,42 @@ class Desk:
     decoder: Decoder
     station: Station
     qos: int
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that one configuration asks for, but for the connection.
+
+    Attributes:
+        config: It.
+        stations: By watch.
+        desks: In the order of the sources.
+        series: Of the streams that may have some; None if no stream may.
+    """
+
+    config: Config
+    stations: dict[str, Station]
+    desks: list[Desk]
+    series: StreamSeries | None
+
+    def shown(self) -> tuple[list[Model], list[tuple[str, Priority, Category]], StreamSeries | None]:
+        """What the metrics have to make room for: models, alarms, series of streams."""
+        at_work = self.stations.values()
+        alarms = [(a.name, a.priority, a.category) for station in at_work for a in station.engine.alarms]
+        return [station.model for station in at_work], alarms, self.series
+
+
+def setup(config: Config, bundles: dict[str, Bundle]) -> Setup:
+    """Make everything anew; nothing of it has met a reading."""
+    made = stations(config, bundles)
+    return Setup(config, made, desks(config, made), _series(config, made))
+
+
+def _series(config: Config, made: dict[str, Station]) -> StreamSeries | None:
+    if not config.metrics.streams:
+        return None
+    watches = {name: (station.engine, station.model) for name, station in made.items()}
+    return StreamSeries(config.metrics.streams, config.metrics.max_streams, watches)
 
 
 def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
@@ -149,13 +206,18 @@ def connection_settings(config: Config, at: list[Desk], beside: Path, version: s
         keepalive_s=round(broker.keepalive_s),
         session_expiry_s=round(broker.session_expiry_s),
         receive_maximum=broker.receive_maximum,
-        subscriptions=tuple(Subscription(desk.decoder.template.filter, 1 if desk.qos else 0) for desk in at),
+        subscriptions=subscriptions(at),
         status=Status(
             topic=f"{base}/status",
             online=status_payload("online", version, now),
             offline=status_payload("offline", version, now),
         ),
     )
+
+
+def subscriptions(at: list[Desk]) -> tuple[Subscription, ...]:
+    """Say what the sources want to receive."""
+    return tuple(Subscription(desk.decoder.template.filter, 1 if desk.qos else 0) for desk in at)
 
 
 def password(broker: Broker, beside: Path) -> str | None:

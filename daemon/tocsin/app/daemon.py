@@ -9,17 +9,19 @@ import time
 from typing import TYPE_CHECKING
 
 import tocsin
-from tocsin.app.build import connection_settings, desks, stations
+from tocsin.app.build import connection_settings, setup
 from tocsin.app.pump import Pump
+from tocsin.app.reload import Reloader
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
-from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.connection import Connection
 from tocsin.rejects import RejectLog
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from tocsin.app.build import Station
-    from tocsin.config import Checked, Config
+    from tocsin.config import Checked
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ _FLUSH_WITHIN_S = 5.0
 
 
 async def run(checked: Checked) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
     Args:
         checked: A configuration without faults, and its bundles.
@@ -39,68 +41,60 @@ async def run(checked: Checked) -> None:
     config = checked.config
     if config is None or checked.faults:
         raise ValueError(f"{checked.file} has faults: run `tocsin check` first")
-    made = stations(config, checked.bundles)
-    sources = desks(config, made)
+    made = setup(config, checked.bundles)
     connection = Connection(
-        connection_settings(config, sources, checked.file.parent, tocsin.__version__, time.time_ns())
+        connection_settings(config, made.desks, checked.file.parent, tocsin.__version__, time.time_ns())
     )
-    at_work = list(made.values())
-    metrics = Metrics(
-        tocsin.__version__,
-        [station.model for station in at_work],
-        [(a.name, a.priority, a.category) for station in at_work for a in station.engine.alarms],
-        _series(config, made),
-    )
-    pump = Pump(
-        sources,
-        at_work,
-        connection,
-        metrics,
-        RejectLog(),
-        config.publish.base,
-        publish_scores=config.publish.scores,
-    )
+    metrics = Metrics(tocsin.__version__, *made.shown())
+    metrics.started(time.time())
+    pump = Pump(made, connection, metrics, RejectLog())
+    reloader = Reloader(checked.file, made, pump, connection, metrics)
 
     def render() -> Exposition:
-        _refresh(metrics, connection, at_work)
+        _refresh(metrics, connection, reloader.at_work.stations.values())
         return Exposition(metrics.render(), CONTENT_TYPE)
 
     def not_ready() -> list[str]:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
         return ([connection.problem] if connection.problem else []) + refused
 
-    server = HttpServer(HttpSettings(config.http.host, config.http.port), application(render, not_ready))
+    server = HttpServer(
+        HttpSettings(config.http.host, config.http.port), application(render, not_ready, reloader.reload)
+    )
     port = server.bind()
     _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, config.http.host, port)
-    for name, station in made.items():
+    for name, station in made.stations.items():
         _LOG.info("watch %s: %s/%s", name, station.model.name, station.model.version)
 
-    stopping = asyncio.Event()
+    stopping, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.run(), name="connection")
         tasks.create_task(server.run(), name="http")
         pumping = tasks.create_task(pump.run(), name="pump")
+        reloading = tasks.create_task(_reload_on(hung_up, reloader), name="reload")
         await stopping.wait()
         _LOG.info("stopping: finishing what has been received")
         pump.stop()
         await pumping
         await connection.stop(_FLUSH_WITHIN_S)
         server.stop()
+        reloading.cancel()
     _LOG.info("stopped")
 
 
-def _series(config: Config, made: dict[str, Station]) -> StreamSeries | None:
-    """Make the series of single streams, if any stream may have them."""
-    if not config.metrics.streams:
-        return None
-    watches = {name: (station.engine, station.model) for name, station in made.items()}
-    return StreamSeries(config.metrics.streams, config.metrics.max_streams, watches)
+async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
+    """SIGHUP: read the configuration again. The log says how it went."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        await reloader.reload()
 
 
-def _refresh(metrics: Metrics, connection: Connection, at_work: list[Station]) -> None:
+def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Station]) -> None:
     """Bring the gauges up to the moment of the scrape."""
     metrics.connection(
         ConnectionFigures(

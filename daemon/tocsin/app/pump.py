@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.app import refusals
-from tocsin.engine import Readings
+from tocsin.engine import Outcome, Readings
+from tocsin.engine.succession import retire
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tocsin.app.build import Desk, Station
+    from tocsin.app.build import Setup, Station
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
-    from tocsin.engine import Outcome
     from tocsin.engine.events import Category, Priority
     from tocsin.metrics.metrics import Metrics
     from tocsin.mqtt.connection import Connection
@@ -45,40 +45,54 @@ class Pump:
 
     def __init__(
         self,
-        desks: Sequence[Desk],
-        stations: Sequence[Station],
+        setup: Setup,
         connection: Connection,
         metrics: Metrics,
         rejects: RejectLog,
-        base: str,
         *,
-        publish_scores: bool,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Wire the parts.
 
         Args:
-            desks: The sources.
-            stations: The watches.
+            setup: Sources and watches.
             connection: To the broker.
             metrics: Where figures go.
             rejects: Where refusals are logged.
-            base: Prefix of every topic published.
-            publish_scores: Whether every frame's score is published too.
             clock: Nanoseconds since 1970; the only clock that the engines' `now` is read from.
         """
-        self._desks = desks
-        self._stations = stations
         self._connection = connection
         self._metrics = metrics
         self._rejects = rejects
-        self._base = base
-        self._publish_scores = publish_scores
         self._clock = clock
-        self._desk_of_topic: dict[str, int] = {}
         self._stopping = asyncio.Event()
+        self._use(setup)
+
+    def _use(self, setup: Setup) -> None:
+        self._setup = setup
+        self._desks = setup.desks
+        self._stations = list(setup.stations.values())
+        self._base = setup.config.publish.base
+        self._publish_scores = setup.config.publish.scores
+        self._desk_of_topic: dict[str, int] = {}
         # Frames that linger, and silence, are noticed within this time though nothing arrives.
-        self._tick_s = max(0.05, min(1.0, min(s.model.period_ns for s in stations) / _NS_PER_S / 4))
+        self._tick_s = max(0.05, min(1.0, min(s.model.period_ns for s in self._stations) / _NS_PER_S / 4))
+
+    def take_over(self, setup: Setup) -> None:
+        """Go on with another configuration, between two batches: its watches take over the streams of their namesakes.
+
+        Alarms that it doesn't have any more clear.
+        """
+        now, before = self._clock(), self._setup.stations
+        for name, station in before.items():
+            successor = setup.stations.get(name)
+            if successor is None:
+                outcome = Outcome(now, events=retire(station.engine, now))
+            else:
+                outcome = successor.take_over(station, now)
+            self._hand_out(station, outcome, None)
+        self._use(setup)
+        self.show_alarms()
 
     def stop(self) -> None:
         """Finish what has been received, then end."""

@@ -57,7 +57,7 @@ class Engine:
     def __init__(self, watch: Watch) -> None:
         """Start with no stream at all."""
         model = watch.model
-        self._watch = watch
+        self.watch = watch
         self._assembler = Assembler(model, watch.clock)
         self._stepper = Stepper(model)
         self.table = StreamTable(
@@ -77,16 +77,16 @@ class Engine:
     @property
     def alarms(self) -> Sequence[Alarm]:
         """The alarms that every stream has."""
-        return self._watch.alarms
+        return self.watch.alarms
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
         """Count the streams in which each alarm is up."""
         up = (self.table.alarm_state[: len(self.table)] != State.NORMAL).sum(axis=0)  # (A,)
-        return list(zip(self._watch.alarms, up.tolist(), strict=True))
+        return list(zip(self.watch.alarms, up.tolist(), strict=True))
 
     def warming_up(self) -> int:
         """Count the streams whose score is unknown because they have just begun."""
-        return int((self.table.frames[: len(self.table)] <= self._watch.model.warm_up_ticks).sum())
+        return int((self.table.frames[: len(self.table)] <= self.watch.model.warm_up_ticks).sum())
 
     def apply(self, batch: Readings, now: int) -> Outcome:
         """Take in readings that arrived up to `now`, and let time pass until `now`.
@@ -109,6 +109,14 @@ class Engine:
         self._let_linger(outcome)
         self._listen(outcome)
         return outcome
+
+    def closed_by(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(N,) the last tick that no reading can reach any more once a stream's newest `t` is `newest_t` (N,)."""
+        return self._assembler.passed(newest_t)
+
+    def close_frames(self, rows: NDArray[np.int64], last: NDArray[np.int64], outcome: Outcome) -> None:
+        """Close these streams' open frames with ticks up to `last` (R,), and tell `outcome` what happened."""
+        self._close_up_to(rows, last, outcome)
 
     def _values(self, batch: Readings) -> NDArray[np.float64]:
         """Arrange the batch's columns as the model's: (R, C), NaN where not carried."""
@@ -193,11 +201,11 @@ class Engine:
         steps = self._stepper.step(self.table, rows, slot)
         self._assembler.close(self.table, rows, tick, slot)
         outcome.steps.append(steps)
-        for index, alarm in enumerate(self._watch.alarms):
+        for index, alarm in enumerate(self.watch.alarms):
             if isinstance(alarm.condition, Silent):
                 continue
             held = self.table.truth[rows, index]
-            truth = judge(alarm.condition, steps, self.table, self._watch.model.period_ns, held)
+            truth = judge(alarm.condition, steps, self.table, self.watch.model.period_ns, held)
             for i, transition in advance(self.table, index, alarm, rows, truth, steps.t):
                 outcome.events.append(self._framed_event(index, transition, steps, i, outcome.now))
 
@@ -209,7 +217,7 @@ class Engine:
 
     def _hear(self, rows: NDArray[np.int64], outcome: Outcome) -> None:
         """End the silence of streams that have just been heard."""
-        for index, alarm in enumerate(self._watch.alarms):
+        for index, alarm in enumerate(self.watch.alarms):
             if isinstance(alarm.condition, Silent):
                 silent = rows[self.table.truth[rows, index] == Truth.TRUE]
                 self._judge_bare(index, silent, self.table.newest_t[silent], Truth.FALSE, outcome)
@@ -217,7 +225,7 @@ class Engine:
     def _listen(self, outcome: Outcome) -> None:
         """Notice streams that have fallen silent: their other conditions become unknown."""
         table, n = self.table, len(self.table)
-        for index, alarm in enumerate(self._watch.alarms):
+        for index, alarm in enumerate(self.watch.alarms):
             if not isinstance(alarm.condition, Silent):
                 continue
             heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
@@ -234,19 +242,19 @@ class Engine:
         if not len(rows):
             return
         truth = np.full(len(rows), judged, dtype=np.int8)
-        for i, transition in advance(self.table, index, self._watch.alarms[index], rows, truth, t):
+        for i, transition in advance(self.table, index, self.watch.alarms[index], rows, truth, t):
             outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
 
     def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
-        for index, alarm in enumerate(self._watch.alarms):
+        for index, alarm in enumerate(self.watch.alarms):
             if not isinstance(alarm.condition, Silent):
                 self._judge_bare(index, rows, t, Truth.UNKNOWN, outcome)
 
     def _framed_event(self, index: int, transition: Transition, steps: Steps, i: int, now: int) -> Event:
         """Make the event of an alarm that moved in frame i."""
-        scored = isinstance(self._watch.alarms[index].condition, ScoreAbove)
+        scored = isinstance(self.watch.alarms[index].condition, ScoreAbove)
         score = None if np.isnan(steps.score[i]) else float(steps.score[i])
-        channels = evidence(self._watch.model, steps, i, scored=scored)
+        channels = evidence(self.watch.model, steps, i, scored=scored)
         return self._event(index, transition, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
 
     def _bare_event(self, index: int, transition: Transition, row: int, t: int, now: int) -> Event:
@@ -263,7 +271,7 @@ class Engine:
         score: float | None,
         channels: tuple[Evidence, ...],
     ) -> Event:
-        alarm = self._watch.alarms[index]
+        alarm = self.watch.alarms[index]
         return Event(
             stream=self.table.names[row],
             alarm=alarm.name,
@@ -273,7 +281,7 @@ class Engine:
             since=int(self.table.raised_t[row, index]),
             priority=alarm.priority,
             category=alarm.category,
-            reason=reason(alarm.condition, transition, self._watch.model, channels, score),
+            reason=reason(alarm.condition, transition, self.watch.model, channels, score),
             score=score,
             evidence=channels,
             model=self._signature if isinstance(alarm.condition, ScoreAbove) else None,

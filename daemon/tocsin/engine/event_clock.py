@@ -19,10 +19,15 @@ _NO_READINGS = Readings.of([])
 class EventClock:
     """Applies readings at the newest `t` so far, so that a recording gives the same events at any speed."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Start at the beginning of time."""
+    def __init__(self, engine: Engine, now: int = 0) -> None:
+        """Start at the beginning of time, or where another clock stands."""
         self._engine = engine
-        self._now = 0
+        self._now = now
+
+    @property
+    def now(self) -> int:
+        """The newest `t` so far."""
+        return self._now
 
     def apply(self, batch: Readings) -> Outcome:
         """Take in readings.

@@ -61,8 +61,12 @@ class Assembler:
         """
         newest = np.maximum(table.newest_t[rows], t)
         table.newest_t[rows] = newest
-        passed: NDArray[np.int64] = (newest - self._clock.lateness_ns) // self._period_ns - 1
-        return passed
+        return self.passed(newest)
+
+    def passed(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R,) the last tick that ended more than `lateness` before the newest `t` (R,)."""
+        last: NDArray[np.int64] = (newest_t - self._clock.lateness_ns) // self._period_ns - 1
+        return last
 
     def settle(self, table: StreamTable, rows: NDArray[np.int64], passed: NDArray[np.int64]) -> None:
         """Open no more frames at or before the ticks in `passed` (R,)."""

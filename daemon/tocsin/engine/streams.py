@@ -103,13 +103,19 @@ class StreamTable:
         """
         return np.array([self._row(name) for name in streams], dtype=np.int64)
 
+    def take_names(self, streams: Sequence[str]) -> None:
+        """Make rows for streams that were met elsewhere, be they more than may join here."""
+        for name in streams:
+            self._new_row(name)
+
     def _row(self, name: str) -> int:
         row = self._row_of.get(name)
         if row is not None:
             return row
+        return -1 if len(self.names) >= self.max_streams else self._new_row(name)
+
+    def _new_row(self, name: str) -> int:
         row = len(self.names)
-        if row >= self.max_streams:
-            return -1
         if row == self._capacity:
             self._grow()
         self.names.append(name)

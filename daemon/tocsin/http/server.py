@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -37,6 +37,19 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """How a command that came over HTTP went.
+
+    Attributes:
+        succeeded: Whether it was carried out.
+        text: What to tell whoever asked, lines.
+    """
+
+    succeeded: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exposition:
     """Metrics as text.
 
@@ -53,12 +66,17 @@ class PortTakenError(Exception):
     """The address can't be listened on."""
 
 
-def application(metrics: Callable[[], Exposition], not_ready: Callable[[], Sequence[str]]) -> Starlette:
+def application(
+    metrics: Callable[[], Exposition],
+    not_ready: Callable[[], Sequence[str]],
+    reload: Callable[[], Awaitable[Answer]],
+) -> Starlette:
     """The routes.
 
     Args:
         metrics: Renders the metrics.
         not_ready: Why the daemon isn't ready, one line each; nothing when it is.
+        reload: Reads the configuration again.
     """
 
     async def show_metrics(_request: Request) -> Response:
@@ -75,11 +93,16 @@ def application(metrics: Callable[[], Exposition], not_ready: Callable[[], Seque
             return PlainTextResponse("".join(f"{reason}\n" for reason in reasons), status_code=503)
         return PlainTextResponse("ready\n")
 
+    async def read_again(_request: Request) -> Response:
+        answer = await reload()
+        return PlainTextResponse(answer.text, status_code=200 if answer.succeeded else 500)
+
     return Starlette(
         routes=[
             Route("/metrics", show_metrics),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
+            Route("/-/reload", read_again, methods=["POST"]),
         ]
     )
 

@@ -32,6 +32,8 @@ _BATCH_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
 _APPLY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
+_RESULTS = ("success", "failure")
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -151,20 +153,68 @@ class Metrics:
         self._model_info = Gauge(
             "tocsin_model_info", "The models that are loaded.", ["name", "version", "sha256"], registry=registry
         )
+        self._reload_succeeded = Gauge(
+            "tocsin_config_last_reload_successful",
+            "Whether the configuration that was read last, at the start or later, is the one at work (1) or not (0).",
+            registry=registry,
+        )
+        self._reload_time = Gauge(
+            "tocsin_config_last_reload_success_timestamp_seconds",
+            "When the configuration at work was read, seconds since 1970.",
+            registry=registry,
+        )
+        self._reloads = Counter("tocsin_reloads_total", "Reloads, by result.", ["result"], registry=registry)
         for reason in (*RejectReason, *Refusal):
             self._rejected.labels(reason)
         for priority in Priority:
             for category in Category:
                 self._active.labels(priority, category)
+        for result in _RESULTS:
+            self._reloads.labels(result)
+        self._series: StreamSeries | None = None
+        self.configured(models, alarms, series)
+
+    def configured(
+        self,
+        models: Iterable[Model],
+        alarms: Iterable[tuple[str, Priority, Category]],
+        series: StreamSeries | None = None,
+    ) -> None:
+        """Make room for what a configuration brings, at 0; what was counted under another one stays.
+
+        Args:
+            models: The models that are loaded.
+            alarms: Name, priority and category of those that are configured.
+            series: Of the streams that may have some; None if no stream may.
+        """
         for alarm, priority, category in alarms:
             for transition in Transition:
                 self._events.labels(alarm, transition, priority, category)
+        self._model_info.clear()
         for model in models:
             self._steps.labels(f"{model.name}/{model.version}")
             self._model_info.labels(model.name, model.version, model.sha256).set(1)
+        if self._series is not None:
+            self._registry.unregister(self._series)
         self._series = series
         if series is not None:
-            registry.register(series)
+            self._registry.register(series)
+
+    def started(self, at_s: float) -> None:
+        """Note when the first configuration came into force, seconds since 1970."""
+        self._reload_succeeded.set(1)
+        self._reload_time.set(at_s)
+
+    def reloaded(self, at_s: float | None) -> None:
+        """Count a reload.
+
+        Args:
+            at_s: When its configuration came into force, seconds since 1970; None if it was refused.
+        """
+        self._reloads.labels(_RESULTS[at_s is None]).inc()
+        self._reload_succeeded.set(at_s is not None)
+        if at_s is not None:
+            self._reload_time.set(at_s)
 
     def batch(self, *, messages: int, readings: int, rejects: Iterable[Reject]) -> None:
         """Count a batch that was decoded."""

@@ -15,9 +15,9 @@ from tocsin.mqtt.outbox import Outbox, Outgoing
 from tocsin.mqtt.wire import FAILURE, SESSION_TAKEN_OVER, reason_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from tocsin.mqtt.settings import ConnectionSettings
+    from tocsin.mqtt.settings import ConnectionSettings, Subscription
 
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class Connection:
         self._up = asyncio.Event()
         self._stopping = asyncio.Event()
         self._never_published = 0
+        self._subscriptions = settings.subscriptions
+        self._unwanted: set[str] = set()  # filters that the broker may still hold in the session
         self.connects = 0
         self.refused_subscriptions: tuple[str, ...] = ()
         self.problem: str | None = "not connected yet"
@@ -109,6 +111,19 @@ class Connection:
         """Let the broker forget a batch. One of a connection that is gone stays unacknowledged, and comes again."""
         if self._link is not None and batch.link == self.connects:
             self._link.acknowledge(batch.mids)
+
+    async def subscribe_to(self, subscriptions: tuple[Subscription, ...]) -> None:
+        """Receive these from now on instead of what was asked for until now, whether connected or not."""
+        wanted, before = {s.filter for s in subscriptions}, self._subscriptions
+        self._subscriptions = subscriptions
+        self._unwanted = (self._unwanted | {s.filter for s in before}) - wanted
+        link = self._link
+        if link is None or not self._up.is_set():
+            return  # the next connection asks for them
+        try:
+            await self._subscribe(link, [s for s in subscriptions if s not in before], retained=True)
+        except OSError:  # lost on the way; `TimeoutError` is one, too
+            link.abort()
 
     # The way out.
 
@@ -184,7 +199,10 @@ class Connection:
         since = loop.time()
         try:
             await link.open(clean_start=self._settings.session_expiry_s == 0, has_room=self._inbox.has_room)
-            await self._subscribe(link)
+            asked = None
+            while asked is not self._subscriptions:  # they may change while the broker thinks
+                asked = self._subscriptions
+                await self._subscribe(link, asked, retained=self.connects == 1)
         except ConnectionRefusedByBrokerError as error:
             self._fail(logging.ERROR, f"{broker} refuses this client ({error}): check the settings; trying again")
             return 0.0
@@ -223,14 +241,17 @@ class Connection:
         _LOG.log(level if problem != self.problem else logging.DEBUG, "%s", problem)
         self.problem = problem
 
-    async def _subscribe(self, link: Link) -> None:
-        codes = await link.subscribe(retained=self.connects == 1)
-        refused = [
-            (s.filter, code) for s, code in zip(self._settings.subscriptions, codes, strict=False) if code >= FAILURE
-        ]
+    async def _subscribe(self, link: Link, subscriptions: Sequence[Subscription], *, retained: bool) -> None:
+        """Ask for subscriptions, and take back those that are not wanted any more."""
+        codes = await link.subscribe(subscriptions, retained=retained)
+        refused = [(s.filter, code) for s, code in zip(subscriptions, codes, strict=False) if code >= FAILURE]
         for topic_filter, code in refused:
             _LOG.error("%s refuses the subscription %r (%s)", self._settings.broker, topic_filter, reason_text(code))
-        self.refused_subscriptions = tuple(topic_filter for topic_filter, _ in refused)
+        asked, wanted = {s.filter for s in subscriptions}, {s.filter for s in self._subscriptions}
+        before = [name for name in self.refused_subscriptions if name in wanted - asked]
+        self.refused_subscriptions = (*before, *(topic_filter for topic_filter, _ in refused))
+        link.unsubscribe(sorted(self._unwanted))
+        self._unwanted.clear()
 
     def _lose(self, link: Link) -> None:
         self._up.clear()

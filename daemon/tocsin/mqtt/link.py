@@ -28,11 +28,12 @@ from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Tls
 from tocsin.mqtt.wire import parse_properties, reason_text, skip_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from gmqtt.mqtt.package import Package
 
     from tocsin.mqtt.outbox import Outgoing
+    from tocsin.mqtt.settings import Subscription
 
 _LOG = logging.getLogger(__name__)
 
@@ -140,28 +141,31 @@ class Link:
             **self._connect_properties(),
         )
 
-    async def subscribe(self, *, retained: bool) -> list[int]:
-        """Subscribe to everything the settings name.
+    async def subscribe(self, subscriptions: Sequence[Subscription], *, retained: bool) -> list[int]:
+        """Subscribe.
 
         Args:
+            subscriptions: To what.
             retained: Whether the broker shall send what it retains, even for subscriptions that it kept (MQTT 5;
                 3.1.1 always sends it).
 
         Returns:
             A reason code for each, in their order; from 0x80 on it is a refusal.
         """
-        if not self._settings.subscriptions:
+        if not subscriptions:
             return []
         handling = 0 if retained or not self._v5 else 1
         mid = self.current_connection.subscribe(
-            [
-                gmqtt.Subscription(s.filter, qos=s.qos, retain_handling_options=handling)
-                for s in self._settings.subscriptions
-            ]
+            [gmqtt.Subscription(s.filter, qos=s.qos, retain_handling_options=handling) for s in subscriptions]
         )
         self._subacks[mid] = asyncio.get_running_loop().create_future()
         async with asyncio.timeout(self._settings.connect_timeout_s):
             return await self._subacks[mid]
+
+    def unsubscribe(self, filters: Sequence[str]) -> None:
+        """Have the broker forget subscriptions; its answer says nothing that could be acted on."""
+        for topic_filter in filters:  # bytes, one a packet: gmqtt takes the length of text in characters
+            self.current_connection.unsubscribe(topic_filter.encode())
 
     def build(self, message: Outgoing) -> tuple[int | None, bytes]:
         """Make a PUBLISH packet: its identifier, None for QoS 0, and its bytes."""
@@ -255,6 +259,8 @@ class Link:
             waiting = self._subacks.pop(mid, None)
             if waiting is not None and not waiting.done():
                 waiting.set_result(list(codes))
+        elif command == MQTTCommands.UNSUBACK:
+            self.id_generator.free_id(data[0] << 8 | data[1])
         elif command == MQTTCommands.DISCONNECT:
             # The broker's own packet comes first, then one that gmqtt makes up, empty, when the socket closes.
             if self.reason_code is None and data:

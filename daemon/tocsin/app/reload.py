@@ -1,0 +1,125 @@
+"""Reading the configuration again, while everything runs: all is built and checked first, then swapped at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from tocsin.app.build import setup, subscriptions
+from tocsin.config import check
+from tocsin.engine.succession import is_same_model
+from tocsin.http.server import Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tocsin.app.build import Setup
+    from tocsin.app.pump import Pump
+    from tocsin.config import Config
+    from tocsin.metrics.metrics import Metrics
+    from tocsin.mqtt.connection import Connection
+
+_LOG = logging.getLogger(__name__)
+
+
+class Reloader:
+    """Carries out reloads, one at a time. Whatever is wrong with the new configuration, the old one goes on."""
+
+    def __init__(self, file: Path, at_work: Setup, pump: Pump, connection: Connection, metrics: Metrics) -> None:
+        """Begin with the configuration that the daemon was started with.
+
+        Args:
+            file: Where to read it again.
+            at_work: What was made of it.
+            pump: Takes what is made of the next.
+            connection: Subscribes to what its sources want.
+            metrics: Where figures go.
+        """
+        self._file = file
+        self._at_work = at_work
+        self._pump = pump
+        self._connection = connection
+        self._metrics = metrics
+        self._one_at_a_time = asyncio.Lock()
+
+    @property
+    def at_work(self) -> Setup:
+        """What is at work."""
+        return self._at_work
+
+    async def reload(self) -> Answer:
+        """Read the configuration, and change over to it if there is no fault in it."""
+        async with self._one_at_a_time:
+            # In a thread: loading a bundle takes a second or two, and readings go on arriving.
+            made, faults = await asyncio.to_thread(self._make)
+            if made is None:
+                return self._refuse(faults)
+            return await self._change_over(made)
+
+    def _make(self) -> tuple[Setup | None, list[str]]:
+        """What the configuration asks for now, or its faults."""
+        try:
+            checked = check(self._file)
+            faults = [str(fault) for fault in checked.faults]
+            if checked.config is not None:
+                faults += _beyond_a_reload(self._at_work.config, checked.config)
+            if faults or checked.config is None:
+                return None, faults
+            return setup(checked.config, checked.bundles), []
+        except Exception as error:  # noqa: BLE001  (nothing that goes wrong here may end the watch that is kept now)
+            _LOG.exception("reload")
+            return None, [f"{self._file}: {type(error).__name__}: {error}"]
+
+    def _refuse(self, faults: list[str]) -> Answer:
+        self._metrics.reloaded(None)
+        for fault in faults:
+            _LOG.error("reload: %s", fault)
+        _LOG.error("reload: %s is refused; the daemon goes on as before", self._file)
+        return Answer(succeeded=False, text="".join(f"{fault}\n" for fault in faults))
+
+    async def _change_over(self, after: Setup) -> Answer:
+        before = self._at_work
+        self._pump.take_over(after)
+        self._at_work = after
+        self._metrics.configured(*after.shown())
+        self._metrics.reloaded(time.time())
+        told = [*_changes(before, after), f"{self._file}: reloaded"]
+        for line in told:
+            _LOG.info("reload: %s", line)
+        await self._connection.subscribe_to(subscriptions(after.desks))
+        return Answer(succeeded=True, text="".join(f"{line}\n" for line in told))
+
+
+def _beyond_a_reload(before: Config, after: Config) -> list[str]:
+    """What can't change while the daemon runs: with whom it speaks, where it listens, and its name there."""
+    fixed = {
+        "broker": (before.broker, after.broker),
+        "http": (before.http, after.http),
+        "publish.base": (before.publish.base, after.publish.base),
+    }
+    return [
+        f"{key} has changed, which takes a restart (or put it back and reload)"
+        for key, (old, new) in fixed.items()
+        if old != new
+    ]
+
+
+def _changes(before: Setup, after: Setup) -> list[str]:
+    """Say what becomes of each watch's streams."""
+    lines = []
+    for name, station in before.stations.items():
+        successor = after.stations.get(name)
+        streams = f"{len(station.engine.table)} streams"
+        if successor is None:
+            lines.append(f"watch {name}: gone, and its {streams} with it")
+        elif is_same_model(station.model, successor.model):
+            lines.append(f"watch {name}: {streams} go on")
+        else:
+            old, new = (
+                f"{model.name}/{model.version} {model.sha256[:12]}" for model in (station.model, successor.model)
+            )
+            lines.append(f"watch {name}: {streams} warm up with {new} instead of {old}")
+    lines += [f"watch {name}: new" for name in after.stations if name not in before.stations]
+    return lines
