@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http
 import json
 import math
 import re
@@ -51,6 +52,8 @@ class Prometheus:
             with urllib.request.urlopen(url, timeout=20) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.SERVICE_UNAVAILABLE:  # it is still starting
+                raise
             raise AssertionError(f"{parameters}: {json.load(error)['error']}") from error
 
     def now(self, expression):
