@@ -252,7 +252,7 @@ def _counted(where: str, numbers: pl.Series, unit: str, start_ns: int, first_row
     numbers = numbers.cast(pl.Int64 if whole else pl.Float64, strict=False)
     far = ((numbers.cast(pl.Float64) * _NS_OF[unit] + start_ns).abs() >= _YEAR_2262_NS).fill_null(value=False)
     if (row := far.arg_max()) is not None and far[row]:
-        raise RecordingError(f"{where}: row {row + first_row}: {numbers[row]} {unit} is no time: correct --unit")
+        raise RecordingError(f"{where}: row {row + first_row}: {numbers[row]} {unit} is no time: correct the unit")
     if whole:
         return numbers * _NS_OF[unit] + start_ns
     # To the microsecond: a double near 1.7e9 seconds resolves no more.

@@ -1,0 +1,253 @@
+"""Tables become sequences, whatever their layout; what is wrong in them is named by file, column and row."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.tables import table
+from tocsin_training.errors import TrainingError
+from tocsin_training.sequences import Record, Request, Sequences
+
+CHANNELS = (
+    ChannelEntry(name="hr", unit="/min", low=20, high=300),
+    ChannelEntry(name="lactate", unit="mmol/L", low=0, high=40, expected=False),
+    ChannelEntry(name="age", unit="a", low=0, high=120, kind="static"),
+    ChannelEntry(name="hours", unit="h", low=0, high=1e4, kind="clock"),
+)
+ALL_TRAIN = {"by": "stream"}
+WIDE = """\
+bed,t,pulse,lactate,age,ill
+b,0,60,,40,0
+a,5,80,2.5,70,0
+b,3600,61,1,40,0
+a,7,82,,70,0
+a,7205,90,,70,1
+a,10800,999,,,0
+"""
+LONG = """\
+bed,t,channel,value,ill
+b,0,pulse,60,0
+a,5,age,70,0
+b,0,age,40,0
+a,5,pulse,80,0
+a,5,lactate,2.5,0
+b,3600,pulse,61,0
+b,3600,lactate,1,0
+a,7,pulse,82,0
+a,7,weight,82,0
+a,7205,pulse,90,1
+a,10800,pulse,999,0
+"""
+OPTIONS = {"files": "*.csv", "stream": "bed", "channels": {"hr": "pulse"}, "label": "ill", "split": ALL_TRAIN}
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Ask for a part of what was written."""
+
+    def ask(content, part="train", period_s=3600.0, name="table.csv", **changes):
+        folder = tmp_path / "records"
+        folder.mkdir(exist_ok=True)
+        for file, written in (content if isinstance(content, dict) else {name: content}).items():
+            if isinstance(written, pl.DataFrame):
+                written.write_parquet(folder / file)
+            else:
+                (folder / file).write_bytes(written if isinstance(written, bytes) else written.encode())
+        return table(
+            Request(
+                part=part,
+                folder=folder,
+                channels=CHANNELS,
+                period_s=period_s,
+                delta_cap_s=36_000,
+                seed=1,
+                options=OPTIONS | changes,
+                runs=tmp_path / "runs",
+            )
+        )
+
+    return ask
+
+
+def by_stream(data):
+    """Stream → its columns, so that the order of streams is nothing."""
+    columns = [column for column in (data.tick, data.x, data.mask, data.delta, data.label) if column is not None]
+    return {
+        stream: [np.asarray(column[data.start[b] : data.start[b + 1]]).tolist() for column in columns]
+        for b, stream in enumerate(data.streams)
+    }
+
+
+def test_a_table_becomes_the_frames_that_the_engine_would_make(asked):
+    nan = np.nan
+    expected = Sequences.of(
+        CHANNELS,
+        3600.0,
+        36_000,
+        [
+            Record("b", np.array([0, 1]), np.array([[60, nan, 40, nan], [61, 1, 40, nan]]), np.float32([0, 0])),
+            # Two readings in hour 0, the newest value of each channel stays; the last row holds nothing plausible.
+            Record("a", np.array([0, 2]), np.array([[82, 2.5, 70, nan], [90, nan, 70, nan]]), np.float32([0, 1])),
+        ],
+    )
+    assert by_stream(asked(WIDE)) == by_stream(expected)
+
+
+def test_long_says_the_same_as_wide_and_parquet_the_same_as_csv(asked):
+    wide = by_stream(asked(WIDE))
+    assert by_stream(asked(LONG, name="long.csv", files="long.csv", layout="long")) == wide
+    frame = pl.read_csv(LONG.encode())
+    assert by_stream(asked(frame, name="long.parquet", files="*.parquet", layout="long")) == wide
+    frame = pl.read_csv(WIDE.encode())
+    assert by_stream(asked(frame, name="wide.parquet", files="wide.parquet")) == wide
+
+
+def test_a_table_may_be_cut_into_files_and_into_pieces(asked, monkeypatch):
+    monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 20)
+    header, *lines = WIDE.splitlines(keepends=True)
+    files = {"1.csv": header + "".join(lines[:3]), "2.csv": header + "".join(lines[3:])}
+    assert by_stream(asked(files)) == by_stream(asked(WIDE, name="whole.csv", files="whole.csv"))
+
+
+def test_a_file_may_be_a_stream_and_streams_may_have_several_names(asked):
+    files = {"p1.csv": "t,pulse,lactate,age\n0,60,1,40\n", "p2.csv": "t,pulse,lactate,age\n0,60,1,40\n"}
+    assert asked(files, stream=None, label=None).streams == ("p1", "p2")
+    wards = "ward;bed;t;pulse;lactate;age\nicu;1;0;60;1;40\nicu;2;0;-;1;40\n"
+    data = asked(wards, name="w.csv", files="w.csv", stream=["ward", "bed"], label=None, separator=";", missing=["-"])
+    assert data.streams == ("icu/1", "icu/2")
+    assert data.mask[:, 0].tolist() == [1, 0]
+    assert data.label is None
+
+
+def test_quoted_line_ends_are_none(asked, monkeypatch):
+    monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 10)
+    text = 'bed,note,t,pulse,lactate,age\na,"one\ntwo",0,60,1,40\na,x,3600,61,1,40\n'
+    assert asked(text, label=None).x[:, 0].tolist() == [60, 61]
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [("0,1", "h"), ("0,3600000", "ms"), ("2026-01-01T00:00:00Z,2026-01-01T03:00:00+02:00", "s"), ("0.5,3600.5", "s")],
+)
+def test_times(asked, written, unit):
+    first, second = written.split(",")
+    data = asked(f"bed,t,pulse,lactate,age\na,{first},60,,\na,{second},61,,\n", unit=unit, label=None)
+    assert np.diff(data.tick).tolist() == [1]
+
+
+def test_streams_are_split_by_their_names_alone(asked):
+    rows = [f"s{number},{t},60,,,0" for t in (0, 3600) for number in range(200)]
+    header = WIDE.splitlines()[0]
+    split = {"by": "stream", "valid": 0.2, "test": 0.3}
+    parts = {part: asked("\n".join([header, *rows]), part, split=split).streams for part in ("train", "valid", "test")}
+    assert sorted(sum(parts.values(), ())) == sorted(f"s{number}" for number in range(200))
+    assert {part: round(len(streams) / 200, 1) for part, streams in parts.items()} == {
+        "train": 0.5,
+        "valid": 0.2,
+        "test": 0.3,
+    }
+    # Neither the order of rows nor the company of other streams moves a stream to another part.
+    fewer = "\n".join([header, *(row for row in reversed(rows[200:]) if not row.startswith("s1"))])
+    moved = asked(fewer, "test", name="fewer.csv", files="fewer.csv", split=split).streams
+    assert set(moved) == {stream for stream in parts["test"] if not stream.startswith("s1")}
+
+
+def test_a_cut_in_time_lets_no_part_see_another(asked):
+    rows = [f"a,{hour * 3600},{60 + hour},,40,{int(hour == 6)}" for hour in range(10)]
+    split = {"by": "time", "valid_from": 4 * 3600, "test_from": "1970-01-01T07:00:00Z", "gap": "1 h"}
+    text = "\n".join([WIDE.splitlines()[0], *rows])
+    parts = {part: asked(text, part, split=split) for part in ("train", "valid", "test")}
+    hours = {part: (data.x[:, 0] - 60).tolist() for part, data in parts.items()}
+    assert hours == {"train": [0, 1, 2], "valid": [4, 5], "test": [7, 8, 9]}
+    for data in parts.values():  # each begins as a stream begins: the clock at 0, nothing remembered
+        assert data.x[0, 3] == 0
+        assert data.delta[0].tolist() == [0, 0, 0, 0]
+
+
+def test_what_was_converted_is_found_again_until_something_changes(asked, monkeypatch):
+    first = by_stream(asked(WIDE))
+    with monkeypatch.context() as patch:
+        patch.setattr("tocsin_training.data.tables.pieces", None)  # reading again would fail
+        assert by_stream(asked({})) == first
+    assert by_stream(asked(WIDE.replace("a,7205,90", "a,7205,91"))) != first
+    assert asked({}, label=None).label is None
+
+
+HEAD = "bed,t,pulse,lactate,age,ill\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "told"),
+    [
+        (HEAD + "a,0,60,,40,0\na,9,abc,,40,0\n", {}, "table.csv: column 'pulse': row 2: 'abc' is no number; mend it"),
+        (HEAD + "a,0,60,,40,0\na,noon,61,,40,0\n", {}, "column 't': row 2: 'noon' is no number of s; mend the row"),
+        (HEAD + "a,noon,61,,40,0\n", {}, "column 't': row 1: 'noon' is no ISO 8601 time; mend"),
+        (HEAD + "a,0,60,,40,0\na,,61,,40,0\n", {}, "column 't': row 2 has no time; mend"),
+        (HEAD + "a,1e30,60,,40,0\n", {}, "column 't': row 1: 1e+30 s is no time: correct the unit; mend"),
+        (
+            HEAD + "a,9,60,,40,0\nb,1,60,,40,0\na,4,61,,40,0\n",
+            {},
+            "column 't': row 3: the time of stream 'a' runs back by 5 s (after row 1 of table.csv); sort",
+        ),
+        (HEAD + "a,9,60,,40,0\na,9,60,,40,0\n", {}, "row 2: stream 'a' has a row at this time already (row 1 of table"),
+        (
+            "bed,t,channel,value,ill\na,0,pulse,60,0\na,0,lactate,60,0\na,0,pulse,61,0\n",
+            {"layout": "long"},
+            "column 't': row 3: stream 'a' has this channel at this time already (row 1 of table.csv); remove one",
+        ),
+        ("bed,t,channel,value,ill\na,0,,60,0\n", {"layout": "long"}, "column 'channel': row 1: names no channel;"),
+        (HEAD + ",0,60,,40,0\n", {}, "column 'bed': row 1: names no stream; name it or remove the row"),
+        (HEAD + "a,0,60,,40,2\n", {}, "column 'ill': row 1: label '2' is neither 0 nor 1; write one of them"),
+        (HEAD + "a,0,60,,40,\n", {}, "column 'ill': row 1: label None is neither 0 nor 1"),
+        (HEAD, {}, "table.csv: has no rows; leave the file out"),
+        ("", {}, "table.csv: is empty; leave the file out"),
+        (HEAD + "a,0,60,,40,0,7\n", {}, "table.csv: row 1: has 7 fields, the header 6; mend the row or quote"),
+        (HEAD.encode() + b"a,0,60,,40,0\na,1,\xff,,40,0\n", {}, "table.csv: row 2: byte 0xff is not UTF-8"),
+        (
+            "bed,t,hr,lactate,age,ill\na,0,60,,40,0\n",
+            {},
+            "no column 'pulse' (there are: bed, t, hr, lactate, age, ill)",
+        ),
+        (HEAD + "a,0,60,,40,0\n", {"files": "nowhere.csv"}, "nowhere.csv: no such file; give the folder"),
+        (HEAD + "a,0,60,,40,0\n", {"split": {"by": "stream", "test": 0.99}}, "part 'train' has no streams; change"),
+        (HEAD + "a,0,60,,40,0\n", {"channels": {"rr": "x"}}, "data.options.channels names rr, which the recipe's"),
+        (
+            HEAD + "a,0,60,,40,0\n",
+            {"split": {"by": "row"}},
+            "data.options.split.by: Input should be 'stream' or 'time'",
+        ),
+        (HEAD + "a,0,60,,40,0\n", {"split": {"by": "time"}}, "by: time needs valid_from"),
+        (
+            HEAD + "a,0,60,,40,0\n",
+            {"split": {"by": "time", "valid_from": "soon"}},
+            "data.options.split: column 'valid_from': row 1: 'soon' is no ISO 8601 time",
+        ),
+        (
+            HEAD + "a,0,60,,40,0\n",
+            {"split": {"by": "time", "valid_from": 5, "test_from": 5}},
+            "test_from is not after valid_from",
+        ),
+        (HEAD + "a,0,60,,40,0\n", {"colour": 1}, "data.options.colour: Extra inputs are not permitted, found 1"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(asked, content, changes, told):
+    with pytest.raises(TrainingError) as error:
+        asked(content, **changes)
+    assert told in str(error.value)
+
+
+def test_a_fault_far_down_has_its_row(asked, monkeypatch):
+    monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 50)
+    rows = [f"a,{t},60,,40,0" for t in range(100)]
+    rows[77] = "a,77,sixty,,40,0"
+    with pytest.raises(TrainingError, match="column 'pulse': row 78: 'sixty' is no number"):
+        asked(HEAD + "\n".join(rows))
+
+
+def test_a_parquet_of_texts_is_told(asked):
+    frame = pl.DataFrame({"bed": ["a"], "t": [0], "pulse": [[1]], "lactate": [1.0], "age": [1.0], "ill": [0]})
+    with pytest.raises(TrainingError, match=r"column 'pulse' is List\(Int64\); give numbers"):
+        asked(frame, name="table.parquet", files="*.parquet")

@@ -1,0 +1,102 @@
+"""Columns of a table as numbers, labels and times; a fault names the file, the column, the row and what stands there.
+
+Row 1 is the first after the header.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from tocsin.recording import RecordingError, nanoseconds
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where some rows stand.
+
+    Attributes:
+        file: In which.
+        row: What the first of them is called.
+    """
+
+    file: Path
+    row: int
+
+    def fault(self, column: str, at: int, told: str) -> TrainingError:
+        """What is wrong with the value in row `at`, counted from 0 here."""
+        return TrainingError(f"{self.file}: column {column!r}: row {self.row + at}: {told}")
+
+
+def names(place: Place, column: pl.Series, of: str) -> pl.Series:
+    """Texts, none of them empty; `of` is what they name."""
+    text = column.cast(pl.String)
+    empty = (text.is_null() | (text == "")).fill_null(value=True)
+    if (at := empty.arg_max()) is not None and empty[at]:
+        raise place.fault(column.name, at, f"names no {of}; name it or remove the row")
+    return text
+
+
+def times(place: Place, column: pl.Series, unit: str) -> NDArray[np.int64]:
+    """(K,) nanoseconds; text is ISO 8601, unless it begins with a number."""
+    numbers = None
+    if column.dtype == pl.String and len(column) and _is_number(column[0]):
+        text = column.str.strip_chars()
+        whole = text.cast(pl.Int64, strict=False)
+        numbers = text.cast(pl.Float64, strict=False) if whole.null_count() else whole
+        odd = numbers.is_null() & column.is_not_null()
+        if (at := odd.arg_max()) is not None and odd[at]:
+            raise place.fault(column.name, at, f"{column[at]!r} is no number of {unit}; mend the row")
+    try:
+        where = f"{place.file}: column {column.name!r}"
+        t = nanoseconds(where, column if numbers is None else numbers, unit, 0, place.row)
+    except RecordingError as error:
+        raise TrainingError(f"{error}; mend the row, or say by `time` and `unit` what the times are") from error
+    return t.to_numpy()
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True
+
+
+def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float64]:
+    """(K,) float64; what is missing or infinite is NaN."""
+    if column.dtype == pl.String:
+        text = column.str.strip_chars()
+        read = text.cast(pl.Float64, strict=False)
+        odd = text.is_not_null() & ~text.is_in(list(missing)) & read.is_null()
+        if (at := odd.arg_max()) is not None and odd[at]:
+            told = f"{column[at]!r} is no number; mend it, or name it in `missing` if it means not measured"
+            raise place.fault(column.name, at, told)
+    elif column.dtype.is_numeric() or column.dtype in {pl.Boolean, pl.Null}:
+        read = column.cast(pl.Float64)
+    else:
+        raise TrainingError(
+            f"{place.file}: column {column.name!r} is {column.dtype}; give numbers, or map the channel elsewhere"
+        )
+    values: NDArray[np.float64] = read.fill_null(float("nan")).to_numpy().copy()
+    values[np.isinf(values)] = np.nan
+    return values
+
+
+def labels(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
+    """(K,) 0 or 1."""
+    label = numbers(place, column, missing)
+    odd = (label != 0) & (label != 1)
+    if odd.any():
+        at = int(odd.argmax())
+        raise place.fault(column.name, at, f"label {column[at]!r} is neither 0 nor 1; write one of them")
+    return label.astype(np.float32)

@@ -1,0 +1,84 @@
+"""Tables in files, piece by piece: Parquet, and CSV as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+CSV_BYTES = 8_000_000  # of one piece
+PARQUET_VALUES = 1_000_000  # of one piece
+
+
+def tables(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFrame]:
+    """Read these columns of a file, some rows at a time, in the file's order.
+
+    Raises:
+        TrainingError: It can't be read, or a column is not there.
+    """
+    kind = file.suffix.lower()
+    try:
+        if kind == ".parquet":
+            table = pl.scan_parquet(file, glob=False)
+            _check_columns(file, columns, table.collect_schema().names())
+            rows = max(1000, PARQUET_VALUES // len(columns))
+            yield from table.select(columns).collect_batches(chunk_size=rows, maintain_order=True)
+        elif kind == ".csv":
+            yield from _csv(file, columns, separator)
+        else:
+            raise TrainingError(f"{file}: unknown kind of table {file.suffix!r}; give .parquet or .csv")
+    except OSError as error:
+        raise TrainingError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except pl.exceptions.PolarsError as error:
+        raise TrainingError(f"{file}: {str(error).splitlines()[0]}; is it what its name says?") from error
+
+
+def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFrame]:
+    """Cut a CSV at line ends and read every piece as text, so that a fault can show what is written."""
+    with file.open("rb") as lines:
+        header = lines.readline().removeprefix(b"\xef\xbb\xbf")
+        if not header.strip():
+            raise TrainingError(f"{file}: is empty; leave the file out, or look for what should be in it")
+        names = next(csv.reader([header.decode(errors="replace").rstrip("\r\n")], delimiter=separator))
+        _check_columns(file, columns, names)
+        row = 1
+        while piece := lines.read(CSV_BYTES):
+            piece += lines.readline()
+            while piece.count(b'"') % 2 and (more := lines.readline()):  # a quoted line end is none
+                piece += more
+            try:
+                table = pl.read_csv(header + piece, separator=separator, infer_schema=False, columns=columns)
+            except pl.exceptions.PolarsError as error:
+                raise TrainingError(_misshapen(file, piece, names, row, separator) or f"{file}: {error}") from error
+            yield table.select(columns)
+            row += table.height
+
+
+def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: str) -> str | None:
+    """Find the row that kept a piece of CSV from being read."""
+    try:
+        text = piece.decode()
+    except UnicodeDecodeError as error:
+        row += piece[: error.start].count(b"\n")
+        return f"{file}: row {row}: byte {piece[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+    for at, fields in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
+        if len(fields) > len(names):
+            return f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; mend the row or quote"
+    return None
+
+
+def _check_columns(file: Path, wanted: Sequence[str], there: Sequence[str]) -> None:
+    missing = [column for column in wanted if column not in there]
+    if missing:
+        raise TrainingError(
+            f"{file}: no column {', '.join(repr(column) for column in missing)} (there are: {', '.join(there)}); "
+            "say in data.options which column holds what"
+        )
