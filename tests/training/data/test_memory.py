@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs PyTorch")
 
-STREAMS, TICKS, CHANNELS = 250, 5000, 8
-IN_MEMORY = STREAMS * TICKS * CHANNELS * 8  # bytes of its numbers as float64: 80 MB
+STREAMS, TICKS, CHANNELS = 320, 5000, 8
+IN_MEMORY = STREAMS * TICKS * CHANNELS * 8  # bytes of its numbers as float64: 102 MB
 
 PROGRAM = """
 import resource, sys
@@ -64,4 +64,4 @@ def test_reading_takes_a_part_of_the_tables_memory(tmp_path, kind):
     taken, streams, rows, seen = (float(word) for word in result.stdout.split())
     assert (streams, rows) == (STREAMS, STREAMS * TICKS)
     assert seen == 16 * TICKS * CHANNELS
-    assert taken < 0.6 * IN_MEMORY
+    assert taken < 0.6 * IN_MEMORY, f"{taken / 1e6:.0f} MB"

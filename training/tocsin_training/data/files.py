@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-CSV_BYTES = 8_000_000  # of one piece
+CSV_BYTES = 4_000_000  # of one piece
 PARQUET_VALUES = 1_000_000  # of one piece
 
 

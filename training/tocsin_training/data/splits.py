@@ -36,7 +36,7 @@ class ByStream:
 
         >>> split = ByStream(valid=0.1, test=0.2, seed=1)
         >>> [split.part(f"pump-{number}") for number in range(5)]
-        ['train', 'test', 'train', 'train', 'test']
+        ['train', 'train', 'test', 'valid', 'train']
         """
         digest = hashlib.sha256(f"{self.seed}/{stream}".encode()).digest()
         share = int.from_bytes(digest[:8]) / 2**64  # uniform in [0, 1)
