@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from tocsin.engine.model import StepFunction, Task
 from tocsin_training import calibrate, export, loop, parity, rollout
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
+from tocsin_training.data.sources import find
 from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Request, Sequences
 
@@ -94,14 +94,10 @@ def make(
 
 def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> Sequences:
     """Ask the recipe's data source for a part; it may keep what it has converted under `runs`."""
-    module, function = recipe.data.source.split(":")
     try:
-        source = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise TrainingError(
-            f"recipe {recipe.name}: data.source {recipe.data.source!r} cannot be found ({error}); "
-            "give module:function of an installed package"
-        ) from error
+        source = find(recipe.data.source)
+    except TrainingError as error:
+        raise TrainingError(f"recipe {recipe.name}: {error}") from error
     data = source(
         Request(
             part=part,

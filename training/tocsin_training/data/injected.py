@@ -1,0 +1,102 @@
+"""A recipe's data source with anomalies put into another's streams.
+
+data:
+  source: tocsin_training.data.injected:injected
+  options:
+    source: tocsin_training.ward.data:normal
+    options: {train_beds: 96, train_hours: 4, valid_beds: 48, valid_hours: 8}
+    parts: [test]
+    per_stream: 2
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import Field, JsonValue, ValidationError
+
+from tocsin.engine.model import ChannelKind
+from tocsin_training.data.injection import Kind, draw, inject
+from tocsin_training.data.options import Options, faults
+from tocsin_training.data.sources import find
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin_training.sequences import Request, Sequences
+
+_SOURCE = "tocsin_training.data.injected:injected"
+
+
+class InjectedOptions(Options):
+    """`data.options` for `tocsin_training.data.injected:injected`."""
+
+    source: str = Field(pattern=r"^[\w.]+:\w+$", description="Whose streams.")
+    options: dict[str, JsonValue] = Field(default={}, description="For that source.")
+    parts: tuple[Literal["train", "valid", "test"], ...] = Field(default=("train", "valid", "test"))
+    per_stream: int = Field(default=1, ge=1, description="Anomalies in each stream; they may overlap.")
+    kinds: tuple[Kind, ...] = Field(default=tuple(Kind), min_length=1)
+    size: tuple[float, float] = Field(default=(2.0, 6.0), description="Smallest and largest, standard deviations.")
+    length: tuple[int, int] = Field(default=(10, 100), description="Shortest and longest, ticks.")
+    lag: tuple[int, int] = Field(default=(2, 20), description="Shortest and longest, ticks.")
+    false_alarm: float = Field(
+        default=0.05, gt=0, description="What ringing outside of anomalies costs, if ringing inside gains 1."
+    )
+
+
+def injected(request: Request) -> Sequences:
+    """One part of a source, each stream of it with anomalies, labelled."""
+    try:
+        options = InjectedOptions.model_validate(request.options)
+    except ValidationError as error:
+        raise TrainingError(faults(error, _SOURCE)) from error
+    data = find(options.source)(replace(request, options=options.options))
+    if request.part not in options.parts:
+        return labelled(data, known(data), options.false_alarm)
+    return into(data, request.seed, options)
+
+
+def into(data: Sequences, seed: int, options: InjectedOptions) -> Sequences:
+    """Put anomalies into streams; each stream's depend on the seed and its own name alone.
+
+    A value that an anomaly would carry out of its channel's plausible range stops at the range's end: beyond it the
+    engine would take the sensor for broken.
+    """
+    x, label = np.array(data.x), known(data)
+    reading = [c for c, channel in enumerate(data.channels) if channel.kind is ChannelKind.READING]
+    low, high = (np.array([getattr(channel, end) for channel in data.channels]) for end in ("low", "high"))
+    for stream, start, end in zip(data.streams, data.start, data.start[1:], strict=False):
+        if end - start < 2:  # noqa: PLR2004  (something has to precede an anomaly)
+            continue
+        rng = np.random.default_rng([seed, *stream.encode()])
+        observed = data.mask[start:end] > 0
+        values = np.where(observed, data.x[start:end], np.nan).astype(np.float64)
+        for _ in range(options.per_stream):
+            anomaly = draw(
+                rng,
+                int(end - start),
+                reading,
+                kinds=options.kinds,
+                size=options.size,
+                length=options.length,
+                lag=options.lag,
+            )
+            made = inject(values, anomaly, rng)
+            values = np.clip(made.values, low, high)
+            label[start:end] = np.maximum(label[start:end], made.label)
+        x[start:end] = np.where(observed, values, 0.0)
+    return labelled(replace(data, x=x), label, options.false_alarm)
+
+
+def known(data: Sequences) -> NDArray[np.float32]:
+    """(R,) what the source itself labelled, to write on."""
+    return np.zeros(len(data.x), dtype=np.float32) if data.label is None else np.array(data.label)
+
+
+def labelled(data: Sequences, label: NDArray[np.float32], false_alarm: float) -> Sequences:
+    """With a label (R,), and what ringing in each row gains over silence."""
+    gain = np.where(label > 0, 1.0, -false_alarm).astype(np.float32)
+    return replace(data, label=label, gain=gain)
