@@ -27,7 +27,7 @@ network:
   width: 8
   inputs: 6
   dropout: 0.1
-  memory: [ages, summary, trend, pace]
+  memory: [ages, summary, trend, pace, tide]
   decay: {decay}
   logarithmic: [c, hours]
 score:

@@ -41,6 +41,19 @@ def test_ages_fade_from_the_last_observation():
     assert told[1] == pytest.approx([np.exp(-1 / 6), np.log(2) / 3], rel=1e-5)
 
 
+def test_low_and_high_water_are_tenths_of_the_last_hours_values():
+    values = np.random.default_rng(1).permutation(np.linspace(-2, 2, 3000)).tolist()
+    low, high = _told(["tide"], values)[-1, 4:]
+    assert low == pytest.approx(-1.6, abs=0.15)
+    assert high == pytest.approx(1.6, abs=0.15)
+
+
+def test_one_artefact_hardly_moves_low_water():
+    told = _told(["tide"], [1.0] * 10 + [-6.0] + [None])[:, 4:]
+    assert told[-1, 0] == pytest.approx(1 - 0.9 * 1.2 / 60)
+    assert told[-1, 1] == pytest.approx(1 - 0.1 * 1.2 / 60)
+
+
 def test_units_come_back():
     memory = Memory([True, False], 60.0, [])
     x = np.array([[1.0, 30.0], [9.0, 50.0], [4.0, 40.0]], dtype=np.float32)

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+SECONDS_PER_HOUR = 3600.0
 STILL = 1e-8  # variance; a channel that never moved in training keeps its own units
 FURTHEST = 6.0  # standard deviations; what lies beyond says no more than "far"
 SHORT, LONG = 6.0, 24.0  # ticks over which ages fade and paces are taken
 QUICK, SLOW = 4.0, 13.0  # ticks of the two moving means a trend is told by
+BEYOND = 0.1  # share of the values that lie below a channel's low water, and above its high water
+TIDE = 1.2  # standard deviations an hour that low and high water move at most
+NEAR = 0.05  # standard deviations; within these they move less, so that they come to rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Frame:
     """One tick of N streams, each (N, C): normalised x (0 where missing), mask, age and the memory of it.
 
     `age` is ticks since the value in `last` was measured, 0 where it was measured now. `first` is 1 where a channel
-    is observed for the first time.
+    is observed for the first time. `hours` is the length of a tick.
     """
 
     x: Tensor
@@ -39,6 +43,7 @@ class Frame:
     before: Tensor  # `last` of the frame before
     seen: Tensor
     first: Tensor
+    hours: float
 
 
 def _summary(frame: Frame, slots: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
@@ -70,6 +75,21 @@ def _pace(frame: Frame, slots: Sequence[Tensor]) -> tuple[list[Tensor], list[Ten
     return [torch.log1p(count) / 2.0, 2.0 * lately, 4.0 * today], [count, lately, today]
 
 
+def _tide(frame: Frame, slots: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    """Low and high water: a tenth of the values of the last hours lies below the one, a tenth above the other.
+
+    Nine values above low water raise it by as much as one below it lowers it: quantiles without a window, and an
+    artefact moves them no further than any other value does.
+    """
+    low, high = slots
+    pace = TIDE * frame.hours
+    above = torch.clamp((frame.x - low) / NEAR, -1.0, 1.0)
+    below = torch.clamp((high - frame.x) / NEAR, -1.0, 1.0)
+    low = _update(frame, low, low + pace * (BEYOND * torch.relu(above) - (1.0 - BEYOND) * torch.relu(-above)))
+    high = _update(frame, high, high - pace * (BEYOND * torch.relu(below) - (1.0 - BEYOND) * torch.relu(-below)))
+    return [low, high], [low, high]
+
+
 def _ages(frame: Frame, slots: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
     """How old the last value is: fresh fades over `SHORT` ticks, the logarithm tells days apart."""
     return [torch.exp(-frame.age / SHORT) * frame.seen, torch.log1p(frame.age) / 3.0], list(slots)
@@ -81,7 +101,13 @@ def _update(frame: Frame, kept: Tensor, then: Tensor) -> Tensor:
     return kept + frame.mask * (then - kept)
 
 
-TRACES = {"ages": (_ages, 0, 2), "summary": (_summary, 4, 3), "trend": (_trend, 3, 3), "pace": (_pace, 3, 3)}
+TRACES = {
+    "ages": (_ages, 0, 2),
+    "summary": (_summary, 4, 3),
+    "trend": (_trend, 3, 3),
+    "pace": (_pace, 3, 3),
+    "tide": (_tide, 2, 2),
+}
 """Name → (step, slots of state per channel, features per channel)."""
 
 
@@ -153,6 +179,7 @@ class Memory(nn.Module):
             before=before,
             seen=torch.maximum(seen, mask),
             first=mask * (1.0 - seen),
+            hours=self.period_s / SECONDS_PER_HOUR,
         )
         features = [frame.x, frame.mask, frame.last, frame.seen]
         kept = [frame.last, frame.seen]

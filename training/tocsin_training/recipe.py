@@ -40,7 +40,7 @@ class NetworkRecipe(_Part):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the features, before anything is learned.")
     forget_bias: float = Field(default=1.0, description="lstm: the forget gate starts open.")
-    memory: tuple[Literal["ages", "summary", "trend", "pace"], ...] = Field(
+    memory: tuple[Literal["ages", "summary", "trend", "pace", "tide"], ...] = Field(
         default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
     )
     decay: Literal["none", "inputs", "state", "both"] = Field(
