@@ -1,0 +1,57 @@
+"""How sure a figure is: the bootstrap over streams.
+
+Rows of one stream resemble each other, so it is streams that are drawn again, with replacement. A figure that is made
+of sums over streams is computed for all replicates at once: replicate k counts stream b `weights[k, b]` times, and
+replicate 0 counts each once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin_training.evaluation.result import Figure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REPLICATES = 1000
+INTERVAL = (0.025, 0.975)
+
+
+def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.float64]:
+    """(1 + K, B) how often each stream counts.
+
+    >>> weights(3, 2).sum(axis=1).tolist()
+    [3.0, 3.0, 3.0]
+    """
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(streams, np.full(streams, 1.0 / streams), size=replicates)
+    return np.concatenate([np.ones((1, streams)), drawn]).astype(np.float64)
+
+
+def figure(values: NDArray[np.float64]) -> Figure:
+    """From (1 + K,) values, the first of them that of the data as they are.
+
+    Replicates without any value (NaN: no event was drawn) are left out. With one stream there is no interval.
+
+    >>> figure(np.array([0.5, 0.4, 0.6, np.nan]))
+    Figure(value=0.5, low=0.4, high=0.6)
+    """
+    known = values[1:][~np.isnan(values[1:])]
+    if not len(known) or np.isnan(values[0]):
+        return Figure(value=float(values[0]), low=np.nan, high=np.nan)
+    low, high = np.quantile(known, INTERVAL, method="nearest")  # of existing values: a delay may be infinite
+    return Figure(value=float(values[0]), low=float(low), high=float(high))
+
+
+def ratio(part: NDArray[np.float64], whole: NDArray[np.float64], weighted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(1 + K,) of sums over streams (B,); NaN where the whole is nothing.
+
+    >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0]), np.array([[1.0, 1.0], [2.0, 0.0]])).tolist()
+    [0.25, 0.5]
+    """
+    below = weighted @ whole
+    made: NDArray[np.float64] = np.divide(weighted @ part, below, out=np.full(len(below), np.nan), where=below > 0)
+    return made
