@@ -61,6 +61,10 @@ class Ground:
         """(B,) how many of these rows each stream owns."""
         return np.bincount(self.stream[rows], minlength=len(self.days)).astype(np.float64)
 
+    def summed(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(B,) the sum of values (R,) over each stream."""
+        return np.bincount(self.stream, weights=values, minlength=len(self.days)).astype(np.float64)
+
 
 def operation(ground: Ground, threshold: float, risen: NDArray[np.int64], is_up: NDArray[np.bool_]) -> Operation:
     """Judge alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from tocsin.bundle.graph import Graph
@@ -18,7 +19,6 @@ from tocsin_training.recipe import DataRecipe, NetworkRecipe, Recipe, ServingRec
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
@@ -48,7 +48,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
         torch.manual_seed(seed)
         network = Network(recipe)
         network.forecast.reset_parameters()  # it would start as persistence, which is a forecast
-    network.memory.fit(fitted.x, fitted.mask)
+    network.memory.fit(np.array(fitted.x), np.array(fitted.mask))  # a table's are mapped, and can't be written to
     step = steps.make([network.eval()], recipe)
     graph = Graph(export.to_onnx(step))
 

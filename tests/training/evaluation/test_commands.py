@@ -1,0 +1,128 @@
+"""`tocsin evaluate` and `tocsin report`, from a table to a page."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner
+
+from tocsin_training.evaluation import cli, pictures, result
+
+COLUMNS = ("--stream", "bed", "--label", "ill")
+
+
+def command(name, *arguments):
+    app = Typer()
+    app.command()(getattr(cli, name))
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def evaluated(toy_folder, tmp_path_factory):
+    """Evaluate the toy bundle at a threshold that lies between its normal score, 83, and that of a racing heart."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run = command(
+            "evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet",
+            "--train", toy_folder / "train.parquet", *COLUMNS, "--threshold", 100, "--on-delay", 2, "--out", "toy.json",
+        )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    return run, result.read(folder / "toy.json"), folder / "toy.json"
+
+
+def test_the_engine_s_alarms_are_counted(evaluated):
+    _, found, _ = evaluated
+    own = found.detectors[0].own
+    assert (own.events, own.detected, own.false, own.repeats) == (4, 3, 1, 0)
+    assert own.delays_s[0] == own.delays_s[2] == 5 + 2, "it begins after 5 s and must last for 2 s"
+    assert own.delays_s[1] == float("inf"), "bed 3"
+    days = (12 * 400 - 4 * 60) / 86_400
+    assert own.figures["false alarms a day"].value == pytest.approx(1 / days)
+    assert own.figures["recall"].value == 0.75
+    assert own.figures["recall"].low < 0.75 < own.figures["recall"].high
+    assert own.figures["delay, median"].value == 7
+    assert own.figures["delay, p90"].value == float("inf")
+    assert found.extent.events == 4
+    assert found.warm_up.median_s == 0
+
+
+def test_baselines_stand_in_the_same_table(evaluated):
+    run, found, _ = evaluated
+    names = [one.name for one in found.detectors]
+    assert names[0] == "toy/1"
+    assert {"random", "EWMA", "PCA, Q", "gradient boosting", "untrained RNN"} <= set(names)
+    assert found.skipped["NEWS2"].startswith("needs vital signs")
+    rate = found.detectors[0].own.figures["false alarms a day"].value
+    for one in found.detectors[1:]:
+        if one.equal is not None:
+            assert one.equal.figures["false alarms a day"].value <= rate * (1 + 1e-9), one.name
+    assert "random" in run.output
+    assert "gradient boosting" in run.output
+    random, boosted = (next(one for one in found.detectors if one.name == n) for n in ("random", "gradient boosting"))
+    assert random.figures["AUROC"].value == pytest.approx(0.5, abs=0.1)
+    assert boosted.figures["average precision"].value > 3 * random.figures["average precision"].value
+
+
+def test_stretches_are_chosen_by_rule(evaluated):
+    _, found, _ = evaluated
+    kinds = [stretch.kind for stretch in found.stretches]
+    assert kinds == ["detected"] * 3 + ["missed", "false"]
+    missed, false = found.stretches[3:]
+    assert missed.stream == "bed-3"
+    assert false.stream == "bed-1"
+    assert false.up[0][0] == 302
+
+
+class Page(HTMLParser):
+    """Counts what a page holds, and what it would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.fetched = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href"} and value and not value.startswith("#"):
+                self.fetched.append(value)
+
+
+def test_the_report_is_one_page_that_fetches_nothing(evaluated, tmp_path):
+    _, _, path = evaluated
+    run = command("report", path, path, "--out", tmp_path / "page.html", "--title", "Toys")
+    assert run.exit_code == 0, run.output
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.fetched == []
+    assert "url(http" not in text
+    assert page.tags.count("h1") == 1
+    assert page.tags.count("h2") == 2, "one an evaluation"
+    assert page.tags.count("svg") == 2 * (2 + 5), "a curve, delays, five stretches"
+    assert text.count('role="img"') == page.tags.count("svg")
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_pictures_are_the_same_to_the_letter(evaluated):
+    _, found, _ = evaluated
+    assert pictures.delays(found, "one") == pictures.delays(found, "one")
+
+
+def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
+    run = command("evaluate", toy_folder / "toy", "--data", tmp_path)
+    assert run.exit_code == 2
+    assert "has no recipe.yaml that says where records come from; name a table by --data" in run.output
+    run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr")
+    assert "--channels: 'hr' names no column" in run.output
+    run = command("evaluate", tmp_path)
+    assert "cannot read manifest.json" in run.output
+    (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))
+    run = command("report", tmp_path / "odd.json")
+    assert run.exit_code == 2
+    assert "setting: Field required; give a file that this version's `tocsin evaluate` wrote" in run.output

@@ -1,0 +1,148 @@
+"""`tocsin evaluate` and `tocsin report`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from tocsin.bundle import Bundle
+    from tocsin_training.evaluation.watching import Watching
+    from tocsin_training.recipe import Recipe
+
+EXIT_FAULTY = 2
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Its folder, such as models/icu-hourly/1.")],
+    *,
+    data: Annotated[
+        Path, typer.Option(help="The folder with the records that the bundle's recipe reads; or a table, to judge all.")
+    ] = Path("../shared/data"),
+    part: Annotated[str, typer.Option(help="Of the recipe's source: train, valid or test.")] = "test",
+    source: Annotated[
+        str | None, typer.Option(metavar="MODULE:FUNCTION", help="Another source of records than the recipe's.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the result goes, for `tocsin report`.")] = Path("evaluation.json"),
+    config: Annotated[
+        Path | None, typer.Option(help="Raise the alarms of a watch in this configuration, limits and all.")
+    ] = None,
+    watch: Annotated[str | None, typer.Option(help="Which watch of it; needed where several run the bundle.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Of the score, in place of the bundle's.")] = None,
+    on_delay: Annotated[
+        float | None, typer.Option(min=0, help="Seconds; as the threshold was chosen for, if left out.")
+    ] = None,
+    off_delay: Annotated[float, typer.Option(min=0, help="Seconds.")] = 0.0,
+    stream: Annotated[str | None, typer.Option(help="A table's column that names the stream.")] = None,
+    time: Annotated[str, typer.Option(help="A table's column with the time.")] = "t",
+    unit: Annotated[str, typer.Option(help="What a number in it counts: ns, us, ms, s, min or h.")] = "s",
+    label: Annotated[str | None, typer.Option(help="A table's column with 1 in events and 0 elsewhere.")] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="CHANNEL=COLUMN, by commas, where a table's columns have other names.")
+    ] = None,
+    train: Annotated[Path | None, typer.Option(help="A table of the same form to fit the baselines on.")] = None,
+    baselines: Annotated[bool, typer.Option(help="Compare with what is used today.")] = True,
+    windows: Annotated[bool, typer.Option(help="Events are windows: give the score of the NAB benchmark too.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the random baselines.")] = 0,
+) -> None:
+    """Judge a bundle by labelled records, beside baselines.
+
+    The daemon's own engine runs over the records, so the alarms that are judged are those that would ring. Writes the
+    result as JSON and prints the tables; `tocsin report` makes a page of it.
+    """
+    command = shlex.join(["tocsin", *sys.argv[1:]])
+    columns: dict[str, object] = {"stream": stream, "time": time, "unit": unit, "label": label}
+    if channels is not None:
+        columns["channels"] = _pairs(channels)
+    try:
+        from rich.console import Console  # noqa: PLC0415  (`tocsin --help` need not wait for any of these)
+
+        from tocsin.bundle import BundleError, load  # noqa: PLC0415
+        from tocsin_training.errors import TrainingError  # noqa: PLC0415
+        from tocsin_training.evaluation import evaluate as evaluation  # noqa: PLC0415
+        from tocsin_training.evaluation import records, tables  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _leave(f"an evaluation needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
+    console = Console(stderr=True)
+    asked = records.Asked(data, part, source, train, columns, Path("runs"))
+    try:
+        loaded = load(bundle)
+        recipe = records.recipe_of(loaded)
+        watching = _watching(loaded, recipe, config, watch, threshold, on_delay, off_delay)
+        with console.status("reading records") as status:
+            judged, about = records.judged(asked, loaded, recipe)
+            fitting, valid = records.fitting(asked, loaded, recipe) if baselines else (None, None)
+            job = evaluation.Job(loaded, watching, judged, about, fitting, valid, baselines, windows, command, seed)
+            result = evaluation.evaluate(job, status.update)
+    except (TrainingError, BundleError) as error:
+        _leave(str(error))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    tables.show(result, Console())
+    typer.echo(f"wrote {out}; `tocsin report {out}` makes a page of it")
+
+
+def _pairs(channels: str) -> dict[str, str]:
+    pairs = [pair.split("=", 1) for pair in channels.split(",")]
+    odd = [pair[0] for pair in pairs if len(pair) == 1]
+    if odd:
+        _leave(f"--channels: {odd[0]!r} names no column", "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat")
+    return {channel.strip(): column.strip() for channel, column in pairs}
+
+
+def _watching(
+    bundle: Bundle,
+    recipe: Recipe | None,
+    config: Path | None,
+    watch: str | None,
+    threshold: float | None,
+    on_delay: float | None,
+    off_delay: float,
+) -> Watching:
+    from tocsin_training.errors import TrainingError  # noqa: PLC0415  (see above)
+    from tocsin_training.evaluation import watching  # noqa: PLC0415
+    from tocsin_training.evaluation.alarming import Delays  # noqa: PLC0415
+
+    if config is not None:
+        if threshold is not None or on_delay is not None or off_delay:
+            raise TrainingError("--config brings its own threshold and delays; leave --threshold, --…-delay out")
+        return watching.configured(bundle, config, watch)
+    if on_delay is None:
+        on_delay = recipe.serving.on_delay_ticks * recipe.serving.period_s if recipe else 0.0
+    if threshold is None:
+        calibration = bundle.manifest.calibration
+        chosen = f"the bundle's own: {calibration.chosen_by}"
+        return watching.alone(bundle, calibration.threshold, chosen, Delays(on_delay, off_delay))
+    return watching.alone(bundle, threshold, "given by hand", Delays(on_delay, off_delay))
+
+
+def report(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT...", help="What `tocsin evaluate` wrote.")],
+    *,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
+    title: Annotated[str | None, typer.Option(help="Of the page; the bundles' names if left out.")] = None,
+) -> None:
+    """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
+    try:
+        from tocsin_training.errors import TrainingError  # noqa: PLC0415  (matplotlib takes a second to import)
+        from tocsin_training.evaluation import page, result  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        _leave(f"a report needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
+    try:
+        read = [result.read(path) for path in results]
+    except TrainingError as error:
+        _leave(str(error))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page.made(read, title), encoding="utf-8")
+    typer.echo(f"wrote {out}")
+
+
+def _leave(error: str, remedy: str | None = None) -> NoReturn:
+    typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+    if remedy:
+        typer.secho(f"remedy: {remedy}", err=True)
+    raise typer.Exit(EXIT_FAULTY)

@@ -1,0 +1,90 @@
+"""Which records are judged, and which the baselines are fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tocsin_training import make
+from tocsin_training import recipe as recipes
+from tocsin_training.data import tables
+from tocsin_training.errors import TrainingError
+from tocsin_training.sequences import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tocsin.bundle import Bundle
+    from tocsin_training.recipe import Recipe
+    from tocsin_training.sequences import Sequences
+
+TABLES = (".parquet", ".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Where records lie.
+
+    Attributes:
+        data: A folder, for a recipe's data source; or a table.
+        part: Of the source: `train`, `valid` or `test`.
+        source: `module:function` in place of the recipe's.
+        train: A table to fit baselines on, in place of the source's part `train`.
+        columns: A table's options: stream, time, unit, label, channels; see `docs/data.md`.
+        runs: Where converted tables are kept.
+    """
+
+    data: Path
+    part: str
+    source: str | None
+    train: Path | None
+    columns: Mapping[str, object]
+    runs: Path
+
+
+def recipe_of(bundle: Bundle) -> Recipe | None:
+    """The recipe that lies beside a bundle's graph, if one does."""
+    path = bundle.folder / "recipe.yaml"
+    return recipes.read(path) if path.exists() else None
+
+
+def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
+    """The records to judge by, and what to call them."""
+    if asked.data.suffix in TABLES:
+        return _table(asked.data, asked, bundle), f"the table {asked.data.name}"
+    if recipe is None:
+        raise TrainingError(
+            f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
+        )
+    if asked.source:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
+    return make.read(recipe, asked.part, asked.data, asked.runs), f"{recipe.data.source}, part {asked.part}"
+
+
+def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences | None, Sequences | None]:
+    """The records to fit baselines on and those to choose their thresholds on, or None."""
+    if asked.train is not None:
+        return _table(asked.train, asked, bundle), None
+    if recipe is None or asked.data.suffix in TABLES:
+        return None, None
+    train, valid = (make.read(recipe, part, asked.data, asked.runs) for part in ("train", "valid"))
+    return train, valid
+
+
+def _table(path: Path, asked: Asked, bundle: Bundle) -> Sequences:
+    """All rows of a table."""
+    manifest = bundle.manifest
+    options = {"files": path.name, "split": {"by": "stream"}} | dict(asked.columns)
+    return tables.table(
+        Request(
+            part="train",  # the share of streams that no other part takes: all of them
+            folder=path.parent,
+            channels=manifest.channels,
+            period_s=manifest.period_s,
+            delta_cap_s=manifest.delta_cap_s,
+            seed=0,
+            options=options,
+            runs=asked.runs,
+        )
+    )

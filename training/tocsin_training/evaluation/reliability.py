@@ -1,0 +1,82 @@
+"""Whether a score means what it says: probabilities against what happened, budgets against what rang."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin_training.evaluation import bootstrap, events
+from tocsin_training.evaluation.detection import rung
+from tocsin_training.evaluation.result import Bin, Budget, Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tocsin_training.evaluation.alarming import Delays
+    from tocsin_training.evaluation.detection import Ground
+
+BINS = 10
+BRIER, SKILL, ERROR = "Brier score", "Brier skill", "calibration error"
+
+
+def bins(ground: Ground, probability: NDArray[np.floating]) -> list[Bin]:
+    """Rows sorted by probability (R,), in tenths, each with the share in which the label was 1."""
+    rows = _judged(ground, probability)
+    order = rows[np.argsort(probability[rows], kind="stable")]
+    made = []
+    for part in np.array_split(order, BINS):
+        if not len(part):
+            continue
+        hits = ground.per_stream(part[ground.label[part] > 0])
+        observed = bootstrap.ratio(hits, ground.per_stream(part), ground.weights)
+        predicted = float(np.mean(probability[part], dtype=np.float64))
+        made.append(Bin(predicted=predicted, observed=bootstrap.figure(observed), rows=len(part)))
+    return made
+
+
+def figures(ground: Ground, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Figure]:
+    """The Brier score, its skill over the base rate, and the mean distance of the bins from the diagonal."""
+    rows = _judged(ground, probability)
+    label = (ground.label[rows] > 0).astype(np.float64)
+    error = np.zeros(len(probability))
+    error[rows] = (probability[rows] - label) ** 2
+    squared = ground.summed(error)
+    count, hits = ground.per_stream(rows), ground.per_stream(rows[label > 0])
+    brier = bootstrap.ratio(squared, count, ground.weights)
+    share = bootstrap.ratio(hits, count, ground.weights)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        skill = 1.0 - brier / (share * (1.0 - share))
+    total = sum(one.rows for one in made)
+    distance = sum(one.rows * abs(one.predicted - one.observed.value) for one in made) / max(total, 1)
+    return {
+        BRIER: bootstrap.figure(brier),
+        SKILL: bootstrap.figure(skill),
+        ERROR: Figure(value=distance, low=np.nan, high=np.nan),
+    }
+
+
+def budgets(
+    ground: Ground, score: NDArray[np.floating], delays: Delays, thresholds: Mapping[float, float]
+) -> list[Budget]:
+    """For each budget (false alarms a stream-day → threshold), what rang in normal rows."""
+    made = []
+    for per_day, threshold in thresholds.items():
+        risen, is_up = rung(ground, score, threshold, delays)
+        false = events.match(risen, is_up, ground.events, ground.label).false
+        realised = bootstrap.ratio(ground.per_stream(false), ground.days, ground.weights)
+        made.append(
+            Budget(
+                per_day=per_day,
+                threshold=threshold,
+                realised=bootstrap.figure(realised),
+                expected=per_day * float(ground.days.sum()),
+            )
+        )
+    return made
+
+
+def _judged(ground: Ground, probability: NDArray[np.floating]) -> NDArray[np.int64]:
+    return np.flatnonzero(~np.isnan(ground.label) & ~np.isnan(probability))
