@@ -64,7 +64,7 @@ def offline(stays):
     bundle = load(shipped_folder() / WATCH["model"])
     watch = WatchEntry.model_validate(WATCH)
     frames = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
-    engine = Engine(Watch(bundle.model, alarms(watch, bundle.model), frames, max_streams=10_000))
+    engine = Engine(Watch(bundle.model, alarms(watch, bundle), frames, max_streams=10_000))
     static = [c.name for c in bundle.model.channels if c.kind is ChannelKind.STATIC]
     measured = [c.name for c in bundle.model.channels if c.kind is ChannelKind.READING]
     rows, known = [], set()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.topics import TopicTemplate
 from tocsin.config.schema import CONDITIONS
+from tocsin.config.thresholds import threshold
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
 from tocsin.engine.events import Category
@@ -126,7 +127,7 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             lateness_ns=_ns(entry.lateness_s),
             linger_ns=model.period_ns if entry.linger_s is None else _ns(entry.linger_s),
         )
-        engine = Engine(Watch(model, alarms(entry, model), clock, entry.max_streams))
+        engine = Engine(Watch(model, alarms(entry, bundles[name]), clock, entry.max_streams))
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")
     return made
 
@@ -140,19 +141,19 @@ def desks(config: Config, made: dict[str, Station]) -> list[Desk]:
     ]
 
 
-def alarms(entry: WatchEntry, model: Model) -> list[Alarm]:
+def alarms(entry: WatchEntry, bundle: Bundle) -> list[Alarm]:
     """Make a watch's alarms."""
     made = []
     for name, alarm in entry.alarms.items():
-        condition = _condition(alarm, model)
+        condition = _condition(alarm, bundle)
         technical = isinstance(condition, Absent | Silent)
         category = alarm.category or (Category.TECHNICAL if technical else Category.PHYSIOLOGICAL)
         made.append(Alarm(name, condition, alarm.priority, category, _ns(alarm.on_delay_s), _ns(alarm.off_delay_s)))
     return made
 
 
-def _condition(alarm: AlarmEntry, model: Model) -> Condition:
-    channel = {c.name: index for index, c in enumerate(model.channels)}
+def _condition(alarm: AlarmEntry, bundle: Bundle) -> Condition:
+    channel = {c.name: index for index, c in enumerate(bundle.model.channels)}
     if alarm.above is not None:
         return Above(channel[alarm.above.channel], alarm.above.limit, alarm.above.deadband)
     if alarm.below is not None:
@@ -161,10 +162,9 @@ def _condition(alarm: AlarmEntry, model: Model) -> Condition:
         return Absent(channel[alarm.absent.channel], _ns(alarm.absent.for_s))
     if alarm.silent is not None:
         return Silent(_ns(alarm.silent.for_s))
-    score = alarm.anomaly or alarm.probability
-    if score is None:  # the schema lets none through
+    if alarm.anomaly is None and alarm.probability is None:  # the schema lets none through
         raise ValueError(f"no condition (legal: exactly one of {', '.join(CONDITIONS)})")
-    return ScoreAbove(model.threshold if score.threshold is None else score.threshold)
+    return ScoreAbove(threshold(alarm, bundle))
 
 
 def _source(entry: SourceEntry, station: Station, watch: WatchEntry) -> SourceSettings:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tocsin.bundle.calibration import Curve
 from tocsin.bundle.signature import Signature
 from tocsin.engine.model import ChannelKind, Task
 
@@ -59,6 +60,7 @@ class Calibration(_Frozen):
     )
     threshold: float = Field(description="The operating point: chosen on validation data, never on test data.")
     chosen_by: str = Field(description="How the threshold was chosen, on what data.")
+    curve: Curve | None = Field(default=None, description="What other thresholds cost in false alarms.")
 
 
 class Source(_Frozen):

@@ -10,8 +10,11 @@ import typer
 
 from tocsin.config import Config
 from tocsin.config import check as check_configuration
+from tocsin.config.thresholds import of_budget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tocsin.config import Checked
 
 EXIT_FAULTY = 2
@@ -45,7 +48,28 @@ def check(
         manifest = bundle.manifest
         channels = ", ".join(channel.name for channel in manifest.channels)
         typer.echo(f"watch {name}: {manifest.name}/{manifest.version} ({manifest.task}, {manifest.cell}): {channels}")
+        for line in _budgets(name, checked):
+            typer.echo(line)
     typer.echo(f"{file}: no faults")
+
+
+def _budgets(watch: str, checked: Checked) -> Iterator[str]:
+    """Say what each budget comes to, and on what data that stands."""
+    if checked.config is None:  # a sound one is there
+        return
+    bundle = checked.bundles[watch]
+    for name, alarm in checked.config.watches[watch].alarms.items():
+        chosen, curve = of_budget(alarm, bundle), bundle.manifest.calibration.curve
+        score = alarm.anomaly or alarm.probability
+        if chosen is None or curve is None or score is None:
+            continue
+        rates = chosen.rates
+        beyond = "; rarer than anything counted: a tail says so" if chosen.extrapolated else ""
+        yield (
+            f"watch {watch}: alarm {name}: a budget of {score.budget:g} a stream-day is a threshold of "
+            f"{chosen.threshold:.6g} ({curve.stream_days:.4g} stream-days of {curve.data}, delays of "
+            f"{rates.on_delay_ticks} and {rates.off_delay_ticks} ticks{beyond})"
+        )
 
 
 def sound(file: Path) -> Checked:

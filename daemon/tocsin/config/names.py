@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import ValidationError
 
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
+from tocsin.bundle.calibration import BudgetError
 from tocsin.codec.topics import StreamPattern, TopicTemplate
 from tocsin.config.schema import CONDITIONS, Broker, Config, Publish, Section, SourceEntry, WatchEntry
+from tocsin.config.thresholds import of_budget
 from tocsin.engine.model import ChannelKind, Task
 
 if TYPE_CHECKING:
@@ -119,6 +121,10 @@ class Names:
         threshold = alarm.probability.threshold if alarm.probability is not None else None
         if threshold is not None and not 0 < threshold < 1:
             self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
+        try:
+            of_budget(alarm, bundle)
+        except BudgetError as error:
+            self._fault((*path, "budget"), str(error))
         limit = alarm.above or alarm.below
         for entry in (limit, alarm.absent):
             if entry is not None:

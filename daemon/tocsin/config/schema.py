@@ -93,7 +93,21 @@ class SourceEntry(Section):
 class Score(Section):
     """The model's score against a threshold."""
 
-    threshold: float | None = Field(default=None, description="The bundle's own operating point if left out.")
+    threshold: float | None = Field(
+        default=None, description="The bundle's own operating point if both this and budget are left out."
+    )
+    budget: float | None = Field(
+        default=None,
+        gt=0,
+        description="False alarms per stream and day on normal data; the bundle's curve says which threshold that is, "
+        "for the alarm's delays.",
+    )
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if self.threshold is not None and self.budget is not None:
+            raise ValueError("threshold and budget exclude each other: keep one")
+        return self
 
 
 class Limit(Section):

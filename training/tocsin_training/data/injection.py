@@ -152,7 +152,8 @@ def _changed(
         case Kind.CORRELATION_BREAK:
             known = ~np.isnan(now)
             mean = np.where(known, now, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-            return 2.0 * mean - now
+            mirrored: NDArray[np.float64] = 2.0 * mean - now
+            return mirrored
         case Kind.LAG:
             late = np.maximum(np.arange(start, start + length) - round(anomaly.size), 0)
             return _carried(values)[late]

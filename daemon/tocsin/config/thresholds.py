@@ -1,0 +1,46 @@
+"""From what an alarm says of its score to the threshold that it rings at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tocsin.bundle.calibration import BudgetError
+
+if TYPE_CHECKING:
+    from tocsin.bundle import Bundle
+    from tocsin.bundle.calibration import Chosen
+    from tocsin.config.schema import AlarmEntry
+
+
+def threshold(alarm: AlarmEntry, bundle: Bundle) -> float:
+    """At what score an alarm of kind `anomaly` or `probability` rings.
+
+    Raises:
+        BudgetError: The bundle's curve has no threshold for its budget.
+    """
+    score = alarm.anomaly or alarm.probability
+    if score is not None and score.threshold is not None:
+        return score.threshold
+    chosen = of_budget(alarm, bundle)
+    return bundle.manifest.calibration.threshold if chosen is None else chosen.threshold
+
+
+def of_budget(alarm: AlarmEntry, bundle: Bundle) -> Chosen | None:
+    """What an alarm's budget comes to; None if it has none.
+
+    Raises:
+        BudgetError: The bundle's curve can't say.
+    """
+    score = alarm.anomaly or alarm.probability
+    if score is None or score.budget is None:
+        return None
+    manifest = bundle.manifest
+    curve = manifest.calibration.curve
+    if curve is None:
+        raise BudgetError(f"{manifest.name}/{manifest.version} has no curve of false alarms: set threshold instead")
+    chosen = curve.threshold_at(
+        score.budget, alarm.on_delay_s / manifest.period_s, alarm.off_delay_s / manifest.period_s
+    )
+    if manifest.calibration.scale == "probability" and chosen.threshold >= 1:
+        raise BudgetError(f"{score.budget:g} a stream-day is so rare that no probability reaches it: raise the budget")
+    return chosen
