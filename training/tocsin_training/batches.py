@@ -34,6 +34,7 @@ class Batch(NamedTuple):
         real: (B, T) 1 where there is a frame, 0 where there is padding.
         label: (B, T), zeros where the data have none.
         gain: (B, T), likewise.
+        teacher: (B, T), likewise.
     """
 
     x: Tensor
@@ -42,6 +43,7 @@ class Batch(NamedTuple):
     real: Tensor
     label: Tensor
     gain: Tensor
+    teacher: Tensor
 
     def windows(self, length: int) -> Iterator[Batch]:
         """Cut along T; one that would hold a single tick is left out: nothing follows in it."""
@@ -72,7 +74,16 @@ def padded(data: Sequences, chosen: NDArray[np.int64], device: torch.device) -> 
         real=torch.from_numpy(real.astype(np.float32)).to(device),
         label=filled(data.label),
         gain=filled(data.gain),
+        teacher=filled(data.teacher),
     )
+
+
+def attending(data: Sequences, turns: int, seed: int) -> list[NDArray[np.int64]]:
+    """Which streams an epoch sees, for each of the turns: all with an event, and a share of the others."""
+    if turns == 1:
+        return [np.arange(len(data))]
+    quiet = np.random.default_rng(seed).permutation(np.flatnonzero(~data.eventful))
+    return [np.concatenate([np.flatnonzero(data.eventful), quiet[turn::turns]]) for turn in range(turns)]
 
 
 def shuffled(lengths: NDArray[np.int64], batch: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:

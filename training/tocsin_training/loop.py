@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from tocsin_training.batches import in_order, padded, shuffled
+from tocsin_training.batches import attending, in_order, padded, shuffled
 from tocsin_training.errors import TrainingError
 from tocsin_training.losses import loss_of
 from tocsin_training.network import Network
@@ -59,7 +59,8 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
     network.memory.fit((normalised or data).x, (normalised or data).mask)
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
-    updates = knobs.epochs * math.ceil(len(data) / knobs.batch)
+    present = attending(data, knobs.turns, seed)
+    updates = knobs.epochs * math.ceil(len(present[0]) / knobs.batch)  # the first turn is the fullest
 
     epoch, update, waited, best_loss = 0, 0, 0, math.inf
     best = _copy(network)
@@ -76,7 +77,9 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
     while epoch < knobs.epochs and waited < knobs.patience:
         network.train()
         losses = []
-        for chosen in shuffled(data.lengths, knobs.batch, rng):
+        here = present[epoch % knobs.turns]
+        for picked in shuffled(data.lengths[here], knobs.batch, rng):
+            chosen = here[picked]
             batch = padded(data, chosen, device)  # x is (B, T, C)
             batch = batch._replace(**_forgetful(network, batch.x, batch.mask, knobs.forget_static))
             for group in optimiser.param_groups:

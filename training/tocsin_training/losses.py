@@ -27,7 +27,7 @@ def forecast_loss(network: Network, said: Outputs, batch: Batch) -> Tensor:
 
 
 def alarm_loss(said: Outputs, batch: Batch, recipe: Recipe) -> Tensor:
-    """Cross-entropy weighted by what each row gains, and plain cross-entropy with the label.
+    """Cross-entropy weighted by what each row gains, and plain cross-entropy with the label and with a teacher.
 
     A row in which ringing gains g > 0 wants a 1 and weighs g; one in which it costs g wants a 0 and weighs as much.
     At its minimum the logit is positive just where ringing is worth it, so the loss stands for the utility itself.
@@ -40,7 +40,8 @@ def alarm_loss(said: Outputs, batch: Batch, recipe: Recipe) -> Tensor:
     by_label = binary_cross_entropy_with_logits(
         said.logit, batch.label, batch.real, pos_weight=positive, reduction="sum"
     )
-    return (weights.gain * by_gain + weights.label * by_label) / rows
+    by_teacher = binary_cross_entropy_with_logits(said.logit, batch.teacher, batch.real, reduction="sum")
+    return (weights.gain * by_gain + weights.label * by_label + weights.teacher * by_teacher) / rows
 
 
 def loss_of(network: Network, said: Outputs, batch: Batch, recipe: Recipe) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import torch
 from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
 from tocsin.engine.model import StepFunction, Task
-from tocsin_training import calibrate, export, loop, parity, rollout
+from tocsin_training import calibrate, distil, export, loop, parity, rollout
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.data.sources import find
@@ -152,11 +152,14 @@ def _members(
         network = fit(0, data, valid)
         return [network], logits(network, valid), valid
     fold = folds(data, recipe.training.folds, seed)
+    if recipe.data.teacher:
+        taught = distil.crossed(distil.teacher_of(recipe, data), data, fold, seed)  # (K, R)
     members: list[Network] = []
     crossed = np.zeros(len(data.x), dtype=np.float32)
     for member in range(recipe.training.folds):
         held_out = np.flatnonzero(fold == member)
-        network = fit(member, data.pick(np.flatnonzero(fold != member)), data.pick(held_out))
+        learned = replace(data, teacher=taught[member]) if recipe.data.teacher else data
+        network = fit(member, learned.pick(np.flatnonzero(fold != member)), learned.pick(held_out))
         crossed[data.rows(held_out)] = logits(network, data.pick(held_out))
         members.append(network)
     together = np.mean([logits(network, valid) for network in members], axis=0)
@@ -165,12 +168,9 @@ def _members(
 
 def folds(data: Sequences, count: int, seed: int) -> NDArray[np.int64]:
     """(B,) which fold each stream belongs to; streams with and without an event are dealt out apart."""
-    if data.label is None:
-        raise TrainingError("folds need labels")
-    event = np.maximum.reduceat(data.label, data.start[:-1]) > 0
     rng = np.random.default_rng(seed)
     fold = np.empty(len(data), dtype=np.int64)
-    for kind in (event, ~event):
+    for kind in (data.eventful, ~data.eventful):
         chosen = rng.permutation(np.flatnonzero(kind))
         fold[chosen] = np.arange(len(chosen)) % count
     return fold

@@ -28,6 +28,11 @@ class DataRecipe(_Part):
         description="`module:function`; the function takes a `Request` and gives `Sequences`.",
     )
     options: dict[str, JsonValue] = Field(default={}, description="For the source alone.")
+    teacher: str | None = Field(
+        default=None,
+        pattern=r"^[\w.]+:\w+$",
+        description="alarm: `module:function`, which judges the training rows for loss.teacher; see `distil.py`.",
+    )
 
 
 class NetworkRecipe(_Part):
@@ -63,6 +68,9 @@ class LossRecipe(_Part):
     gain: float = Field(default=1.0, ge=0, description="Weight of the cross-entropy weighted by each row's gain.")
     label: float = Field(default=0.0, ge=0, description="Weight of the plain cross-entropy with the label.")
     positive: float = Field(default=1.0, gt=0, description="What a positive row weighs in the latter.")
+    teacher: float = Field(
+        default=0.0, ge=0, description="Weight of the plain cross-entropy with what data.teacher says."
+    )
     smoothing: float = Field(
         default=0.0,
         ge=0,
@@ -84,6 +92,12 @@ class TrainingRecipe(_Part):
     learning_rate: float = Field(default=2e-3, gt=0, description="At its peak: a warm-up precedes, a cosine follows.")
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
+    turns: int = Field(
+        default=1,
+        ge=1,
+        le=20,
+        description="alarm with a teacher: of the streams without an event an epoch sees one in so many, in turn.",
+    )
     forget_static: float = Field(default=0.0, ge=0, lt=1, description="How often a stream's static channel is hidden.")
     folds: int = Field(
         default=1, ge=1, le=20, description="alarm: members, each validated on its own fold of train and valid; 1: one."
@@ -147,6 +161,19 @@ class Recipe(_Part):
             raise ValueError(msg)
         if self.task is Task.ALARM and self.serving.horizon_s is None:
             msg = "task alarm needs serving.horizon_s: how far ahead the event may lie, in seconds"
+            raise ValueError(msg)
+        if (self.data.teacher is not None) != (self.loss.teacher > 0):
+            given = f"data.teacher {self.data.teacher} and loss.teacher {self.loss.teacher:g}"
+            msg = f"{given} go together; give both or none"
+            raise ValueError(msg)
+        if self.training.turns > 1 and (not self.data.teacher or self.loss.gain or self.loss.label):
+            msg = (
+                f"training.turns {self.training.turns} would teach labels as if the event were common; "
+                "say 1, or learn from data.teacher alone, with loss.gain and loss.label 0"
+            )
+            raise ValueError(msg)
+        if self.data.teacher and self.training.folds == 1:
+            msg = "data.teacher needs training.folds of 3 or more: a teacher judges folds that it was not fitted on"
             raise ValueError(msg)
         if self.task is Task.FORECAST and self.training.folds > 1:
             msg = f"training.folds {self.training.folds} fits task alarm only; say 1"

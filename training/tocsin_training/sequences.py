@@ -87,6 +87,7 @@ class Sequences:
         delta: (R, C) float32, seconds since the channel was last observed strictly before this frame.
         label: (R,) float32 or None, see `Record`.
         gain: (R,) float32 or None, see `Record`.
+        teacher: (R,) float32 or None, the probability that a teacher gives the event: set in training, not by sources.
     """
 
     channels: tuple[ChannelEntry, ...]
@@ -98,6 +99,7 @@ class Sequences:
     delta: NDArray[np.float32]
     label: NDArray[np.float32] | None
     gain: NDArray[np.float32] | None
+    teacher: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """B, the number of streams."""
@@ -107,6 +109,13 @@ class Sequences:
     def lengths(self) -> NDArray[np.int64]:
         """(B,) frames of each stream."""
         return np.diff(self.start)
+
+    @property
+    def eventful(self) -> NDArray[np.bool_]:
+        """(B,) whether the labelled event comes in the stream."""
+        if self.label is None:
+            raise TrainingError("folds, turns and teachers need labels; give a label in every Record")
+        return np.maximum.reduceat(self.label, self.start[:-1]) > 0
 
     @classmethod
     def of(
@@ -144,6 +153,7 @@ class Sequences:
             delta=self.delta[rows],
             label=None if self.label is None else self.label[rows],
             gain=None if self.gain is None else self.gain[rows],
+            teacher=None if self.teacher is None else self.teacher[rows],
         )
 
     def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -166,6 +176,7 @@ class Sequences:
             delta=np.concatenate([self.delta, other.delta]),
             label=both(self.label, other.label),
             gain=both(self.gain, other.gain),
+            teacher=both(self.teacher, other.teacher),
         )
 
 

@@ -1,0 +1,66 @@
+"""Learning from a teacher: what it says of the training streams, judged by parts of it that have not met them.
+
+A label is 0 or 1 and comes with a few hundred events; a teacher's probability says of every frame how near it is, and
+a network learns more from that (Hinton et al. 2015, arXiv:1503.02531). A teacher that has met a stream repeats its
+label, though. So member k of a recipe with folds learns fold j from a teacher fitted on all folds but j and k: j,
+because the teacher must not know what it is asked, and k, because the member is stopped and calibrated there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin_training.recipe import Recipe
+    from tocsin_training.sequences import Sequences
+
+
+class Teacher(Protocol):
+    """What `data.teacher` names: made once of the training data, then fitted on parts of them."""
+
+    def __init__(self, data: Sequences) -> None:
+        """Prepare what every fit needs."""
+
+    def judge(self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int) -> list[NDArray[np.float32]]:
+        """Fit on the streams with these numbers; gives the probability in every row of each of the lists asked."""
+
+
+def teacher_of(recipe: Recipe, data: Sequences) -> Teacher:
+    """The recipe's teacher over these training data."""
+    module, name = str(recipe.data.teacher).split(":")
+    try:
+        teacher: Teacher = getattr(importlib.import_module(module), name)(data)
+    except (ImportError, AttributeError) as error:
+        raise TrainingError(
+            f"recipe {recipe.name}: data.teacher {recipe.data.teacher!r} cannot be found ({error}); "
+            "give module:class of an installed package"
+        ) from error
+    return teacher
+
+
+def crossed(teacher: Teacher, data: Sequences, fold: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+    """(K, R) the probabilities that members 0 to K - 1 learn from; `fold` (B,) is each stream's.
+
+    Row k holds on fold j what the teacher without j and k says; on fold k, which member k is stopped on, the mean of
+    what all teachers without k say that have not met it either.
+    """
+    count = int(fold.max()) + 1
+    streams = [np.flatnonzero(fold == k) for k in range(count)]
+    said = np.zeros((count, len(data.x)), dtype=np.float32)
+    for j, k in itertools.combinations(range(count), 2):
+        fitted = np.flatnonzero((fold != j) & (fold != k))
+        for asked, other, chances in zip(
+            (j, k), (k, j), teacher.judge(fitted, [streams[j], streams[k]], seed * 1000 + j * count + k), strict=True
+        ):
+            rows = data.rows(streams[asked])
+            said[other, rows] = chances
+            said[asked, rows] += chances / (count - 1)
+    return said
