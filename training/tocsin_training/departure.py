@@ -25,6 +25,7 @@ from tocsin_training import surprise
 from tocsin_training.batches import padded
 from tocsin_training.calibrate import few_alarms, lasting
 from tocsin_training.surprise import Surprise
+from tocsin_training.whitened import Whitened
 
 if TYPE_CHECKING:
     from tocsin_training.network import Network
@@ -180,4 +181,6 @@ def _rms(values: Tensor, observed: Tensor) -> Tensor:
 
 def make(recipe: ScoreRecipe, channels: int) -> Surprise:
     """The score module that a recipe asks for."""
+    if recipe.kind == "whitened":
+        return Whitened(channels, recipe.clip, recipe.ticks, recipe.first_ticks)
     return Departure(channels, recipe.clip) if recipe.kind == "departure" else surprise.make(recipe, channels)

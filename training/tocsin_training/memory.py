@@ -123,11 +123,12 @@ class Memory(nn.Module):
     deviation: Tensor
     logarithmic: Tensor
 
-    def __init__(self, logarithmic: Sequence[bool], period_s: float, traces: Sequence[str]) -> None:
-        """Make one for C = len(logarithmic) channels; `fit` gives it its normalisation."""
+    def __init__(self, logarithmic: Sequence[bool], period_s: float, traces: Sequence[str], stir: float = 0.0) -> None:
+        """Make one for C = len(logarithmic) channels; `fit` gives it its normalisation, with `stir` added."""
         super().__init__()
         self.channels = len(logarithmic)
         self.period_s = period_s
+        self.stir = stir
         self.traces = [TRACES[name] for name in traces]
         self.slots = [2, *(slots for _, slots, _ in self.traces)]
         self.state_size = sum(self.slots) * self.channels
@@ -144,7 +145,8 @@ class Memory(nn.Module):
         mean = values.sum(0) / count
         variance = (((values - mean) ** 2) * observed).sum(0) / count
         self.mean.copy_(mean)
-        self.deviation.copy_(torch.where(variance > STILL, variance.sqrt(), torch.ones_like(variance)))
+        moves = (variance > STILL) | (self.stir > 0)
+        self.deviation.copy_(torch.where(moves, variance.sqrt() + self.stir, torch.ones_like(variance)))
 
     def normalise(self, x: Tensor, mask: Tensor) -> Tensor:
         """(…, C) in the channels' units to standard deviations; 0, the mean, where missing."""

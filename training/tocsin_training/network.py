@@ -56,8 +56,12 @@ class Network(nn.Module):
         )
         self.register_buffer("clock", torch.tensor([channel.kind is ChannelKind.CLOCK for channel in channels]).float())
         self.memory = Memory(
-            [channel.name in network.logarithmic for channel in channels], recipe.serving.period_s, network.memory
+            [channel.name in network.logarithmic for channel in channels],
+            recipe.serving.period_s,
+            network.memory,
+            network.stir,
         )
+        self.from_last = network.expects == "change"
         self.dropout = nn.Dropout(network.dropout)
         self.input_dropout = nn.Dropout(network.input_dropout)
         self.entry = nn.Linear(self.memory.features, network.inputs) if network.inputs else None
@@ -112,7 +116,7 @@ class Network(nn.Module):
         """What is expected next, and whether the event is coming."""
         joined = self.join(entered, h)
         moved, raw = self.forecast(joined).split(self.channels, dim=-1)  # (…, C) each
-        mean = (self.memory.last(features) + moved) * self.measured
+        mean = (self.memory.last(features) + moved if self.from_last else moved) * self.measured
         spread = nn.functional.softplus(raw + 0.54) + SMALLEST_SCALE  # 0.54: starts at 1 standard deviation
         scale = spread * self.measured + (1.0 - self.measured)
         if self.task is Task.FORECAST:

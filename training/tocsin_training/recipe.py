@@ -52,13 +52,22 @@ class NetworkRecipe(_Part):
         default="none", description="What fades, at learned rates, while channels are missing; see `decay.py`."
     )
     logarithmic: tuple[Name, ...] = Field(default=(), description="Channels taken as log(1 + x).")
+    stir: float = Field(
+        default=0.0, ge=0, description="Added to each channel's standard deviation: for those that hardly ever stir."
+    )
+    expects: Literal["change", "level"] = Field(
+        default="change",
+        description="change: the last value and what is added to it; level: the value itself, so that what strays "
+        "and stays stays surprising.",
+    )
 
 
 class ScoreRecipe(_Part):
     """forecast: how residuals become a score."""
 
-    kind: Literal["nll", "ewma", "departure"] = "nll"
-    ticks: float = Field(default=30.0, ge=1, description="ewma: evidence is gathered over so many ticks.")
+    kind: Literal["nll", "ewma", "departure", "whitened"] = "nll"
+    ticks: float = Field(default=30.0, ge=1, description="ewma, whitened: evidence is gathered over so many ticks.")
+    first_ticks: float = Field(default=1.0, ge=1, description="whitened: residuals are averaged over so many first.")
     clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
 
 

@@ -1,0 +1,92 @@
+"""Whitened residuals: a broken correlation is evidence, shared by whom it is about, and the graph serves it."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs PyTorch")
+
+from tocsin_training.errors import TrainingError  # noqa: E402
+from tocsin_training.loop import train  # noqa: E402
+from tocsin_training.make import make, read  # noqa: E402
+from tocsin_training.recipe import read as read_recipe  # noqa: E402
+from tocsin_training.whitened import Whitened  # noqa: E402
+
+C = 4
+
+
+@pytest.fixture
+def weigh():
+    """Channels 0, 1 and 2 go together; channel 3 goes alone."""
+    module = Whitened(C, 8.0, 1.0)
+    together = 0.95 * torch.ones(C, C) + 0.05 * torch.eye(C)
+    together[3, :3] = together[:3, 3] = 0.0
+    module.precision.copy_(torch.linalg.inv(together))
+    return module
+
+
+def evidence(weigh, *z):
+    found, _ = weigh(torch.tensor([z]), torch.ones(1, C), torch.zeros(1, C), torch.zeros(1, weigh.state_size))
+    return found[0]
+
+
+def test_a_broken_correlation_outweighs_a_larger_common_move(weigh):
+    assert evidence(weigh, 2.0, 0.0, 0.0, 0.0).sum() > 3 * evidence(weigh, 2.0, 2.0, 2.0, 0.0).sum()
+
+
+def test_the_channel_that_strays_gets_most_of_it_not_its_neighbours(weigh):
+    found = evidence(weigh, 0.1, 2.0, 0.1, 0.1)
+    assert found.argmax() == 1
+    assert found[1] > 0.8 * found.sum()
+
+
+def test_one_wild_channel_counts_as_its_logarithm(weigh):
+    once, hundredfold = evidence(weigh, 0.0, 0.0, 0.0, 0.8).sum(), evidence(weigh, 0.0, 0.0, 0.0, 8.0).sum()
+    assert hundredfold < 10 * once
+    assert evidence(weigh, 0.0, 0.0, 0.0, 8e3).sum() == hundredfold  # cut
+
+
+def test_a_missing_channel_adds_nothing(weigh):
+    observed = torch.tensor([[1.0, 1.0, 1.0, 0.0]])
+    found, _ = weigh(torch.full((1, C), 5.0), observed, torch.zeros(1, C), torch.zeros(1, weigh.state_size))
+    assert found[0, 3] == 0
+
+
+def test_evidence_is_gathered():
+    weigh = Whitened(C, 8.0, 3.0)
+    state, totals = torch.zeros(1, weigh.state_size), []
+    for z in (2.0, 2.0, 0.0):
+        found, state = weigh(torch.full((1, C), z), torch.ones(1, C), torch.zeros(1, C), state)
+        totals.append(float(found.sum()))
+    assert totals[0] < totals[1] > totals[2] > 0
+
+
+def test_averaging_first_finds_what_is_small_and_lasts():
+    torch.manual_seed(0)
+    noise = torch.randn(4000, C)
+    ringing = []
+    for first in (1.0, 15.0):
+        weigh = Whitened(C, 8.0, 1.0, first)
+        rows = [weigh.average(z, torch.ones_like(z), np.array([len(z)]))[100:] for z in (noise, noise + 0.7)]
+        spread = rows[0].std(0)
+        normal, shifted = (weigh.evidence(row / spread, torch.ones_like(row)).sum(1) for row in rows)
+        ringing.append((shifted > normal.quantile(0.99)).float().mean())
+    assert ringing[1] > 5 * ringing[0]
+
+
+def test_too_few_frames_are_refused(toy, tmp_path):
+    recipe = read_recipe(toy(score="whitened", epochs=1))
+    data = read(recipe, "train", tmp_path)
+    network = train(recipe, data, data, tmp_path / "network.pt", seed=1, device=torch.device("cpu"))
+    few = data.pick(np.array([0]))
+    with pytest.raises(TrainingError, match="cannot tell how 100 channels go together"):
+        Whitened(100, 8.0, 3.0).fit(network, few, recipe.serving)
+
+
+def test_a_bundle_with_it_is_made_and_passes_its_checks(toy, tmp_path, monkeypatch):
+    """`make` compares graph and network step by step, and refuses a graph whose rows disturb each other."""
+    monkeypatch.setattr("tocsin_training.parity.STEPS", 60)
+    recipe = read_recipe(toy(score="whitened", epochs=1))
+    levels = recipe.network.model_copy(update={"expects": "level", "stir": 0.01})
+    recipe = recipe.model_copy(update={"network": levels})
+    made = make(recipe, tmp_path, runs=tmp_path, device=torch.device("cpu"))
+    assert made.manifest.figures["validation score, 99.9 %"] > made.manifest.figures["validation score, median"] > 0
