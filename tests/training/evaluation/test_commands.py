@@ -114,6 +114,36 @@ def test_pictures_are_the_same_to_the_letter(evaluated):
     assert pictures.delays(found, "one") == pictures.delays(found, "one")
 
 
+CONFIGURATION = """\
+sources:
+  - topic: beds/{{bed}}
+watches:
+  ward:
+    model: {model}
+    alarms:
+      racing: {{anomaly: {{threshold: 100}}, on_delay_s: 2}}
+      fast: {{above: {{channel: hr, limit: 120}}}}
+      gone: {{absent: {{channel: hr, for_s: 10}}}}
+"""
+
+
+def test_a_watch_of_a_configuration_rings_as_it_would_in_the_daemon(toy_folder, tmp_path, monkeypatch, evaluated):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tocsin.yaml").write_text(CONFIGURATION.format(model=toy_folder / "toy"))
+    run = command(
+        "evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", *COLUMNS,
+        "--config", "tocsin.yaml", "--no-baselines", "--out", "watch.json",
+    )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    found = result.read(tmp_path / "watch.json")
+    assert found.setting.threshold_from == "tocsin.yaml, watch ward, alarm racing"
+    score, watch = found.detectors
+    assert score.own == evaluated[1].detectors[0].own, "the same threshold and delays"
+    assert watch.name == "the whole watch"
+    assert (watch.own.detected, watch.own.false, watch.own.repeats) == (3, 2, 3), "each alarm is heard; limits first"
+    assert watch.own.delays_s[0] == 5
+
+
 def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("evaluate", toy_folder / "toy", "--data", tmp_path)
     assert run.exit_code == 2

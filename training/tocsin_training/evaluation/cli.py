@@ -33,6 +33,9 @@ def evaluate(
     ] = None,
     watch: Annotated[str | None, typer.Option(help="Which watch of it; needed where several run the bundle.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Of the score, in place of the bundle's.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="False alarms a stream-day, in place of it: the bundle's curve decides.")
+    ] = None,
     on_delay: Annotated[
         float | None, typer.Option(min=0, help="Seconds; as the threshold was chosen for, if left out.")
     ] = None,
@@ -72,7 +75,7 @@ def evaluate(
     try:
         loaded = load(bundle)
         recipe = records.recipe_of(loaded)
-        watching = _watching(loaded, recipe, config, watch, threshold, on_delay, off_delay)
+        watching = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
         with console.status("reading records") as status:
             judged, about = records.judged(asked, loaded, recipe)
             fitting, valid = records.fitting(asked, loaded, recipe) if baselines else (None, None)
@@ -100,6 +103,7 @@ def _watching(
     config: Path | None,
     watch: str | None,
     threshold: float | None,
+    budget: float | None,
     on_delay: float | None,
     off_delay: float,
 ) -> Watching:
@@ -108,16 +112,21 @@ def _watching(
     from tocsin_training.evaluation.alarming import Delays  # noqa: PLC0415
 
     if config is not None:
-        if threshold is not None or on_delay is not None or off_delay:
-            raise TrainingError("--config brings its own threshold and delays; leave --threshold, --…-delay out")
+        if any(given is not None for given in (threshold, budget, on_delay)) or off_delay:
+            raise TrainingError("--config brings its own threshold and delays; leave the options for them out")
         return watching.configured(bundle, config, watch)
+    if threshold is not None and budget is not None:
+        raise TrainingError("--threshold and --budget exclude each other; give one")
     if on_delay is None:
         on_delay = recipe.serving.on_delay_ticks * recipe.serving.period_s if recipe else 0.0
-    if threshold is None:
-        calibration = bundle.manifest.calibration
-        chosen = f"the bundle's own: {calibration.chosen_by}"
-        return watching.alone(bundle, calibration.threshold, chosen, Delays(on_delay, off_delay))
-    return watching.alone(bundle, threshold, "given by hand", Delays(on_delay, off_delay))
+    delays = Delays(on_delay, off_delay)
+    if threshold is not None:
+        return watching.alone(bundle, threshold, "given by hand", delays)
+    if budget is not None:
+        chosen = f"a budget of {budget:g} false alarms a stream-day, by the bundle's curve"
+        return watching.alone(bundle, watching.of_budget(bundle, budget, delays), chosen, delays)
+    calibration = bundle.manifest.calibration
+    return watching.alone(bundle, calibration.threshold, f"the bundle's own: {calibration.chosen_by}", delays)
 
 
 def report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from tocsin_training.evaluation import (
 )
 from tocsin_training.evaluation.detection import SECONDS_PER_DAY, Ground
 from tocsin_training.evaluation.result import Detector, Extent, Result, Setting, WarmUp
+from tocsin_training.evaluation.watching import of_budget
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
     from tocsin.bundle import Bundle
     from tocsin_training.evaluation.backtest import Played
     from tocsin_training.evaluation.baselines import Baseline
-    from tocsin_training.evaluation.result import Figure, Operation
+    from tocsin_training.evaluation.result import Budget, Figure, Operation
     from tocsin_training.evaluation.watching import Watching
     from tocsin_training.sequences import Sequences
 
 Tell = Callable[[str], None]
+BUDGETS = (0.1, 0.5, 2.0)  # false alarms a stream-day
 WHOLE_WATCH = "the whole watch"
 
 
@@ -103,6 +106,7 @@ def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
         detectors=detectors,
         skipped=skipped,
         reliability=bins,
+        budgets=_budgets(job, ground, played.score),
         stretches=stretches.choose(ground, data, played, risen, is_up),
     )
 
@@ -126,6 +130,17 @@ def _measured(
     if job.windows:
         made |= worth.nab_scores(ground, score, own.threshold if own else None)
     return made
+
+
+def _budgets(job: Job, ground: Ground, score: NDArray[np.floating]) -> list[Budget]:
+    """What came of the budgets that the bundle's curve has a threshold for."""
+    if job.bundle.manifest.calibration.curve is None:
+        return []
+    thresholds = {}
+    for per_day in BUDGETS:
+        with contextlib.suppress(TrainingError):  # too rare or too frequent for its curve
+            thresholds[per_day] = of_budget(job.bundle, per_day, job.watching.delays)
+    return reliability.budgets(ground, score, job.watching.delays, thresholds)
 
 
 def _whole(ground: Ground, watching: Watching, played: Played) -> Detector:

@@ -25,7 +25,6 @@ OURS = "#d1495b"
 THEIRS = ("#4c86c6", "#d98e29", "#4a9d5b", "#9a6fb8", "#8c8f94", "#2a9d9d", "#b5713c", "#c25b9c", "#7f9a2f")
 DASHES = ((), (4, 2), (1, 1.5), (6, 2, 1, 2), (3, 1), (2, 2), (5, 1, 1, 1), (8, 2), (1, 3))
 EVENT = "#e8b93c"
-FEWEST_PER_DAY = 1e-3
 _MINUTES_FROM, _HOURS_FROM = 600.0, 4 * 3600.0
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -52,14 +51,16 @@ def false_alarms_against_detection(result: Result, name: str) -> str:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
+        least = 0.5 / max(result.extent.normal_days, 1e-9)  # stands for none at all, which has no logarithm
         for number, detector in enumerate(result.detectors):
             if detector.curve is None:
                 continue
-            false = np.maximum(detector.curve.false_per_day, FEWEST_PER_DAY)
+            # Below the threshold with the most false alarms there are fewer again: they never end.
+            shown = int(np.argmax(detector.curve.false_per_day)) + 1
             colour, dashes = _look(number)
             axes.plot(
-                false,
-                detector.curve.recall,
+                np.maximum(detector.curve.false_per_day[:shown], least),
+                detector.curve.recall[:shown],
                 color=colour,
                 dashes=dashes,
                 linewidth=2.2 if number == 0 else 1.3,
@@ -70,9 +71,9 @@ def false_alarms_against_detection(result: Result, name: str) -> str:
             if own is not None:
                 at = own.figures["false alarms a day"], own.figures["recall"]
                 axes.errorbar(
-                    max(at[0].value, FEWEST_PER_DAY),
+                    max(at[0].value, least),
                     at[1].value,
-                    xerr=_bars(at[0].value, at[0].low, at[0].high),
+                    xerr=_bars(max(at[0].value, least), max(at[0].low, least), at[0].high),
                     yerr=_bars(at[1].value, at[1].low, at[1].high),
                     marker="o",
                     markersize=8 if number == 0 else 5,
@@ -126,6 +127,8 @@ def delays(result: Result, name: str) -> str:
         if sign < 0:
             right.invert_xaxis()
         right.set_ylim(0, 1)
+        if sign > 0:
+            right.set_xlim(left=0)
         right.yaxis.set_major_formatter(PercentFormatter(1.0))
         right.set_xlabel(f"{word}, {unit}")
         right.set_title("events detected by then, at equal false alarms", fontsize=9)

@@ -55,7 +55,8 @@ def choose(
     }
     made = []
     for kind, candidates in ordered.items():
-        places = {0: 0, len(candidates) // 2: 1, len(candidates) - 1: 2} if len(candidates) else {}
+        last = len(candidates) - 1
+        places = {last: 2, last // 2: 1, 0: 0} if last >= 2 else {last: 2, 0: 0} if last >= 0 else {}  # noqa: PLR2004
         made += [
             _stretch(kind, RULES[kind][rule], candidates[place], ground, data, played, is_up)
             for place, rule in sorted(places.items())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.app import build
+from tocsin.bundle.calibration import BudgetError
 from tocsin.config import check
 from tocsin.engine import Alarm, FrameClock
 from tocsin.engine.conditions import ScoreAbove
@@ -52,6 +53,20 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watc
     return Watching((alarm,), NAME, (NAME,), threshold, chosen, delays, FrameClock(0, bundle.model.period_ns))
 
 
+def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
+    """The threshold at which the bundle's own curve has so many false alarms a stream-day."""
+    manifest = bundle.manifest
+    curve = manifest.calibration.curve
+    if curve is None:
+        raise TrainingError(
+            f"{manifest.name}/{manifest.version} has no curve of false alarms; give --threshold instead"
+        )
+    try:
+        return curve.threshold_at(per_day, delays.on_s / manifest.period_s, delays.off_s / manifest.period_s).threshold
+    except BudgetError as error:
+        raise TrainingError(str(error)) from error
+
+
 def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
     """The alarms of a watch in a configuration, and its clock.
 
@@ -73,7 +88,7 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
             f"{bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
         )
     entry = watches[watch]
-    alarms = tuple(build.alarms(entry, bundle.model))
+    alarms = tuple(build.alarms(entry, bundle))
     scored = [(alarm, alarm.condition) for alarm in alarms if isinstance(alarm.condition, ScoreAbove)]
     if len(scored) != 1:
         raise TrainingError(
