@@ -128,7 +128,7 @@ def test_the_ward_needs_no_torch():
 
 def test_the_commands_of_training_start_without_torch():
     """At the top of their modules: what a function imports when it runs is its own affair."""
-    for file in (TRAINING / "cli.py", TRAINING / "__init__.py"):
+    for file in (*TRAINING.rglob("cli.py"), TRAINING / "__init__.py"):
         names = {
             name
             for node in ast.parse(file.read_text(encoding="utf-8")).body

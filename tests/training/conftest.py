@@ -34,6 +34,7 @@ score:
   kind: {score}
 training:
   bptt: {bptt}
+  precision: {precision}
   batch: 8
   epochs: {epochs}
   folds: {folds}
@@ -64,6 +65,7 @@ def toy(tmp_path, monkeypatch):
             "decay": "none",
             "score": "nll",
             "bptt": "full",
+            "precision": "auto",
             "epochs": 2,
             "folds": 1,
         } | changes

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import struct
+import sys
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from tocsin_training import loop
+from tocsin_training import log, loop, precision
 from tocsin_training import recipe as recipes
-from tocsin_training.batches import in_order, padded, shuffled
+from tocsin_training.batches import in_order, padded, shuffled, windows
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import read
 from tocsin_training.network import Network
@@ -22,14 +25,18 @@ class CutOff(Exception):  # noqa: N818  (it is no error)
     pass
 
 
-@pytest.mark.parametrize("changes", [{"bptt": 8}, {"task": "alarm", "cell": "lstm"}], ids=["truncated", "full"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"bptt": 8}, {"task": "alarm", "cell": "lstm"}, {"bptt": 8, "precision": "mixed"}],
+    ids=["truncated", "full", "mixed"],
+)
 def test_a_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, changes):
     recipe = recipes.read(toy(epochs=4, **changes))
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
     whole = loop.train(recipe, data, valid, tmp_path / "whole.pt", seed=1, device=CPU)
 
-    def cut_off(epoch, *_losses):
-        if epoch == 2:
+    def cut_off(epoch):
+        if epoch.number == 2:
             raise CutOff
 
     with pytest.raises(CutOff):
@@ -63,19 +70,83 @@ def test_padding_reaches_no_frame(toy, tmp_path):
     assert beside.real[0, ticks:].sum() == 0
 
 
-def test_windows_carry_the_state(toy, tmp_path):
+def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path):
     recipe = recipes.read(toy())
     data = read(recipe, "train", tmp_path)
     network = Network(recipe).eval()
-    batch = padded(data, np.arange(4), CPU)
+    chosen = np.arange(6)
+    batch = padded(data, chosen, CPU)
     with torch.no_grad():
         whole, _ = network(batch.x, batch.mask, batch.delta)
-        state, means = None, []
-        for window in batch.windows(7):
+        state, going, ticks = None, chosen, 0
+        for t, (window, still) in enumerate(windows(data, chosen, 7, CPU)):
+            going = going[still]
+            state = None if state is None else tuple(part[still] for part in state)
             said, state = network(window.x, window.mask, window.delta, state)
-            means.append(said.mean)
-    pieces = torch.cat(means, dim=1)
-    torch.testing.assert_close(pieces, whole.mean[:, : pieces.shape[1]], rtol=1e-4, atol=1e-5)
+            assert (window.real.sum(1) > 0).all(), "no row is padding alone"
+            here = whole.mean[going, 7 * t : 7 * t + 7]
+            torch.testing.assert_close(said.mean, here, rtol=1e-4, atol=1e-5)
+            ticks += int(window.real.sum())
+    assert len(going) < len(chosen)
+    assert data.lengths[chosen].sum() - ticks <= 1  # a last window of a single tick is left out
+
+
+def test_mixed_precision_learns_much_the_same(toy, tmp_path):
+    losses = {}
+    for wanted in ("full", "mixed"):
+        recipe = recipes.read(toy(epochs=4, bptt=8, precision=wanted))
+        data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
+        told = []
+        network = loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU, tell=told.append)
+        assert {weights.dtype for weights in network.parameters()} == {torch.float32}
+        losses[wanted] = [epoch.train for epoch in told]
+    assert losses["mixed"] != losses["full"]
+    assert losses["mixed"] == pytest.approx(losses["full"], abs=0.05)
+    assert losses["mixed"][-1] < losses["mixed"][0]
+
+
+def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
+    pytest.importorskip("tensorboardX")
+    recipe = recipes.read(toy(epochs=3))
+    data = read(recipe, "train", tmp_path)
+    told = []
+    with ExitStack() as stack:
+        write = log.curves(tmp_path / "log", stack)
+
+        def tell(epoch):
+            told.append(epoch)
+            write(0, epoch)
+
+        loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, tell=tell)
+    (file,) = (tmp_path / "log" / "member-0").iterdir()
+    assert _scalars(file, "loss/train") == [(epoch.number, pytest.approx(epoch.train)) for epoch in told]
+    assert _scalars(file, "loss/valid") == [(epoch.number, pytest.approx(epoch.valid)) for epoch in told]
+    assert all(value > 0 for _, value in _scalars(file, "gradient norm"))
+
+
+def _scalars(file, tag):
+    """(step, value) of a tag, read as TensorBoard does: length, its checksum, an event, its checksum."""
+    from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415  (optional)
+
+    content, at, found = file.read_bytes(), 0, []
+    while at < len(content):
+        (length,) = struct.unpack_from("<Q", content, at)
+        event = Event.FromString(content[at + 12 : at + 12 + length])
+        found += [(event.step, value.simple_value) for value in event.summary.value if value.tag == tag]
+        at += 12 + length + 4
+    return found
+
+
+def test_without_tensorboardx_the_remedy_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    with ExitStack() as stack, pytest.raises(TrainingError, match=r"pip install 'tocsin\[tensorboard\]'"):
+        log.curves(tmp_path, stack)
+
+
+def test_precision_that_a_device_lacks_is_refused():
+    assert precision.chosen("auto", torch.device("meta")) is torch.float32
+    with pytest.raises(TrainingError, match="precision mixed: device meta cannot do it; say full, or auto"):
+        precision.chosen("mixed", torch.device("meta"))
 
 
 def test_every_stream_is_in_one_batch():

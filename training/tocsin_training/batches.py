@@ -1,14 +1,14 @@
 """Streams side by side: padded at the end, cut into windows.
 
 stream a  ████████████████████          B = 3, bptt = 8
-stream b  ████████████·········         · is padding: real = 0, counts in no loss,
-stream c  ████████·············         and comes after everything it could disturb
+stream b  ████████████····              · is padding: real = 0, counts in no loss,
+stream c  ████████                      and comes after everything it could disturb
           └window┘└window┘└window┘
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -45,18 +45,30 @@ class Batch(NamedTuple):
     gain: Tensor
     teacher: Tensor
 
-    def windows(self, length: int) -> Iterator[Batch]:
-        """Cut along T; one that would hold a single tick is left out: nothing follows in it."""
-        for t in range(0, self.x.shape[1], length):
-            window = Batch(*(part[:, t : t + length] for part in self))
-            if window.x.shape[1] > 1:
-                yield window
+
+def windows(
+    data: Sequences, chosen: NDArray[np.int64], length: int | Literal["full"], device: torch.device
+) -> Iterator[tuple[Batch, NDArray[np.int64]]]:
+    """Cut the streams with these numbers along T; only one window is in memory at a time.
+
+    A stream that has ended leaves the batch: beside each window stand the rows of the one before that go on in it. A
+    window that would hold a single tick is left out: nothing follows in it.
+    """
+    going, longest = chosen, int(data.lengths[chosen].max())
+    step = longest if length == "full" else length
+    for t in range(0, longest, step):
+        still = np.flatnonzero(data.lengths[going] > t)
+        going = going[still]
+        if min(longest, t + step) - t > 1:
+            yield padded(data, going, device, t, t + step), still
 
 
-def padded(data: Sequences, chosen: NDArray[np.int64], device: torch.device) -> Batch:
-    """The streams with these numbers, padded to the longest."""
+def padded(
+    data: Sequences, chosen: NDArray[np.int64], device: torch.device, first: int = 0, last: int | None = None
+) -> Batch:
+    """The streams with these numbers from tick `first` to before `last` or the end, padded to the longest."""
     lengths = data.lengths[chosen]
-    t = np.arange(lengths.max())
+    t = np.arange(first, lengths.max() if last is None else min(last, lengths.max()))
     real = t < lengths[:, None]  # (B, T)
     rows = np.where(real, data.start[chosen][:, None] + t, 0)
 

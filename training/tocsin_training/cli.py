@@ -22,6 +22,7 @@ def train(
     threads: Annotated[
         int, typer.Option(help="Of PyTorch on the CPU; on steps this small one is often fastest.", min=1)
     ] = 1,
+    log: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard here, in a folder by name.")] = None,
     *,
     resume: Annotated[bool, typer.Option(help="Go on from the checkpoints of a run that was cut off.")] = False,
 ) -> None:
@@ -39,7 +40,17 @@ def train(
     from tocsin_training.session import run  # noqa: PLC0415  (imports torch)
 
     try:
-        folder = run(recipe, out=out, data=data, runs=runs, seed=seed, device=device, threads=threads, resume=resume)
+        folder = run(
+            recipe,
+            out=out,
+            data=data,
+            runs=runs,
+            seed=seed,
+            device=device,
+            threads=threads,
+            curves=log,
+            resume=resume,
+        )
     except TrainingError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
         raise typer.Exit(EXIT_FAULTY) from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
-from tocsin_training.batches import attending, in_order, padded, shuffled
+from tocsin_training import chance, precision
+from tocsin_training.batches import attending, in_order, shuffled, windows
 from tocsin_training.errors import TrainingError
 from tocsin_training.losses import loss_of
 from tocsin_training.network import Network
@@ -22,9 +23,28 @@ if TYPE_CHECKING:
 
 WARM_UP = 0.1  # share of all updates over which the learning rate rises
 MOST_STREAMS = 512  # of a batch that is only looked at
+MOST_TICKS = 10_000  # likewise, where streams are cut at all
 
 
-def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four are keywords)
+class Epoch(NamedTuple):
+    """What is told after every pass over the training streams.
+
+    Attributes:
+        number: From 1.
+        train: The mean training loss.
+        valid: The validation loss.
+        rate: The learning rate of its last update.
+        norm: The mean norm of the gradients, before they were clipped.
+    """
+
+    number: int
+    train: float
+    valid: float
+    rate: float
+    norm: float
+
+
+def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop reads top to bottom)
     recipe: Recipe,
     data: Sequences,
     valid: Sequences,
@@ -34,7 +54,7 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
     device: torch.device,
     normalised: Sequences | None = None,
     resume: bool = False,
-    tell: Callable[[int, float, float], None] = lambda _epoch, _train, _valid: None,
+    tell: Callable[[Epoch], None] = lambda _epoch: None,
 ) -> Network:
     """Fit one network; gives the one of the epoch with the lowest validation loss.
 
@@ -50,7 +70,7 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
         device: Where to compute.
         normalised: Streams whose means and deviations to take instead of `data`'s: members share theirs.
         resume: Go on from `checkpoint` if it is there.
-        tell: Called after every epoch with its number (from 1), training and validation loss.
+        tell: Called after every epoch.
     """
     knobs = recipe.training
     torch.manual_seed(seed)
@@ -59,6 +79,9 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
     network.memory.fit((normalised or data).x, (normalised or data).mask)
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay)
+    products = precision.chosen(knobs.precision, device)
+    mixed = torch.autocast(device.type, products, enabled=products is not torch.float32)
+    scaler = torch.amp.GradScaler(device.type, enabled=products is torch.float16)
     present = attending(data, knobs.turns, seed)
     updates = knobs.epochs * math.ceil(len(present[0]) / knobs.batch)  # the first turn is the fullest
 
@@ -68,33 +91,37 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
         kept = _load(checkpoint, recipe, seed)
         network.load_state_dict(kept["network"])
         optimiser.load_state_dict(kept["optimiser"])
-        torch.set_rng_state(kept["torch"])
-        rng.bit_generator.state = kept["numpy"]
+        scaler.load_state_dict(kept["scaler"])
+        chance.restore(kept["chance"], rng, device)
         epoch, update, waited, best_loss, best = (
             kept[name] for name in ("epoch", "update", "waited", "best_loss", "best")
         )
 
     while epoch < knobs.epochs and waited < knobs.patience:
         network.train()
-        losses = []
+        losses, norms = [], []
         here = present[epoch % knobs.turns]
         for picked in shuffled(data.lengths[here], knobs.batch, rng):
             chosen = here[picked]
-            batch = padded(data, chosen, device)  # x is (B, T, C)
-            batch = batch._replace(**_forgetful(network, batch.x, batch.mask, knobs.forget_static))
             for group in optimiser.param_groups:
                 group["lr"] = knobs.learning_rate * _rate(update / updates)
+            shown = _shown(network, len(chosen), knobs.forget_static, device)  # (B, 1, C)
             state = None
-            length = batch.x.shape[1] if knobs.bptt == "full" else knobs.bptt
-            for window in batch.windows(length):
-                said, state = network(window.x, window.mask, window.delta, state)
-                # The state goes on into the next window but its history doesn't: the gradient stops here.
-                state = (state[0].detach(), state[1].detach())
-                loss, _ = loss_of(network, said, window, recipe)
+            for window, still in windows(data, chosen, knobs.bptt, device):  # x is (B, T, C)
+                # Streams that have ended leave the batch. The state of the others goes on into the next window but
+                # its history doesn't: the gradient stops here.
+                shown = shown[still]
+                state = None if state is None else tuple(part[still].detach().float() for part in state)
+                x, mask = window.x * shown, window.mask * shown
+                with mixed:
+                    said, state = network(x, mask, window.delta, state)
+                    loss, _ = loss_of(network, said, window._replace(x=x, mask=mask), recipe)
                 optimiser.zero_grad()
-                torch.autograd.backward(loss)
-                torch.nn.utils.clip_grad_norm_(network.parameters(), knobs.clip)
-                optimiser.step()
+                torch.autograd.backward(scaler.scale(loss))
+                scaler.unscale_(optimiser)
+                norms.append(torch.nn.utils.clip_grad_norm_(network.parameters(), knobs.clip).item())
+                scaler.step(optimiser)
+                scaler.update()
                 losses.append(loss.item())
             update += 1
 
@@ -113,15 +140,15 @@ def train(  # noqa: PLR0913  (a run has so many knobs; all but the first four ar
             seed=seed,
             network=network.state_dict(),
             optimiser=optimiser.state_dict(),
-            torch=torch.get_rng_state(),
-            numpy=rng.bit_generator.state,
+            scaler=scaler.state_dict(),
+            chance=chance.standing(rng, device),
             epoch=epoch,
             update=update,
             waited=waited,
             best_loss=best_loss,
             best=best,
         )
-        tell(epoch, float(np.mean(losses)), now)
+        tell(Epoch(epoch, float(np.mean(losses)), now, optimiser.param_groups[0]["lr"], float(np.mean(norms))))
 
     network.load_state_dict(best)
     return network.cpu().eval()
@@ -132,12 +159,16 @@ def validate(network: Network, valid: Sequences, recipe: Recipe, device: torch.d
     """The mean loss over streams that were not fitted, each frame weighing the same."""
     network.eval()
     total, frames = 0.0, 0.0
+    bptt = recipe.training.bptt
+    length = bptt if bptt == "full" else max(bptt, MOST_TICKS)
     for chosen in in_order(valid.lengths, min(MOST_STREAMS, max(recipe.training.batch, 64))):
-        batch = padded(valid, chosen, device)
-        said, _ = network(batch.x, batch.mask, batch.delta)
-        _, loss = loss_of(network, said, batch, recipe)
-        real = float(batch.real.sum())
-        total, frames = total + float(loss) * real, frames + real
+        state = None
+        for window, still in windows(valid, chosen, length, device):
+            state = None if state is None else tuple(part[still] for part in state)
+            said, state = network(window.x, window.mask, window.delta, state)
+            _, loss = loss_of(network, said, window, recipe)
+            real = float(window.real.sum())
+            total, frames = total + float(loss) * real, frames + real
     return total / frames
 
 
@@ -148,13 +179,13 @@ def _rate(done: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (done - WARM_UP) / (1.0 - WARM_UP)))
 
 
-def _forgetful(network: Network, x: torch.Tensor, mask: torch.Tensor, share: float) -> dict[str, torch.Tensor]:
-    """Hide static channels of some streams altogether, so that the daemon may lack an age and still be told."""
+def _shown(network: Network, streams: int, share: float, device: torch.device) -> torch.Tensor:
+    """(B, 1, C) 0 for static channels of some streams, so that the daemon may lack an age and still be told."""
     if share == 0.0:
-        return {}
+        return torch.ones(streams, 1, network.channels, device=device)
     static = 1.0 - network.measured - network.clock  # (C,)
-    hidden = (torch.rand(len(x), 1, network.channels) < share).to(x) * static  # (B, 1, C)
-    return {"x": x * (1.0 - hidden), "mask": mask * (1.0 - hidden)}
+    hidden = (torch.rand(streams, 1, network.channels) < share).to(static) * static
+    return 1.0 - hidden
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:

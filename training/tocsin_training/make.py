@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin_training.recipe import Recipe
     from tocsin_training.step import StepModule
 
-Tell = Callable[[int, int, float, float], None]
+Tell = Callable[[int, loop.Epoch], None]
 TOGETHER = 256  # streams of one batch that is only looked at
 
 
@@ -47,7 +47,7 @@ def make(
     runs: Path,
     device: torch.device,
     resume: bool = False,
-    tell: Tell = lambda _member, _epoch, _train, _valid: None,
+    tell: Tell = lambda _member, _epoch: None,
 ) -> Made:
     """Train, calibrate, export and check what a recipe describes.
 
@@ -57,7 +57,7 @@ def make(
         runs: Where checkpoints go, in a folder by the recipe's name, version and seed.
         device: Where to train; the rest is done on the CPU, as in the daemon.
         resume: Go on from the checkpoints of a run that was cut off.
-        tell: Called after every epoch: member, epoch, training and validation loss.
+        tell: Called after every epoch of a member.
     """
     data, valid = (read(recipe, part, folder, runs) for part in ("train", "valid"))
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
@@ -145,7 +145,7 @@ def _members(
             device=device,
             normalised=data,
             resume=resume,
-            tell=lambda epoch, train, now: tell(member, epoch, train, now),
+            tell=lambda epoch: tell(member, epoch),
         )
 
     if recipe.training.folds == 1:

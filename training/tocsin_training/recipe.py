@@ -96,6 +96,9 @@ class TrainingRecipe(_Part):
         default="full", description="Ticks a gradient reaches back; beyond them the state is carried, detached."
     )
     batch: int = Field(default=64, ge=1, description="Streams.")
+    precision: Literal["auto", "full", "mixed"] = Field(
+        default="auto", description="Of matrix products; auto: mixed where there is an accelerator."
+    )
     epochs: int = Field(default=20, ge=1)
     patience: int = Field(default=5, ge=1, description="Epochs without a better validation loss before it stops.")
     learning_rate: float = Field(default=2e-3, gt=0, description="At its peak: a warm-up precedes, a cosine follows.")

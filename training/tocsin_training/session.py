@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tocsin_training import publish
+from tocsin_training import log, publish
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import make
@@ -16,8 +17,10 @@ from tocsin_training.make import make
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tocsin_training.loop import Epoch
 
-def run(
+
+def run(  # noqa: PLR0913  (as many as the command has options)
     path: Path,
     *,
     out: Path,
@@ -26,6 +29,7 @@ def run(
     seed: int | None,
     device: str,
     threads: int,
+    curves: Path | None,
     resume: bool,
 ) -> Path:
     """Train what the recipe at `path` describes; gives the bundle's folder."""
@@ -41,7 +45,8 @@ def run(
         TimeElapsedColumn(),
         TextColumn("{task.fields[loss]}"),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with ExitStack() as stack, Progress(*columns, console=Console(stderr=True)) as progress:
+        write = None if curves is None else log.curves(curves / recipe.name, stack)
         bars = [
             progress.add_task(
                 f"{recipe.name} {member + 1}/{recipe.training.folds}", total=recipe.training.epochs, loss=""
@@ -49,8 +54,12 @@ def run(
             for member in range(recipe.training.folds)
         ]
 
-        def tell(member: int, epoch: int, train: float, valid: float) -> None:
-            progress.update(bars[member], completed=epoch, loss=f"train {train:.4f} valid {valid:.4f}")
+        def tell(member: int, epoch: Epoch) -> None:
+            progress.update(
+                bars[member], completed=epoch.number, loss=f"train {epoch.train:.4f} valid {epoch.valid:.4f}"
+            )
+            if write is not None:
+                write(member, epoch)
 
         made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
     return publish.write(out, made.manifest, made.graph, path)

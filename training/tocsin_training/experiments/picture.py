@@ -1,0 +1,42 @@
+"""What the pictures have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+CELL_COLOURS = {"rnn": "#c2410c", "lstm": "#1d4ed8", "gru": "#15803d"}
+STYLE: dict[Any, Any] = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "font.size": 9.0,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "svg.hashsalt": "tocsin",  # the same figures give the same file
+}
+
+
+def canvas(
+    columns: int = 1, rows: int = 1, *, width: float = 3.0, height: float = 2.8, share_y: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """A figure of panels, each `width` × `height` inches, row after row."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(max(width * columns, 5.0), height * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False)
+    return figure, list(np.ravel(axes))
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write it as SVG (or what the path's suffix says), without a date."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)

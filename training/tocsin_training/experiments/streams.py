@@ -1,0 +1,72 @@
+"""Made-up streams whose every answer is known."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+TRIVIAL_ADDING = 1.0 / 6.0  # the variance of a sum of two uniform numbers: the error of whoever always says 1
+SYMBOLS, ALPHABET = 5, 8  # of the copy task
+PULSES = 0.1  # how often a channel of `held` is told to store
+
+
+def adding(streams: int, ticks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The adding problem (Hochreiter and Schmidhuber 1997).
+
+    Two of the numbers are marked, one in each half; their sum is asked for after the last tick.
+
+    Returns:
+        x (B, T, 2), a uniform number and its mark, and the sums (B,).
+    """
+    numbers = torch.rand(streams, ticks, generator=generator)
+    marks = torch.zeros(streams, ticks)
+    rows, half = torch.arange(streams), ticks // 2
+    first = torch.randint(0, half, (streams,), generator=generator)
+    second = torch.randint(half, ticks, (streams,), generator=generator)
+    marks[rows, first] = 1.0
+    marks[rows, second] = 1.0
+    return torch.stack([numbers, marks], dim=2), numbers[rows, first] + numbers[rows, second]
+
+
+def copying(streams: int, delay: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The copy task: five of eight letters, `delay` blanks, a bell; then the letters are asked for in order.
+
+    Returns:
+        x (B, 5 + delay + 5, 10), one-hot letters, blank and bell, and the letters (B, 5).
+    """
+    letters = torch.randint(0, ALPHABET, (streams, SYMBOLS), generator=generator)
+    shown = torch.full((streams, SYMBOLS + delay + SYMBOLS), ALPHABET)  # blanks
+    shown[:, :SYMBOLS] = letters
+    shown[:, SYMBOLS + delay - 1] = ALPHABET + 1  # the bell
+    return torch.nn.functional.one_hot(shown, ALPHABET + 2).float(), letters
+
+
+def latch(streams: int, ticks: int, lag: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """A coin is shown, `lag` ticks later it is asked for; noise lies between. So it goes on, without an end.
+
+    Returns:
+        x (B, T, 3), coin (±1 or 0), question (1 or 0) and noise; the wanted coin (B, T), ±1; where it is asked (B, T).
+    """
+    cycle = lag + 3
+    at = (torch.arange(ticks) + torch.randint(0, cycle, (streams, 1), generator=generator)) % cycle  # (B, T)
+    coins = torch.randint(0, 2, (streams, ticks // cycle + 2), generator=generator) * 2.0 - 1.0
+    number = ((at == 0).cumsum(1)).clamp(max=coins.shape[1] - 1)  # which coin was the last
+    coin = coins.gather(1, number)
+    asked = (at == lag).float() * (number > 0)
+    noise = torch.randn(streams, ticks, generator=generator) * 0.3
+    return torch.stack([coin * (at == 0), asked, noise], dim=2), coin, asked
+
+
+def held(streams: int, ticks: int, channels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Several readings change all the time; now and then one is marked, and is to be known until it is marked again.
+
+    Returns:
+        x (B, T, 2 C), readings and marks, and what was last marked of each channel (B, T, C), 0 before.
+    """
+    readings = torch.rand(streams, ticks, channels, generator=generator) * 2.0 - 1.0
+    marks = (torch.rand(streams, ticks, channels, generator=generator) < PULSES).float()
+    wanted, last = [], torch.zeros(streams, channels)
+    for t in range(ticks):
+        last = last + marks[:, t] * (readings[:, t] - last)
+        wanted.append(last)
+    return torch.cat([readings, marks], dim=2), torch.stack(wanted, dim=1)
