@@ -17,6 +17,8 @@ import numpy as np
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tocsin_training.recipe import Recipe
@@ -31,6 +33,19 @@ class Teacher(Protocol):
 
     def judge(self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int) -> list[NDArray[np.float32]]:
         """Fit on the streams with these numbers; gives the probability in every row of each of the lists asked."""
+
+
+def taught(
+    recipe: Recipe, data: Sequences, fold: NDArray[np.int64], kept: Path, *, resume: bool
+) -> NDArray[np.float32]:
+    """(K, R) what each member learns from, see `crossed`; kept in that file, and taken from it on `resume`."""
+    if resume and kept.exists():
+        said: NDArray[np.float32] = np.load(kept)
+        return said
+    said = crossed(teacher_of(recipe, data), data, fold, recipe.training.seed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    np.save(kept, said)
+    return said
 
 
 def teacher_of(recipe: Recipe, data: Sequences) -> Teacher:

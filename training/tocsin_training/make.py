@@ -153,7 +153,7 @@ def _members(
         return [network], logits(network, valid), valid
     fold = folds(data, recipe.training.folds, seed)
     if recipe.data.teacher:
-        taught = distil.crossed(distil.teacher_of(recipe, data), data, fold, seed)  # (K, R)
+        taught = distil.taught(recipe, data, fold, folder / "teacher.npy", resume=resume)  # (K, R)
     members: list[Network] = []
     crossed = np.zeros(len(data.x), dtype=np.float32)
     for member in range(recipe.training.folds):
