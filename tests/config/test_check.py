@@ -166,6 +166,16 @@ def test_a_threshold_that_is_no_probability(faults_of):
     assert "use probability" in faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "anomaly: {}"))[0]
 
 
+def test_a_period_of_its_own_is_for_bundles_of_any_period(tmp_path, faults_of):
+    toy_bundle.write(tmp_path / "any", name="any", any_period=True)
+    asked = SOUND.replace("model: toy", "model: any\n    period_s: 2 min")
+    assert faults_of(asked) == []
+    assert check(tmp_path / "tocsin.yaml").bundles["ward"].model.period_ns == 120_000_000_000
+    assert faults_of(asked.replace("model: any", "model: toy")) == [
+        "tocsin.yaml:8: watches.ward.period_s: toy was trained for ticks of 1 s and no others: leave period_s out"
+    ]
+
+
 def test_a_field_for_two_channels(faults_of):
     assert faults_of(SOUND.replace("{bed}\n", "{bed}\n    channels: {hr: a, spo2: a}\n")) == [
         "tocsin.yaml:5: sources.0.channels.hr: field 'a' is mapped twice",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +40,10 @@ class Bundle:
     manifest: Manifest
     model: Model
     start: Start | None = None
+
+    def ticking(self, period_s: float) -> Bundle:
+        """Give the same bundle with ticks of another length; only for one of any period."""
+        return replace(self, model=replace(self.model, period_ns=round(period_s * _NS_PER_S)))
 
 
 def load(folder: Path) -> Bundle:

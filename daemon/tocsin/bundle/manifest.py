@@ -83,6 +83,9 @@ class Manifest(_Frozen):
     summary: str = Field(description="One line for a person.")
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
     period_s: float = Field(gt=0, description="The length of a tick.")
+    any_period: bool = Field(
+        default=False, description="The graph counts ticks, not seconds: a watch may give them another length."
+    )
     horizon_s: float | None = Field(default=None, gt=0, description="alarm: how far ahead the event may lie.")
     horizon_ticks: int | None = Field(default=None, gt=0, description="seq2seq: K, how many frames are expected.")
     quantiles: tuple[Level, ...] | None = Field(

@@ -103,7 +103,14 @@ class Names:
                 "(`tocsin generate` makes streams with it)",
             )
             return
-        self.bundles[name] = bundle
+        if watch.period_s is not None and not bundle.manifest.any_period:
+            self._fault(
+                (*path, "period_s"),
+                f"{bundle.manifest.name} was trained for ticks of {bundle.manifest.period_s:g} s and no others: "
+                "leave period_s out",
+            )
+            return
+        self.bundles[name] = bundle if watch.period_s is None else bundle.ticking(watch.period_s)
         for alarm_name, alarm in watch.alarms.items():
             self._check_alarm((*path, "alarms", alarm_name), alarm, bundle)
 

@@ -169,6 +169,9 @@ class WatchEntry(Section):
     """One model watching streams, and what rings."""
 
     model: str = Field(description="A bundle's folder, or NAME/VERSION of a shipped one.")
+    period_s: Annotated[Seconds, Field(gt=0)] | None = Field(
+        default=None, description="The length of a tick, for a bundle of any period; the bundle's own if left out."
+    )
     clock: Literal["wall", "event"] = Field(
         default="wall", description="wall for live streams; event for recordings: now is the newest reading's time."
     )
