@@ -79,6 +79,7 @@ def make(
         summary=recipe.summary,
         channels=recipe.channels,
         period_s=recipe.serving.period_s,
+        any_period=recipe.serving.any_period,
         horizon_s=recipe.serving.horizon_s,
         state_size=step.state_size,
         warm_up_ticks=recipe.serving.warm_up_ticks,

@@ -164,6 +164,19 @@ class Memory(nn.Module):
         """(…, C) the last values, normalised, among the features (…, F)."""
         return features[..., 2 * self.channels : 3 * self.channels]
 
+    @property
+    def told(self) -> int:
+        """How many of the features the network sees."""
+        return self.features
+
+    def shown(self, features: Tensor) -> Tensor:
+        """(…, told) what the network sees of the features."""
+        return features
+
+    def stretched(self, sizes: Tensor, features: Tensor) -> Tensor:  # noqa: ARG002  (a running scale is among them)
+        """(…, C) sizes that a head tells, in the units of `last`."""
+        return sizes
+
     def with_last(self, features: Tensor, last: Tensor) -> Tensor:
         """(…, F) the features with other last values (…, C) in their place."""
         return torch.cat([features[..., : 2 * self.channels], last, features[..., 3 * self.channels :]], dim=-1)

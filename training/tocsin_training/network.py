@@ -11,6 +11,7 @@ from tocsin.engine.model import ChannelKind, Task
 from tocsin_training.cells import Recurrence, vectors
 from tocsin_training.decay import InputDecay, StateDecay
 from tocsin_training.memory import Memory
+from tocsin_training.running_scale import RunningScale
 
 if TYPE_CHECKING:
     from tocsin_training.recipe import Recipe
@@ -55,17 +56,21 @@ class Network(nn.Module):
             "measured", torch.tensor([channel.kind is ChannelKind.READING for channel in channels]).float()
         )
         self.register_buffer("clock", torch.tensor([channel.kind is ChannelKind.CLOCK for channel in channels]).float())
-        self.memory = Memory(
-            [channel.name in network.logarithmic for channel in channels],
-            recipe.serving.period_s,
-            network.memory,
-            network.stir,
+        self.memory: Memory = (
+            RunningScale(self.channels)
+            if network.scale == "running"
+            else Memory(
+                [channel.name in network.logarithmic for channel in channels],
+                recipe.serving.period_s,
+                network.memory,
+                network.stir,
+            )
         )
         self.from_last = network.expects == "change"
         self.dropout = nn.Dropout(network.dropout)
         self.input_dropout = nn.Dropout(network.input_dropout)
-        self.entry = nn.Linear(self.memory.features, network.inputs) if network.inputs else None
-        inputs = network.inputs or self.memory.features
+        self.entry = nn.Linear(self.memory.told, network.inputs) if network.inputs else None
+        inputs = network.inputs or self.memory.told
         period_s, units = recipe.serving.period_s, network.layers * network.width
         self.fading = InputDecay(self.channels, period_s) if network.decay in {"inputs", "both"} else None
         self.recurrence = Recurrence(
@@ -106,7 +111,7 @@ class Network(nn.Module):
         """(…, F) to what the recurrence takes (…, D)."""
         if self.fading is not None:
             features = self.memory.with_last(features, self.fading(self.memory.last(features), mask, delta))
-        features = self.input_dropout(features)
+        features = self.input_dropout(self.memory.shown(features))
         if self.entry is None:
             return features
         entered: Tensor = self.dropout(torch.relu(self.entry(features)))
@@ -116,8 +121,10 @@ class Network(nn.Module):
         """What is expected next, and whether the event is coming."""
         joined = self.join(entered, h)
         moved, raw = self.forecast(joined).split(self.channels, dim=-1)  # (…, C) each
+        moved = self.memory.stretched(moved, features)
         mean = (self.memory.last(features) + moved if self.from_last else moved) * self.measured
         spread = nn.functional.softplus(raw + 0.54) + SMALLEST_SCALE  # 0.54: starts at 1 standard deviation
+        spread = self.memory.stretched(spread, features)
         scale = spread * self.measured + (1.0 - self.measured)
         if self.task is Task.FORECAST:
             return Outputs(mean, scale, mean[..., 0] * 0.0)

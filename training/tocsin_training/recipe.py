@@ -48,6 +48,11 @@ class NetworkRecipe(_Part):
     memory: tuple[Literal["ages", "summary", "trend", "pace", "tide"], ...] = Field(
         default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
     )
+    scale: Literal["fitted", "running"] = Field(
+        default="fitted",
+        description="fitted: channels are normalised by the training data; running: by their own stream, whatever its "
+        "unit, and `running_scale.py` remembers instead of `memory`.",
+    )
     decay: Literal["none", "inputs", "state", "both"] = Field(
         default="none", description="What fades, at learned rates, while channels are missing; see `decay.py`."
     )
@@ -60,6 +65,14 @@ class NetworkRecipe(_Part):
         description="change: the last value and what is added to it; level: the value itself, so that what strays "
         "and stays stays surprising.",
     )
+
+    @model_validator(mode="after")
+    def _runs_alone(self) -> Self:
+        plain = not self.logarithmic and self.decay in {"none", "state"} and self.expects == "change"
+        if self.scale == "running" and not plain:
+            msg = "scale running takes no logarithmic, no decay of inputs and no expected level: leave them out"
+            raise ValueError(msg)
+        return self
 
 
 class ScoreRecipe(_Part):
@@ -131,6 +144,7 @@ class ServingRecipe(_Part):
     """What the daemon needs to know beside the graph."""
 
     period_s: float = Field(gt=0)
+    any_period: bool = Field(default=False, description="The network counts ticks, whatever their length.")
     delta_cap_s: float = Field(gt=0)
     warm_up_ticks: int = Field(ge=0)
     max_gap_ticks: int = Field(gt=0)
@@ -186,6 +200,8 @@ class Recipe(_Part):
             raise ValueError(msg)
         if self.data.teacher and self.training.folds == 1:
             msg = "data.teacher needs training.folds of 3 or more: a teacher judges folds that it was not fitted on"
+        if self.serving.any_period and self.network.scale != "running":
+            msg = "serving.any_period needs network.scale running: fitted networks read seconds"
             raise ValueError(msg)
         if self.task is Task.FORECAST and self.training.folds > 1:
             msg = f"training.folds {self.training.folds} fits task alarm only; say 1"
