@@ -17,6 +17,7 @@ from tocsin_training.batches import in_order, padded, shuffled, windows
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import read
 from tocsin_training.network import Network
+from tocsin_training.sequences import Record, Sequences
 
 CPU = torch.device("cpu")
 
@@ -161,3 +162,29 @@ def test_a_loss_that_is_no_number_stops_the_run(toy, tmp_path):
     broken = replace(data, x=np.full_like(data.x, np.nan))
     with pytest.raises(TrainingError, match=r"validation loss of epoch 1 is nan; lower training\.learning_rate"):
         loop.train(recipe, broken, broken, tmp_path / "toy.pt", seed=1, device=CPU)
+
+
+def test_readings_hidden_in_training_are_foretold_from_the_others(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe.model_copy(
+        update={"network": recipe.network.model_copy(update={"expects": "level", "dropout": 0.0, "logarithmic": ()})}
+    )
+    random = np.random.default_rng(1)
+    alike = [
+        Record(str(b), np.arange(60), np.column_stack([level, level, level, level * 0 + 50, level * 0]))
+        for b in range(24)
+        for level in [100 + 30 * np.sin(np.arange(60) / 5 + 6 * random.random())]
+    ]
+    data = Sequences.of(recipe.channels, 60.0, 3600.0, alike)
+    x, mask, delta = (torch.tensor(part.reshape(24, 60, -1)) for part in (data.x, data.mask, data.delta))
+    mask[..., 0] = 0.0
+    missed = []
+    for share in (0.0, 0.5):
+        knobs = recipe.training.model_copy(update={"forget_reading": share, "epochs": 12, "learning_rate": 0.01})
+        hiding = recipe.model_copy(update={"training": knobs})
+        network = loop.train(hiding, data, data, tmp_path / f"{share}.pt", seed=1, device=torch.device("cpu"))
+        with torch.no_grad():
+            said, _ = network(x * mask, mask, delta)
+        whole = network.memory.normalise(x, torch.ones_like(x))
+        missed.append(float(((said.mean[:, 20:-1, 0] - whole[:, 21:, 0]) ** 2).mean()))
+    assert missed[1] < 0.8 * missed[0]

@@ -105,17 +105,16 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
             chosen = here[picked]
             for group in optimiser.param_groups:
                 group["lr"] = knobs.learning_rate * _rate(update / updates)
-            shown = _shown(network, len(chosen), knobs.forget_static, device)  # (B, 1, C)
+            shown = _shown(network, len(chosen), knobs.forget_static, knobs.forget_reading, device)  # (B, 1, C)
             state = None
             for window, still in windows(data, chosen, knobs.bptt, device):  # x is (B, T, C)
                 # Streams that have ended leave the batch. The state of the others goes on into the next window but
                 # its history doesn't: the gradient stops here.
                 shown = shown[still]
                 state = None if state is None else tuple(part[still].detach().float() for part in state)
-                x, mask = window.x * shown, window.mask * shown
                 with mixed:
-                    said, state = network(x, mask, window.delta, state)
-                    loss, _ = loss_of(network, said, window._replace(x=x, mask=mask), recipe)
+                    said, state = network(window.x * shown, window.mask * shown, window.delta, state)
+                    loss, _ = loss_of(network, said, window, recipe)
                 optimiser.zero_grad()
                 torch.autograd.backward(scaler.scale(loss))
                 scaler.unscale_(optimiser)
@@ -179,13 +178,17 @@ def _rate(done: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (done - WARM_UP) / (1.0 - WARM_UP)))
 
 
-def _shown(network: Network, streams: int, share: float, device: torch.device) -> torch.Tensor:
-    """(B, 1, C) 0 for static channels of some streams, so that the daemon may lack an age and still be told."""
-    if share == 0.0:
-        return torch.ones(streams, 1, network.channels, device=device)
-    static = 1.0 - network.measured - network.clock  # (C,)
-    hidden = (torch.rand(streams, 1, network.channels) < share).to(static) * static
-    return 1.0 - hidden
+def _shown(network: Network, streams: int, static: float, reading: float, device: torch.device) -> torch.Tensor:
+    """(B, 1, C) 0 for some channels of some streams: the daemon may lack an age, and still be told.
+
+    What is hidden of the readings is to be foretold all the same: from the other channels.
+    """
+    shown = torch.ones(streams, 1, network.channels, device=device)
+    kinds = ((static, 1.0 - network.measured - network.clock), (reading, network.measured))
+    for share, kind in kinds:
+        if share > 0.0:
+            shown -= (torch.rand(streams, 1, network.channels) < share).to(kind) * kind
+    return shown
 
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:

@@ -124,6 +124,9 @@ class TrainingRecipe(_Part):
         description="alarm with a teacher: of the streams without an event an epoch sees one in so many, in turn.",
     )
     forget_static: float = Field(default=0.0, ge=0, lt=1, description="How often a stream's static channel is hidden.")
+    forget_reading: float = Field(
+        default=0.0, ge=0, lt=1, description="How often a stream's reading is, which is foretold from the others then."
+    )
     folds: int = Field(
         default=1, ge=1, le=20, description="alarm: members, each validated on its own fold of train and valid; 1: one."
     )
