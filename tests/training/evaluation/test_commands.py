@@ -65,6 +65,9 @@ def test_baselines_stand_in_the_same_table(evaluated):
     assert "gradient boosting" in run.output
     random, boosted = (next(one for one in found.detectors if one.name == n) for n in ("random", "gradient boosting"))
     assert random.figures["AUROC"].value == pytest.approx(0.5, abs=0.1)
+    lead, ours = random.behind["average precision"], found.detectors[0].figures["average precision"].value
+    assert lead.value == pytest.approx(ours - random.figures["average precision"].value)
+    assert lead.low > 0, "ahead of a random score by more than chance"
     assert boosted.figures["average precision"].value > 3 * random.figures["average precision"].value
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from tocsin_training.evaluation.result import Figure
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 REPLICATES = 1000
@@ -44,6 +46,20 @@ def figure(values: NDArray[np.float64]) -> Figure:
         return Figure(value=float(values[0]), low=np.nan, high=np.nan)
     low, high = np.quantile(known, INTERVAL, method="nearest")  # of existing values: a delay may be infinite
     return Figure(value=float(values[0]), low=float(low), high=float(high))
+
+
+def figures(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+    """Each by its name."""
+    return {name: figure(replicates) for name, replicates in values.items()}
+
+
+def leads(ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+    """Ours less theirs, of what both have (1 + K,) replicates of: the same streams are drawn for both.
+
+    >>> leads({"a": np.array([3.0, 4.0, 5.0]), "b": np.array([1.0])}, {"a": np.array([1.0, 3.0, 3.0])})
+    {'a': Figure(value=2.0, low=1.0, high=2.0)}
+    """
+    return {name: figure(ours[name] - theirs[name]) for name in ours if name in theirs}
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64], weighted: NDArray[np.float64]) -> NDArray[np.float64]:

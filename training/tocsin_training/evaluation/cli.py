@@ -80,7 +80,7 @@ def evaluate(
             judged, about = records.judged(asked, loaded, recipe)
             fitting, valid = records.fitting(asked, loaded, recipe) if baselines else (None, None)
             job = evaluation.Job(loaded, watching, judged, about, fitting, valid, baselines, windows, command, seed)
-            result = evaluation.evaluate(job, status.update)
+            result = evaluation.evaluate(job, status.update if console.is_terminal else console.print)
     except (TrainingError, BundleError) as error:
         _leave(str(error))
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -66,19 +66,21 @@ class Ground:
         return np.bincount(self.stream, weights=values, minlength=len(self.days)).astype(np.float64)
 
 
+def detected_share(ground: Ground, hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(1 + K,) the share of events (E,) that were hit."""
+    first = ground.events.first
+    return bootstrap.ratio(ground.per_stream(first[hit]), ground.per_stream(first), ground.weights)
+
+
 def operation(ground: Ground, threshold: float, risen: NDArray[np.int64], is_up: NDArray[np.bool_]) -> Operation:
     """Judge alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
     found = events.match(risen, is_up, ground.events, ground.label)
     hit = found.detected >= 0
-    of_stream = ground.events.stream
-    streams = len(ground.days)
-    total = np.bincount(of_stream, minlength=streams).astype(np.float64)
-    detected = np.bincount(of_stream[hit], minlength=streams).astype(np.float64)
-    false = ground.per_stream(found.false)
+    detected, false = ground.per_stream(ground.events.first[hit]), ground.per_stream(found.false)
     normal = ground.label == 0
     weighted = ground.weights
 
-    recall = bootstrap.ratio(detected, total, weighted)
+    recall = detected_share(ground, hit)
     precision = bootstrap.ratio(detected, detected + false, weighted)
     both = precision + recall
     f1 = np.divide(2 * precision * recall, both, out=np.where(np.isnan(recall), np.nan, 0.0), where=both > 0)
@@ -93,7 +95,7 @@ def operation(ground: Ground, threshold: float, risen: NDArray[np.int64], is_up:
         "time in alarm": bootstrap.ratio(
             ground.per_stream(np.flatnonzero(is_up & normal)), ground.per_stream(np.flatnonzero(normal)), weighted
         ),
-    } | {name: _quantile(delay_s, weighted[:, of_stream], share) for name, share in QUANTILES.items()}
+    } | {name: _quantile(delay_s, weighted[:, ground.events.stream], share) for name, share in QUANTILES.items()}
     return Operation(
         threshold=threshold,
         figures={name: bootstrap.figure(values) for name, values in figures.items()},

@@ -32,12 +32,13 @@ if TYPE_CHECKING:
     from tocsin.bundle import Bundle
     from tocsin_training.evaluation.backtest import Played
     from tocsin_training.evaluation.baselines import Baseline
-    from tocsin_training.evaluation.result import Budget, Figure, Operation
+    from tocsin_training.evaluation.result import Budget, Operation
     from tocsin_training.evaluation.watching import Watching
     from tocsin_training.sequences import Sequences
 
 Tell = Callable[[str], None]
 BUDGETS = (0.1, 0.5, 2.0)  # false alarms a stream-day
+RECALL = "events detected"  # at the same rate of false alarms
 WHOLE_WATCH = "the whole watch"
 
 
@@ -84,7 +85,8 @@ def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
     name = f"{manifest.name}/{manifest.version}"
     tell(f"judging {name}")
     probability = manifest.calibration.scale == "probability"
-    made = _measured(job, ground, played.score, own, is_up)
+    replicates = _replicates(job, ground, played.score, own, is_up)
+    made = bootstrap.figures(replicates)
     bins = reliability.bins(ground, played.score) if probability and len(ground.events) else []
     if bins:
         made |= reliability.figures(ground, played.score, bins)
@@ -98,7 +100,7 @@ def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
         fitted, skipped = baselines.fitted(manifest.channels, manifest.period_s, job.train, job.seed)
         for baseline in fitted:
             tell(f"judging {baseline.name}")
-            detectors.append(_compared(job, ground, baseline, own))
+            detectors.append(_compared(job, ground, baseline, own, replicates))
     return Result(
         setting=_setting(job, horizon_s),
         extent=_extent(ground, manifest.period_s),
@@ -120,11 +122,11 @@ def _check_swept(ground: Ground, watching: Watching, played: Played) -> None:
         raise TrainingError(f"the sweep and the engine disagree in {differ} rows; this is a fault of the evaluation")
 
 
-def _measured(
+def _replicates(
     job: Job, ground: Ground, score: NDArray[np.floating], own: Operation | None, is_up: NDArray[np.bool_] | None
-) -> dict[str, Figure]:
-    """The figures of one detector that rest on no single alarm."""
-    made = ordering.figures(ground, score) if len(ground.events) else {}
+) -> dict[str, NDArray[np.float64]]:
+    """(1 + K,) each: the figures of one detector that rest on no single alarm."""
+    made = ordering.replicates(ground, score) if len(ground.events) else {}
     if job.data.gain is not None and is_up is not None:
         made[worth.UTILITY] = worth.utility(ground, job.data.gain, is_up)
     if job.windows:
@@ -153,8 +155,10 @@ def _whole(ground: Ground, watching: Watching, played: Played) -> Detector:
     )
 
 
-def _compared(job: Job, ground: Ground, baseline: Baseline, ours: Operation) -> Detector:
-    """A baseline at its own operating point and at the bundle's rate of false alarms."""
+def _compared(
+    job: Job, ground: Ground, baseline: Baseline, ours: Operation, replicates: dict[str, NDArray[np.float64]]
+) -> Detector:
+    """A baseline at its own operating point and at the bundle's rate of false alarms, and how far it lies behind."""
     delays = job.watching.delays
     score = baseline.score(job.data)
     own = is_up = None
@@ -167,11 +171,23 @@ def _compared(job: Job, ground: Ground, baseline: Baseline, ours: Operation) -> 
     if threshold is not None:
         equal = detection.operation(ground, threshold, *detection.rung(ground, score, threshold, delays))
     if job.valid is not None and job.valid.gain is not None:
-        told = np.nan_to_num(baseline.score(job.valid), nan=-1e9)
-        chosen = calibrate.most_gain(told, job.valid.gain)  # as the bundle's was: the utility asks for it
+        valid = np.nan_to_num(baseline.score(job.valid), nan=-1e9)
+        chosen = calibrate.most_gain(valid, job.valid.gain)  # as the bundle's was: the utility asks for it
         is_up = detection.rung(ground, score, chosen, delays)[1]
-    figures = _measured(job, ground, score, own, is_up)
-    return Detector(name=baseline.name, about=baseline.about, figures=figures, own=own, equal=equal, curve=swept)
+    theirs = _replicates(job, ground, score, own, is_up)
+    behind = bootstrap.leads(replicates, theirs)
+    if equal is not None:
+        told = [{RECALL: detection.detected_share(ground, np.isfinite(one.delays_s))} for one in (ours, equal)]
+        behind |= bootstrap.leads(*told)
+    return Detector(
+        name=baseline.name,
+        about=baseline.about,
+        figures=bootstrap.figures(theirs),
+        own=own,
+        equal=equal,
+        behind=behind,
+        curve=swept,
+    )
 
 
 def _setting(job: Job, horizon_s: float) -> Setting:

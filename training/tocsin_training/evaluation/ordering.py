@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin_training.evaluation.detection import Ground
-    from tocsin_training.evaluation.result import Figure
 
 BINS = 1000
 BUFFER = 100  # ticks of the widest slopes of VUS-PR, as its authors have it
 LONGEST = 400_000  # rows of the streams with events; beyond, VUS-PR would take too long
 
 
-def figures(ground: Ground, score: NDArray[np.floating]) -> dict[str, Figure]:
-    """Average precision, AUROC and VUS-PR of scores (R,); rows with an unknown score come last."""
+def replicates(ground: Ground, score: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+    """(1 + K,) each: average precision, AUROC, VUS-PR of scores (R,); rows with an unknown score come last."""
     judged = ~np.isnan(ground.label)
     ranked = np.nan_to_num(score.astype(np.float64), nan=-np.inf)
     finite = ranked[np.isfinite(ranked)]
@@ -33,13 +32,13 @@ def figures(ground: Ground, score: NDArray[np.floating]) -> dict[str, Figure]:
     label = ground.label > 0
     if not label[judged].any() or label[judged].all():
         return {}
-    precision, area = _replicates(ground, ranked, judged)
+    precision, area = _binned(ground, ranked, judged)
     precision[0] = ranking.average_precision(label[judged], ranked[judged])
     area[0] = roc_auc_score(label[judged], ranked[judged])
-    made = {"average precision": bootstrap.figure(precision), "AUROC": bootstrap.figure(area)}
+    made = {"average precision": precision, "AUROC": area}
     with_events = np.unique(ground.events.stream)
     if np.diff(ground.start)[with_events].sum() <= LONGEST:
-        made["VUS-PR"] = bootstrap.figure(_volume(ground, ranked, with_events))
+        made["VUS-PR"] = _volume(ground, ranked, with_events)
     return made
 
 
@@ -55,7 +54,7 @@ def _volume(ground: Ground, ranked: NDArray[np.float64], with_events: NDArray[np
     return bootstrap.ratio(volume, there, ground.weights)
 
 
-def _replicates(
+def _binned(
     ground: Ground, ranked: NDArray[np.float64], judged: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(1 + K,) average precision and area under the ROC curve of binned scores."""

@@ -56,6 +56,9 @@ class Detector(_Part):
     figures: dict[str, Figure] = Field(description="Those that need no alarm: ranking, utility, NAB.")
     own: Operation | None = Field(default=None, description="At its own operating point, where it has one.")
     equal: Operation | None = Field(default=None, description="At the bundle's rate of false alarms.")
+    behind: dict[str, Figure] = Field(
+        default={}, description="The bundle's figure less this one's, each replicate drawing the same streams for both."
+    )
     curve: Curve | None = None
 
 

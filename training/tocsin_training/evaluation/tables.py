@@ -81,6 +81,22 @@ def tables(result: Result) -> Iterator[Table]:
             ]
             yield Table(title, ["detector", *there], rows, note)
 
+    there = [
+        name for name in (*RANKING, *WORTH, "events detected") if any(name in one.behind for one in result.detectors)
+    ]
+    there = [name for name in there if not name.startswith("NAB")]
+    if there:
+        rows = [
+            (one.name, [_figure(one.behind.get(name), _signed) for name in there])
+            for one in result.detectors
+            if one.behind
+        ]
+        note = (
+            "The bundle's figure less the baseline's; each bootstrap replicate draws the same streams for both. Above 0 "
+            "over the whole interval: the bundle is ahead by more than chance. Events detected: at equal false alarms."
+        )
+        yield Table(f"How far {result.setting.bundle} is ahead of", ["baseline", *there], rows, note)
+
 
 def _of_operations(
     result: Result, title: str, pick: Callable[[Detector], Operation | None], note: str, *, counts: bool = False
@@ -118,6 +134,10 @@ def _figure(figure: Figure | None, told: Callable[[float], str]) -> Cell:
 
 def _three(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 1 or value == 0 else f"{value:.3f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _percent(value: float) -> str:
