@@ -92,8 +92,9 @@ def tables(result: Result) -> Iterator[Table]:
             if one.behind
         ]
         note = (
-            "The bundle's figure less the baseline's; each bootstrap replicate draws the same streams for both. Above "
-            "0 over the whole interval: the bundle is ahead by more than chance. Events detected: at equal false alarms."
+            "The bundle's figure less the baseline's; each bootstrap replicate draws the same streams for both. Where "
+            "the whole interval lies above 0, the bundle is ahead by more than chance. Events detected: at equal false "
+            "alarms."
         )
         yield Table(f"How far {result.setting.bundle} is ahead of", ["baseline", *there], rows, note)
 
