@@ -1,11 +1,11 @@
-"""Recorded tables as messages: one row a reading, Parquet or CSV."""
+"""Recorded tables, one row a reading, Parquet or CSV: as messages, and written."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from tocsin.codec.topics import TopicTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _NS_OF = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class RecordingError(Exception):
-    """A table that can't be replayed; names the file, the column, and the row."""
+    """A table that can't be replayed or written; names the file, the column, and the row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +127,31 @@ def read(
     )
 
 
-def _load(file: Path) -> pl.DataFrame:
+def write(file: Path, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Write a table that `read` takes: Parquet or CSV, by the file's suffix.
+
+    Raises:
+        RecordingError: The suffix is another, or the file can't be written.
+    """
+    kind, table = _kind(file), pl.DataFrame(columns)
+    try:
+        if kind == ".parquet":
+            table.write_parquet(file)
+        else:
+            table.write_csv(file)
+    except OSError as error:
+        raise RecordingError(f"{file}: cannot be written: {error.strerror or error}") from error
+
+
+def _kind(file: Path) -> str:
     kind = file.suffix.lower()
     if kind not in {".parquet", ".csv"}:
         raise RecordingError(f"{file}: unknown kind of table {file.suffix!r} (legal: .parquet, .csv)")
+    return kind
+
+
+def _load(file: Path) -> pl.DataFrame:
+    kind = _kind(file)
     if not file.is_file():  # polars would look for a folder of tables
         raise RecordingError(f"{file}: is no file")
     try:

@@ -35,6 +35,8 @@ class Batch(NamedTuple):
         label: (B, T), zeros where the data have none.
         gain: (B, T), likewise.
         teacher: (B, T), likewise.
+        tick: (B, T) int64, counted from the stream's first; no sense in padding.
+        kind: (B, T) int64, of the stream; zeros where the data have none.
     """
 
     x: Tensor
@@ -44,6 +46,8 @@ class Batch(NamedTuple):
     label: Tensor
     gain: Tensor
     teacher: Tensor
+    tick: Tensor
+    kind: Tensor
 
 
 def windows(
@@ -72,6 +76,8 @@ def padded(
     real = t < lengths[:, None]  # (B, T)
     rows = np.where(real, data.start[chosen][:, None] + t, 0)
 
+    kind = np.zeros(len(chosen), dtype=np.int64) if data.kind is None else data.kind[chosen]
+
     def filled(column: NDArray[np.float32] | None) -> Tensor:
         if column is None:
             return torch.zeros(real.shape, device=device)
@@ -87,6 +93,8 @@ def padded(
         label=filled(data.label),
         gain=filled(data.gain),
         teacher=filled(data.teacher),
+        tick=torch.from_numpy(data.tick[rows] - data.tick[data.start[chosen]][:, None]).to(device),
+        kind=torch.from_numpy(np.repeat(kind[:, None], real.shape[1], axis=1)).to(device),
     )
 
 

@@ -166,7 +166,8 @@ class Departure(Surprise):
                 ready = 0.0 if before is None else 1.0
                 mean, scale = before or (torch.zeros_like(x[:, 0]), torch.ones_like(x[:, 0]))
                 observed = batch.mask[:, at] * network.measured * ready
-                views, state = self.depart((x[:, at] - mean) / scale, observed, mean, state)
+                z = network.distribution.as_normal((x[:, at] - mean) / scale)
+                views, state = self.depart(z, observed, mean, state)
                 slow = self._parts(state)[-1]
                 parts.append(torch.stack([*views, observed, x[:, at] - slow], dim=1))  # (B, V + 2, C)
                 before = said.mean[:, t], said.scale[:, t]

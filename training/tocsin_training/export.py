@@ -8,20 +8,33 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tocsin_training.step import INPUTS, OUTPUTS
+from tocsin.bundle import start
+from tocsin.bundle.signature import INPUTS, outputs
 
 if TYPE_CHECKING:
-    import onnx
+    from collections.abc import Sequence
 
-    from tocsin_training.step import StepModule
+    import onnx
+    from torch import nn
+
+    from tocsin_training.step import Opening, StepModule
 
 TRACED_ROWS = 3  # with one row the exporter takes N for the constant 1
 
 
 def to_onnx(step: StepModule) -> bytes:
     """Export with dynamic N; the same weights give the same bytes."""
-    step = step.cpu().eval()
     widths = (step.channels, step.channels, step.channels, step.state_size)
+    return _exported(step, widths, INPUTS, outputs(step.task))
+
+
+def opening_to_onnx(opening: Opening) -> bytes:
+    """Export what makes a state from a profile, likewise."""
+    return _exported(opening, (len(opening.network.profile),), (start.INPUT,), (start.OUTPUT,))
+
+
+def _exported(module: nn.Module, widths: Sequence[int], inputs: Sequence[str], named_outputs: Sequence[str]) -> bytes:
+    module = module.cpu().eval()
     example = tuple(torch.zeros(TRACED_ROWS, width) for width in widths)  # one tensor given twice becomes one input
     n = torch.export.Dim("N")
     exporters = [logging.getLogger(name) for name in ("onnxscript", "torch.onnx")]
@@ -32,12 +45,12 @@ def to_onnx(step: StepModule) -> bytes:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # the exporter warns of its own deprecations; parity judges its work
             program = torch.onnx.export(
-                step,
+                module,
                 example,
                 dynamo=True,
-                input_names=INPUTS,
-                output_names=OUTPUTS,
-                dynamic_shapes={name: {0: n} for name in INPUTS},
+                input_names=inputs,
+                output_names=named_outputs,
+                dynamic_shapes=[{0: n} for _ in inputs],
                 verbose=False,
             )
     finally:

@@ -13,8 +13,9 @@ import torch
 
 from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
-from tocsin.engine.model import StepFunction, Task
-from tocsin_training import calibrate, distil, export, loop, parity, rollout
+from tocsin.bundle.start import Start
+from tocsin.engine.model import ChannelKind, StepFunction, Task
+from tocsin_training import calibrate, classes, distil, export, loop, outlook, parity, rollout
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.data.sources import find
@@ -34,10 +35,11 @@ TOGETHER = 256  # streams of one batch that is only looked at
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What `make` gives: a manifest and the graph it speaks of."""
+    """What `make` gives: a manifest and the graphs it speaks of; `init` is what makes a state from a profile."""
 
     manifest: Manifest
     graph: bytes
+    init: bytes | None = None
 
 
 def make(
@@ -64,13 +66,25 @@ def make(
     step = steps.make(members, recipe)
     if isinstance(step, steps.ForecastStep):
         step.weigh.fit(step.network, data, recipe.serving)
-    if isinstance(step, steps.AlarmStep):
+    if isinstance(step, steps.ClassifyStep):
+        calibration, figures = classes.calibrate(step, logit, seen, recipe.loss.burn_in, recipe.classes or ())
+    elif isinstance(step, steps.AlarmStep):
         calibration, figures = _calibrate_alarm(step, logit, seen, recipe.training.folds)
     serialised = export.to_onnx(step)
-    graph = Graph(serialised)
+    graph = Graph(serialised, recipe.task)
     parity.check(graph, step, members, recipe)
-    if recipe.task is Task.FORECAST:
+    init = None
+    if recipe.task is Task.GENERATE:
+        opening = steps.Opening(members[0], step)
+        init = export.opening_to_onnx(opening)
+        parity.check_start(Start(init), opening, recipe)
+    if not recipe.task.judges_by_probability:
         calibration, figures = _calibrate_forecast(graph, step, recipe, valid)
+    if recipe.horizon is not None:
+        ticks, levels = recipe.horizon.ticks, recipe.horizon.quantiles
+        told = outlook.look(graph, step.state_size, valid, ticks, len(levels))
+        figures |= outlook.figures(told, valid, levels)
+    df = members[0].distribution.df()
     manifest = Manifest(
         name=recipe.name,
         version=recipe.version,
@@ -81,6 +95,11 @@ def make(
         period_s=recipe.serving.period_s,
         any_period=recipe.serving.any_period,
         horizon_s=recipe.serving.horizon_s,
+        horizon_ticks=None if recipe.horizon is None else recipe.horizon.ticks,
+        quantiles=None if recipe.horizon is None else recipe.horizon.quantiles,
+        classes=recipe.classes,
+        df=None if df is None else tuple(round(value, 4) for value in df.tolist()),
+        profile=recipe.profile,
         state_size=step.state_size,
         warm_up_ticks=recipe.serving.warm_up_ticks,
         max_gap_ticks=recipe.serving.max_gap_ticks,
@@ -89,8 +108,9 @@ def make(
         training=recipe.sources,
         figures=figures,
         sha256=hashlib.sha256(serialised).hexdigest(),
+        init_sha256=None if init is None else hashlib.sha256(init).hexdigest(),
     )
-    return Made(manifest, serialised)
+    return Made(manifest, serialised, init)
 
 
 def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> Sequences:
@@ -115,7 +135,33 @@ def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> 
         raise TrainingError(f"data.source {recipe.data.source!r} gave {type(data).__name__}; it has to give Sequences")
     if recipe.task is Task.ALARM and (data.label is None or data.gain is None):
         raise TrainingError(f"data.source {recipe.data.source!r}: task alarm needs label and gain in every Record")
+    _check_kinds(recipe, data)
+    _check_profiles(recipe, data)
     return data
+
+
+def _check_kinds(recipe: Recipe, data: Sequences) -> None:
+    if recipe.classes is None:
+        return
+    if data.kind is None:
+        raise TrainingError(f"data.source {recipe.data.source!r}: task classify needs kind in every Record")
+    if not ((data.kind >= 0) & (data.kind < len(recipe.classes))).all():
+        raise TrainingError(
+            f"data.source {recipe.data.source!r}: kinds {data.kind.min()} to {data.kind.max()} for "
+            f"{len(recipe.classes)} classes ({', '.join(recipe.classes)}); count them from 0"
+        )
+
+
+def _check_profiles(recipe: Recipe, data: Sequences) -> None:
+    if recipe.profile is None:
+        return
+    static = np.array([channel.kind is ChannelKind.STATIC for channel in recipe.channels])
+    known = (data.mask[data.start[:-1]][:, static] > 0).all(axis=1)
+    if not known.all():
+        raise TrainingError(
+            f"data.source {recipe.data.source!r}: stream {data.streams[int(np.argmin(known))]!r} lacks a part of its "
+            f"profile ({', '.join(recipe.profile)}); give all of it in the first row, or leave the stream out"
+        )
 
 
 def _members(
@@ -128,7 +174,7 @@ def _members(
     resume: bool,
     tell: Tell,
 ) -> tuple[list[Network], NDArray[np.float32], Sequences]:
-    """Train; gives the members, and logits (R,) of streams with none from a member that was fitted on the stream.
+    """Train; gives the members, and logits (R, …) of streams with none from a member that was fitted on the stream.
 
     With folds, each member is stopped on a fifth (say) of the training streams that it was not fitted on, and judges
     them; the validation streams, which no member has met, are judged by all together, as the graph will.
@@ -149,6 +195,8 @@ def _members(
             tell=lambda epoch: tell(member, epoch),
         )
 
+    if not recipe.task.judges_by_probability:
+        return [fit(0, data, valid)], np.zeros(0, dtype=np.float32), valid
     if recipe.training.folds == 1:
         network = fit(0, data, valid)
         return [network], logits(network, valid), valid
@@ -179,8 +227,8 @@ def folds(data: Sequences, count: int, seed: int) -> NDArray[np.int64]:
 
 @torch.no_grad()
 def logits(network: Network, data: Sequences) -> NDArray[np.float32]:
-    """(R,) the uncalibrated logit of every frame."""
-    out = np.zeros(len(data.x), dtype=np.float32)
+    """(R,) the uncalibrated logit of every frame; `classify`: (R, K)."""
+    out = np.zeros((len(data.x), *network.event.bias.shape[network.task is Task.ALARM :]), dtype=np.float32)
     for chosen in in_order(data.lengths, TOGETHER):
         batch = padded(data, chosen, torch.device("cpu"))
         said, _ = network(batch.x, batch.mask, batch.delta)

@@ -8,27 +8,28 @@ import numpy as np
 import torch
 
 from tocsin.bundle.graph import GraphError, probe
-from tocsin.bundle.signature import Signature
-from tocsin.engine.model import ChannelKind
+from tocsin.bundle.signature import field, outputs
+from tocsin.engine.model import ChannelKind, Task
 from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Record, Sequences
-from tocsin_training.step import AlarmStep
+from tocsin_training.step import AlarmStep, HorizonStep, Opening, signature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from tocsin.bundle.graph import Graph
+    from tocsin.bundle.start import Start
     from tocsin_training.network import Network
     from tocsin_training.recipe import Recipe
     from tocsin_training.step import StepModule
 
-RESULTS = ("score", "contribution", "mean", "scale", "state")
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 STEPS = 500
 ROWS = (1, 2, 513)
-MODULE_STEPS = 40  # of many rows of an alarm, in PyTorch too: with a variant per channel 513 rows are 20,000
+MODULE_STEPS = 40  # of many rows in PyTorch too, where a step is dear: a variant per channel, or K decoded frames
 MISSING = 0.3  # share of values
 SILENT = 0.05  # share of frames that carry no reading at all
 
@@ -43,17 +44,13 @@ def check(graph: Graph, step: StepModule, members: Sequence[Network], recipe: Re
         TrainingError: Where two of them differ, or a row's bits depend on its neighbours.
     """
     for rows in ROWS:
-        _check_steps(
-            graph,
-            step,
-            members,
-            recipe,
-            made_up(recipe, rows, steps or STEPS),
-        )
+        data = made_up(recipe, rows, steps or STEPS)
+        columns = [torch.from_numpy(part.reshape(rows, steps or STEPS, -1)) for part in (data.x, data.mask, data.delta)]
+        _check_steps(graph, step, members, recipe, columns)
     try:
         probe(
             graph,
-            Signature(recipe.task, len(recipe.channels), step.state_size),
+            signature(step, recipe),
             np.array([channel.low for channel in recipe.channels]),
             np.array([channel.high for channel in recipe.channels]),
         )
@@ -80,46 +77,68 @@ def made_up(recipe: Recipe, streams: int, steps: int) -> Sequences:
 
 
 @torch.no_grad()
-def _check_steps(graph: Graph, step: StepModule, members: Sequence[Network], recipe: Recipe, data: Sequences) -> None:
-    rows, steps = len(data), int(data.lengths[0])
-    x, mask, delta = (column.reshape(rows, steps, -1) for column in (data.x, data.mask, data.delta))  # (N, T, C)
-    ours = np.zeros((rows, step.state_size), dtype=np.float32)
+def check_start(start: Start, opening: Opening, recipe: Recipe) -> None:
+    """Compare `init.onnx` with the module that it was exported from.
+
+    Raises:
+        TrainingError: The two differ.
+    """
+    for rows in ROWS:
+        profile = made_up(recipe, rows, 1).x @ opening.network.profile.numpy().T
+        wanted = opening(torch.from_numpy(profile)).numpy()
+        _compare(f"{recipe.name}: the first state, N = {rows}", start(profile), wanted)
+
+
+@torch.no_grad()
+def _check_steps(
+    graph: Graph, step: StepModule, members: Sequence[Network], recipe: Recipe, columns: Sequence[Tensor]
+) -> None:
+    """Check x, mask and delta (N, T, C)."""
+    rows = len(columns[0])
     theirs = torch.zeros(rows, step.state_size)
-    means = np.empty_like(x)
-    chances = np.empty((rows, steps), dtype=np.float32)
+    parts = list(columns)
+    if recipe.task is Task.GENERATE:
+        theirs = Opening(members[0], step)(columns[0][:, 0] @ members[0].profile.T)
+        parts = list(members[0].opened(*columns))
+    ours = theirs.numpy()
+    steps = parts[0].shape[1]
+    means = np.empty(parts[0].shape, dtype=np.float32)
+    scores = np.empty((rows, steps), dtype=np.float32)
     for t in range(steps):
-        got = graph(x[:, t], mask[:, t], delta[:, t], ours)
-        ours, chances[:, t] = got.state, got.score
-        means[:, t] = step.forecast(torch.from_numpy(got.mean), torch.from_numpy(got.state)).numpy()
-        if isinstance(step, AlarmStep) and rows == max(ROWS) and t >= MODULE_STEPS:
+        inputs = [part[:, t].contiguous() for part in parts]
+        x, mask, delta = (part.numpy() for part in inputs)
+        got = graph(x, mask, delta, ours)
+        ours, scores[:, t] = got.state, got.score
+        means[:, t] = step.forecast(torch.from_numpy(got.following[0]), torch.from_numpy(got.state)).numpy()
+        if rows == max(ROWS) and t >= MODULE_STEPS and isinstance(step, AlarmStep | HorizonStep):
             continue
-        wanted = step(*(torch.from_numpy(np.ascontiguousarray(part[:, t])) for part in (x, mask, delta)), theirs)
-        theirs = wanted[-1]
-        for name, tensor in zip(RESULTS, wanted, strict=True):
-            _compare(f"{recipe.name}: {name} of step {t}, N = {rows}", getattr(got, name), tensor.numpy())
-    _check_sequences(members, recipe, (x, mask, delta), means, chances, step)
+        wanted = dict(zip(outputs(step.task), step(*inputs, theirs), strict=True))
+        theirs = wanted["state_out"]
+        for name, tensor in wanted.items():
+            _compare(f"{recipe.name}: {name} of step {t}, N = {rows}", getattr(got, field(name)), tensor.numpy())
+    _check_sequences(members, recipe, columns, means, scores, step)
 
 
 def _check_sequences(
     members: Sequence[Network],
     recipe: Recipe,
-    inputs: tuple[NDArray[np.float32], ...],
+    inputs: Sequence[Tensor],
     means: NDArray[np.float32],
-    chances: NDArray[np.float32],
+    scores: NDArray[np.float32],
     step: StepModule,
 ) -> None:
     """The fused kernels that were trained, over the whole sequence, against the graph's steps."""
-    tensors = [torch.from_numpy(part) for part in inputs]
-    said = [member(*tensors)[0] for member in members]
+    said = [member(*inputs)[0] for member in members]
     mean = torch.stack([part.mean for part in said]).mean(0)
     wanted, _ = members[0].memory.in_units(mean, mean)
     _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted.numpy())
     if isinstance(step, AlarmStep):
-        logit = torch.stack([part.logit for part in said]).mean(0) * step.slope + step.offset
+        mean = torch.stack([part.logit for part in said]).mean(0)
+        logit = step.judge(mean.flatten(0, 1))[0].reshape(scores.shape)
         known = np.array([channel.kind is not ChannelKind.CLOCK for channel in recipe.channels])
-        ever = np.maximum.accumulate((inputs[1] * known).any(axis=2), axis=1)
+        ever = np.maximum.accumulate((inputs[1].numpy() * known).any(axis=2), axis=1)
         chance = np.where(ever, torch.sigmoid(logit).numpy(), np.nan)
-        _compare(f"{recipe.name}: score over the whole sequence, N = {len(means)}", chances, chance)
+        _compare(f"{recipe.name}: score over the whole sequence, N = {len(means)}", scores, chance)
 
 
 def _compare(what: str, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:

@@ -43,11 +43,15 @@ Made again by `tocsin train` with `recipe.yaml`, which lies beside this card.
 {notes}"""
 
 
-def write(out: Path, manifest: Manifest, graph: bytes, recipe: Path, notes: str = "") -> Path:
-    """Write `out/NAME/VERSION/`; gives that folder."""
+def write(
+    out: Path, manifest: Manifest, graph: bytes, recipe: Path, notes: str = "", init: bytes | None = None
+) -> Path:
+    """Write `out/NAME/VERSION/`, with `init.onnx` in it where there is one; gives that folder."""
     folder = out / manifest.name / manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
+    if init is not None:
+        (folder / "init.onnx").write_bytes(init)
     shutil.copyfile(recipe, folder / "recipe.yaml")
     describe(folder, manifest, notes)
     return folder
@@ -66,6 +70,12 @@ def card(manifest: Manifest, notes: str = "") -> str:
     task = str(manifest.task)
     if manifest.task is Task.ALARM and manifest.horizon_s:
         task += f", the event within {manifest.horizon_s:g} s"
+    if manifest.classes:
+        task += f": {', '.join(manifest.classes)}"
+    if manifest.horizon_ticks:
+        task += f", {manifest.horizon_ticks} ticks ahead"
+    if manifest.profile:
+        task += f", from {', '.join(manifest.profile)}"
     return CARD.format(
         **manifest.model_dump(include={"name", "version", "summary", "cell", "state_size", "period_s", "sha256"}),
         task=task,

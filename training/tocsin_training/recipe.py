@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from tocsin.bundle.manifest import ChannelEntry, Name, Source
+from tocsin.bundle.manifest import ChannelEntry, Level, Name, Source
 from tocsin.engine.model import ChannelKind, Task
 from tocsin_training.errors import TrainingError
 
@@ -65,6 +65,12 @@ class NetworkRecipe(_Part):
         description="change: the last value and what is added to it; level: the value itself, so that what strays "
         "and stays stays surprising.",
     )
+    head: Literal["normal", "student_t"] = Field(
+        default="normal", description="What a forecast is the mean and scale of; a Student-t takes outliers calmly."
+    )
+    df: float | None = Field(
+        default=None, ge=2.5, le=100, description="student_t: degrees of freedom; learned by channel if left out."
+    )
 
     @model_validator(mode="after")
     def _runs_alone(self) -> Self:
@@ -84,8 +90,28 @@ class ScoreRecipe(_Part):
     clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
 
 
+class HorizonRecipe(_Part):
+    """seq2seq: what is told of the frames to come."""
+
+    ticks: int = Field(ge=2, le=240, description="K, how many are decoded.")
+    quantiles: tuple[Level, ...] = Field(
+        default=(0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
+        min_length=2,
+        description="Levels of the minimum and maximum over the horizon, ascending.",
+    )
+    width: int = Field(default=32, ge=1, le=1024, description="Of the decoder's h.")
+    every: int = Field(default=1, ge=1, description="In training, the decoder starts from one tick in so many.")
+
+    @model_validator(mode="after")
+    def _levels_ascend(self) -> Self:
+        if list(self.quantiles) != sorted(set(self.quantiles)):
+            msg = f"horizon.quantiles {', '.join(map(str, self.quantiles))} do not ascend; sort them, each once"
+            raise ValueError(msg)
+        return self
+
+
 class LossRecipe(_Part):
-    """alarm: what is minimised, beside the forecast of the next frame."""
+    """What is minimised beside the forecast of the next frame; `gain`, `label`, `positive`, `smoothing`: for alarm."""
 
     gain: float = Field(default=1.0, ge=0, description="Weight of the cross-entropy weighted by each row's gain.")
     label: float = Field(default=0.0, ge=0, description="Weight of the plain cross-entropy with the label.")
@@ -99,7 +125,9 @@ class LossRecipe(_Part):
         lt=0.5,
         description="Wanted are this and 1 - this, not 0 and 1: onsets are dated to the hour.",
     )
-    following: float = Field(default=0.1, gt=0, description="Weight of the forecast of the next frame.")
+    following: float = Field(default=0.1, gt=0, description="alarm, classify: weight of the next frame's forecast.")
+    burn_in: int = Field(default=0, ge=0, description="classify: ticks of a stream before its class need be known.")
+    extremes: float = Field(default=1.0, ge=0, description="seq2seq: weight of the pinball loss of its quantiles.")
 
 
 class TrainingRecipe(_Part):
@@ -153,12 +181,12 @@ class ServingRecipe(_Part):
     max_gap_ticks: int = Field(gt=0)
     horizon_s: float | None = Field(default=None, gt=0)
     false_alarms_per_day: float = Field(
-        default=1.0, gt=0, description="forecast: the threshold lets so many onsets through per stream-day of `valid`."
+        default=1.0, gt=0, description="anomaly: the threshold lets so many onsets through per stream-day of `valid`."
     )
     on_delay_ticks: int = Field(
         default=0,
         ge=0,
-        description="forecast: an onset counts if it lasts longer, as an alarm with this on-delay would.",
+        description="anomaly: an onset counts if it lasts longer, as an alarm with this on-delay would.",
     )
 
 
@@ -172,6 +200,9 @@ class Recipe(_Part):
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
     data: DataRecipe
     network: NetworkRecipe
+    classes: tuple[Name, ...] | None = Field(default=None, min_length=2, description="classify: the first is normal.")
+    horizon: HorizonRecipe | None = Field(default=None, description="seq2seq alone.")
+    profile: tuple[Name, ...] | None = Field(default=None, min_length=1, description="generate: the static channels.")
     score: ScoreRecipe = ScoreRecipe()
     loss: LossRecipe = LossRecipe()
     training: TrainingRecipe
@@ -206,8 +237,26 @@ class Recipe(_Part):
         if self.serving.any_period and self.network.scale != "running":
             msg = "serving.any_period needs network.scale running: fitted networks read seconds"
             raise ValueError(msg)
-        if self.task is Task.FORECAST and self.training.folds > 1:
+        if self.task is not Task.ALARM and self.training.folds > 1:
             msg = f"training.folds {self.training.folds} fits task alarm only; say 1"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _says_what_its_task_needs(self) -> Self:
+        for name, task in (("classes", Task.CLASSIFY), ("horizon", Task.SEQ2SEQ), ("profile", Task.GENERATE)):
+            if (getattr(self, name) is not None) != (self.task is task):
+                msg = f"{name} belongs to task {task} alone, and task is {self.task}; add or remove it"
+                raise ValueError(msg)
+        static = {channel.name for channel in self.channels if channel.kind is ChannelKind.STATIC}
+        if self.profile is not None and (set(self.profile) != static or len(self.profile) != len(static)):
+            msg = f"profile has to name every static channel once ({', '.join(sorted(static)) or 'there is none'})"
+            raise ValueError(msg)
+        if self.score.kind in {"departure", "whitened"} and self.task is not Task.FORECAST:
+            msg = f"score.kind {self.score.kind} fits task forecast only, and task is {self.task}; say nll or ewma"
+            raise ValueError(msg)
+        if self.network.df is not None and self.network.head != "student_t":
+            msg = f"network.df {self.network.df:g} fits head student_t only; add `head: student_t`, or remove df"
             raise ValueError(msg)
         return self
 

@@ -61,6 +61,7 @@ class Record:
             in which it first stands; the column of a clock channel is ignored.
         label: (T,) 1 while the event is to be announced, else 0; None where nothing is labelled.
         gain: (T,) what ringing in this row gains over silence, in the units of the task's utility.
+        kind: For `classify`: which of the recipe's classes the whole stream is of, counted from 0.
     """
 
     stream: str
@@ -68,6 +69,7 @@ class Record:
     values: NDArray[np.float64]
     label: NDArray[np.float32] | None = None
     gain: NDArray[np.float32] | None = None
+    kind: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Sequences:
         label: (R,) float32 or None, see `Record`.
         gain: (R,) float32 or None, see `Record`.
         teacher: (R,) float32 or None, the probability that a teacher gives the event: set in training, not by sources.
+        kind: (B,) int64 or None, see `Record`.
     """
 
     channels: tuple[ChannelEntry, ...]
@@ -100,6 +103,7 @@ class Sequences:
     label: NDArray[np.float32] | None
     gain: NDArray[np.float32] | None
     teacher: NDArray[np.float32] | None = None
+    kind: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """B, the number of streams."""
@@ -128,6 +132,7 @@ class Sequences:
         made = [frames(record.tick, record.values, channels, period_s, delta_cap_s) for record in records]
         labels = [record.label for record in records if record.label is not None]
         gains = [record.gain for record in records if record.gain is not None]
+        kinds = [record.kind for record in records if record.kind is not None]
         return cls(
             channels=tuple(channels),
             streams=tuple(record.stream for record in records),
@@ -138,6 +143,7 @@ class Sequences:
             delta=np.concatenate([delta for _, _, delta in made]),
             label=np.concatenate(labels) if len(labels) == len(records) else None,
             gain=np.concatenate(gains) if len(gains) == len(records) else None,
+            kind=np.array(kinds, dtype=np.int64) if len(kinds) == len(records) else None,
         )
 
     def pick(self, chosen: NDArray[np.int64]) -> Sequences:
@@ -154,6 +160,7 @@ class Sequences:
             label=None if self.label is None else self.label[rows],
             gain=None if self.gain is None else self.gain[rows],
             teacher=None if self.teacher is None else self.teacher[rows],
+            kind=None if self.kind is None else self.kind[chosen],
         )
 
     def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -177,6 +184,7 @@ class Sequences:
             label=both(self.label, other.label),
             gain=both(self.gain, other.gain),
             teacher=both(self.teacher, other.teacher),
+            kind=None if self.kind is None or other.kind is None else np.concatenate([self.kind, other.kind]),
         )
 
 

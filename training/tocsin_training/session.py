@@ -62,7 +62,7 @@ def run(  # noqa: PLR0913  (as many as the command has options)
                 write(member, epoch)
 
         made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
-    return publish.write(out, made.manifest, made.graph, path)
+    return publish.write(out, made.manifest, made.graph, path, init=made.init)
 
 
 def chosen(device: str) -> torch.device:

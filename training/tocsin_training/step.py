@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
+from tocsin.bundle.signature import Signature
 from tocsin.engine.model import Task
 from tocsin_training import departure
 from tocsin_training.cells import repeated
@@ -14,16 +15,13 @@ from tocsin_training.cells import repeated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tocsin_training.decoder import Ahead
     from tocsin_training.memory import Memory
     from tocsin_training.network import Network, Outputs
     from tocsin_training.recipe import Recipe
 
-INPUTS = ("x", "mask", "delta", "state")
-OUTPUTS = ("score", "contribution", "mean", "scale", "state_out")
-"""An ONNX name stands for one value, so the state that comes out cannot be called as the one that goes in."""
-
-Stepped = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-"""score (N,), contribution (N, C), mean (N, C), scale (N, C), state (N, S)."""
+Stepped = tuple[Tensor, ...]
+"""score (N,), contribution (N, C), mean (N, C), scale (N, C), state (N, S), and what else the task gives."""
 
 
 class StepModule(nn.Module):
@@ -35,8 +33,10 @@ class StepModule(nn.Module):
     Attributes:
         sizes: The slices of the state, in order.
         state_size: S.
+        task: Which outputs it has.
     """
 
+    task: ClassVar = Task.FORECAST
     ones: Tensor
 
     def __init__(self, channels: int, sizes: Sequence[int]) -> None:
@@ -80,6 +80,7 @@ class ForecastStep(StepModule):
         memory = self.network.memory
 
         z = (memory.normalise(x, mask) - mean) / (scale + (1.0 - ready))  # (N, C); scale is 0 before a prediction
+        z = self.network.distribution.as_normal(z)
         observed = mask * self.network.measured * ready
         contribution, evidence = self.weigh(z, observed, mean, evidence)
         count = self.total(observed)  # (N, 1)
@@ -89,10 +90,25 @@ class ForecastStep(StepModule):
         features, remembered = memory.step(x, mask, delta, remembered)
         entered = self.network.enter(features, mask, delta)
         h, recurrent = self.network.recurrence.step(entered, recurrent, delta=delta)
+        mean, scale, ahead = self.expect(features, entered, h)
+        parts = (remembered, recurrent, mean, scale, torch.ones_like(ready), evidence)
+        shown, others = self.show(mean, scale, ahead, evidence)
+        return (score, contribution, *memory.in_units(*shown), torch.cat(parts, dim=1), *others)
+
+    def expect(self, features: Tensor, entered: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Ahead | None]:
+        """Mean and scale (N, C) that the next frame will be judged by, and what a decoder says of those after it."""
         said = self.network.heads(features, entered, h)
-        parts = (remembered, recurrent, said.mean, said.scale, torch.ones_like(ready), evidence)
-        shown = self.weigh.band(said.mean, said.scale, evidence)
-        return (score, contribution, *memory.in_units(*shown), torch.cat(parts, dim=1))
+        return said.mean, said.scale, None
+
+    def show(
+        self,
+        mean: Tensor,
+        scale: Tensor,
+        ahead: Ahead | None,  # noqa: ARG002  (here there is none)
+        evidence: Tensor,
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
+        """Mean and scale as people are shown them, in standard deviations, and other outputs in the channels' units."""
+        return self.weigh.band(mean, scale, evidence), ()
 
     def forecast(self, mean: Tensor, state: Tensor) -> Tensor:  # noqa: ARG002  (people may be shown another)
         """(N, C) the network's own forecast: the state holds it for the next frame."""
@@ -101,13 +117,42 @@ class ForecastStep(StepModule):
         return own
 
 
+class HorizonStep(ForecastStep):
+    """A forecast of K steps instead of one, with quantiles of the extremes; x is judged by the first step."""
+
+    task = Task.SEQ2SEQ
+
+    def expect(self, features: Tensor, entered: Tensor, h: Tensor) -> tuple[Tensor, Tensor, Ahead | None]:
+        """The first decoded step, and all of them."""
+        ahead = self.network.decode(self.network.join(entered, h), self.network.memory.last(features))
+        return ahead.mean[:, 0], ahead.scale[:, 0], ahead
+
+    def show(
+        self,
+        mean: Tensor,
+        scale: Tensor,
+        ahead: Ahead | None,
+        evidence: Tensor,
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, ...]]:
+        """The K frames to come, and the quantiles of their extremes."""
+        if ahead is None:
+            return super().show(mean, scale, ahead, evidence)
+        units = self.network.memory.in_units
+        extremes = (quantiles.transpose(1, 2) for quantiles in (ahead.low, ahead.high))  # (N, Q, C)
+        return (ahead.mean, ahead.scale), tuple(units(part, part)[0].transpose(1, 2) for part in extremes)
+
+
 class AlarmStep(StepModule):
     """The score is the calibrated probability of the labelled event within the horizon.
 
     Several networks (members) share one memory; their logits are averaged. A channel's contribution is found by
     asking again with that channel masked now: C + 1 variants of each row in one batch, of which the first is real.
+
+    Attributes:
+        slope: Of the calibration, as `offset`.
     """
 
+    task = Task.ALARM
     members: nn.ModuleList
     memory: Memory
     known: Tensor
@@ -150,15 +195,44 @@ class AlarmStep(StepModule):
             said.append(member.heads(features[:rows], entered[:rows], h[:rows]))
             logits.append(member.announce(member.join(entered, h)))  # (V N,)
             after.append(following[:rows])
-        logit = (mean_of(logits) * self.slope + self.offset).reshape(variants, -1)  # (V, N)
+        logit, others = self.judge(mean_of(logits))
+        logit = logit.reshape(variants, -1)  # (V, N)
         contribution = (logit[:1] - logit[1:]).T  # (N, C)
         seen = remembered[:rows, self.channels : 2 * self.channels]
         score = torch.where(self.total(seen * self.known)[:, 0] > 0, torch.sigmoid(logit[0]), torch.nan)
         expected = self.memory.in_units(mean_of([one.mean for one in said]), mean_of([one.scale for one in said]))
-        return (score, contribution, *expected, torch.cat(after, dim=1))
+        return (score, contribution, *expected, torch.cat(after, dim=1), *(other[:rows] for other in others))
+
+    def judge(self, logit: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The calibrated logit (V N,) of the score, and what else is told of each variant."""
+        return logit * self.slope + self.offset, ()
 
     def _networks(self) -> list[Network]:
         return cast("list[Network]", list(self.members))
+
+
+class ClassifyStep(AlarmStep):
+    """The score is the probability of another class than the first; every class's is told."""
+
+    task = Task.CLASSIFY
+    others: Tensor
+    every: Tensor
+
+    def __init__(self, members: Sequence[Network], classes: int) -> None:
+        """Wrap trained networks that tell K classes apart."""
+        super().__init__(members)
+        self.register_buffer("every", torch.ones(classes, 1))  # a matrix product again, instead of a sum
+        self.register_buffer("others", torch.ones(classes - 1, 1))
+
+    def judge(self, logit: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """From logits (V N, K): that of not being of the first class (V N,), and the probabilities (V N, K)."""
+        logit = logit * self.slope
+        likeliest = torch.amax(logit, dim=1, keepdim=True)
+        share = torch.exp(logit - likeliest)
+        first, rest = logit[:, :1], logit[:, 1:]
+        likeliest = torch.amax(rest, dim=1, keepdim=True)
+        other = likeliest + torch.log(torch.exp(rest - likeliest) @ self.others)
+        return (other - first)[:, 0], (share / (share @ self.every),)
 
 
 def mean_of(parts: Sequence[Tensor]) -> Tensor:
@@ -168,6 +242,39 @@ def mean_of(parts: Sequence[Tensor]) -> Tensor:
 
 def make(members: Sequence[Network], recipe: Recipe) -> StepModule:
     """The step module of a recipe's task, uncalibrated."""
-    if recipe.task is Task.FORECAST:
-        return ForecastStep(members[0], recipe)
-    return AlarmStep(members)
+    if recipe.task is Task.ALARM:
+        return AlarmStep(members)
+    if recipe.task is Task.CLASSIFY:
+        return ClassifyStep(members, len(recipe.classes or ()))
+    return (HorizonStep if recipe.task is Task.SEQ2SEQ else ForecastStep)(members[0], recipe)
+
+
+def signature(step: StepModule, recipe: Recipe) -> Signature:
+    """The shapes of a recipe's step, as its bundle's manifest will tell them."""
+    horizon = recipe.horizon
+    return Signature(
+        recipe.task,
+        channels=step.channels,
+        state_size=step.state_size,
+        horizon_ticks=0 if horizon is None else horizon.ticks,
+        classes=len(recipe.classes or ()),
+        quantiles=0 if horizon is None else len(horizon.quantiles),
+    )
+
+
+class Opening(nn.Module):
+    """`init.onnx`: the state of a generated stream before its first frame, from its profile."""
+
+    rest: Tensor
+
+    def __init__(self, network: Network, step: StepModule) -> None:
+        """Wrap a trained network."""
+        super().__init__()
+        self.network = network
+        # No prediction yet, and nothing gathered.
+        rest = step.state_size - network.memory.state_size - network.recurrence.state_size
+        self.register_buffer("rest", torch.zeros(1, rest))
+
+    def forward(self, profile: Tensor) -> Tensor:
+        """(N, P) in the channels' units to (N, S)."""
+        return torch.cat([*self.network.begin(profile), self.rest.expand(profile.shape[0], -1)], dim=1)

@@ -130,9 +130,6 @@ class Manifest(_Frozen):
             if given != (self.task is task):
                 msg = f"{name} {'belongs to' if given else 'is missing for'} task {task}, and task is {self.task}"
                 raise ValueError(msg)
-        if self.df is not None and self.task.judges_by_probability:
-            msg = f"df belongs to a forecast, and task is {self.task}"
-            raise ValueError(msg)
         if self.df is not None and len(self.df) != len(self.channels):
             msg = f"df has {len(self.df)} entries for {len(self.channels)} channels"
             raise ValueError(msg)

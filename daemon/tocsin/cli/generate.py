@@ -1,0 +1,92 @@
+"""`tocsin generate`: streams that a model makes, as a table that `tocsin replay` takes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.bundle import BundleError, load
+from tocsin.cli.failure import Failure
+from tocsin.config.names import bundle_folder
+from tocsin.generation import GenerationError
+from tocsin.generation import generate as generated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.generation import Generated
+
+
+def generate(
+    bundle: Annotated[
+        str, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or NAME/VERSION of a shipped one.")
+    ],
+    *,
+    profile: Annotated[str, typer.Option(help="NAME=VALUE, by commas, such as hr=72,sbp=120.")],
+    out: Annotated[Path, typer.Option(help="The table: Parquet or CSV, by its suffix.")],
+    ticks: Annotated[int, typer.Option(min=1, help="How many frames each stream has.")] = 3600,
+    streams: Annotated[int, typer.Option(min=1, help="How many, of the same profile.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same table.")] = 1,
+    start: Annotated[str, typer.Option(help="ISO 8601: when they begin.")] = "2026-01-01T00:00:00Z",
+) -> None:
+    """Draw streams from a model of task generate, and write them as a table: stream, t, channels.
+
+    Example, an hour of a patient, and then onto a broker as if it happened now:
+
+        tocsin generate ward-generator/1 --profile hr=72,spo2=97,rr=15,sbp=124,dbp=70,temp=36.8 --out patient.parquet
+
+        tocsin replay patient.parquet --topic 'vitals/ward/{stream}' --now
+    """
+    try:
+        from tocsin.recording import RecordingError, write  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise Failure(f"tocsin generate needs {error.name}", "pip install 'tocsin[demo]'") from error
+    folder = bundle_folder(bundle, Path.cwd())
+    if folder is None:
+        raise Failure(f"no bundle {bundle!r}", "give a folder with a manifest.json, or a shipped one's NAME/VERSION")
+    try:
+        loaded = load(folder)
+        made = generated(loaded, _profile(profile), streams, ticks, seed)
+    except (BundleError, GenerationError) as error:
+        raise Failure(str(error)) from error
+    try:
+        write(out, _columns(made, loaded.manifest.period_s, _seconds(start)))
+    except RecordingError as error:
+        raise Failure(str(error)) from error
+    typer.echo(f"wrote {out}: {streams} × {ticks} frames of {', '.join(made.channels)}")
+
+
+def _profile(text: str) -> dict[str, float]:
+    """Read `hr=72,sbp=120`."""
+    values = {}
+    for entry in text.split(","):
+        name, _, value = entry.partition("=")
+        try:
+            values[name.strip()] = float(value)
+        except ValueError:
+            raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write hr=72,sbp=120") from None
+    return values
+
+
+def _seconds(start: str) -> float:
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        raise Failure(f"start {start!r} is no ISO 8601 time", "write 2026-01-01T00:00:00Z") from None
+    if moment.tzinfo is None:
+        raise Failure(f"start {start!r} has no time zone", f"write {start}Z for UTC")
+    return moment.timestamp()
+
+
+def _columns(made: Generated, period_s: float, start_s: float) -> dict[str, Sequence[Any]]:
+    """One row a reading; t in seconds since 1970, whole ones where the period is."""
+    streams, ticks, _ = made.values.shape
+    t: list[float] = [start_s + tick * period_s for tick in range(ticks)]
+    if all(value.is_integer() for value in t):
+        t = [int(value) for value in t]
+    names = [f"generated-{number + 1}" for number in range(streams) for _ in range(ticks)]
+    values = {name: made.values[:, :, c].reshape(-1) for c, name in enumerate(made.channels)}
+    return {"stream": names, "t": t * streams, **values}
