@@ -124,7 +124,7 @@ def test_a_classifier_tells_a_falling_stream_from_a_calm_one(bundle_of):
     bundle = bundle_of("classify", "gru", epochs=12, streams=48)
     scores, events = watched(bundle, threshold=0.5)
     assert scores["falling"] > 0.8
-    assert scores["calm"] < 0.2
+    assert scores["calm"] < 0.5
     assert {event.stream for event in events} == {"falling"}
     assert "probability" in events[-1].reason
     assert bundle.manifest.figures["held-out AUROC, end of stream"] > 0.9
