@@ -255,6 +255,9 @@ class Recipe(_Part):
         if self.score.kind in {"departure", "whitened"} and self.task is not Task.FORECAST:
             msg = f"score.kind {self.score.kind} fits task forecast only, and task is {self.task}; say nll or ewma"
             raise ValueError(msg)
+        if self.network.scale == "running" and self.task in {Task.SEQ2SEQ, Task.GENERATE}:
+            msg = f"network.scale running says nothing of more than one step, and task is {self.task}; say fitted"
+            raise ValueError(msg)
         if self.network.df is not None and self.network.head != "student_t":
             msg = f"network.df {self.network.df:g} fits head student_t only; add `head: student_t`, or remove df"
             raise ValueError(msg)
