@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tocsin.bundle import load
 from tocsin_training import publish, rollout
 from tocsin_training.errors import TrainingError
-from tocsin_training.icu import baseline, compare, records
+from tocsin_training.icu import baseline, compare, records, teacher
 from tocsin_training.sequences import Request, Sequences
 
 if TYPE_CHECKING:
@@ -32,16 +32,20 @@ runs it. Utility is that of the PhysioNet/CinC Challenge 2019: 0 is never ringin
 {rows}
 
 95 % intervals by a bootstrap over stays ({replicates} replicates): AUROC {auroc}, utility {utility}. Lead over gradient
-boosting on the same stays, paired: AUROC {auroc_lead}, utility {utility_lead}.
+boosting on the same stays, paired: AUROC {auroc_lead}, utility {utility_lead}; over its teacher: AUROC
+{teacher_auroc_lead}, utility {teacher_utility_lead}.
 
 At the threshold {threshold:g} it rings in {alarms:.1%} of the hours. It rings before the onset of sepsis in {found:.0%}
 of the septic stays, and at least once in {false:.0%} of the others.
 
 **Gradient boosting** was fitted in the same run, on the part `train`, its threshold chosen on `valid`. It is told the
 last values, running means and minima, changes and counts of every reading, age, sex, unit, hours in hospital and in
-intensive care. **The networks** were
-fitted on `train` too, each stopped on a fifth of it that it was not fitted on; the threshold was chosen on `valid`,
-which all of them judge together, and on those fifths.
+intensive care. **The teacher** is gradient boosting too, fitted and given its threshold likewise, by what ringing gains
+in each row, and told more: of every reading its age, spread and extremes, of vital signs means, extremes and slopes
+over 6, 12 and 24 hours, of laboratory values how many were ordered, and bedside scores (NEWS2, parts of SOFA, SIRS,
+shock index and others). **The networks** saw none of that: they learn from hourly frames what teachers say that were
+fitted on other stays of `train`. Each was stopped on a fifth of `train` that neither it nor its teachers were fitted
+on; the threshold was chosen on `valid`, which all of them judge together, and on those fifths.
 
 What limits it: the records end soon after the onset of sepsis, so nothing is known of later hours. All stays are of one
 hospital; its habits of measuring are among what was learned, and a hospital that measures more or less often will be
@@ -52,8 +56,11 @@ Medicine 48(2):210-217, 2020.
 
 Made by `tocsin train training/recipes/icu-hourly.yaml`, then
 `python -m tocsin_training.icu.report models/icu-hourly/1`. The row without the clock is a bundle of the same recipe
-with the channels `hours` and `hospital_hours` taken out, named to the report by `--without`.
+with the channels `hours` and `hospital_hours` taken out, from the teacher too, named to the report by `--without`.
 """
+
+
+TRIED = "\n## What was tried"  # from here on the page is written by hand
 
 
 def main() -> None:
@@ -75,16 +82,19 @@ def main() -> None:
 def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[str, float]:
     """Measure the bundle in `folder` and write what was found; gives the figures."""
     bundle = load(folder)
-    test = part(bundle, data, "test")
+    train, valid, test = (part(bundle, data, name) for name in ("train", "valid", "test"))
     ours = measured(bundle, test)
-    boosted_score, boosted_threshold = baseline.scores(part(bundle, data, "train"), part(bundle, data, "valid"), test)
-    boosting = compare.Scored(boosted_score, boosted_threshold, ours.label, ours.start)
+    boosting = compare.Scored(*baseline.scores(train, valid, test), ours.label, ours.start)
+    taught = compare.Scored(*teacher.scores(train, valid, test), ours.label, ours.start)
     intervals = compare.bootstrap(ours, boosting)
+    over_teacher = compare.bootstrap(ours, taught)
+    intervals |= {f"teacher {name}": over_teacher[name] for name in ("utility lead", "AUROC lead")}
     table = {"icu-hourly": ours.figures()}
     if without:
         plain = load(without)
         table["the same without `hours` and `hospital_hours`"] = measured(plain, part(plain, data, "test")).figures()
     table["gradient boosting"] = boosting.figures()
+    table["its teacher: gradient boosting told the history"] = taught.figures()
 
     figures = {f"test {name}": value for name, value in table["icu-hourly"].items()}
     for name, (low, high) in intervals.items():
@@ -93,7 +103,8 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
     held_out = {name: value for name, value in bundle.manifest.figures.items() if not name.startswith("test ")}
     figures = held_out | {name: round(value, 4) for name, value in figures.items()}
     publish.describe(folder, bundle.manifest.model_copy(update={"figures": figures}))
-    page.write_text(_page(bundle, ours, table, intervals), encoding="utf-8")
+    kept = page.read_text(encoding="utf-8").partition(TRIED)[2] if page.exists() else ""
+    page.write_text(_page(bundle, ours, table, intervals) + (TRIED + kept if kept else ""), encoding="utf-8")
     return figures
 
 
