@@ -27,6 +27,10 @@ def evaluate(
     source: Annotated[
         str | None, typer.Option(metavar="MODULE:FUNCTION", help="Another source of records than the recipe's.")
     ] = None,
+    streams: Annotated[
+        int | None,
+        typer.Option(min=2, help="Judge only so many streams, drawn at random: a first look, or a slow model."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where the result goes, for `tocsin report`.")] = Path("evaluation.json"),
     config: Annotated[
         Path | None, typer.Option(help="Raise the alarms of a watch in this configuration, limits and all.")
@@ -71,7 +75,7 @@ def evaluate(
     except ModuleNotFoundError as error:
         _leave(f"an evaluation needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
     console = Console(stderr=True)
-    asked = records.Asked(data, part, source, train, columns, Path("runs"))
+    asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
         loaded = load(bundle)
         recipe = records.recipe_of(loaded)
@@ -84,7 +88,7 @@ def evaluate(
     except (TrainingError, BundleError) as error:
         _leave(str(error))
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    out.write_text(result.model_dump_json() + "\n", encoding="utf-8")
     tables.show(result, Console())
     typer.echo(f"wrote {out}; `tocsin report {out}` makes a page of it")
 

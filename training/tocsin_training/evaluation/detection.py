@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DAY = 86_400.0
 STEPS = 48  # thresholds of a curve
+ALIKE = 1e-6  # rates of false alarms that differ by less are equal
 HALVINGS = 14  # of the interval in which an equal rate of false alarms is looked for
 QUANTILES = {"delay, median": 0.5, "delay, p90": 0.9}
 
@@ -134,8 +135,8 @@ def curve(ground: Ground, score: NDArray[np.floating], delays: Delays, marked: l
     points = [_point(ground, score, float(threshold), delays) for threshold in thresholds]
     return Curve(
         threshold=thresholds.tolist(),
-        false_per_day=[false for false, _ in points],
-        recall=[recall for _, recall in points],
+        false_per_day=[round(false, 6) for false, _ in points],
+        recall=[round(recall, 6) for _, recall in points],
     )
 
 
@@ -146,13 +147,13 @@ def at_rate(ground: Ground, score: NDArray[np.floating], delays: Delays, swept: 
     """
     above: float | None = None
     for threshold, false in zip(swept.threshold, swept.false_per_day, strict=True):
-        if false > per_day + 1e-9:
+        if false > per_day + ALIKE:
             if above is None:
                 return None
             below = threshold
             for _ in range(HALVINGS):
                 middle = (above + below) / 2
-                if _point(ground, score, middle, delays)[0] > per_day + 1e-9:
+                if _point(ground, score, middle, delays)[0] > per_day + ALIKE:
                     below = middle
                 else:
                     above = middle

@@ -166,7 +166,9 @@ def reliability(result: Result, name: str) -> str:
 def stretch(drawn: Stretch, threshold: float, name: str) -> str:
     """Channels within their expected bands, the score below, events and alarms as shades and bars."""
     t = np.array(drawn.t_s)
-    unit, length = _unit(float(t.max() - t.min()))
+    gaps = _gaps(t)
+    t = np.insert(t, gaps, np.nan)
+    unit, length = _unit(float(np.nanmax(t) - np.nanmin(t)))
     panels = len(drawn.channels) + 1
     with mpl.rc_context(_STYLE | {"font.size": 8}):
         figure = Figure(figsize=(7.2, 0.72 * panels + 0.75), layout="constrained")
@@ -178,7 +180,9 @@ def stretch(drawn: Stretch, threshold: float, name: str) -> str:
                 axes.axvspan(begin / length, end / length, ymin=0.0, ymax=0.06, color=OURS, linewidth=0)
                 axes.axvline(begin / length, color=OURS, linewidth=0.8)
         for axes, series in zip(every, drawn.channels, strict=False):
-            value, mean, scale = (_array(part) for part in (series.value, series.mean, series.scale))
+            value, mean, scale = (
+                np.insert(_array(part), gaps, np.nan) for part in (series.value, series.mean, series.scale)
+            )
             band = ~np.isnan(mean)
             axes.fill_between(
                 t / length,
@@ -193,7 +197,7 @@ def stretch(drawn: Stretch, threshold: float, name: str) -> str:
             axes.plot(t / length, value, color=INK, linewidth=0.9, marker="" if dense else ".", markersize=3)
             axes.set_ylabel(_label(series.name, series.unit), rotation=0, ha="right", va="center")
             _frame(axes, value, mean, scale)
-        score = _array(drawn.score)
+        score = np.insert(_array(drawn.score), gaps, np.nan)
         every[-1].plot(t / length, score, color=OURS, linewidth=1.1)
         every[-1].axhline(threshold, color=OURS, linewidth=0.8, linestyle="--")
         if np.nanmax(score, initial=0.0) > 30 * threshold:  # else the threshold lies on the axis
@@ -202,6 +206,12 @@ def stretch(drawn: Stretch, threshold: float, name: str) -> str:
         every[-1].set_xlabel(f"{unit} since the stream began")
         told = f"{drawn.chosen}, stream {drawn.stream}: {', '.join(s.name for s in drawn.channels)} and the score."
         return _svg(figure, name, told[0].upper() + told[1:])
+
+
+def _gaps(t: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Before which points nothing was measured for longer: a line must not cross that."""
+    steps = np.diff(t)
+    return 1 + np.flatnonzero(steps > 2.5 * np.median(steps)) if len(steps) else np.zeros(0, dtype=np.int64)
 
 
 def _look(number: int) -> tuple[str, tuple[float, ...]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tocsin_training import make
 from tocsin_training import recipe as recipes
 from tocsin_training.data import tables
@@ -33,6 +35,8 @@ class Asked:
         train: A table to fit baselines on, in place of the source's part `train`.
         columns: A table's options: stream, time, unit, label, channels; see `docs/data.md`.
         runs: Where converted tables are kept.
+        streams: Judge only so many streams, drawn by `seed`; None for all.
+        seed: See there.
     """
 
     data: Path
@@ -41,6 +45,8 @@ class Asked:
     train: Path | None
     columns: Mapping[str, object]
     runs: Path
+    streams: int | None
+    seed: int
 
 
 def recipe_of(bundle: Bundle) -> Recipe | None:
@@ -51,6 +57,14 @@ def recipe_of(bundle: Bundle) -> Recipe | None:
 
 def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
     """The records to judge by, and what to call them."""
+    data, about = _all(asked, bundle, recipe)
+    if asked.streams is None or asked.streams >= len(data):
+        return data, about
+    drawn = np.random.default_rng(asked.seed).choice(len(data), asked.streams, replace=False)
+    return data.pick(np.sort(drawn)), f"{about}, {asked.streams} of {len(data)} streams drawn at random"
+
+
+def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
     if asked.data.suffix in TABLES:
         return _table(asked.data, asked, bundle), f"the table {asked.data.name}"
     if recipe is None:

@@ -57,7 +57,8 @@ def tables(result: Result) -> Iterator[Table]:
             "At the bundle's rate of false alarms",
             lambda one: one.equal,
             "Each detector's threshold is lowered until it rings falsely as often as the bundle does at its own "
-            "operating point, with the same delays. Delays count missed events as never.",
+            "operating point, with the same delays; a score of few values, such as NEWS2, can't always. Delays count "
+            "missed events as never.",
         )
     yield _of_operations(
         result,
