@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+Delay = Annotated[int, Field(ge=0)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -32,6 +35,9 @@ class DataRecipe(_Part):
         default=None,
         pattern=r"^[\w.]+:\w+$",
         description="alarm: `module:function`, which judges the training rows for loss.teacher; see `distil.py`.",
+    )
+    curve_on: str = Field(
+        default="valid", description="The part on whose normal streams the curve of false alarms is counted."
     )
 
 
@@ -187,6 +193,10 @@ class ServingRecipe(_Part):
         default=0,
         ge=0,
         description="anomaly: an onset counts if it lasts longer, as an alarm with this on-delay would.",
+    )
+    curve_delays_ticks: tuple[tuple[Delay, Delay], ...] = Field(
+        default=((0, 0), (3, 0), (3, 30), (10, 0), (10, 60), (30, 60)),
+        description="The on- and off-delays of alarms that the curve of false alarms knows.",
     )
 
 

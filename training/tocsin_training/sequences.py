@@ -30,7 +30,8 @@ class Request:
     """What a recipe asks of a data source.
 
     Attributes:
-        part: `train` to fit on, `valid` to stop and to set thresholds on, `test` to report on.
+        part: `train` to fit on, `valid` to stop and to set thresholds on, `test` to report on; or one of the source's
+            own.
         folder: Where records lie; a simulator needs none.
         channels: C of them, in the order of the graph's columns.
         period_s: The length of a tick.

@@ -13,6 +13,7 @@ from tocsin_training import log, publish
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import make
+from tocsin_training.recalibrate import recalibrate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,9 @@ def run(  # noqa: PLR0913  (as many as the command has options)
                 write(member, epoch)
 
         made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
-    return publish.write(out, made.manifest, made.graph, path, init=made.init)
+    folder = publish.write(out, made.manifest, made.graph, path, init=made.init)
+    recalibrate(folder, recipe, data, runs)
+    return folder
 
 
 def chosen(device: str) -> torch.device:

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from tocsin_training.sequences import Request
 
 # Wards of different seeds share no patient and no random number; figures of the lead come from yet others.
-_WARD_SEED = {"train": 1_000_000, "valid": 2_000_000, "test": 3_000_000}
+_WARD_SEED = {
+    "train": 1_000_000,
+    "valid": 2_000_000,
+    "test": 3_000_000,
+    "calibrate": 6_000_000,  # for the curve of false alarms
+    "check": 9_000_000,  # for whether budgets are kept
+}
 _EPISODES_SEED = {"valid": 21_000_000, "test": 31_000_000}
 
 

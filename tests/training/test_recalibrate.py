@@ -1,0 +1,65 @@
+"""A bundle gets its curve, keeps its graph and what its card says besides, and its budgets are checked on others."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="training needs PyTorch")
+
+import toy_bundle
+from tocsin.bundle import load
+from tocsin_training import budget_check, curve
+from tocsin_training import recipe as recipes
+from tocsin_training.make import read
+from tocsin_training.recalibrate import recalibrate
+
+RECIPE = """\
+name: toy
+version: "1"
+summary: The mean of what was observed.
+task: forecast
+channels:
+  - {name: hr, unit: /min, low: 0, high: 300}
+  - {name: spo2, unit: "%", low: 0, high: 100}
+data:
+  source: tocsin_training.ward.data:normal
+  curve_on: calibrate
+  options: {calibrate_beds: 2, calibrate_hours: 1, check_beds: 2, check_hours: 1}
+network: {cell: rnn}
+training: {seed: 1}
+serving:
+  period_s: 1
+  delta_cap_s: 60
+  warm_up_ticks: 0
+  max_gap_ticks: 60
+  curve_delays_ticks: [[0, 0], [2, 10]]
+sources:
+  - {name: ward, licence: none, citation: none, part: none}
+"""
+
+
+def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
+    monkeypatch.setattr(curve, "OFTENEST", 5000.0)  # this score has no level of its own: it rings all the time
+    folder = toy_bundle.write(tmp_path / "toy")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n\nNot for wards.\n")
+    graph = (folder / "model.onnx").read_bytes()
+    recipe = recipes.read(folder / "recipe.yaml")
+
+    made = recalibrate(folder, recipe, tmp_path, tmp_path / "runs")
+
+    bundle = load(folder)
+    assert bundle.manifest.calibration.curve == made
+    assert made.stream_days == pytest.approx(2 / 24, rel=1e-3)
+    assert {(rates.on_delay_ticks, rates.off_delay_ticks) for rates in made.rates} == {(0, 0), (2, 10)}
+    assert (folder / "model.onnx").read_bytes() == graph
+    assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
+
+    streams = read(recipe, "check", tmp_path)
+    often = made.rates[0].per_day[-1]
+    kept = budget_check.check(bundle, curve.scored(bundle.model, streams), [often, 1e9])
+    assert [entry.budget for entry in kept] == [often, often]  # for both delays; none of them reaches the other budget
+    told = budget_check.table(bundle, kept, "check")
+    assert f"| 0, 0 | {often:g} | " in told
+    low, high = kept[0].interval()
+    assert low <= kept[0].ratio <= high

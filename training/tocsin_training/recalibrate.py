@@ -1,0 +1,77 @@
+"""Put the curve of false alarms into a bundle: the manifest and the card are written anew, the graph stays.
+
+python -m tocsin_training.recalibrate models/ward-vitals/1
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tocsin.bundle import load
+from tocsin.engine.model import Task
+from tocsin_training import curve, publish
+from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
+from tocsin_training.make import read
+
+if TYPE_CHECKING:
+    from tocsin.bundle.calibration import Curve
+    from tocsin_training.recipe import Recipe
+
+_BEFORE_NOTES = "lies beside this card.\n"
+
+
+def recalibrate(folder: Path, recipe: Recipe, data: Path, runs: Path) -> Curve | None:
+    """Count onsets on the part that the recipe names, through the daemon's engine, and write them down.
+
+    Args:
+        folder: The bundle's.
+        recipe: It was made from.
+        data: Where the records lie.
+        runs: Where a source keeps what it converts.
+
+    Returns:
+        None if there is no curve: the task rings nothing, no stream is normal, or too few onsets were seen.
+    """
+    bundle = load(folder)
+    manifest = bundle.manifest
+    streams = None if manifest.task is Task.GENERATE else curve.normal(read(recipe, recipe.data.curve_on, data, runs))
+    made = None
+    if streams is not None:
+        which = f"normal streams of part {recipe.data.curve_on} ({', '.join(source.name for source in recipe.sources)})"
+        made = curve.curve(curve.scored(bundle.model, streams), recipe.serving.curve_delays_ticks, which)
+    calibration = manifest.calibration.model_copy(update={"curve": made})
+    notes = (folder / "CARD.md").read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2]
+    publish.describe(folder, manifest.model_copy(update={"calibration": calibration}), notes)
+    return made
+
+
+def main(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Such as models/ward-vitals/1.")],
+    data: Annotated[Path, typer.Option(help="Where the records lie.")] = Path("../shared/data"),
+    runs: Annotated[Path, typer.Option(help="Where converted tables go.")] = Path("runs"),
+) -> None:
+    """Put the curve of false alarms into a bundle."""
+    try:
+        made = recalibrate(bundle, recipes.read(bundle / "recipe.yaml"), data, runs)
+    except TrainingError as error:
+        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(2)
+    if made is None:
+        typer.echo(f"{bundle}: too few onsets on normal streams for a curve")
+        return
+    for rates in made.rates:
+        beyond = f", tail of {rates.tail.peaks} peaks, shape {rates.tail.shape:.2f}" if rates.tail else ""
+        typer.echo(
+            f"delays of {rates.on_delay_ticks} and {rates.off_delay_ticks} ticks: {rates.per_day[0]:.3g} to "
+            f"{rates.rarest:.3g} onsets a stream-day counted{beyond}"
+        )
+    typer.echo(f"wrote {bundle / 'manifest.json'}: {made.stream_days:.4g} stream-days of {made.streams} streams")
+
+
+if __name__ == "__main__":
+    typer.run(main)
