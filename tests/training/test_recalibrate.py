@@ -32,7 +32,7 @@ serving:
   delta_cap_s: 60
   warm_up_ticks: 0
   max_gap_ticks: 60
-  curve_delays_ticks: [[0, 0], [2, 10]]
+  curve_delays_ticks: [[0, 0], [0, 2]]
 sources:
   - {name: ward, licence: none, citation: none, part: none}
 """
@@ -51,7 +51,7 @@ def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
     bundle = load(folder)
     assert bundle.manifest.calibration.curve == made
     assert made.stream_days == pytest.approx(2 / 24, rel=1e-3)
-    assert {(rates.on_delay_ticks, rates.off_delay_ticks) for rates in made.rates} == {(0, 0), (2, 10)}
+    assert {(rates.on_delay_ticks, rates.off_delay_ticks) for rates in made.rates} == {(0, 0), (0, 2)}
     assert (folder / "model.onnx").read_bytes() == graph
     assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
 
