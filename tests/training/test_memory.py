@@ -62,3 +62,16 @@ def test_units_come_back():
     back, _ = memory.in_units(normalised, torch.ones(3, 2))
     np.testing.assert_allclose(back.numpy(), x, rtol=1e-5)
     np.testing.assert_allclose(normalised.numpy().std(axis=0), [1, 1], rtol=1e-5)
+
+
+def test_its_constants_do_not_depend_on_how_many_rows_are_looked_at_together(monkeypatch):
+    rng = np.random.default_rng(1)
+    x, mask = rng.uniform(1, 9, (1000, 2)).astype(np.float32), (rng.random((1000, 2)) < 0.8).astype(np.float32)
+    fitted = []
+    for together in (10**6, 70):
+        monkeypatch.setattr("tocsin_training.memory.FITTED_TOGETHER", together)
+        memory = Memory([False, True], 1.0, ("ages",))
+        memory.fit(x * mask, mask)
+        fitted.append((memory.mean.numpy(), memory.deviation.numpy()))
+    np.testing.assert_allclose(fitted[0], fitted[1], rtol=1e-6)
+    np.testing.assert_allclose(fitted[0][0][0], x[mask[:, 0] > 0, 0].mean(), rtol=1e-6)

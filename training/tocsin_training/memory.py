@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 SECONDS_PER_HOUR = 3600.0
+FITTED_TOGETHER = 16_000_000  # values; 128 MB, and some copies of them
 STILL = 1e-8  # variance; a channel that never moved in training keeps its own units
 FURTHEST = 6.0  # standard deviations; what lies beyond says no more than "far"
 SHORT, LONG = 6.0, 24.0  # ticks over which ages fade and paces are taken
@@ -138,15 +139,27 @@ class Memory(nn.Module):
         self.register_buffer("deviation", torch.ones(self.channels))
 
     def fit(self, x: NDArray[np.float32], mask: NDArray[np.float32]) -> None:
-        """Take mean and standard deviation of the observed values of training rows, both (R, C)."""
-        values, observed = torch.from_numpy(x).double(), torch.from_numpy(mask).double()
-        values = torch.where(self.logarithmic > 0, torch.log1p(values * (self.logarithmic > 0)), values) * observed
-        count = observed.sum(0).clamp(min=1)
-        mean = values.sum(0) / count
-        variance = (((values - mean) ** 2) * observed).sum(0) / count
+        """Take mean and standard deviation of the observed values of training rows, both (R, C).
+
+        Twice through the rows, some at a time: they may be mapped from a disk that holds more than the memory does.
+        """
+        zero = torch.zeros(self.channels, dtype=torch.float64)
+        count = sum((seen.sum(0) for _, seen in self._pieces(x, mask)), zero).clamp(min=1)
+        mean = sum((values.sum(0) for values, _ in self._pieces(x, mask)), zero) / count
+        away = (((values - mean) ** 2) * seen for values, seen in self._pieces(x, mask))
+        variance = sum((square.sum(0) for square in away), zero) / count
         self.mean.copy_(mean)
         moves = (variance > STILL) | (self.stir > 0)
         self.deviation.copy_(torch.where(moves, variance.sqrt() + self.stir, torch.ones_like(variance)))
+
+    def _pieces(self, x: NDArray[np.float32], mask: NDArray[np.float32]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Values (P, C), logarithms where those are taken and 0 where nothing was observed, and what was observed."""
+        rows = max(1, FITTED_TOGETHER // self.channels)
+        for at in range(0, len(x), rows):
+            piece = slice(at, at + rows)
+            values, observed = (torch.from_numpy(part[piece].astype(np.float64)) for part in (x, mask))
+            logged = torch.log1p(values * (self.logarithmic > 0))
+            yield torch.where(self.logarithmic > 0, logged, values) * observed, observed
 
     def normalise(self, x: Tensor, mask: Tensor) -> Tensor:
         """(…, C) in the channels' units to standard deviations; 0, the mean, where missing."""

@@ -65,7 +65,7 @@ def open_store(folder: Path, channels: Sequence[ChannelEntry]) -> Sequences | No
     def column(name: str, dtype: type[np.generic], *width: int) -> NDArray[Any] | None:
         if not (folder / name).stat().st_size:
             return None
-        return np.memmap(folder / name, dtype=dtype, mode="r", shape=(rows, *width))
+        return np.memmap(folder / name, dtype=dtype, mode="c", shape=(rows, *width))
 
     tick, label, gain = column("tick", np.int64), column("label", np.float32), column("gain", np.float32)
     x, mask, delta = (column(name, np.float32, c) for name in _FRAMED)

@@ -1,0 +1,59 @@
+"""What docs/data.md shows works as it is shown: table, recipe, training, budget."""
+
+from __future__ import annotations
+
+import csv
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tocsin.config import check
+
+session = pytest.importorskip("tocsin_training.session", reason="training needs PyTorch")
+
+PAGE = (Path(__file__).parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+
+
+def block(kind, number=0):
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[number]
+
+
+def test_from_a_table_to_a_budget(tmp_path, monkeypatch):
+    monkeypatch.setattr("tocsin_training.parity.STEPS", 40)
+    header, *shown = block("csv").splitlines()
+    assert len(shown) == 3
+    records = tmp_path / "records"
+    records.mkdir()
+    rng = np.random.default_rng(1)
+    began = datetime(2026, 3, 1, tzinfo=UTC)
+    with (records / "pumps.csv").open("w", newline="", encoding="utf-8") as file:
+        file.write(header + "\n")
+        table = csv.writer(file)
+        for pump in range(12):
+            flow = 30 + rng.standard_normal(1500)
+            for minute in range(1500):
+                taken = (began + timedelta(minutes=minute)).isoformat().replace("+00:00", "Z")
+                temp = "" if rng.random() < 0.1 else f"{41 + rng.standard_normal():.1f}"
+                table.writerow([f"p{pump:02}", taken, f"{flow[minute]:.1f}", temp])
+    recipe = tmp_path / "pumps.yaml"
+    recipe.write_text(block("yaml"), encoding="utf-8")
+
+    folder = session.run(
+        recipe,
+        out=tmp_path / "models",
+        data=records,
+        runs=tmp_path / "runs",
+        seed=None,
+        device="cpu",
+        threads=1,
+        curves=None,
+        resume=False,
+    )
+    assert folder == tmp_path / "models" / "pumps" / "1"
+
+    configuration = tmp_path / "tocsin.yaml"
+    configuration.write_text(block("yaml", 1), encoding="utf-8")
+    assert [str(fault) for fault in check(configuration).faults] == []
