@@ -71,7 +71,11 @@ def tables(result: Result) -> Iterator[Table]:
     )
     for title, names, note in (
         ("Ranking, without any threshold", RANKING, "Unknown scores rank last. VUS-PR: mean of streams with events."),
-        ("Worth and calibration", WORTH, "Baselines’ thresholds for the utility are chosen on the validation part."),
+        (
+            "Worth and calibration",
+            WORTH,
+            "Baselines’ thresholds for the utility: chosen on the validation part where there is one, else their own.",
+        ),
     ):
         there = [name for name in names if any(name in one.figures for one in result.detectors)]
         if there:
