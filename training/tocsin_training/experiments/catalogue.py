@@ -43,14 +43,14 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "adding": Experiment("the adding problem: who can add two numbers that lie T ticks apart?", 25),
-    "copying": Experiment("the copy task: who can repeat five letters after a silence?", 15),
-    "lag": Experiment("how much of a gradient is left after so many ticks, and why a plain RNN forgets", 2),
-    "gates": Experiment("what the gates of an LSTM do on one stream of the simulated ward", 3),
+    "adding": Experiment("the adding problem: who can add two numbers that lie T ticks apart?", 5),
+    "copying": Experiment("the copy task: who can repeat five letters after a silence?", 1.5),
+    "lag": Experiment("how much of a gradient is left after so many ticks, and why a plain RNN forgets", 0.5),
+    "gates": Experiment("what the gates of an LSTM do on one stream of the simulated ward", 0.5),
     "by-hand": Experiment("back-propagation through time written by hand, against autograd", 0.1),
-    "truncation": Experiment("truncated back-propagation against the lag that it has to bridge", 5),
+    "truncation": Experiment("truncated back-propagation against the lag that it has to bridge", 2),
     "stepwise": Experiment("whole sequences in PyTorch against single steps in ONNX, saved and restored midway", 0.5),
-    "units": Experiment("how many weights each cell needs for the same error", 8),
+    "units": Experiment("how many weights each cell needs for the same error", 1.5),
 }
 
 

@@ -104,7 +104,7 @@ def draw(figures: Figures, path: Path) -> None:
             label = run["name"].upper() if run["name"] in CELL_COLOURS else run["name"]
             lags = range(1, len(run["left"]) + 1)
             axis.plot(lags, [max(share, FADED) for share in run["left"]], color=colour, label=label)
-        axis.set(title=titles[panel], xlabel="ticks back", yscale="log", ylim=(1e-12, 1e6))
-        axis.legend(loc="upper left", ncols=2)
+        axis.set(title=titles[panel], xlabel="ticks back", yscale="log", ylim=(1e-12, 1e10))
+        axis.legend(loc="upper left", ncols=3)
     axes[0].set_ylabel("gradient, of that at the end")
     save(figure, path)

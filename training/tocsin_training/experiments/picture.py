@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -25,18 +26,21 @@ STYLE: dict[Any, Any] = {
 }
 
 
+def style() -> AbstractContextManager[None]:
+    """Within it pictures look alike."""
+    return mpl.rc_context(STYLE)
+
+
 def canvas(
     columns: int = 1, rows: int = 1, *, width: float = 3.0, height: float = 2.8, share_y: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """A figure of panels, each `width` × `height` inches, row after row."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(max(width * columns, 5.0), height * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False)
+    figure = Figure(figsize=(max(width * columns, 5.0), height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False)
     return figure, list(np.ravel(axes))
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write it as SVG (or what the path's suffix says), without a date."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(STYLE):
-        figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
+    figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -9,6 +9,7 @@ import torch
 
 from tocsin_training.errors import TrainingError
 from tocsin_training.experiments import catalogue
+from tocsin_training.experiments.picture import style
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +31,9 @@ def run(name: str, out: Path, page: Path | None, *, quick: bool, tell: Tell) -> 
     torch.set_num_threads(1)
     figures = module.measure(quick=quick, tell=tell)
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    module.draw(figures, out / f"{name}.svg")
+    (out / f"{name}.json").write_text(json.dumps(figures, separators=(",", ":")) + "\n", encoding="utf-8")
+    with style():
+        module.draw(figures, out / f"{name}.svg")
     table = module.table(figures)
     if page is not None:
         page.write_text(with_table(page.read_text(encoding="utf-8"), name, table), encoding="utf-8")

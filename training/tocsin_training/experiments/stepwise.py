@@ -26,10 +26,10 @@ STREAMS, TICKS, QUICK_TICKS = 16, 1000, 100
 
 
 def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Export each cell with drawn weights and step it; quick: for fewer ticks."""
+    """Export each cell with drawn weights and step it; quick: the LSTM, for fewer ticks."""
     ticks = QUICK_TICKS if quick else TICKS
     runs = []
-    for cell in CELLS:
+    for cell in CELLS[1:2] if quick else CELLS:
         tell(cell)
         runs.append({"cell": cell, **_run(cell, ticks)})
     return {"streams": STREAMS, "ticks": ticks, "runs": runs}

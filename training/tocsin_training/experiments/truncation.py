@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from tocsin_training.experiments.learner import Learner
@@ -25,7 +26,7 @@ TESTED = 2000  # ticks
 
 def measure(*, quick: bool, tell: Tell) -> Figures:
     """Train a GRU for every lag and window; quick: one lag, a window too short for it and one long enough."""
-    lags, windows, ticks = ((4,), (2, 16), 3200) if quick else (LAGS, WINDOWS, TICKS_LEARNED)
+    lags, windows, ticks = ((4,), (2, 16), 2400) if quick else (LAGS, WINDOWS, TICKS_LEARNED)
     runs = []
     for lag in lags:
         tell(f"lag {lag}")
@@ -76,7 +77,7 @@ def table(figures: Figures) -> str:
 def draw(figures: Figures, path: Path) -> None:
     """The same as a map."""
     lags, windows = (sorted({run[name] for run in figures["runs"]}) for name in ("lag", "window"))
-    right = torch.tensor([run["right"] for run in figures["runs"]]).view(len(lags), len(windows))
+    right = np.array([run["right"] for run in figures["runs"]]).reshape(len(lags), len(windows))
     figure, (axis,) = canvas(width=5.6, height=3.6)
     image = axis.imshow(right, vmin=0.5, vmax=1.0, cmap="viridis", aspect="auto", origin="lower")
     axis.grid(visible=False)

@@ -87,5 +87,5 @@ def draw(figures: Figures, path: Path) -> None:
             )
         axis.set(xscale="log", yscale="log", xlabel=label)
     axes[0].set_ylabel("squared error, of the variance")
-    axes[0].legend(loc="lower left")
+    axes[0].legend(loc="center right")
     save(figure, path)
