@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import struct
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,6 +106,22 @@ def test_mixed_precision_learns_much_the_same(toy, tmp_path):
     assert losses["mixed"] != losses["full"]
     assert losses["mixed"] == pytest.approx(losses["full"], abs=0.05)
     assert losses["mixed"][-1] < losses["mixed"][0]
+
+
+@pytest.mark.parametrize("task", ["forecast", "alarm", "classify", "seq2seq", "generate"])
+def test_every_task_learns_in_windows_and_in_mixed_precision(tmp_path, monkeypatch, task):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    walk = importlib.import_module("test_tasks")
+    path = tmp_path / "walk.yaml"
+    content = walk.RECIPE.format(
+        task=task, cell="lstm", width=8, head="normal", epochs=2, streams=16, extra=walk.EXTRA[task]
+    )
+    path.write_text(content.replace("training: {", "training: {bptt: 9, precision: mixed, "), encoding="utf-8")
+    recipe = recipes.read(path)
+    data = read(recipe, "train", tmp_path)
+    told = []
+    loop.train(recipe, data, data, tmp_path / "walk.pt", seed=1, device=CPU, tell=told.append)
+    assert told[-1].train < told[0].train
 
 
 def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
