@@ -153,6 +153,8 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     assert "has no recipe.yaml that says where records come from; name a table by --data" in run.output
     run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr")
     assert "--channels: 'hr' names no column" in run.output
+    run = command("evaluate", toy_folder / "toy", "--period", 60)
+    assert "toy/1 was made for ticks of 1 s alone; leave --period out" in run.output
     run = command("evaluate", tmp_path)
     assert "cannot read manifest.json" in run.output
     (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))

@@ -44,6 +44,9 @@ def evaluate(
         float | None, typer.Option(min=0, help="Seconds; as the threshold was chosen for, if left out.")
     ] = None,
     off_delay: Annotated[float, typer.Option(min=0, help="Seconds.")] = 0.0,
+    period: Annotated[
+        float | None, typer.Option(help="Seconds of a tick, for a bundle of any period; its own if left out.")
+    ] = None,
     stream: Annotated[str | None, typer.Option(help="A table's column that names the stream.")] = None,
     time: Annotated[str, typer.Option(help="A table's column with the time.")] = "t",
     unit: Annotated[str, typer.Option(help="What a number in it counts: ns, us, ms, s, min or h.")] = "s",
@@ -77,7 +80,7 @@ def evaluate(
     console = Console(stderr=True)
     asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
-        loaded = load(bundle)
+        loaded = load(bundle) if period is None else records.ticking(load(bundle), period)
         recipe = records.recipe_of(loaded)
         watching = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
         with console.status("reading records") as status:
@@ -122,7 +125,7 @@ def _watching(
     if threshold is not None and budget is not None:
         raise TrainingError("--threshold and --budget exclude each other; give one")
     if on_delay is None:
-        on_delay = recipe.serving.on_delay_ticks * recipe.serving.period_s if recipe else 0.0
+        on_delay = recipe.serving.on_delay_ticks * bundle.manifest.period_s if recipe else 0.0
     delays = Delays(on_delay, off_delay)
     if threshold is not None:
         return watching.alone(bundle, threshold, "given by hand", delays)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,17 @@ class Asked:
     runs: Path
     streams: int | None
     seed: int
+
+
+def ticking(bundle: Bundle, period_s: float) -> Bundle:
+    """A bundle of any period, with ticks of this length."""
+    manifest = bundle.manifest
+    if not manifest.any_period:
+        raise TrainingError(
+            f"{manifest.name}/{manifest.version} was made for ticks of {manifest.period_s:g} s alone; "
+            "leave --period out"
+        )
+    return replace(bundle.ticking(period_s), manifest=manifest.model_copy(update={"period_s": period_s}))
 
 
 def recipe_of(bundle: Bundle) -> Recipe | None:

@@ -88,6 +88,9 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
             f"{bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
         )
     entry = watches[watch]
+    period_ns = checked.bundles[watch].model.period_ns
+    if period_ns != bundle.model.period_ns:
+        raise TrainingError(f"{path}: watch {watch} has ticks of {period_ns / _NS_PER_S:g} s; say so by --period")
     alarms = tuple(build.alarms(entry, bundle))
     scored = [(alarm, alarm.condition) for alarm in alarms if isinstance(alarm.condition, ScoreAbove)]
     if len(scored) != 1:
