@@ -27,7 +27,8 @@ def forecast_loss(network: Network, said: Outputs, batch: Batch) -> Tensor:
     following = batch.mask[:, first:] * network.measured * batch.real[:, first:, None]  # (B, T - 1, C)
     x = network.memory.normalise(batch.x[:, first:], batch.mask[:, first:])
     scale = said.scale[:, :-1]
-    nll = network.distribution.nll((x - said.mean[:, :-1]) / scale, scale)
+    z = network.memory.residual(x, said.mean[:, :-1], scale)
+    nll = network.distribution.nll(z, scale)
     return (nll * following).sum() / following.sum().clamp(min=1)
 
 

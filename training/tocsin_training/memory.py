@@ -190,6 +190,10 @@ class Memory(nn.Module):
         """(…, C) sizes that a head tells, in the units of `last`."""
         return sizes
 
+    def residual(self, x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """(…, C) how far x lies from what was expected of it, in scales."""
+        return (x - mean) / scale
+
     def with_last(self, features: Tensor, last: Tensor) -> Tensor:
         """(…, F) the features with other last values (…, C) in their place."""
         return torch.cat([features[..., : 2 * self.channels], last, features[..., 3 * self.channels :]], dim=-1)

@@ -115,7 +115,8 @@ def _check_steps(
         wanted = dict(zip(outputs(step.task), step(*inputs, theirs), strict=True))
         theirs = wanted["state_out"]
         for name, tensor in wanted.items():
-            _compare(f"{recipe.name}: {name} of step {t}, N = {rows}", getattr(got, field(name)), tensor.numpy())
+            of = wanted["scale"].numpy() if name == "mean" else 1.0
+            _compare(f"{recipe.name}: {name} of step {t}, N = {rows}", getattr(got, field(name)), tensor.numpy(), of)
     _check_sequences(members, recipe, columns, means, scores, step)
 
 
@@ -130,8 +131,9 @@ def _check_sequences(
     """The fused kernels that were trained, over the whole sequence, against the graph's steps."""
     said = [member(*inputs)[0] for member in members]
     mean = torch.stack([part.mean for part in said]).mean(0)
-    wanted, _ = members[0].memory.in_units(mean, mean)
-    _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted.numpy())
+    scale = torch.stack([part.scale for part in said]).mean(0)
+    wanted, of = (part.numpy() for part in members[0].memory.in_units(mean, scale))
+    _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted, of)
     if isinstance(step, AlarmStep):
         mean = torch.stack([part.logit for part in said]).mean(0)
         logit = step.judge(mean.flatten(0, 1))[0].reshape(scores.shape)
@@ -141,8 +143,11 @@ def _check_sequences(
         _compare(f"{recipe.name}: score over the whole sequence, N = {len(means)}", scores, chance)
 
 
-def _compare(what: str, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> None:
-    close = np.isclose(ours, theirs, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
+def _compare(
+    what: str, ours: NDArray[np.float32], theirs: NDArray[np.float32], of: NDArray[np.float32] | float = 1.0
+) -> None:
+    """Refuse a difference that is large for the value, and large for the size that such values are `of`."""
+    close = np.isclose(ours, theirs, rtol=RELATIVE, atol=ABSOLUTE * np.maximum(of, 1.0), equal_nan=True)
     if not close.all():
         worst = np.unravel_index(np.argmax(np.where(close, -1.0, np.abs(ours - theirs))), ours.shape)
         raise TrainingError(

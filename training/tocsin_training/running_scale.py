@@ -33,6 +33,7 @@ FLOOR = 1e-30  # smaller spreads are none
 SLIGHT = 1e-2  # of the scale; ratios of less are not told apart
 FURTHEST = 5.0  # logarithms are cut at ± this
 FARTHEST = 300.0  # spreads; beyond, a distance says no more than "far"
+STRUCK = 8.0  # scales; nothing is learned from residuals beyond
 ANY = 3e38  # no limit
 
 BLOCKS = (1, 1, 1, len(LEVELS), len(AVERAGES), 8, 2)
@@ -86,6 +87,13 @@ class RunningScale(Memory):
         """(…, C) sizes in scales, in units."""
         return sizes * features[..., self.told + self.channels :]
 
+    def residual(self, x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
+        """(…, C) how far x lies from what was expected; cut, as the first stir of what stood still is endlessly far."""
+        away = x - mean
+        near = torch.abs(away) < STRUCK * scale
+        # Divided where near alone: elsewhere the gradient of a quotient by next to nothing would be no number.
+        return torch.where(near, torch.where(near, away, 0.0) / torch.where(near, scale, 1.0), STRUCK)
+
     def fit(self, x: NDArray[np.float32], mask: NDArray[np.float32]) -> None:
         """Take nothing: every stream has its own level and scale."""
 
@@ -105,7 +113,7 @@ class RunningScale(Memory):
         """One tick: x and mask (N, C) and state (N, M) give the features (N, F) and the next state."""
         before = state.view(-1, SLOTS, self.channels)  # (N, M / C, C)
         seen = mask[:, None]  # (N, 1, C)
-        told, last, scale, after = self._told(x[:, None], seen, torch.split(before, BLOCKS, dim=1))
+        told, last, scale, after = self._told(x[:, None], seen, torch.split(before, list(BLOCKS), dim=1))
         after = before + seen * (after - before)
         features = torch.cat([told * seen, last, scale], dim=1)
         return features.flatten(1), torch.cat([last, after[:, 1:]], dim=1).flatten(1)
