@@ -8,12 +8,13 @@ profile; Lavin and Ahmad, Evaluating Real-Time Anomaly Detection Algorithms, ICM
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tocsin_training.errors import TrainingError
+from tocsin_training.evaluation import alarming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,9 @@ STEEPNESS = 5.0
 FAR = 3.0  # window widths past a window's end; from there on a false detection costs all it can
 PROBATION = 0.15  # share of rows, of at most `PROBATION_OF` rows
 PROBATION_OF = 5000
+
+GRID = 120  # thresholds tried
+MOST_RINGING = 0.03  # share of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,41 @@ def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels]) -> Op
     ringing = int(np.argmax(swept.total))
     threshold = float(swept.threshold[ringing - 1]) if ringing else np.inf
     return swept.operation(ringing, threshold)
+
+
+def alarms_at(
+    scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], threshold: float, quiet: int
+) -> Operation:
+    """What an alarm with this threshold gives that clears after `quiet` rows below it: its onsets are the detections.
+
+    An alarm that goes on for ten rows is one detection, not ten.
+
+    >>> truth = labels(100, [(40, 49)])
+    >>> score = np.zeros(100)
+    >>> score[[40, 41, 80, 82, 84]] = 1.0
+    >>> alarms_at([score], [truth], 0.5, 5).false, at([score], [truth], 0.5).false
+    (1, 3)
+    """
+    rung = [rings(score, threshold, quiet) for score in scores]
+    return replace(at(rung, truths, 1.0), threshold=threshold)
+
+
+def rings(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[np.float64]:
+    """(T,) 1 in the rows in which such an alarm rises, else 0."""
+    whole = np.array([0, len(score)])
+    is_up = alarming.up(score, threshold, np.arange(len(score), dtype=float), whole, alarming.Delays(off_s=quiet))
+    risen = np.zeros(len(score))
+    risen[alarming.onsets(is_up, whole)] = 1.0
+    return risen
+
+
+def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], quiet: int) -> Operation:
+    """The one threshold with the highest score, of `GRID` at which from few to many rows would ring."""
+    every = np.concatenate([score[truth.scored] for score, truth in zip(scores, truths, strict=True)])
+    every = every[~np.isnan(every)]
+    grid = np.unique(np.quantile(every, 1.0 - np.geomspace(1.0 / len(every), MOST_RINGING, GRID)))
+    tried = [alarms_at(scores, truths, float(threshold), quiet) for threshold in grid]
+    return max(tried, key=lambda operation: operation.score)
 
 
 @dataclass(frozen=True, slots=True)

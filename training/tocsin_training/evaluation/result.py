@@ -31,9 +31,7 @@ class Operation(_Part):
     """What an alarm did at one threshold."""
 
     threshold: float
-    figures: dict[str, Figure] = Field(
-        description="By name: recall, precision, F1, false alarms a day, time in alarm, delays."
-    )
+    figures: dict[str, Figure] = Field(description="By the names in `figures.py`.")
     events: int
     detected: int
     standing: int

@@ -1,0 +1,176 @@
+"""What a bundle for any sensor reaches on the Numenta benchmark.
+
+`python -m tocsin_training.sensor.nab models/sensor/1` prints the table of `docs/sensor.md`.
+
+The bundle reads each series once, from its start, as the daemon would. A detection is the onset of an alarm: a score
+that comes to the threshold, and nothing more until it has stayed below for `QUIET` rows. One threshold serves all
+series. It is chosen twice: with the labels, as the leaderboard does, and on simulated series, where no label of the
+benchmark is seen. Those it is measured against are treated alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.bundle.load import load
+from tocsin_training.evaluation import nab
+from tocsin_training.evaluation.backtest import play
+from tocsin_training.sensor import corpus, pictures
+from tocsin_training.sensor.rivals import RIVALS
+from tocsin_training.sensor.series import simulate
+from tocsin_training.sequences import Record, Sequences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.bundle import Bundle
+    from tocsin_training.sensor.corpus import Series
+
+    Scores = list[NDArray[np.float64]]
+
+QUIET = 100  # rows; chosen on simulated series
+WINDOW = 0.1  # share of a series that its windows cover together, as in the benchmark
+SIMULATED = 160
+SIMULATED_TICKS = 4000
+SEED = 1
+AGES = ((100, 200), (200, 400), (400, 800), (800, 1600), (1600, 4000))  # ticks
+
+COLUMNS = ("best threshold, all", "found", "false", "threshold from simulations", "row by row")
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """One detector's figures.
+
+    Attributes:
+        name: Of the detector.
+        best: With the threshold that is best for the benchmark.
+        blind: With the threshold that is best for simulated series.
+        row_by_row: Every row at or above the best threshold being a detection.
+        categories: The score of each category at the best threshold; None where it has no window.
+    """
+
+    name: str
+    best: nab.Operation
+    blind: nab.Operation
+    row_by_row: nab.Operation
+    categories: dict[str, float | None]
+
+
+def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
+    """What the daemon's engine makes of series: the score of every row, NaN while it warms up."""
+    manifest = bundle.manifest
+    records = [Record(str(i), np.arange(len(value)), value[:, None]) for i, value in enumerate(values)]
+    data = Sequences.of(manifest.channels, manifest.period_s, manifest.delta_cap_s, records)
+    return np.split(play(bundle.model, [], data).score.astype(np.float64), data.start[1:-1])
+
+
+def follows(series: Series) -> NDArray[np.bool_]:
+    """(T,) the rows that are read: those whose time comes after all before."""
+    newest = np.maximum.accumulate(series.t)
+    return np.diff(newest, prepend=newest[0] - 1) > 0
+
+
+def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(T,) the score of every row, from those of the rows that were read: a row that was not keeps the last score.
+
+    >>> kept(np.array([0.1, 0.2, 0.3]), np.array([True, True, False, True])).tolist()
+    [0.1, 0.2, 0.2, 0.3]
+    """
+    every: NDArray[np.float64] = score[np.cumsum(read) - 1]
+    return every
+
+
+def simulated() -> tuple[list[NDArray[np.float64]], list[nab.Labels]]:
+    """Series that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
+    made = simulate(SEED, "test", SIMULATED, SIMULATED_TICKS, 0.8)
+    truths = []
+    for one in made:
+        half = round(WINDOW * len(one.value) / max(len(one.faults), 1) / 2)
+        spans = [(max(onset - half, 0), min(onset + half, len(one.value) - 1)) for onset, _ in one.faults]
+        truths.append(nab.labels(len(one.value), spans))
+    return [one.value for one in made], truths
+
+
+def measure(
+    name: str, scores: Scores, series: list[Series], made_up: Scores, made_up_truths: list[nab.Labels]
+) -> Reached:
+    """Choose both thresholds, and say what each gives."""
+    truths = [one.truth for one in series]
+    best = nab.best_alarms(scores, truths, QUIET)
+    chosen = nab.best_alarms(made_up, made_up_truths, QUIET)
+    categories: dict[str, float | None] = {}
+    for category in sorted({one.category for one in series}):
+        of = [i for i, one in enumerate(series) if one.category == category]
+        labelled = any(truths[i].windows for i in of)
+        within = [scores[i] for i in of], [truths[i] for i in of]
+        categories[category] = nab.alarms_at(*within, best.threshold, QUIET).score if labelled else None
+    return Reached(
+        name=name,
+        best=best,
+        blind=nab.alarms_at(scores, truths, chosen.threshold, QUIET),
+        row_by_row=nab.best(scores, truths),
+        categories=categories,
+    )
+
+
+def table(rows: list[Reached]) -> str:
+    """Markdown."""
+    names = [name for name, score in rows[0].categories.items() if score is not None]
+    head = ["detector", *names, *COLUMNS]
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        best = row.best
+        by_category = [f"{row.categories[name]:.1f}" for name in names]
+        figures = [f"**{best.score:.1f}**", f"{best.found}/{best.windows}", str(best.false)]
+        lines.append([row.name, *by_category, *figures, f"**{row.blind.score:.1f}**", f"{row.row_by_row.score:.1f}"])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def false_by_age(bundle: Bundle) -> dict[tuple[int, int], float]:
+    """How many alarms rise in 1,000 ticks of faultless simulated series at the bundle's threshold, by their age."""
+    values = [one.value for one in simulate(SEED, "test", SIMULATED, SIMULATED_TICKS, 0.0)]
+    risen = np.sum([nab.rings(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0)
+    return {(young, old): float(risen[young:old].mean()) * 1000.0 / SIMULATED for young, old in AGES}
+
+
+def main() -> None:
+    """Measure a bundle and its rivals, print the table and draw the pictures."""
+    parser = argparse.ArgumentParser(prog="python -m tocsin_training.sensor.nab", description=main.__doc__)
+    parser.add_argument("bundle", type=Path, help="such as models/sensor/1")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="where sensors/nab lies")
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures of what was found, missed and false")
+    arguments = parser.parse_args()
+
+    bundle = load(arguments.bundle)
+    series = corpus.read(arguments.data)
+    values, truths = simulated()
+    read = [follows(one) for one in series]
+    scored = scores_of(bundle, [one.value[rows] for one, rows in zip(series, read, strict=True)])
+    ours = [kept(score, rows) for score, rows in zip(scored, read, strict=True)]
+    reached = [measure(bundle.manifest.name, ours, series, scores_of(bundle, values), truths)]
+    for name, rival in RIVALS.items():
+        theirs = [kept(rival(one.value[rows]), rows) for one, rows in zip(series, read, strict=True)]
+        reached.append(measure(name, theirs, series, [rival(value) for value in values], truths))
+    print(table(reached))  # noqa: T201  (a program's answer)
+    own = nab.alarms_at(ours, [one.truth for one in series], bundle.model.threshold, QUIET)
+    for what, operation in (("best", reached[0].best), ("from simulations", reached[0].blind), ("its own", own)):
+        print(  # noqa: T201
+            f"threshold {operation.threshold:.4f} ({what}): {operation.score:.1f}, "
+            f"{operation.found} found, {operation.false} false"
+        )
+    for (young, old), rate in false_by_age(bundle).items():
+        print(f"alarms on simulated series without faults, ticks {young} to {old}: {rate:.2f} per 1,000")  # noqa: T201
+    if arguments.pictures:
+        pictures.draw(arguments.pictures, series, ours, reached[0].best.threshold, QUIET)
+
+
+if __name__ == "__main__":
+    main()
