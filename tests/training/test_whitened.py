@@ -6,8 +6,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
 
 from tocsin_training.errors import TrainingError  # noqa: E402
-from tocsin_training.loop import train  # noqa: E402
 from tocsin_training.make import make, read  # noqa: E402
+from tocsin_training.network import Network  # noqa: E402
 from tocsin_training.recipe import read as read_recipe  # noqa: E402
 from tocsin_training.whitened import Whitened  # noqa: E402
 
@@ -76,17 +76,29 @@ def test_averaging_first_finds_what_is_small_and_lasts():
 def test_too_few_frames_are_refused(toy, tmp_path):
     recipe = read_recipe(toy(score="whitened", epochs=1))
     data = read(recipe, "train", tmp_path)
-    network = train(recipe, data, data, tmp_path / "network.pt", seed=1, device=torch.device("cpu"))
     few = data.pick(np.array([0]))
     with pytest.raises(TrainingError, match="cannot tell how 100 channels go together"):
-        Whitened(100, 8.0, 3.0).fit(network, few, recipe.serving)
+        Whitened(100, 8.0, 3.0).fit(Network(recipe), few, recipe.serving)
+
+
+def test_a_constant_spread_is_the_same_at_every_tick(toy):
+    recipe = read_recipe(toy())
+    spreads = []
+    for spread in ("learned", "constant"):
+        network = Network(recipe.model_copy(update={"network": recipe.network.model_copy(update={"spread": spread})}))
+        torch.nn.init.normal_(network.forecast.weight)
+        rows = torch.rand(2, 9, 5) * 200
+        said, _ = network.eval()(rows, torch.ones(2, 9, 5), torch.zeros(2, 9, 5))
+        spreads.append((said.scale.amax((0, 1)) - said.scale.amin((0, 1)))[:3])
+    assert (spreads[0] > 0.1).all()
+    assert (spreads[1] == 0).all()
 
 
 def test_a_bundle_with_it_is_made_and_passes_its_checks(toy, tmp_path, monkeypatch):
     """`make` compares graph and network step by step, and refuses a graph whose rows disturb each other."""
     monkeypatch.setattr("tocsin_training.parity.STEPS", 60)
     recipe = read_recipe(toy(score="whitened", epochs=1))
-    levels = recipe.network.model_copy(update={"expects": "level", "stir": 0.01})
+    levels = recipe.network.model_copy(update={"expects": "level", "stir": 0.01, "spread": "constant"})
     recipe = recipe.model_copy(update={"network": levels})
     made = make(recipe, tmp_path, runs=tmp_path, device=torch.device("cpu"))
     assert made.manifest.figures["validation score, 99.9 %"] > made.manifest.figures["validation score, median"] > 0

@@ -76,6 +76,7 @@ class Network(nn.Module):
             )
         )
         self.from_last = network.expects == "change"
+        self.steady = network.spread == "constant"
         self.dropout = nn.Dropout(network.dropout)
         self.input_dropout = nn.Dropout(network.input_dropout)
         self.entry = nn.Linear(self.memory.told, network.inputs) if network.inputs else None
@@ -170,6 +171,8 @@ class Network(nn.Module):
             mean, scale = ahead.mean.reshape(last.shape), ahead.scale.reshape(last.shape)
             return Outputs(mean, scale, mean[..., 0] * 0.0, (joined, last))
         moved, raw = self.forecast(joined).split(self.channels, dim=-1)  # (…, C) each
+        if self.steady:
+            raw = self.forecast.bias[self.channels :].expand_as(raw)
         moved = self.memory.stretched(moved, features)
         mean = (self.memory.last(features) + moved if self.from_last else moved) * self.measured
         scale = self.memory.stretched(spread(raw), features) * self.measured + (1.0 - self.measured)

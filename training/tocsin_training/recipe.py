@@ -71,6 +71,11 @@ class NetworkRecipe(_Part):
         description="change: the last value and what is added to it; level: the value itself, so that what strays "
         "and stays stays surprising.",
     )
+    spread: Literal["learned", "constant"] = Field(
+        default="learned",
+        description="Of a forecast, learned from the stream's past, or one for each channel: what unsettles the "
+        "network then settles nothing.",
+    )
     head: Literal["normal", "student_t"] = Field(
         default="normal", description="What a forecast is the mean and scale of; a Student-t takes outliers calmly."
     )

@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from tocsin.engine.model import Task
 from tocsin_training import loop
 from tocsin_training import step as steps
-from tocsin_training.recipe import Recipe
 from tocsin_training.whitened import Whitened, moving_average, residuals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from tocsin.bundle.manifest import ChannelEntry
+    from tocsin_training.recipe import Recipe
     from tocsin_training.sequences import Sequences
 
 
@@ -45,40 +41,17 @@ class Detector:
         return np.concatenate([np.zeros((1, data.x.shape[1])), gathered.double().numpy()])
 
 
-def fit(recipe: Recipe, fitted: Sequences, held_out: Sequences, normal: Sequences, seed: int) -> Detector:
+def fit(recipe: Recipe, fitted: Sequences, held_out: Sequences, normal: Sequences) -> Detector:
     """Train on `fitted`, stop on `held_out`, take the score's constants from `normal`."""
     with tempfile.TemporaryDirectory() as folder:
         network = loop.train(
-            recipe, fitted, held_out, Path(folder) / "network.pt", seed=seed, device=torch.device("cpu")
+            recipe,
+            fitted,
+            held_out,
+            Path(folder) / "network.pt",
+            seed=recipe.training.seed * 1000,  # as `tocsin train` would
+            device=torch.device("cpu"),
         )
     step = cast("steps.ForecastStep", steps.make([network], recipe))
     step.weigh.fit(network, normal, recipe.serving)
     return Detector(step)
-
-
-def recipe_of(
-    name: str,
-    channels: Sequence[ChannelEntry],
-    period_s: float,
-    source: dict[str, object],
-    **parts: dict[str, object],
-) -> Recipe:
-    """The recipe of a machine; `parts` are `network`, `score` and `training`, the same for all of a kind."""
-    return Recipe.model_validate(
-        {
-            "name": name,
-            "version": "1",
-            "summary": f"Forecasts the levels of {name}.",
-            "task": Task.FORECAST,
-            "channels": tuple(channels),
-            "data": source,
-            "serving": {
-                "period_s": period_s,
-                "delta_cap_s": period_s,
-                "warm_up_ticks": 10,
-                "max_gap_ticks": 60,
-            },
-            "sources": [{"name": name, "licence": "see data", "citation": "see data", "part": "train"}],
-            **parts,
-        }
-    )

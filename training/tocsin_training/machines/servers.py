@@ -139,15 +139,16 @@ def _server(path: Path, group: str) -> Server:
     train, test = (part.drop("part", "anomaly").to_numpy().astype(np.float64) for part in parts)
     lines = path.with_suffix(".causes.txt").read_text(encoding="utf-8").split()
     label = parts[1]["anomaly"].to_numpy().astype(np.float32)
-    return Server(path.stem, group, train, test, label, tuple(_cause(line) for line in lines))
+    beyond = 1 if group == "SMD" else 0  # its files name the row after the last, as the labels show
+    return Server(path.stem, group, train, test, label, tuple(_cause(line, beyond) for line in lines))
 
 
-def _cause(line: str) -> Cause:
-    """Read `first-last:channels`, channels from 1.
+def _cause(line: str, beyond: int) -> Cause:
+    """Read `first-last:channels`, channels from 1; `last` lies so many rows beyond the last.
 
-    >>> _cause("664-667:9,13,14")
-    Cause(first=664, last=667, channels=(8, 12, 13))
+    >>> _cause("664-667:9,13,14", 1)
+    Cause(first=664, last=666, channels=(8, 12, 13))
     """
     rows, named = line.split(":")
     first, last = rows.split("-")
-    return Cause(int(first), int(last), tuple(int(channel) - 1 for channel in named.split(",")))
+    return Cause(int(first), int(last) - beyond, tuple(int(channel) - 1 for channel in named.split(",")))
