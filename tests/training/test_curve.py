@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,3 +115,5 @@ def test_streams_with_an_event_are_not_normal():
     data = Sequences.of(CHANNELS, 60.0, 60.0, records)
     assert curve.normal(data).streams == ("1",)
     assert curve.normal(data.pick(np.array([0]))) is None
+    # Where whole streams have a class, the first class is the normal one, whatever their rows say.
+    assert curve.normal(dataclasses.replace(data, kind=np.array([0, 1]))).streams == ("0",)

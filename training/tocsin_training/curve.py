@@ -63,10 +63,14 @@ class Scored:
 
 
 def normal(data: Sequences) -> Sequences | None:
-    """The streams in which nothing is labelled; None if there are none."""
-    if data.label is None or not data.label.any():
+    """The streams of the first class, or those in which no row is labelled; None if there are none."""
+    event = np.zeros(len(data), dtype=bool)
+    if data.label is not None:
+        event = np.maximum.reduceat(data.label, data.start[:-1]) > 0
+    if data.kind is not None:
+        event = data.kind > 0
+    if not event.any():
         return data
-    event = np.maximum.reduceat(data.label, data.start[:-1]) > 0
     return None if event.all() else data.pick(np.flatnonzero(~event))
 
 
