@@ -40,9 +40,9 @@ def made(results: Sequence[Result], title: str | None = None) -> str:
     template = environment.from_string(
         files("tocsin_training.evaluation").joinpath("page.html.jinja").read_text(encoding="utf-8")
     )
-    names = " and ".join(dict.fromkeys(result.setting.bundle for result in results))
+    names = list(dict.fromkeys(result.setting.bundle for result in results))
     return template.render(
-        title=title or f"How good {names} is",
+        title=title or f"How good {' and '.join(names)} {'is' if len(names) == 1 else 'are'}",
         sections=[_section(number, result) for number, result in enumerate(results, 1)],
     )
 
