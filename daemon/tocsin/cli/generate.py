@@ -25,7 +25,7 @@ def generate(
         str, typer.Argument(metavar="BUNDLE", help="A bundle's folder, or NAME/VERSION of a shipped one.")
     ],
     *,
-    profile: Annotated[str, typer.Option(help="NAME=VALUE, by commas, such as hr=72,sbp=120.")],
+    profile: Annotated[str, typer.Option(help="NAME=VALUE, by commas, such as rest_hr=72,rest_sbp=124.")],
     out: Annotated[Path, typer.Option(help="The table: Parquet or CSV, by its suffix.")],
     ticks: Annotated[int, typer.Option(min=1, help="How many frames each stream has.")] = 3600,
     streams: Annotated[int, typer.Option(min=1, help="How many, of the same profile.")] = 1,
@@ -34,12 +34,12 @@ def generate(
 ) -> None:
     """Draw streams from a model of task generate, and write them as a table: stream, t, channels.
 
-    Example, an hour of a patient, and then onto a broker as if it happened now:
+    Example, an hour of a patient at a frame in ten seconds, and then onto a broker as if it happened now:
 
-        tocsin generate ward-generator/1 --profile hr=72,spo2=97,rr=15,sbp=124,dbp=70,temp=36.8 --out patient.parquet
+        tocsin generate ward-generator/1 --ticks 360 --profile rest_hr=72,rest_spo2=97,rest_rr=15,rest_sbp=124,rest_dbp=70,rest_temp=36.8 --out patient.parquet
 
         tocsin replay patient.parquet --topic 'vitals/ward/{stream}' --now
-    """
+    """  # noqa: E501  (a command to copy is one line)
     try:
         from tocsin.recording import RecordingError, write  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -60,14 +60,14 @@ def generate(
 
 
 def _profile(text: str) -> dict[str, float]:
-    """Read `hr=72,sbp=120`."""
+    """Read `rest_hr=72,rest_sbp=124`."""
     values = {}
     for entry in text.split(","):
         name, _, value = entry.partition("=")
         try:
             values[name.strip()] = float(value)
         except ValueError:
-            raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write hr=72,sbp=120") from None
+            raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write rest_hr=72,rest_sbp=124") from None
     return values
 
 

@@ -25,9 +25,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-URGENT, EMERGENCY = 5, 7
+URGENT = 5  # points
 SINGLE = 3  # points in one parameter that call for an urgent response by themselves
-PARAMETERS = 7
 
 # (the highest value of each column but the last, the columns' points), in the chart's resolution
 _RESPIRATION = ([8, 11, 20, 24], [3, 1, 0, 2, 3])
