@@ -70,6 +70,16 @@ def test_intervals_hold_the_figure_and_narrow_with_streams():
     assert width(240) < 0.6 * width(30)
 
 
+def test_one_stream_has_no_interval():
+    made, score = drawn(streams=1)
+    operation = detection.operation(made, 1.0, *detection.rung(made, score, 1.0, NO_DELAYS))
+    for figure in operation.figures.values():
+        assert np.isnan([figure.low, figure.high]).all()
+    ranked = bootstrap.figures(ordering.replicates(made, score))
+    assert 0 < ranked["AUROC"].value < 1
+    assert np.isnan(ranked["AUROC"].low)
+
+
 def test_an_equal_rate_of_false_alarms_is_found():
     made, score = drawn()
     swept = detection.curve(made, score, NO_DELAYS, [])

@@ -23,12 +23,13 @@ INTERVAL = (0.025, 0.975)
 
 
 def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.float64]:
-    """(1 + K, B) how often each stream counts.
+    """(1 + K, B) how often each stream counts; of a single stream nothing can be drawn, and K is 0.
 
     >>> weights(3, 2).sum(axis=1).tolist()
     [3.0, 3.0, 3.0]
     """
     rng = np.random.default_rng(seed)
+    replicates = replicates if streams > 1 else 0
     drawn = rng.multinomial(streams, np.full(streams, 1.0 / streams), size=replicates)
     return np.concatenate([np.ones((1, streams)), drawn]).astype(np.float64)
 
@@ -36,7 +37,7 @@ def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArra
 def figure(values: NDArray[np.float64]) -> Figure:
     """From (1 + K,) values, the first of them that of the data as they are.
 
-    Replicates without any value (NaN: no event was drawn) are left out. With one stream there is no interval.
+    Replicates without any value (NaN: no event was drawn) are left out. Without replicates there is no interval.
 
     >>> figure(np.array([0.5, 0.4, 0.6, np.nan]))
     Figure(value=0.5, low=0.4, high=0.6)
