@@ -174,11 +174,14 @@ def _tail(
     shape, _, scale = genpareto.fit(excess, floc=0.0)
     if not STEEPEST <= shape <= FLATTEST:
         shape, scale = 0.0, float(excess.mean())
+    # What was counted beyond u counts for more than what was fitted: the tail begins where counting ends. A generalised
+    # Pareto distribution over a higher threshold has the same shape, and this scale.
+    scale += shape * (thresholds[-1] - threshold)
     if scale <= 0:
         return None
     return Tail(
-        threshold=_short(threshold),
-        per_day=_short(count / seen.days),
+        threshold=_short(thresholds[-1]),
+        per_day=_short(counts[-1] / seen.days),
         shape=_short(shape),
         scale=_short(scale),
         peaks=count,

@@ -39,7 +39,7 @@ class Tail(_Frozen):
     per_day: _Rate = Field(description="Onsets per stream-day at u.")
     shape: float = Field(description="ξ; below 0 there is a highest score, 0 is exponential.")
     scale: float = Field(gt=0, description="σ, on the score's scale.")
-    peaks: int = Field(ge=1, description="How many the two were fitted to.")
+    peaks: int = Field(ge=1, description="How many the two were fitted to, over a somewhat lower threshold than u.")
 
     def threshold_at(self, per_day: float) -> float:
         """Where onsets are so rare.
