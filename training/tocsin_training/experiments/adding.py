@@ -82,5 +82,5 @@ def draw(figures: Figures, path: Path) -> None:
                 axis.plot(updates, run["curve"], color=CELL_COLOURS[run["cell"]], label=run["cell"].upper())
         axis.set(title=f"T = {ticks}", xlabel="updates", yscale="log")
     axes[0].set_ylabel("squared error")
-    axes[0].legend(loc="lower left")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     save(figure, path)
