@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tocsin_training.machines", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="where the records lie")
     parser.add_argument("--out", type=Path, default=Path("docs/machines.md"), help="the page")
-    parser.add_argument("--seeds", type=int, default=1, help="networks a server; experiments take the mean of three")
+    parser.add_argument("--seeds", type=int, default=1, help="networks a server, whose figures are averaged")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(stderr=True)

@@ -49,10 +49,10 @@ def of_server(server: servers.Server, *, seed: int = 1) -> Recipe:
     return _recipe(server.name, server.channels, server.period_s, source, SERVER, seed)
 
 
-def of_experiment(seed: int = 1) -> Recipe:
+def of_experiment() -> Recipe:
     """The recipe of an experiment."""
     source: dict[str, object] = {"source": "tocsin_training.machines.skab:read"}
-    return _recipe("skab", skab.CHANNEL_ENTRIES, skab.PERIOD_S, source, EXPERIMENT, seed)
+    return _recipe("skab", skab.CHANNEL_ENTRIES, skab.PERIOD_S, source, EXPERIMENT, 1)
 
 
 def _recipe(
