@@ -21,10 +21,10 @@ EVERY = 25  # updates between two points of a curve
 class Learner(nn.Module):
     """x (B, T, D) to readouts (B, T, K)."""
 
-    def __init__(self, cell: Cell, inputs: int, width: int, outputs: int, forget_bias: float = 1.0) -> None:
+    def __init__(self, cell: Cell, inputs: int, width: int, outputs: int) -> None:
         """Draw the weights."""
         super().__init__()
-        self.recurrence = Recurrence(cell, inputs, width, 1, forget_bias=forget_bias)
+        self.recurrence = Recurrence(cell, inputs, width, 1)
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
