@@ -17,7 +17,7 @@ DATA = Path(__file__).parents[4] / "shared" / "data"
 CHANNEL = ChannelEntry(name="map", unit="mm[Hg]", low=20, high=200)
 
 
-def _request(folder, part="train", period_s=60.0, **options):
+def _request(folder, part="train", period_s=60.0):
     return Request(
         part=part,
         folder=folder,
@@ -25,7 +25,7 @@ def _request(folder, part="train", period_s=60.0, **options):
         period_s=period_s,
         delta_cap_s=3600.0,
         seed=1,
-        options=options,
+        options={},
     )
 
 
@@ -46,18 +46,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_each_record_is_in_one_part_and_both_kinds_are_in_every_part(folder):
+def test_each_record_is_in_one_part_and_both_kinds_are_in_both(folder):
     every = {record.name: record.episode for record in records.read(folder)}
-    for options, parts in (({}, ("train", "valid")), ({"left_out": 0}, ("train", "valid", "test"))):
-        dealt = [records.pressures(_request(folder, part, **options)).streams for part in parts]
-        assert sorted(name for part in dealt for name in part) == sorted(every)
-        for part in dealt:
-            assert {every[name] for name in part} == {True, False}
-
-
-def test_every_record_is_left_out_once(folder):
-    out = [name for k in range(5) for name in records.pressures(_request(folder, "test", left_out=k)).streams]
-    assert sorted(out) == [record.name for record in records.read(folder)]
+    dealt = [records.pressures(_request(folder, part)).streams for part in ("train", "valid")]
+    assert sorted(name for part in dealt for name in part) == sorted(every)
+    for part in dealt:
+        assert {every[name] for name in part} == {True, False}
 
 
 def test_a_history_tells_nothing_of_the_hour_after_it(folder):
@@ -75,8 +69,6 @@ def test_a_history_tells_nothing_of_the_hour_after_it(folder):
 def test_a_part_that_is_not_there_is_named(folder):
     with pytest.raises(TrainingError, match="no part 'test'"):
         records.pressures(_request(folder, "test"))
-    with pytest.raises(TrainingError, match="left_out 5 is no fold"):
-        records.pressures(_request(folder, left_out=5))
     with pytest.raises(TrainingError, match="does not part 600 minutes"):
         records.histories(_request(folder, period_s=420.0))
     with pytest.raises(TrainingError, match="--data"):
@@ -115,16 +107,6 @@ def test_a_forecast_of_the_truth_is_best():
     off = skill.Forecasts(sure.ahead + 3, sure.lowest + 30)
     assert skill.figures(off, truth)["CRPS"] == pytest.approx(3)
     assert skill.figures(off, truth)["Brier"] > 0.9
-
-
-def test_forecasts_by_folds_come_back_in_order():
-    def part(numbers):
-        column = np.repeat(np.array(numbers, dtype=np.float64), 2)  # two origins a record
-        return skill.Forecasts(column[:, None, None], column[:, None])
-
-    whole = skill.Forecasts.put_back([part([1, 3]), part([0, 2])], [np.array([1, 3]), np.array([0, 2])])
-    assert whole.lowest[:, 0].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
-    assert whole.ahead.shape == (8, 1, 1)
 
 
 def test_a_row_of_judgements_counts_found_and_false():

@@ -72,19 +72,14 @@ def read(folder: Path) -> list[Pressure]:
 def pressures(request: Request) -> Sequences:
     """One part of the records, whole: 660 minutes each.
 
-    Records with an episode and records without are dealt into five folds, apart. `valid` is the last fold. With the
-    option `left_out` that fold is `test`, the one before it is `valid`, and neither is in `train`.
+    Records with an episode and records without are dealt into five folds, apart; `valid` is the last fold. There is no
+    `test`: sixty records are too few for three parts.
     """
-    left_out = request.options.get("left_out")
-    if left_out is not None and left_out not in range(FOLDS):
-        raise TrainingError(f"data.options.left_out {left_out!r} is no fold; say 0 to {FOLDS - 1}, or leave it out")
-    last = FOLDS - 1 if left_out is None else (int(str(left_out)) - 1) % FOLDS
-    part_of = {last: "valid"} | ({} if left_out is None else {left_out: "test"})
+    if request.part not in {"train", "valid"}:
+        raise TrainingError(f"{FILE} has no part {request.part!r}; it has train and valid")
     records = read(request.folder)
-    fold = folds(np.array([record.episode for record in records]))
-    chosen = [r for r, k in zip(records, fold.tolist(), strict=True) if part_of.get(k, "train") == request.part]
-    if not chosen:
-        raise TrainingError(f"{FILE} has no part {request.part!r}; it has train and valid, and test with left_out")
+    held_out = folds(np.array([record.episode for record in records])) == FOLDS - 1
+    chosen = [r for r, out in zip(records, held_out.tolist(), strict=True) if out == (request.part == "valid")]
     return Sequences.of(
         request.channels,
         request.period_s,

@@ -1,8 +1,7 @@
-"""Measure pressure-minute from outside, record by record: what `python -m tocsin_training.pressure` does."""
+"""Measure pressure-minute, and who foresees episodes: what `python -m tocsin_training.pressure` does."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from tocsin.bundle import load
-from tocsin.bundle.graph import Graph
 from tocsin.engine.crossing import falls_below
 from tocsin_training import make, publish
 from tocsin_training import recipe as recipes
@@ -23,8 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tocsin.bundle import Bundle
     from tocsin_training.pressure.records import Pressure
-    from tocsin_training.recipe import Recipe
+    from tocsin_training.sequences import Sequences
 
 HALF = 0.5
 ORIGINS = len(skill.origins(reader.HISTORY + reader.WINDOW))  # of each record
@@ -44,105 +43,83 @@ class Places:
 
 def report(places: Places, say: Callable[[str], None]) -> dict[str, float]:
     """Measure, and write the page, its picture, and the bundle's figures; gives the figures."""
-    began = time.process_time()
     torch.set_num_threads(1)
     records = reader.read(places.data)
     event = np.array([record.episode for record in records])
-    history = np.stack([record.history for record in records])
+    bundle = load(places.bundle)
     recipe = recipes.read(places.minute)
-    channel = recipe.channels[0]
-    values = [rivals.filled(record.values, channel.low, channel.high) for record in records]
-    truth = np.concatenate([skill.came(record) for record in values])
+    held_out = make.read(recipe, "valid", places.data, places.runs)
+    made, truth = by_rivals(bundle, records, held_out)
 
-    made = by_folds(recipe, values, event, places, say)
-    chance = falls_below(skill.LIMIT, made["pressure-minute"].lowest[ORIGINS - 1 :: ORIGINS], skill.LEVELS)  # (B,)
     episode = recipes.read(places.episode)
     alone = leave_one_out.chances(
-        episode, make.read(episode, "train", places.data, places.runs), places.runs, lambda b, p: say(f"{b + 1}: {p}")
+        episode,
+        make.read(episode, "train", places.data, places.runs),
+        places.runs,
+        lambda member, b, p: say(f"network {member + 1}, without {records[b].name}: {p:.2f}"),
     )
     together = alone.mean(axis=1)
-    medians = np.median(history[:, -rivals.TWO_HOURS :], axis=1)
+    medians = np.median([record.history[-rivals.TWO_HOURS :] for record in records], axis=1)
     said = {
         "pressure-episode": (together > HALF, together),
         "median of the last two hours, threshold": (rivals.beyond(-medians, event), -medians),
-        "pressure-minute, P(minimum < 60 mmHg)": (rivals.beyond(chance, event), chance),
     }
 
     figures = {name: skill.figures(forecast, truth) for name, forecast in made.items()}
-    scores = {name: skill.crps(forecast, truth) for name, forecast in made.items()}
     ours, theirs = (
-        [score.reshape(-1, ORIGINS).mean(axis=1) for score in scores[name]]
+        [score.reshape(-1, ORIGINS).mean(axis=1) for score in skill.crps(made[name], truth)]
         for name in ("pressure-minute", "autoregression")
     )
     right = int((said["pressure-episode"][0] == event).sum())
-    members = ((alone > HALF) == event[:, None]).sum(axis=0).tolist()
-    _picture(places.page.with_suffix(".png"), records, made["pressure-minute"], said["pressure-episode"][0], chance)
+    shown = [record for record in records if record.name in held_out.streams]
+    _picture(places.page.with_suffix(".png"), shown, made["pressure-minute"])
     places.page.write_text(
         page.PAGE.format(
-            records=len(records),
+            held_out=len(held_out),
             origins=len(truth),
             paths=rivals.PATHS,
             skill="\n".join(page.skill_row(name, figures[name]) for name in made),
             lead=page.lead(ours[0], theirs[0]),
             lead_lowest=page.lead(ours[1], theirs[1]),
             judged="\n".join(page.judged_row(name, one, event, score) for name, (one, score) in said.items()),
-            members=", ".join(map(str, members[:-1])) + f" and {members[-1]}",
+            networks=page.networks(((alone > HALF) == event[:, None]).sum(axis=0).tolist()),
             missed="reached" if right >= page.AIM else "missed",
             limits=page.TRIED,
-            minutes=(time.process_time() - began) / 60,
         ),
         encoding="utf-8",
     )
-    told = {f"left out: {name}": round(value, 4) for name, value in figures["pressure-minute"].items()}
-    told |= {f"left out: {name}, autoregression": round(value, 4) for name, value in figures["autoregression"].items()}
-    told |= {"episodes judged right of 60, classify": right}
-    manifest = load(places.bundle).manifest
-    kept = {name: value for name, value in manifest.figures.items() if name not in told}
-    publish.describe(places.bundle, manifest.model_copy(update={"figures": kept | told}))
-    return told
+    told = {f"held-out {name}": round(value, 4) for name, value in figures["pressure-minute"].items()}
+    told |= {f"held-out {name}, autoregression": round(value, 4) for name, value in figures["autoregression"].items()}
+    kept = {name: value for name, value in bundle.manifest.figures.items() if name not in told}
+    publish.describe(places.bundle, bundle.manifest.model_copy(update={"figures": kept | told}))
+    return told | {"episodes judged right, of 60": right}
 
 
-def by_folds(
-    recipe: Recipe,
-    values: list[NDArray[np.float64]],
-    event: NDArray[np.bool_],
-    places: Places,
-    say: Callable[[str], None],
-) -> dict[str, skill.Forecasts]:
-    """Each way's forecasts of all the records, each record by what has not met it."""
-    fold = reader.folds(event)
-    parts: dict[str, list[skill.Forecasts]] = {"pressure-minute": [], "autoregression": [], "persistence": []}
-    held_out = [np.flatnonzero(fold == k) for k in range(reader.FOLDS)]
-    for k, chosen in enumerate(held_out):
-        without = recipe.model_copy(update={"data": recipe.data.model_copy(update={"options": {"left_out": k}})})
-        made = make.make(without, places.data, runs=places.runs / f"left-out-{k}", device=torch.device("cpu"))
-        graph = Graph(made.graph, made.manifest.task)
-        test = make.read(without, "test", places.data, places.runs)
-        parts["pressure-minute"].append(ahead.forecasts(graph, made.manifest, test))
-        fitted, tested = ([values[b] for b in which] for which in (np.flatnonzero(fold != k), chosen))
-        parts["autoregression"].append(rivals.autoregression(fitted, tested))
-        parts["persistence"].append(rivals.persistence(fitted, tested))
-        say(f"fold {k + 1} of {reader.FOLDS}")
-    return {name: skill.Forecasts.put_back(forecasts, held_out) for name, forecasts in parts.items()}
+def by_rivals(
+    bundle: Bundle, records: list[Pressure], held_out: Sequences
+) -> tuple[dict[str, skill.Forecasts], NDArray[np.float64]]:
+    """Each way's forecasts of the held-out records, and what came (O, 60)."""
+    channel = bundle.manifest.channels[0]
+    values = {record.name: rivals.filled(record.values, channel.low, channel.high) for record in records}
+    tested = [values[name] for name in held_out.streams]
+    fitted = [one for name, one in values.items() if name not in held_out.streams]
+    made = {
+        "pressure-minute": ahead.forecasts(bundle.model.step, bundle.manifest, held_out),
+        "autoregression": rivals.autoregression(fitted, tested),
+        "persistence": rivals.persistence(fitted, tested),
+    }
+    return made, np.concatenate([skill.came(one) for one in tested])
 
 
-def _picture(
-    path: Path,
-    records: list[Pressure],
-    made: skill.Forecasts,
-    said: NDArray[np.bool_],
-    chance: NDArray[np.float64],
-) -> None:
-    """The first record, by name, for each way a judgement can end."""
-    words = {(True, True): "found", (True, False): "missed", (False, True): "false", (False, False): "rightly silent"}
-    shown: list[int] = []
-    for wanted in words:
-        ended = [b for b, record in enumerate(records) if (record.episode, bool(said[b])) == wanted]
-        shown += ended[:1]
+def _picture(path: Path, records: list[Pressure], made: skill.Forecasts) -> None:
+    """The first two records, by name, that an episode follows, and the first two that none follows."""
+    shown = [b for kind in (True, False) for b in [b for b, one in enumerate(records) if one.episode is kind][:2]]
     last = np.array(shown) * ORIGINS + ORIGINS - 1  # the origin at minute 600
+    chance = falls_below(skill.LIMIT, made.lowest[last], skill.LEVELS)
+    words = {True: "an episode follows", False: "none follows"}
     titles = [
-        f"{records[b].name}: {words[records[b].episode, bool(said[b])]}; P(minimum < 60) = {chance[b]:.2f}"
-        for b in shown
+        f"{records[b].name}: {words[records[b].episode]}; P(minimum < 60 mmHg) = {p:.2f}"
+        for b, p in zip(shown, chance.tolist(), strict=True)
     ]
     picture.fans(
         path,

@@ -11,8 +11,6 @@ from tocsin.engine.crossing import falls_below
 from tocsin_training.pressure.records import WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
@@ -32,17 +30,6 @@ class Forecasts:
 
     ahead: NDArray[np.float64]
     lowest: NDArray[np.float64]
-
-    @classmethod
-    def put_back(cls, parts: Sequence[Forecasts], records: Sequence[NDArray[np.int64]]) -> Forecasts:
-        """Forecasts of some records each, as those of all the records in their order; equally many for each."""
-        order = np.argsort(np.concatenate(records))
-
-        def sorted_(columns: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-            column = np.concatenate(columns)
-            return column.reshape(len(order), -1, *column.shape[1:])[order].reshape(column.shape)
-
-        return cls(sorted_([part.ahead for part in parts]), sorted_([part.lowest for part in parts]))
 
 
 def origins(minutes: int) -> NDArray[np.int64]:
