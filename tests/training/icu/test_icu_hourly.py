@@ -78,7 +78,7 @@ def test_scores_are_probabilities_and_contributions_name_channels(bundle, stays)
 def test_the_card_says_what_the_manifest_says(bundle):
     figures = bundle.manifest.figures
     assert figures["test utility"] >= 0.30
-    assert figures["test AUROC"] >= 0.82
+    assert figures["test AUROC"] >= 0.83
     card = (BUNDLE / "CARD.md").read_text(encoding="utf-8")
     assert "Reyna" in card
     assert "CC BY 4.0" in card

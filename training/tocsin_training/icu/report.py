@@ -55,8 +55,8 @@ Records: PhysioNet/Computing in Cardiology Challenge 2019, training set B, CC BY
 Medicine 48(2):210-217, 2020.
 
 Made by `tocsin train training/recipes/icu-hourly.yaml`, then
-`python -m tocsin_training.icu.report models/icu-hourly/1`. The row without the clock is a bundle of the same recipe
-with the channels `hours` and `hospital_hours` taken out, from the teacher too, named to the report by `--without`.
+`python -m tocsin_training.icu.report models/icu-hourly/1`. A row without the clock is there if a bundle of the
+same recipe with the channels `hours` and `hospital_hours` taken out is named to it by `--without`.
 """
 
 
