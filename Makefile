@@ -18,7 +18,7 @@ test: $(VENV)/.dev  ## Everything that is checked: lint, types, tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev  ## Lint alone
 	$(BIN)/ruff check
