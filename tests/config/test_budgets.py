@@ -54,6 +54,23 @@ def test_a_budget_is_rung_at_the_curves_threshold(checked, tmp_path):
         assert alarm.condition.threshold == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(("period_s", "budget"), [(10, 1), (0.1, 100)])
+def test_with_other_ticks_a_day_has_others_many(checked, tmp_path, period_s, budget):
+    """Ten times as long: a tenth as many ticks a day, and so ten times the budget by the curve's own days."""
+    calibration = {"scale": "surprise", "threshold": 0.25, "chosen_by": "hand", "curve": CURVE}
+    toy_bundle.write(tmp_path / "any", calibration=calibration, any_period=True)
+    file = checked("any", budget)
+    file.write_text(file.read_text().replace("model: any", f"model: any\n    period_s: {period_s}"))
+    found = check(file)
+    assert found.faults == []
+    (alarm,) = alarms(found.config.watches["ward"], found.bundles["ward"])
+    assert alarm.condition.threshold == pytest.approx(0.2)
+
+    file.write_text(file.read_text().replace(f"budget: {budget}", f"budget: {budget * 20}"))
+    (fault,) = check(file).faults
+    assert "is 200 with the 1 s that the curve was counted with: 200 a stream-day is more than" in str(fault)
+
+
 def test_check_prints_what_a_budget_comes_to(checked):
     result = CliRunner().invoke(build(), ["check", str(checked("toy", 10))])
     assert result.exit_code == 0

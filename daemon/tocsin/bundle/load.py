@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import ValidationError
 
+from tocsin.bundle.calibration import BudgetError
 from tocsin.bundle.graph import Graph, GraphError, probe
 from tocsin.bundle.manifest import Manifest
 from tocsin.bundle.start import Start
@@ -17,6 +18,8 @@ from tocsin.engine.model import Channel, Model
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tocsin.bundle.calibration import Chosen
 
 _NS_PER_S = 1_000_000_000
 
@@ -44,6 +47,28 @@ class Bundle:
     def ticking(self, period_s: float) -> Bundle:
         """Give the same bundle with ticks of another length; only for one of any period."""
         return replace(self, model=replace(self.model, period_ns=round(period_s * _NS_PER_S)))
+
+    def threshold_at(self, budget: float, on_delay_s: float, off_delay_s: float) -> Chosen:
+        """The threshold at which an alarm rises `budget` times a stream-day on normal data, by the bundle's curve.
+
+        Raises:
+            BudgetError: There is no curve, or it can't say.
+        """
+        manifest, curve = self.manifest, self.manifest.calibration.curve
+        if curve is None:
+            raise BudgetError(f"{manifest.name}/{manifest.version} has no curve of false alarms: set threshold instead")
+        # A curve counts by the day, of ticks as long as the manifest's. With other ticks a day has more or fewer.
+        period_s = self.model.period_ns / _NS_PER_S
+        length = period_s / manifest.period_s
+        try:
+            return curve.threshold_at(budget * length, on_delay_s / period_s, off_delay_s / period_s)
+        except BudgetError as error:
+            if length == 1:
+                raise
+            raise BudgetError(
+                f"{budget:g} a day with ticks of {period_s:g} s is {budget * length:.3g} with the "
+                f"{manifest.period_s:g} s that the curve was counted with: {error}"
+            ) from error
 
 
 def load(folder: Path) -> Bundle:

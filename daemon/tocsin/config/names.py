@@ -112,7 +112,7 @@ class Names:
             return
         self.bundles[name] = bundle if watch.period_s is None else bundle.ticking(watch.period_s)
         for alarm_name, alarm in watch.alarms.items():
-            self._check_alarm((*path, "alarms", alarm_name), alarm, bundle)
+            self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
 
     def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
         kind = next(name for name in CONDITIONS if getattr(alarm, name) is not None)

@@ -34,13 +34,7 @@ def of_budget(alarm: AlarmEntry, bundle: Bundle) -> Chosen | None:
     score = alarm.anomaly or alarm.probability
     if score is None or score.budget is None:
         return None
-    manifest = bundle.manifest
-    curve = manifest.calibration.curve
-    if curve is None:
-        raise BudgetError(f"{manifest.name}/{manifest.version} has no curve of false alarms: set threshold instead")
-    chosen = curve.threshold_at(
-        score.budget, alarm.on_delay_s / manifest.period_s, alarm.off_delay_s / manifest.period_s
-    )
-    if manifest.calibration.scale == "probability" and chosen.threshold >= 1:
+    chosen = bundle.threshold_at(score.budget, alarm.on_delay_s, alarm.off_delay_s)
+    if bundle.manifest.calibration.scale == "probability" and chosen.threshold >= 1:
         raise BudgetError(f"{score.budget:g} a stream-day is so rare that no probability reaches it: raise the budget")
     return chosen

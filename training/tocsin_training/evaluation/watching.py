@@ -55,14 +55,8 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watc
 
 def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
     """The threshold at which the bundle's own curve has so many false alarms a stream-day."""
-    manifest = bundle.manifest
-    curve = manifest.calibration.curve
-    if curve is None:
-        raise TrainingError(
-            f"{manifest.name}/{manifest.version} has no curve of false alarms; give --threshold instead"
-        )
     try:
-        return curve.threshold_at(per_day, delays.on_s / manifest.period_s, delays.off_s / manifest.period_s).threshold
+        return bundle.threshold_at(per_day, delays.on_s, delays.off_s).threshold
     except BudgetError as error:
         raise TrainingError(str(error)) from error
 
