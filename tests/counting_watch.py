@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.engine import Alarm, Engine, FrameClock, Watch
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import Condition
-from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
 
 S = 1_000_000_000
@@ -21,7 +21,7 @@ CHANNELS = (
 
 
 def counting_step(x, mask, delta, state):
-    """Score: the mean of the observed readings. State: how many steps, and the deltas last seen."""
+    """Score: the mean of the observed readings. Standing: how many steps, and the deltas last seen."""
     after = state.copy()
     after[:, 0] += 1
     after[:, 1:] = delta
@@ -59,4 +59,4 @@ def engine(*alarms: Alarm, lateness_s: float = 0, linger_s: float = 1, max_strea
 
 def happened(outcomes):
     """The sequence by which two runs are compared."""
-    return [(e.stream, e.alarm, e.transition.value, (e.t - START) / S) for o in outcomes for e in o.events]
+    return [(e.stream, e.alarm, e.turn.value, (e.t - START) / S) for o in outcomes for e in o.changes]

@@ -73,11 +73,21 @@ def test_the_engine_is_pure():
     assert offences(DAEMON / "engine", allowed=("numpy", "tocsin.engine", *pure)) == []
 
 
-def test_the_engine_reads_no_clock_and_no_file():
+def test_the_alarms_are_pure():
+    pure = sys.stdlib_module_names - set(DOING_IO)
+    assert offences(DAEMON / "alarm", allowed=("tocsin.alarm", "tocsin.engine", *pure)) == []
+
+
+def test_the_engine_knows_nothing_of_alarms():
+    assert offences(DAEMON / "engine", forbidden=("tocsin.alarm",)) == []
+
+
+@pytest.mark.parametrize("name", ["engine", "alarm"])
+def test_the_core_reads_no_clock_and_no_file(name):
     """What a module could do without an import, or with an innocent one."""
     calls = {
         f"{file.name}:{node.lineno}: {ast.unparse(node.func)}"
-        for file in (DAEMON / "engine").glob("*.py")
+        for file in (DAEMON / name).glob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func).rpartition(".")[2]
@@ -86,7 +96,7 @@ def test_the_engine_reads_no_clock_and_no_file():
     assert calls == set()
 
 
-@pytest.mark.parametrize("name", ["codec", "engine", "bundle"])
+@pytest.mark.parametrize("name", ["codec", "engine", "alarm", "bundle"])
 def test_what_lies_below_imports_no_shell(name):
     shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.app", "tocsin.config", "tocsin.cli")
     assert offences(DAEMON / name, forbidden=shells) == []

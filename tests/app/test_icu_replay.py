@@ -76,7 +76,7 @@ def offline(stays):
             readings.insert(0, {name: row[name] for name in static if row[name] is not None})
         rows += [(stream, t, values) for values in readings]
     clock = EventClock(engine)
-    events = [e for at in range(0, len(rows), PIECE) for e in clock.apply(Readings.of(rows[at : at + PIECE])).events]
+    events = [e for at in range(0, len(rows), PIECE) for e in clock.apply(Readings.of(rows[at : at + PIECE])).changes]
     return [(e.stream, e.alarm, e.transition.value, e.t) for e in events]
 
 

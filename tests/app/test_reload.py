@@ -140,7 +140,7 @@ async def test_another_model_warms_up_and_an_alarm_that_is_gone_clears(ward):
         async with asyncio.timeout(WAIT_S):
             message = await anext(client.messages)
     event = json.loads(message.payload)
-    assert (event["alarm"], event["transition"]) == ("hr-high", "clear")
+    assert (event["alarm"], event["transition"]) == ("hr-high", "end")
     assert "configuration" in event["reason"]
     ward.daemon.says(r"watch ward: 1 streams warm up with toy/2 \w+ instead of toy/1")
     first, second = await ward.hears(80, 80)

@@ -8,28 +8,19 @@ import signal
 import aiomqtt
 import pytest
 
+import alarm_events
 from processes import Running
-from tocsin.engine.events import Category, Event, Evidence, Priority, Transition
+from tocsin.alarm import Transition
+from tocsin.engine.changes import Evidence
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, status_payload
 
 T = 1_767_225_600 * 10**9
 
 
 def event(transition, stream="icu/a", alarm="hr-high", reason="hr 131 /min is above 120"):
-    return Event(
-        stream=stream,
-        alarm=alarm,
-        transition=transition,
-        priority=Priority.HIGH,
-        category=Category.PHYSIOLOGICAL,
-        t=T,
-        since=T,
-        raised_at=T,
-        score=None,
-        reason=reason,
-        evidence=(Evidence("hr", "/min", 131.0, None, None, None),),
-        model="toy/1 0123",
-    )
+    evidence = (Evidence("hr", "/min", 131.0, None, None, None),)
+    told = {"stream": stream, "alarm": alarm, "reason": reason, "evidence": evidence, "model": "toy/1 0123"}
+    return alarm_events.event(transition, t=T, since=T, raised_at=T, **told)
 
 
 RAISED, CLEARED = event(Transition.RAISE), event(Transition.CLEAR, reason="hr 90 /min, no longer above 120")

@@ -28,8 +28,8 @@ def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
     watching = engine(alarm("hr-high", Above(HR, 120, 5)))
     values = [100, 121, 119, 116, 115, 114.9, 100]
     outcomes = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
-    assert happened(outcomes) == [("bed", "hr-high", "raise", 1), ("bed", "hr-high", "clear", 5)]
-    raised = outcomes[1].events[0]
+    assert happened(outcomes) == [("bed", "hr-high", "began", 1), ("bed", "hr-high", "ceased", 5)]
+    raised = outcomes[1].changes[0]
     assert raised.reason == "hr 121 /min is above 120"
     assert raised.since == START + S
 
@@ -37,7 +37,7 @@ def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
 def test_a_low_limit_waits_for_its_on_delay():
     watching = engine(alarm("spo2-low", Below(SPO2, 90, 0), on_delay_s=3))
     outcomes = [apply(watching, reading(at=k, hr=80, spo2=85)) for k in range(5)]
-    assert happened(outcomes) == [("bed", "spo2-low", "raise", 3)]
+    assert happened(outcomes) == [("bed", "spo2-low", "began", 3)]
 
 
 def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
@@ -49,27 +49,27 @@ def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
         apply(watching, reading(at=3, hr=90, spo2=97)),
     ]
     assert happened(outcomes) == [
-        ("bed", "hr-high", "raise", 0),
-        ("bed", "hr-high", "uncertain", 1),
-        ("bed", "hr-high", "certain", 2),
-        ("bed", "hr-high", "clear", 3),
+        ("bed", "hr-high", "began", 0),
+        ("bed", "hr-high", "lost", 1),
+        ("bed", "hr-high", "found", 2),
+        ("bed", "hr-high", "ceased", 3),
     ]
 
 
 def test_the_score_names_its_channels():
     watching = engine(alarm("odd", ScoreAbove(95)))
     apply(watching, reading(at=0, hr=80, spo2=97))
-    (event,) = apply(watching, reading(at=1, hr=130, spo2=97)).events
-    assert event.score == 113.5
-    assert event.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
-    assert event.model == "counting/1 000000000000"
-    assert [e.channel for e in event.evidence] == ["hr", "spo2"]
+    (change,) = apply(watching, reading(at=1, hr=130, spo2=97)).changes
+    assert change.score == 113.5
+    assert change.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
+    assert change.model == "counting/1 000000000000"
+    assert [e.channel for e in change.evidence] == ["hr", "spo2"]
 
 
 def test_while_warming_up_the_score_is_unknown_and_limits_work():
     watching = engine(alarm("odd", ScoreAbove(95)), alarm("hr-high", Above(HR, 120, 0)), warm_up_ticks=2)
     outcomes = [apply(watching, reading(at=k, hr=130, spo2=97)) for k in range(4)]
-    assert happened(outcomes) == [("bed", "hr-high", "raise", 0), ("bed", "odd", "raise", 2)]
+    assert happened(outcomes) == [("bed", "hr-high", "began", 0), ("bed", "odd", "began", 2)]
     assert np.isnan(outcomes[0].steps[0].score).all()
 
 
@@ -79,11 +79,11 @@ def test_silence_rings_once_and_makes_what_was_up_uncertain():
     outcomes += [let_pass(watching, until=k) for k in (5, 9.5, 17, 18)]
     outcomes.append(apply(watching, reading(at=20, hr=80, spo2=97), now=20))
     assert happened(outcomes) == [
-        ("bed", "hr-high", "raise", 0),
-        ("bed", "silent", "raise", 10),
-        ("bed", "hr-high", "uncertain", 10),
-        ("bed", "silent", "clear", 20),
-        ("bed", "hr-high", "clear", 20),
+        ("bed", "hr-high", "began", 0),
+        ("bed", "silent", "began", 10),
+        ("bed", "hr-high", "lost", 10),
+        ("bed", "silent", "ceased", 20),
+        ("bed", "hr-high", "ceased", 20),
     ]
 
 
@@ -91,7 +91,7 @@ def test_an_absent_channel_rings_while_the_others_go_on():
     watching = engine(alarm("no-spo2", Absent(SPO2, 3 * S)))
     outcomes = [apply(watching, reading(at=k, hr=80, **({} if 1 <= k < 6 else {"spo2": 97}))) for k in range(8)]
     # A frame that lacks an expected channel closes when the next tick begins.
-    assert happened(outcomes) == [("bed", "no-spo2", "raise", 3), ("bed", "no-spo2", "clear", 6)]
+    assert happened(outcomes) == [("bed", "no-spo2", "began", 3), ("bed", "no-spo2", "ceased", 6)]
 
 
 def test_readings_of_one_tick_share_a_frame_and_the_newest_value_stays():

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from counting_watch import START, S, alarm, engine, happened
 from tocsin.engine import Engine, FrameClock, Readings, Watch
+from tocsin.engine.changes import Priority
 from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
-from tocsin.engine.events import Priority
 from tocsin.engine.succession import succeed
 
 NOW = START + 10**6 * S
@@ -95,8 +95,8 @@ def test_a_new_limit_judges_what_is_up_at_the_next_frame_and_rings_nothing_twice
     outcomes = [before.apply(one_a_second(0, 130, 131), NOW)]
     swapped = succeed(before, after, NOW)
     outcomes += [swapped, after.apply(one_a_second(2, 150, 151, 130), NOW)]
-    assert swapped.events == []
-    assert happened(outcomes) == [("a", "hr-high", "raise", 0.0), ("a", "hr-high", "clear", 4.0)]
+    assert swapped.changes == []
+    assert happened(outcomes) == [("a", "hr-high", "began", 0.0), ("a", "hr-high", "ceased", 4.0)]
 
 
 def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_same():
@@ -105,7 +105,7 @@ def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_sa
         after = engine(alarm("hr-high", Above(0, limit, 5), on_delay_s=3))
         outcomes = [before.apply(one_a_second(0, 130, 131), NOW), succeed(before, after, NOW)]
         outcomes.append(after.apply(one_a_second(2, 130, 130, 130, 130, 130), NOW))
-        assert happened(outcomes) == [("a", "hr-high", "raise", rings_at)]
+        assert happened(outcomes) == [("a", "hr-high", "began", rings_at)]
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_sa
 def test_an_alarm_that_is_not_the_same_any_more_clears_and_says_why(other):
     before, after = engine(alarm("hr-high", Above(0, 120, 5)), NO_SPO2), engine(*other, NO_SPO2)
     before.apply(one_a_second(0, 130), NOW)
-    (event,) = succeed(before, after, NOW).events
-    assert (event.stream, event.alarm, event.transition) == ("a", "hr-high", "clear")
-    assert "configuration" in event.reason
+    (change,) = succeed(before, after, NOW).changes
+    assert (change.stream, change.alarm, change.turn) == ("a", "hr-high", "ended")
+    assert "configuration" in change.reason
     assert up(after) == {}
 
 
@@ -134,7 +134,7 @@ def test_silence_goes_on_and_ends_with_the_next_reading():
     outcomes.append(succeed(before, after, START + 20 * S))
     assert up(after) == {"silent": 1}
     outcomes.append(after.apply(one_a_second(20, 80), START + 21 * S))
-    assert [entry[:3] for entry in happened(outcomes)] == [("a", "silent", "raise"), ("a", "silent", "clear")]
+    assert [entry[:3] for entry in happened(outcomes)] == [("a", "silent", "began"), ("a", "silent", "ceased")]
 
 
 def with_another_model(*alarms, period_ns=S, warm_up_ticks=2):
@@ -150,10 +150,10 @@ def test_with_another_model_limits_go_on_at_once_and_the_score_warms_up():
     assert up(after) == {"hr-high": 1, "odd": 1}
     outcomes.append(after.apply(one_a_second(3, 140, 141, 142, spo2=100.0), NOW))
     assert happened(outcomes) == [
-        ("a", "hr-high", "raise", 0.0),
-        ("a", "odd", "raise", 0.0),
-        ("a", "odd", "uncertain", 3.0),  # what the old model said is neither taken back nor repeated
-        ("a", "odd", "certain", 5.0),
+        ("a", "hr-high", "began", 0.0),
+        ("a", "odd", "began", 0.0),
+        ("a", "odd", "lost", 3.0),  # what the old model said is neither taken back nor repeated
+        ("a", "odd", "found", 5.0),
     ]
     (last,) = after.apply(one_a_second(6, 80, spo2=100.0), NOW).steps
     assert last.x[0].tolist() == [80, 100, 70, pytest.approx(6 / 3600)]  # age and hours since the beginning stay
@@ -166,7 +166,7 @@ def test_with_another_period_nothing_that_was_stepped_comes_again():
     assert len(again.refused["late"]) == 1
     fresh = after.apply(one_a_second(20, *[80] * 11), NOW)
     assert [int(made.tick[0]) - START // (10 * S) for made in fresh.steps] == [2, 3]
-    assert [len(outcome.events) for outcome in outcomes] == [0, 0]
+    assert [len(outcome.changes) for outcome in outcomes] == [0, 0]
 
 
 def test_streams_beyond_a_smaller_cap_stay_and_new_ones_are_refused():

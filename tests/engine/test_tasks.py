@@ -8,8 +8,8 @@ import pytest
 import toy_bundle
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
-from tocsin.engine.events import Category, Priority
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -33,16 +33,16 @@ def test_the_band_of_a_frame_is_the_first_step_that_was_expected_before_it(tmp_p
     (steps,) = outcome.steps
     assert steps.mean.tolist() == [[81, 98]]
     assert steps.scale.tolist() == [[1, 1]]
-    (event,) = outcome.events
-    assert event.reason.startswith("score 237, threshold 230")
-    assert event.evidence[0].mean in {81, 98}
+    (change,) = outcome.changes
+    assert change.reason.startswith("score 237, threshold 230")
+    assert change.evidence[0].mean in {81, 98}
 
 
 def test_a_classifier_rings_by_the_probability_of_another_class_than_the_first(tmp_path):
     engine = watching(toy_bundle.write_classifier(tmp_path / "toy"), 0.8)
-    assert apply(engine, 0, bed=0).events == []
-    (event,) = apply(engine, 1, bed=100).events
-    assert event.reason == "probability 1, threshold 0.8"
+    assert apply(engine, 0, bed=0).changes == []
+    (change,) = apply(engine, 1, bed=100).changes
+    assert change.reason == "probability 1, threshold 0.8"
 
 
 @pytest.mark.parametrize("write", [toy_bundle.write_classifier, toy_bundle.write_seq2seq])

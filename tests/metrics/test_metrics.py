@@ -7,17 +7,17 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from alarm_events import event
+from tocsin.alarm import Transition
 from tocsin.codec.reject import Reject, RejectReason
-from tocsin.engine.events import Category, Event, Priority, Transition
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.model import Model, Task
 from tocsin.engine.outcome import Refusal
 from tocsin.metrics.metrics import ConnectionFigures, Metrics
 
 MODEL = Model("ward", "1.0.0", "ab" * 32, Task.FORECAST, (), 1, 1, 0, 1, 1.0, 1.0, None)
 ALARM = ("desaturation", Priority.HIGH, Category.PHYSIOLOGICAL)
-EVENT = Event(
-    "icu/1", "desaturation", Transition.RAISE, 1, 2, 1, Priority.HIGH, Category.PHYSIOLOGICAL, "", None, (), None
-)
+EVENT = event()
 FIGURES = ConnectionFigures(
     connected=True,
     connects_total=1,
@@ -80,7 +80,7 @@ def test_a_batch(metrics):
 
 def test_an_event_that_no_message_caused_has_no_latency(metrics):
     metrics.event(EVENT, 0.02)
-    metrics.event(dataclasses.replace(EVENT, transition=Transition.CLEAR), None)
+    metrics.event(event(Transition.CLEAR), None)
     labels = {"alarm": "desaturation", "priority": "high", "category": "physiological"}
     assert value(metrics, "tocsin_events_total", transition="raise", **labels) == 1
     assert value(metrics, "tocsin_events_total", transition="clear", **labels) == 1

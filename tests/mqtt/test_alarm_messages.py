@@ -1,33 +1,31 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 
 import numpy as np
 import pytest
 
-from tocsin.engine.events import Category, Event, Evidence, Priority, Transition
+from alarm_events import event
+from tocsin.alarm import Transition
+from tocsin.engine.changes import Evidence
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message, status_payload, status_topic
 
-RAISED = Event(
-    stream="icu/bed-1",
-    alarm="desaturation",
-    transition=Transition.RAISE,
-    t=1_764_000_060_250_000_000,
-    raised_at=1_764_000_060_300_123_456,
-    since=1_764_000_060_250_000_000,
-    priority=Priority.HIGH,
-    category=Category.PHYSIOLOGICAL,
-    reason="SpO2 81 %, expected 95 ± 2",
-    score=float(np.float32(7.5)),
-    evidence=(Evidence("spo2", "%", 81.0, 95.0, 2.0, 6.5), Evidence("hr", "/min", None, math.nan, None, math.inf)),
-    model="ward/1.0.0 0123456789ab",
-)
+TOLD = {
+    "stream": "icu/bed-1",
+    "t": 1_764_000_060_250_000_000,
+    "raised_at": 1_764_000_060_300_123_456,
+    "since": 1_764_000_060_250_000_000,
+    "reason": "SpO2 81 %, expected 95 ± 2",
+    "score": float(np.float32(7.5)),
+    "evidence": (Evidence("spo2", "%", 81.0, 95.0, 2.0, 6.5), Evidence("hr", "/min", None, math.nan, None, math.inf)),
+    "model": "ward/1.0.0 0123456789ab",
+}
+RAISED = event(**TOLD)
 
 
 def after(transition, **changes):
-    return dataclasses.replace(RAISED, transition=transition, **changes)
+    return event(transition, **TOLD | changes)
 
 
 def body(message):

@@ -8,9 +8,9 @@ import torch
 
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
 from tocsin.engine.crossing import falls_below
-from tocsin.engine.events import Category, Priority
 from tocsin_training import publish
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
@@ -93,7 +93,7 @@ def watched(bundle, threshold=1e9):
         values = {"calm": 100.0 + (-1) ** k, "falling": 100.0 - 5 * max(k - LENGTH // 2, 0)}
         readings = [(name, START + k * 60 * S, {"a": value, "b": value}) for name, value in values.items()]
         outcome = engine.apply(Readings.of(readings), START + k * 60 * S)
-        events += outcome.events
+        events += outcome.changes
         for steps in outcome.steps:
             scores |= {engine.table.names[row]: steps.score[i] for i, row in enumerate(steps.rows)}
     return scores, events

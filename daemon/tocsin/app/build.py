@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tocsin.alarm import Plan
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.topics import TopicTemplate
 from tocsin.config.schema import CONDITIONS
 from tocsin.config.thresholds import threshold
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
+from tocsin.engine.changes import Category
 from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
-from tocsin.engine.events import Category
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tocsin.config import Config
     from tocsin.config.schema import AlarmEntry, Broker, SourceEntry, WatchEntry
     from tocsin.engine import Outcome, Readings
-    from tocsin.engine.events import Priority
+    from tocsin.engine.changes import Priority
     from tocsin.engine.model import Model
 
 _NS_PER_S = 1_000_000_000
@@ -91,12 +92,14 @@ class Setup:
         stations: By watch.
         desks: In the order of the sources.
         series: Of the streams that may have some; None if no stream may.
+        plans: How each alarm is handled.
     """
 
     config: Config
     stations: dict[str, Station]
     desks: list[Desk]
     series: StreamSeries | None
+    plans: list[Plan]
 
     def shown(self) -> tuple[list[Model], list[tuple[str, Priority, Category]], StreamSeries | None]:
         """What the metrics have to make room for: models, alarms, series of streams."""
@@ -108,7 +111,18 @@ class Setup:
 def setup(config: Config, bundles: dict[str, Bundle]) -> Setup:
     """Make everything anew; nothing of it has met a reading."""
     made = stations(config, bundles)
-    return Setup(config, made, desks(config, made), _series(config, made))
+    return Setup(config, made, desks(config, made), _series(config, made), plans(made))
+
+
+def plans(made: dict[str, Station]) -> list[Plan]:
+    """Say how each watch's alarms are handled."""
+    found = []
+    for name, station in made.items():
+        for alarm in station.engine.alarms:
+            channel = getattr(alarm.condition, "channel", None)
+            channels = () if channel is None else (station.model.channels[channel].name,)
+            found.append(Plan(name, alarm.name, alarm.priority, alarm.category, channels))
+    return found
 
 
 def _series(config: Config, made: dict[str, Station]) -> StreamSeries | None:
@@ -127,7 +141,7 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             lateness_ns=_ns(entry.lateness_s),
             linger_ns=model.period_ns if entry.linger_s is None else _ns(entry.linger_s),
         )
-        engine = Engine(Watch(model, alarms(entry, bundles[name]), clock, entry.max_streams))
+        engine = Engine(Watch(model, alarms(entry, bundles[name]), clock, entry.max_streams, name))
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")
     return made
 

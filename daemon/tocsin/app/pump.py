@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.alarm import Register
 from tocsin.app import refusals
 from tocsin.engine import Outcome, Readings
 from tocsin.engine.succession import retire
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from tocsin.app.build import Setup, Station
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
-    from tocsin.engine.events import Category, Priority
     from tocsin.metrics.metrics import Metrics
     from tocsin.mqtt.connection import Connection
     from tocsin.mqtt.outbox import Outgoing
@@ -66,6 +66,7 @@ class Pump:
         self._rejects = rejects
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._register = Register(setup.plans)
         self._use(setup)
 
     def _use(self, setup: Setup) -> None:
@@ -87,10 +88,11 @@ class Pump:
         for name, station in before.items():
             successor = setup.stations.get(name)
             if successor is None:
-                outcome = Outcome(now, events=retire(station.engine, now))
+                outcome = Outcome(now, changes=retire(station.engine, now))
             else:
                 outcome = successor.take_over(station, now)
             self._hand_out(station, outcome, None)
+        self._register.reconfigure(setup.plans)
         self._use(setup)
         self.show_alarms()
 
@@ -151,7 +153,8 @@ class Pump:
 
     def _hand_out(self, station: Station, outcome: Outcome, received_at: int | None) -> bool:
         """Publish what an engine said; whether any alarm moved."""
-        for event in outcome.events:
+        events = self._register.take_in(outcome.changes, self._clock())
+        for event in events:
             self._publish(alarm_transition(self._base, event))
             self._publish(alarm_state(self._base, event))
             latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
@@ -163,7 +166,7 @@ class Pump:
         self._metrics.of_streams(station.name, outcome.steps)
         if self._publish_scores and self._connection.is_connected:
             self._hand_out_scores(station, outcome)
-        return bool(outcome.events)
+        return bool(events)
 
     def _hand_out_scores(self, station: Station, outcome: Outcome) -> None:
         channels = [channel.name for channel in station.model.channels]
@@ -188,9 +191,4 @@ class Pump:
 
     def show_alarms(self) -> None:
         """Set the gauge of alarms that are up."""
-        counts: dict[tuple[Priority, Category], int] = {}
-        for station in self._stations:
-            for alarm, up in station.engine.alarms_up():
-                key = alarm.priority, alarm.category
-                counts[key] = counts.get(key, 0) + up
-        self._metrics.active_alarms(counts)
+        self._metrics.active_alarms(self._register.counts())

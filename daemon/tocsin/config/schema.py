@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, W
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tocsin.config.durations import Seconds
-from tocsin.engine.events import Category, Priority
+from tocsin.engine.changes import Category, Priority
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Port = Annotated[int, Field(ge=0, le=65535)]

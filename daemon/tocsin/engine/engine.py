@@ -1,6 +1,6 @@
-"""The engine: readings and time in, events out. It reads no clock, no file and no socket.
+"""The engine: readings and time in, turns of conditions out. It reads no clock, no file and no socket.
 
-The same calls give the same events, to the bit, however readings are cut into batches. Streams never mix: whatever
+The same calls give the same changes, to the bit, however readings are cut into batches. Streams never mix: whatever
 happens to one depends on its own readings and on `now` alone.
 """
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.alarms import State, advance
+from tocsin.engine.changes import Change
 from tocsin.engine.conditions import ScoreAbove, Silent, Truth, judge
-from tocsin.engine.events import Event
+from tocsin.engine.delays import Standing, advance
 from tocsin.engine.frames import Assembler
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.outcome import Outcome, Refusal
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.alarms import Alarm
-    from tocsin.engine.events import Evidence, Transition
+    from tocsin.engine.changes import Evidence, Turn
+    from tocsin.engine.delays import Alarm
     from tocsin.engine.frames import FrameClock
     from tocsin.engine.model import Model
     from tocsin.engine.readings import Readings
@@ -43,12 +43,14 @@ class Watch:
         alarms: A of them.
         clock: When frames close.
         max_streams: More are refused.
+        name: Of the watch, as changes tell it.
     """
 
     model: Model
     alarms: Sequence[Alarm]
     clock: FrameClock
     max_streams: int
+    name: str = "watch"
 
 
 class Engine:
@@ -80,8 +82,8 @@ class Engine:
         return self.watch.alarms
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
-        """Count the streams in which each alarm is up."""
-        up = (self.table.alarm_state[: len(self.table)] != State.NORMAL).sum(axis=0)  # (A,)
+        """Count the streams in which each alarm's condition holds."""
+        up = (self.table.standing[: len(self.table)] != Standing.ABSENT).sum(axis=0)  # (A,)
         return list(zip(self.watch.alarms, up.tolist(), strict=True))
 
     def warming_up(self) -> int:
@@ -195,7 +197,7 @@ class Engine:
     def _close(
         self, rows: NDArray[np.int64], tick: NDArray[np.int64], slot: NDArray[np.int64], outcome: Outcome
     ) -> None:
-        """Close one frame each of some streams: step, judge, and let the alarms move."""
+        """Close one frame each of some streams: step, judge, and let the conditions turn."""
         if not len(rows):
             return
         steps = self._stepper.step(self.table, rows, slot)
@@ -206,8 +208,8 @@ class Engine:
                 continue
             held = self.table.truth[rows, index]
             truth = judge(alarm.condition, steps, self.table, self.watch.model.period_ns, held)
-            for i, transition in advance(self.table, index, alarm, rows, truth, steps.t):
-                outcome.events.append(self._framed_event(index, transition, steps, i, outcome.now))
+            for i, turn in advance(self.table, index, alarm, rows, truth, steps.t):
+                outcome.changes.append(self._framed_change(index, turn, steps, i, outcome.now))
 
     def _let_linger(self, outcome: Outcome) -> None:
         rows, last = self._assembler.lingered(self.table, outcome.now)
@@ -230,7 +232,7 @@ class Engine:
                 continue
             heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
             rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
-            # Not `now`: an event's time must not depend on how often somebody asked.
+            # Not `now`: a change's time must not depend on how often somebody asked.
             t = table.newest_t[rows] + alarm.condition.for_ns
             self._judge_bare(index, rows, t, Truth.TRUE, outcome)
             self._lose_sight(rows, t, outcome)
@@ -242,46 +244,48 @@ class Engine:
         if not len(rows):
             return
         truth = np.full(len(rows), judged, dtype=np.int8)
-        for i, transition in advance(self.table, index, self.watch.alarms[index], rows, truth, t):
-            outcome.events.append(self._bare_event(index, transition, int(rows[i]), int(t[i]), outcome.now))
+        for i, turn in advance(self.table, index, self.watch.alarms[index], rows, truth, t):
+            outcome.changes.append(self._bare_change(index, turn, int(rows[i]), int(t[i]), outcome.now))
 
     def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
         for index, alarm in enumerate(self.watch.alarms):
             if not isinstance(alarm.condition, Silent):
                 self._judge_bare(index, rows, t, Truth.UNKNOWN, outcome)
 
-    def _framed_event(self, index: int, transition: Transition, steps: Steps, i: int, now: int) -> Event:
-        """Make the event of an alarm that moved in frame i."""
+    def _framed_change(self, index: int, turn: Turn, steps: Steps, i: int, now: int) -> Change:
+        """Make the change of a condition that turned in frame i."""
         scored = isinstance(self.watch.alarms[index].condition, ScoreAbove)
         score = None if np.isnan(steps.score[i]) else float(steps.score[i])
         channels = evidence(self.watch.model, steps, i, scored=scored)
-        return self._event(index, transition, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
+        return self._change(index, turn, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
 
-    def _bare_event(self, index: int, transition: Transition, row: int, t: int, now: int) -> Event:
-        """Make the event of an alarm that moved because no frame came."""
-        return self._event(index, transition, row, t, now, None, ())
+    def _bare_change(self, index: int, turn: Turn, row: int, t: int, now: int) -> Change:
+        """Make the change of a condition that turned because no frame came."""
+        return self._change(index, turn, row, t, now, None, ())
 
-    def _event(
+    def _change(
         self,
         index: int,
-        transition: Transition,
+        turn: Turn,
         row: int,
         t: int,
         now: int,
         score: float | None,
         channels: tuple[Evidence, ...],
-    ) -> Event:
+    ) -> Change:
         alarm = self.watch.alarms[index]
-        return Event(
+        return Change(
+            watch=self.watch.name,
             stream=self.table.names[row],
+            labels=self.table.labels[row],
             alarm=alarm.name,
-            transition=transition,
+            turn=turn,
             t=t,
             raised_at=now,
-            since=int(self.table.raised_t[row, index]),
+            since=int(self.table.began_t[row, index]),
             priority=alarm.priority,
             category=alarm.category,
-            reason=reason(alarm.condition, transition, self.watch.model, channels, score),
+            reason=reason(alarm.condition, turn, self.watch.model, channels, score),
             score=score,
             evidence=channels,
             model=self._signature if isinstance(alarm.condition, ScoreAbove) else None,

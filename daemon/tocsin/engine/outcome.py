@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.engine.events import Event
+    from tocsin.engine.changes import Change
     from tocsin.engine.steps import Steps
 
 
@@ -29,14 +29,14 @@ class Outcome:
 
     Attributes:
         now: Of the call.
-        events: In the order in which they happened.
+        changes: In the order in which they happened.
         steps: One entry a call of the model, in order.
         accepted: How many readings were placed in a frame or taken as static values.
         refused: (K,) indices into the batch, by why; under `IMPLAUSIBLE` an index stands once for each value.
     """
 
     now: int
-    events: list[Event] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     steps: list[Steps] = field(default_factory=list)
     accepted: int = 0
     refused: dict[Refusal, NDArray[np.int64]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Outcome:
             offset: At which index of the whole batch the piece begins.
         """
         self.now = later.now
-        self.events += later.events
+        self.changes += later.changes
         self.steps += later.steps
         self.accepted += later.accepted
         for why, indices in later.refused.items():

@@ -1,4 +1,4 @@
-"""Why an alarm moved, in one line for a person and as evidence for a program."""
+"""Why a condition turned, in one line for a person and as evidence for a program."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.engine.changes import Evidence, Turn
 from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
-from tocsin.engine.events import Evidence, Transition
 from tocsin.engine.model import ChannelKind
 
 if TYPE_CHECKING:
@@ -59,49 +59,45 @@ def _known(value: np.float32) -> float | None:
 
 def reason(
     condition: Condition,
-    transition: Transition,
+    turn: Turn,
     model: Model,
     channels: tuple[Evidence, ...],
     score: float | None,
 ) -> str:
-    """Say in one line why an alarm moved."""
+    """Say in one line why a condition turned."""
     match condition:
         case Above(channel, limit, _):
-            return _of_limit("above", limit, model, channel, transition, channels)
+            return _of_limit("above", limit, model, channel, turn, channels)
         case Below(channel, limit, _):
-            return _of_limit("below", limit, model, channel, transition, channels)
+            return _of_limit("below", limit, model, channel, turn, channels)
         case ScoreAbove(threshold):
-            return _of_score(threshold, model, transition, channels, score)
+            return _of_score(threshold, model, turn, channels, score)
         case Absent(channel, for_ns):
             name = model.channels[channel].name
-            if transition is Transition.CLEAR:
+            if turn is Turn.CEASED:
                 return f"{name} is back"
             return f"no {name} for {for_ns / _NS_PER_S:g} s or longer"
         case Silent(for_ns):
-            if transition is Transition.CLEAR:
+            if turn is Turn.CEASED:
                 return "readings are back"
             return f"no readings for {for_ns / _NS_PER_S:g} s"
 
 
-def _of_limit(
-    side: str, limit: float, model: Model, channel: int, transition: Transition, channels: tuple[Evidence, ...]
-) -> str:
+def _of_limit(side: str, limit: float, model: Model, channel: int, turn: Turn, channels: tuple[Evidence, ...]) -> str:
     name, unit = model.channels[channel].name, _printed(model.channels[channel].unit)
     value = next((entry.value for entry in channels if entry.channel == name), None)
-    if transition is Transition.UNCERTAIN or value is None:
+    if turn is Turn.LOST or value is None:
         return f"{name} was {side} {limit:g}{unit} and is not measured now"
-    if transition is Transition.CLEAR:
+    if turn is Turn.CEASED:
         return f"{name} {value:.4g}{unit}, no longer {side} {limit:g}"
     return f"{name} {value:.4g}{unit} is {side} {limit:g}"
 
 
-def _of_score(
-    threshold: float, model: Model, transition: Transition, channels: tuple[Evidence, ...], score: float | None
-) -> str:
+def _of_score(threshold: float, model: Model, turn: Turn, channels: tuple[Evidence, ...], score: float | None) -> str:
     what = "probability" if model.task.judges_by_probability else "score"
-    if transition is Transition.UNCERTAIN or score is None:
+    if turn is Turn.LOST or score is None:
         return f"{what} is unknown now"
-    if transition is Transition.CLEAR:
+    if turn is Turn.CEASED:
         return f"{what} {score:.3g}, back below {threshold:.3g}"
     named = [_of_channel(entry) for entry in channels[:_NAMED_CHANNELS] if (entry.contribution or 0.0) > 0.0]
     return f"{what} {score:.3g}, threshold {threshold:.3g}" + (": " + "; ".join(named) if named else "")

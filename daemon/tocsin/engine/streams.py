@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,6 +25,7 @@ class StreamTable:
 
     Attributes:
         names: (N) of the streams, by row.
+        labels: (N) what is known of each stream, such as its ward.
         newest_t: (N,) the newest `t` of an accepted reading.
         heard_at: (N,) `now` when the last reading came, whatever its `t`.
         closed_tick: (N,) no frame at or before this tick will be opened any more.
@@ -42,10 +43,10 @@ class StreamTable:
         state: (N, S) float32, what the model remembers.
         mean: (N, C) float32, what it expects next; NaN where it has said nothing yet.
         scale: (N, C) float32, likewise.
-        alarm_state: (N, A) int8, an `alarms.State`.
+        standing: (N, A) int8, a `delays.Standing`.
         truth: (N, A) int8, a `conditions.Truth`: the last judgement of each alarm's condition.
         truth_since: (N, A) `t` since when the judgement has been that.
-        raised_t: (N, A) `t` at which the present occurrence was raised.
+        began_t: (N, A) `t` at which the condition began to hold.
     """
 
     def __init__(self, *, open_frames: int, channels: int, state_size: int, alarms: int, max_streams: int) -> None:
@@ -59,6 +60,7 @@ class StreamTable:
             max_streams: More are refused, so that a flood of made-up topics can't fill the memory.
         """
         self.names: list[str] = []
+        self.labels: list[Mapping[str, str]] = []
         self.max_streams = max_streams
         self._row_of: dict[str, int] = {}
         self._capacity = _FIRST_CAPACITY
@@ -80,10 +82,10 @@ class StreamTable:
         self.state = self._column(0.0, np.float32, s)
         self.mean = self._column(np.nan, np.float32, c)
         self.scale = self._column(np.nan, np.float32, c)
-        self.alarm_state = self._column(0, np.int8, a)
+        self.standing = self._column(0, np.int8, a)
         self.truth = self._column(0, np.int8, a)
         self.truth_since = self._column(NEVER, np.int64, a)
-        self.raised_t = self._column(NEVER, np.int64, a)
+        self.began_t = self._column(NEVER, np.int64, a)
         self._fills = {
             name: array.flat[0] if array.size else 0 for name, array in vars(self).items() if _is_column(array)
         }
@@ -119,6 +121,7 @@ class StreamTable:
         if row == self._capacity:
             self._grow()
         self.names.append(name)
+        self.labels.append({})
         self._row_of[name] = row
         return row
 

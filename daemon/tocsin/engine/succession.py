@@ -5,7 +5,7 @@ model it keeps its clock, what was given once (an age), and its alarms; what the
 to the new one, so it warms up.
 
 An alarm goes on if one of its name has the same kind of condition, channel, priority and category; a new limit or a
-new delay counts from the next frame. Any other that is up clears, and says that the configuration did it.
+new delay counts from the next frame. Any other that holds ends, and says that the configuration did it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.alarms import State
+from tocsin.engine.changes import Change, Turn
 from tocsin.engine.conditions import Truth
-from tocsin.engine.events import Event, Transition
+from tocsin.engine.delays import Standing
 from tocsin.engine.outcome import Outcome
 from tocsin.engine.streams import NEVER
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.alarms import Alarm
+    from tocsin.engine.delays import Alarm
     from tocsin.engine.engine import Engine
     from tocsin.engine.model import Model
 
@@ -55,7 +55,7 @@ def succeed(before: Engine, after: Engine, now: int) -> Outcome:
     passed = after.closed_by(newest) if same else np.full(len(rows), -NEVER - 1)
     before.close_frames(rows, passed, outcome)
     carried = _carried(before, after)
-    outcome.events += retire(before, now, {index for index, _ in carried})
+    outcome.changes += retire(before, now, {index for index, _ in carried})
 
     after.table.take_names(before.table.names)
     _copy(before, after, rows, _CLOCK)
@@ -78,26 +78,28 @@ def is_same_model(before: Model, after: Model) -> bool:
     )
 
 
-def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Event]:
+def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Change]:
     """Clear the alarms that are up in an engine, but for those (columns) that go on in another one."""
     staying = set(staying)
-    events: list[Event] = []
+    changes: list[Change] = []
     for index, alarm in enumerate(engine.watch.alarms):
         if index in staying:
             continue
-        up = np.flatnonzero(engine.table.alarm_state[: len(engine.table), index] != State.NORMAL)
-        events += [_cleared(engine, alarm, index, row, now) for row in up.tolist()]
-    return events
+        up = np.flatnonzero(engine.table.standing[: len(engine.table), index] != Standing.ABSENT)
+        changes += [_cleared(engine, alarm, index, row, now) for row in up.tolist()]
+    return changes
 
 
-def _cleared(engine: Engine, alarm: Alarm, index: int, row: int, now: int) -> Event:
-    return Event(
+def _cleared(engine: Engine, alarm: Alarm, index: int, row: int, now: int) -> Change:
+    return Change(
+        watch=engine.watch.name,
         stream=engine.table.names[row],
+        labels=engine.table.labels[row],
         alarm=alarm.name,
-        transition=Transition.CLEAR,
-        t=max(int(engine.table.newest_t[row]), int(engine.table.raised_t[row, index])),
+        turn=Turn.ENDED,
+        t=max(int(engine.table.newest_t[row]), int(engine.table.began_t[row, index])),
         raised_at=now,
-        since=int(engine.table.raised_t[row, index]),
+        since=int(engine.table.began_t[row, index]),
         priority=alarm.priority,
         category=alarm.category,
         reason=NOT_CONFIGURED,
@@ -123,14 +125,14 @@ def _identity(alarm: Alarm, model: Model) -> tuple[object, ...]:
 
 def _carry_alarm(before: Engine, after: Engine, rows: NDArray[np.int64], old: int, new: int) -> None:
     table, source = after.table, before.table
-    table.alarm_state[rows, new] = source.alarm_state[rows, old]
-    table.raised_t[rows, new] = source.raised_t[rows, old]
+    table.standing[rows, new] = source.standing[rows, old]
+    table.began_t[rows, new] = source.began_t[rows, old]
     # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
     # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
     unchanged = is_same_model(before.watch.model, after.watch.model) and (
         before.watch.alarms[old].condition == after.watch.alarms[new].condition
     )
-    keep = unchanged | (source.alarm_state[rows, old] != State.NORMAL)
+    keep = unchanged | (source.standing[rows, old] != Standing.ABSENT)
     table.truth[rows, new] = np.where(keep, source.truth[rows, old], Truth.UNKNOWN)
     table.truth_since[rows, new] = np.where(keep, source.truth_since[rows, old], NEVER)
 

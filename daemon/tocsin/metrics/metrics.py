@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from tocsin.alarm.events import Event, Transition
 from tocsin.codec.reject import RejectReason
-from tocsin.engine.events import Category, Event, Priority, Transition
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.outcome import Refusal
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ class Metrics:
             event: It.
             latency_s: From the arrival of its message to now; None if no message caused it, such as a silence.
         """
-        self._events.labels(event.alarm, event.transition, event.priority, event.category).inc()
+        self._events.labels(event.alarm, event.transition, event.status.priority, event.category).inc()
         if latency_s is not None:
             self._latency.observe(latency_s)
 

@@ -18,7 +18,7 @@ import numpy as np
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tocsin.engine.alarms import State
+from tocsin.engine.delays import Standing
 from tocsin.engine.model import ChannelKind
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class StreamSeries(Collector):
             for row in np.flatnonzero(watched.is_shown).tolist():
                 of = watch, names[row]
                 for a, configured in enumerate(watched.engine.alarms):
-                    is_up = watched.engine.table.alarm_state[row, a] != State.NORMAL
+                    is_up = watched.engine.table.standing[row, a] != Standing.ABSENT
                     alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
                 shown = watched.last.get(row)
                 if shown is not None and now_s - shown.at_s <= kept_s:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tocsin.codec.times import iso_8601
-from tocsin.engine.events import Transition
 from tocsin.mqtt.outbox import Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tocsin.engine.events import Event, Evidence
+    from tocsin.alarm.events import Event
+    from tocsin.engine.changes import Evidence
 
 _encode = msgspec.json.Encoder().encode
 
@@ -29,11 +29,10 @@ def alarm_state(base: str, event: Event) -> Outgoing:
     An alarm that has returned to normal says so; its message isn't deleted, as a reader could not tell that from an
     alarm that never was.
     """
-    active = event.transition is not Transition.CLEAR
     body = {
-        "active": active,
-        "state": "unacknowledged" if active else "normal",
-        "uncertain": event.transition is Transition.UNCERTAIN,
+        "active": event.status.active,
+        "state": event.status.state,
+        "uncertain": event.status.uncertain,
         **_body(event),
     }
     return Outgoing(f"{base}/alarm/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=True)
@@ -97,7 +96,7 @@ def _body(event: Event) -> dict[str, Any]:
     return {
         "stream": event.stream,
         "alarm": event.alarm,
-        "priority": event.priority,
+        "priority": event.status.priority,
         "category": event.category,
         "reason": event.reason,
         **_time("t", event.t),

@@ -73,8 +73,8 @@ def test_the_engine_rings_when_the_pressure_drops(bundle):
     rows = [("bed-1", START_NS + minute * MINUTE_NS, {"map": value}) for minute, value in enumerate(values.tolist())]
     raised = {
         event.alarm: (event.t - START_NS) // MINUTE_NS
-        for event in clock.apply(Readings.of(rows)).events
-        if event.transition.value == "raise"
+        for event in clock.apply(Readings.of(rows)).changes
+        if event.turn.value == "began"
     }
     assert raised["map-low"] == STEADY + 2
     assert STEADY + 2 <= raised["departure"] <= STEADY + 5

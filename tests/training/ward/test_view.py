@@ -2,7 +2,9 @@
 
 import msgspec
 
-from tocsin.engine.events import Category, Event, Priority, Transition
+import alarm_events
+from tocsin.alarm import Transition
+from tocsin.engine.changes import Category
 from tocsin.mqtt.alarm_messages import alarm_transition, score_message
 from tocsin_training.ward import summary
 from tocsin_training.ward.scenario import ONSET_S, Scenario, cast
@@ -16,20 +18,9 @@ def body(message):
 
 
 def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=Category.PHYSIOLOGICAL):
-    return Event(
-        stream=stream,
-        alarm=alarm,
-        transition=transition,
-        t=T0 + at_s * NS_PER_S,
-        raised_at=T0 + at_s * NS_PER_S,
-        since=T0 + at_s * NS_PER_S,
-        priority=Priority.HIGH,
-        category=category,
-        reason="because",
-        score=1.0,
-        evidence=(),
-        model=None,
-    )
+    t = T0 + at_s * NS_PER_S
+    told = {"stream": stream, "alarm": alarm, "category": category, "reason": "because", "score": 1.0}
+    return alarm_events.event(transition, t=t, raised_at=t, since=t, **told)
 
 
 def view_of(*streams):

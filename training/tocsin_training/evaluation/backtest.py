@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
-from tocsin.engine.events import Transition
+from tocsin.engine.changes import Turn
 from tocsin.engine.model import ChannelKind, Task
 from tocsin_training.errors import TrainingError
 
@@ -147,10 +147,10 @@ class _Collector:
                 raise TrainingError("the engine made other frames than the records hold; give one row a tick")
             self._next[stream] += 1
             self._score[rows], self._mean[rows], self._scale[rows] = steps.score, steps.mean, steps.scale
-        for event in outcome.events:
-            kept = {Transition.RAISE: self._risen, Transition.CLEAR: self._cleared}.get(event.transition)
+        for change in outcome.changes:
+            kept = {Turn.BEGAN: self._risen, Turn.CEASED: self._cleared}.get(change.turn)
             if kept is not None:
-                kept[event.alarm].append(self._row(int(event.stream), event.t))
+                kept[change.alarm].append(self._row(int(change.stream), change.t))
 
     def _row(self, stream: int, t: int) -> int:
         """The newest row of a stream at `t`, which for an alarm about silence lies past the last one."""

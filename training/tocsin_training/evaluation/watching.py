@@ -9,8 +9,8 @@ from tocsin.app import build
 from tocsin.bundle.calibration import BudgetError
 from tocsin.config import check
 from tocsin.engine import Alarm, FrameClock
+from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
-from tocsin.engine.events import Category, Priority
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation.alarming import Delays
 

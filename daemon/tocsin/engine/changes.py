@@ -1,9 +1,13 @@
-"""What comes out: events, as plain values. The shells perform them."""
+"""What an engine tells the alarms: how conditions turned, as plain values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Priority(StrEnum):
@@ -21,13 +25,14 @@ class Category(StrEnum):
     TECHNICAL = "technical"
 
 
-class Transition(StrEnum):
-    """What happened to an alarm."""
+class Turn(StrEnum):
+    """What happened to a condition, after its delays."""
 
-    RAISE = "raise"
-    CLEAR = "clear"
-    UNCERTAIN = "uncertain"  # still up, but its condition has become unknown
-    CERTAIN = "certain"  # its condition is known again, and holds
+    BEGAN = "began"
+    CEASED = "ceased"
+    LOST = "lost"  # it held, and is unknown now
+    FOUND = "found"  # it was unknown, and is known again: it still holds
+    ENDED = "ended"  # nobody watches it any more: the stream has ended, or the configuration is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,18 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """A transition of one stream's alarm.
+class Change:
+    """A turn of one stream's condition: what the alarms are told.
 
     Attributes:
-        stream: Whose.
+        watch: Whose engine saw it.
+        stream: Whose condition.
+        labels: What is known of the stream, such as its ward; from the captures of its topic.
         alarm: The alarm's name in the configuration.
-        transition: What happened.
+        turn: What happened.
         t: When, by the readings' own clock, nanoseconds since 1970.
         raised_at: `now` when it was processed.
-        since: `t` at which this occurrence was raised.
+        since: `t` at which the condition began to hold.
         priority: As configured.
         category: As configured.
         reason: One line for a person.
@@ -70,9 +77,11 @@ class Event:
         model: `name/version` and the first 12 digits of the graph's hash; None for an alarm without a model.
     """
 
+    watch: str
     stream: str
+    labels: Mapping[str, str]
     alarm: str
-    transition: Transition
+    turn: Turn
     t: int
     raised_at: int
     since: int

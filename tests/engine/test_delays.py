@@ -9,31 +9,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.engine.alarms import TRANSITIONS, Alarm, Signal, State, advance
+from tocsin.engine.changes import Category, Priority, Turn
 from tocsin.engine.conditions import Silent, Truth
-from tocsin.engine.events import Category, Priority, Transition
+from tocsin.engine.delays import TURNS, Alarm, Signal, Standing, advance
 from tocsin.engine.streams import StreamTable
 
 EXPECTED = {
-    (State.NORMAL, Signal.UNKNOWN): (State.NORMAL, None),
-    (State.NORMAL, Signal.PENDING): (State.NORMAL, None),
-    (State.NORMAL, Signal.HOLDS): (State.UNACKNOWLEDGED, Transition.RAISE),
-    (State.NORMAL, Signal.CEASED): (State.NORMAL, None),
-    (State.UNACKNOWLEDGED, Signal.UNKNOWN): (State.UNCERTAIN, Transition.UNCERTAIN),
-    (State.UNACKNOWLEDGED, Signal.PENDING): (State.UNACKNOWLEDGED, None),
-    (State.UNACKNOWLEDGED, Signal.HOLDS): (State.UNACKNOWLEDGED, None),
-    (State.UNACKNOWLEDGED, Signal.CEASED): (State.NORMAL, Transition.CLEAR),
-    (State.UNCERTAIN, Signal.UNKNOWN): (State.UNCERTAIN, None),
-    (State.UNCERTAIN, Signal.PENDING): (State.UNACKNOWLEDGED, Transition.CERTAIN),
-    (State.UNCERTAIN, Signal.HOLDS): (State.UNACKNOWLEDGED, Transition.CERTAIN),
-    (State.UNCERTAIN, Signal.CEASED): (State.NORMAL, Transition.CLEAR),
+    (Standing.ABSENT, Signal.UNKNOWN): (Standing.ABSENT, None),
+    (Standing.ABSENT, Signal.PENDING): (Standing.ABSENT, None),
+    (Standing.ABSENT, Signal.HOLDS): (Standing.PRESENT, Turn.BEGAN),
+    (Standing.ABSENT, Signal.CEASED): (Standing.ABSENT, None),
+    (Standing.PRESENT, Signal.UNKNOWN): (Standing.UNCERTAIN, Turn.LOST),
+    (Standing.PRESENT, Signal.PENDING): (Standing.PRESENT, None),
+    (Standing.PRESENT, Signal.HOLDS): (Standing.PRESENT, None),
+    (Standing.PRESENT, Signal.CEASED): (Standing.ABSENT, Turn.CEASED),
+    (Standing.UNCERTAIN, Signal.UNKNOWN): (Standing.UNCERTAIN, None),
+    (Standing.UNCERTAIN, Signal.PENDING): (Standing.PRESENT, Turn.FOUND),
+    (Standing.UNCERTAIN, Signal.HOLDS): (Standing.PRESENT, Turn.FOUND),
+    (Standing.UNCERTAIN, Signal.CEASED): (Standing.ABSENT, Turn.CEASED),
 }
 
 
-@pytest.mark.parametrize(("state", "signal"), list(itertools.product(State, Signal)))
+@pytest.mark.parametrize(("state", "signal"), list(itertools.product(Standing, Signal)))
 def test_every_state_with_every_signal(state, signal):
     following, transition = EXPECTED[state, signal]
-    assert TRANSITIONS.get((state, signal), (state, None)) == (following, transition)
+    assert TURNS.get((state, signal), (state, None)) == (following, transition)
 
 
 def machine(on_delay: int, off_delay: int):
@@ -42,7 +42,7 @@ def machine(on_delay: int, off_delay: int):
     alarm = Alarm("a", Silent(1), Priority.LOW, Category.TECHNICAL, on_delay, off_delay)
     rows = np.array([0])
 
-    def judge(truth: Truth, t: int) -> list[Transition]:
+    def judge(truth: Truth, t: int) -> list[Turn]:
         moved = advance(table, 0, alarm, rows, np.array([truth], dtype=np.int8), np.array([t]))
         return [transition for _, transition in moved]
 
@@ -56,7 +56,7 @@ def test_the_on_delay_runs_in_event_time_and_an_interruption_starts_it_again():
     assert judge(Truth.FALSE, 110) == []
     assert judge(Truth.TRUE, 111) == []
     assert judge(Truth.TRUE, 120) == []
-    assert judge(Truth.TRUE, 121) == [Transition.RAISE]
+    assert judge(Truth.TRUE, 121) == [Turn.BEGAN]
 
 
 def test_unknown_starts_the_on_delay_again_and_never_clears():
@@ -64,20 +64,20 @@ def test_unknown_starts_the_on_delay_again_and_never_clears():
     judge(Truth.TRUE, 0)
     assert judge(Truth.UNKNOWN, 9) == []
     assert judge(Truth.TRUE, 11) == []
-    assert judge(Truth.TRUE, 21) == [Transition.RAISE]
-    assert judge(Truth.UNKNOWN, 22) == [Transition.UNCERTAIN]
+    assert judge(Truth.TRUE, 21) == [Turn.BEGAN]
+    assert judge(Truth.UNKNOWN, 22) == [Turn.LOST]
     assert judge(Truth.UNKNOWN, 1_000_000) == []
-    assert judge(Truth.FALSE, 1_000_001) == [Transition.CERTAIN]
-    assert judge(Truth.FALSE, 1_000_006) == [Transition.CLEAR]
+    assert judge(Truth.FALSE, 1_000_001) == [Turn.FOUND]
+    assert judge(Truth.FALSE, 1_000_006) == [Turn.CEASED]
 
 
 def test_the_off_delay_holds_an_alarm_that_flickers():
     judge = machine(on_delay=0, off_delay=30)
-    assert judge(Truth.TRUE, 0) == [Transition.RAISE]
+    assert judge(Truth.TRUE, 0) == [Turn.BEGAN]
     for t in range(10, 300, 10):
         assert judge(Truth.FALSE if t % 20 else Truth.TRUE, t) == []
     assert judge(Truth.FALSE, 300) == []
-    assert judge(Truth.FALSE, 330) == [Transition.CLEAR]
+    assert judge(Truth.FALSE, 330) == [Turn.CEASED]
 
 
 @given(
@@ -91,12 +91,12 @@ def test_raises_and_clears_alternate_and_each_has_its_cause(on_delay, off_delay,
     for truth, step in judgements:
         t += step
         since = {other: (t if began is None else began) if other is truth else None for other, began in since.items()}
-        for transition in judge(truth, t):
-            if transition is Transition.RAISE:
+        for turn in judge(truth, t):
+            if turn is Turn.BEGAN:
                 assert not up
                 assert t - since[Truth.TRUE] >= on_delay
                 up = True
-            elif transition is Transition.CLEAR:
+            elif turn is Turn.CEASED:
                 assert up
                 assert t - since[Truth.FALSE] >= off_delay
                 up = False

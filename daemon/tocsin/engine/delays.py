@@ -1,0 +1,130 @@
+"""From judgements to turns, through on-delay and off-delay. Every turn stands in `TURNS`, and nowhere else.
+
+    standing   | UNKNOWN          | PENDING         | HOLDS           | CEASED
+    -----------|------------------|-----------------|-----------------|----------------
+    absent     | –                | –               | present / began | –
+    present    | uncertain / lost | –               | –               | absent / ceased
+    uncertain  | –                | present / found | present / found | absent / ceased
+
+A judgement becomes a signal through the delays: a condition HOLDS once it has been true for the on-delay, has CEASED
+once it has been false for the off-delay, and is PENDING in between. Delays run in event time. An unknown judgement
+starts them again and ends nothing: what held goes on, uncertain. What an alarm makes of a turn is the affair of
+`tocsin.alarm`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.changes import Category, Priority, Turn
+from tocsin.engine.conditions import Truth
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.engine.conditions import Condition
+    from tocsin.engine.streams import StreamTable
+
+
+class Standing(IntEnum):
+    """Of one stream's condition, after the delays."""
+
+    ABSENT = 0
+    PRESENT = 1
+    UNCERTAIN = 2  # it held when it was last known
+
+
+class Signal(IntEnum):
+    """What a judgement comes to, after the delays."""
+
+    UNKNOWN = 0
+    PENDING = 1
+    HOLDS = 2
+    CEASED = 3
+
+
+TURNS: dict[tuple[Standing, Signal], tuple[Standing, Turn]] = {
+    (Standing.ABSENT, Signal.HOLDS): (Standing.PRESENT, Turn.BEGAN),
+    (Standing.PRESENT, Signal.CEASED): (Standing.ABSENT, Turn.CEASED),
+    (Standing.PRESENT, Signal.UNKNOWN): (Standing.UNCERTAIN, Turn.LOST),
+    (Standing.UNCERTAIN, Signal.PENDING): (Standing.PRESENT, Turn.FOUND),
+    (Standing.UNCERTAIN, Signal.HOLDS): (Standing.PRESENT, Turn.FOUND),
+    (Standing.UNCERTAIN, Signal.CEASED): (Standing.ABSENT, Turn.CEASED),
+}
+"""What is not listed changes nothing."""
+
+_NEXT = np.arange(len(Standing), dtype=np.int8)[:, None].repeat(len(Signal), axis=1)  # (standings, signals)
+for (_standing, _signal), (_next, _) in TURNS.items():
+    _NEXT[_standing, _signal] = _next
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """One alarm as configured; every stream of the watch has one.
+
+    Attributes:
+        name: Unique in the watch.
+        condition: What rings it.
+        priority: How fast somebody must come.
+        category: Whose fault it is.
+        on_delay_ns: The condition must be true for so long.
+        off_delay_ns: It must be false for so long.
+    """
+
+    name: str
+    condition: Condition
+    priority: Priority
+    category: Category
+    on_delay_ns: int
+    off_delay_ns: int
+
+
+def advance(
+    table: StreamTable,
+    index: int,
+    alarm: Alarm,
+    rows: NDArray[np.int64],
+    truth: NDArray[np.int8],
+    t: NDArray[np.int64],
+) -> list[tuple[int, Turn]]:
+    """Let one alarm's condition take in a new judgement in n streams.
+
+    Args:
+        table: The streams; the columns of their conditions change.
+        index: The alarm's column.
+        alarm: Its configuration.
+        rows: (n,) the streams, each at most once.
+        truth: (n,) a `Truth` each.
+        t: (n,) when each was judged, ns.
+
+    Returns:
+        The positions in `rows` at which something happened, with what.
+    """
+    since = np.where(table.truth[rows, index] == truth, table.truth_since[rows, index], t)
+    table.truth[rows, index] = truth
+    table.truth_since[rows, index] = since
+
+    standing = table.standing[rows, index]
+    lasted = t - since
+    holds = (standing != Standing.ABSENT) | (lasted >= alarm.on_delay_ns)
+    ceased = (standing == Standing.ABSENT) | (lasted >= alarm.off_delay_ns)
+    signal = np.full(len(rows), Signal.UNKNOWN, dtype=np.int8)
+    signal[truth == Truth.TRUE] = np.where(holds, Signal.HOLDS, Signal.PENDING)[truth == Truth.TRUE]
+    signal[truth == Truth.FALSE] = np.where(ceased, Signal.CEASED, Signal.PENDING)[truth == Truth.FALSE]
+
+    following = _NEXT[standing, signal]
+    moved = np.flatnonzero(following != standing)
+    if not len(moved):
+        return []
+    table.standing[rows, index] = following
+    happened: list[tuple[int, Turn]] = []
+    for i in moved.tolist():
+        _, turn = TURNS[Standing(standing[i]), Signal(signal[i])]
+        if turn is Turn.BEGAN:
+            table.began_t[rows[i], index] = t[i]
+        happened.append((i, turn))
+    return happened
