@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from mqtt_connections import BOTH_VERSIONS, WAIT_S, client, lose, nothing_more, publish, running, settings, take, until
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import Subscription
@@ -179,3 +183,20 @@ async def test_a_message_larger_than_the_broker_takes_does_not_cost_the_connecti
         assert messages[0].payload == b"small"
         assert connection.outbox_dropped == 1
         assert connection.connects == 1
+
+
+async def test_what_an_independent_client_says_of_its_message_comes_with_it(mosquitto):
+    broker = mosquitto()
+    connection = Connection(settings(broker))
+    said = Properties(PacketTypes.PUBLISH)
+    said.ContentType, said.ResponseTopic, said.CorrelationData = "application/senml+json", "answers/7", b"\x00\x07"
+    said.UserProperty = ("who", "anybody")
+    async with running(connection):
+        async with client(broker, protocol=aiomqtt.ProtocolVersion.V5) as publisher:
+            await publisher.publish("in/1", b"[]", properties=said)
+            await publisher.publish("in/1", b"{}")
+        _, (first, second) = await take(connection, 2)
+    assert (first.content_type, first.response_topic, first.correlation, first.payload) == (
+        "application/senml+json", "answers/7", b"\x00\x07", b"[]",
+    )  # fmt: skip
+    assert (second.content_type, second.response_topic, second.correlation) == (None, None, None)

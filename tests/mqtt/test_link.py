@@ -20,8 +20,8 @@ class Owner:
     def connected(self, *, session_present):
         self.told.append(("connected", session_present))
 
-    def received(self, topic, payload, mid, *, retain):
-        self.told.append((topic, payload, mid, retain))
+    def received(self, topic, payload, mid, *, retain, properties):
+        self.told.append((topic, payload, mid, retain, *([properties] if properties is not None else [])))
 
     def published(self, mid, code):
         self.told.append(("published", mid, code))
@@ -48,6 +48,9 @@ def feed(*packets, version=ProtocolVersion.V5):
         (0x32, b"\0\3a/b\x12\x34\0hello", 5, ("a/b", b"hello", 0x1234, False)),
         (0x3A, b"\0\3a/b\x12\x34hello", 4, ("a/b", b"hello", 0x1234, False)),  # sent once more
         (0x32, b"\0\3a/b\0\1\5\2\0\0\0\x0ahello", 5, ("a/b", b"hello", 1, False)),  # expires in 10 s
+        (0x30, b"\0\1a\x0d\3\0\3t/p\x08\0\1r\x09\0\0hi", 5, ("a", b"hi", 0, False, ("t/p", "r", b""))),
+        (0x30, b"\0\1a\4\3\0\1\xffhi", 5, ("a", b"hi", 0, False)),  # no UTF-8
+        (0x30, b"\0\1a\2\x70\0hi", 5, ("a", b"hi", 0, False)),  # no property
         (0x30, b"\0\1a\0", 5, ("a", b"", 0, False)),
         (0x30, b"\0\1\xff\0", 5, ("\ufffd", b"", 0, False)),
         (0x40, b"\0\7", 4, ("published", 7, 0)),

@@ -16,9 +16,15 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         payload: What was published.
         received_at: When it arrived, nanoseconds since 1970 UTC.
         retain: Whether the broker had kept it from earlier: then its arrival says nothing about its age.
+        content_type: What the publisher says the payload is (MQTT 5); None if it says nothing.
+        response_topic: Where the publisher wants the answer to a request (MQTT 5).
+        correlation: What the answer shall carry, so that the publisher knows it again (MQTT 5).
     """
 
     topic: str
     payload: bytes
     received_at: int
     retain: bool = False
+    content_type: str | None = None
+    response_topic: str | None = None
+    correlation: bytes | None = None

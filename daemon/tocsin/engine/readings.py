@@ -28,6 +28,7 @@ class Readings:
         t: (R,) int64, when the reading was taken, nanoseconds since 1970 UTC.
         values: (R, V) float64, in the channels' own units; NaN where a reading doesn't carry that channel. A
             reading that carries none is legal: the sensor is there and measured nothing.
+        labels: What else is known of each stream, such as its ward, parallel to `streams`; empty if nothing is.
     """
 
     streams: Sequence[str]
@@ -35,6 +36,7 @@ class Readings:
     stream: NDArray[np.int32]
     t: NDArray[np.int64]
     values: NDArray[np.float64]
+    labels: Sequence[Mapping[str, str]] = ()
 
     def __len__(self) -> int:
         """R, the number of readings."""

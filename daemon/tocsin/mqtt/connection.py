@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tocsin.mqtt.settings import ConnectionSettings, Subscription
+    from tocsin.mqtt.wire import PublishProperties
 
 _LOG = logging.getLogger(__name__)
 
@@ -271,9 +272,15 @@ class Connection:
             self._put(Outgoing(self._settings.status.topic, self._settings.status.online, retain=True), first=True)
         self._schedule_flush()
 
-    def received(self, topic: str, payload: bytes, mid: int, *, retain: bool) -> None:
+    def received(
+        self, topic: str, payload: bytes, mid: int, *, retain: bool, properties: PublishProperties | None = None
+    ) -> None:
         """A message came."""
-        self._inbox.put(Message(topic, payload, self._clock(), retain), mid)
+        if properties is None:
+            message = Message(topic, payload, self._clock(), retain)
+        else:
+            message = Message(topic, payload, self._clock(), retain, *properties)
+        self._inbox.put(message, mid)
 
     def published(self, mid: int, code: int) -> None:
         """The broker acknowledged a message."""

@@ -25,7 +25,7 @@ from gmqtt.mqtt.utils import ConnectionState, IdGenerator
 
 from tocsin.mqtt.inbox import NO_ACKNOWLEDGEMENT
 from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Tls
-from tocsin.mqtt.wire import parse_properties, reason_text, skip_properties
+from tocsin.mqtt.wire import parse_properties, publish_properties, reason_text, skip_properties
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from tocsin.mqtt.outbox import Outgoing
     from tocsin.mqtt.settings import Subscription
+    from tocsin.mqtt.wire import PublishProperties
 
 _LOG = logging.getLogger(__name__)
 
@@ -62,8 +63,10 @@ class LinkOwner(Protocol):
     def connected(self, *, session_present: bool) -> None:
         """The broker accepted; what it kept for this session may follow at once."""
 
-    def received(self, topic: str, payload: bytes, mid: int, *, retain: bool) -> None:
-        """A message came; `mid` is 0 if it needs no acknowledgement."""
+    def received(
+        self, topic: str, payload: bytes, mid: int, *, retain: bool, properties: PublishProperties | None
+    ) -> None:
+        """A message came; `mid` is 0 if it needs no acknowledgement, `properties` None where it says nothing more."""
 
     def published(self, mid: int, code: int) -> None:
         """The broker acknowledged a message of ours."""
@@ -239,11 +242,17 @@ class Link:
         if qos:
             mid = data[start] << 8 | data[start + 1]
             start += 2
+        properties = None
         if self._v5:
-            start = skip_properties(data, start)
+            if data[start] == 0:  # the usual case: an empty block
+                start += 1
+            else:
+                end = skip_properties(data, start)
+                properties = publish_properties(data[start:end])
+                start = end
         if qos == _QOS_2:
             raise ValueError(f"QoS 2 on {topic!r}, which was never asked for")
-        self._owner.received(topic, data[start:], mid, retain=bool(command & 1))
+        self._owner.received(topic, data[start:], mid, retain=bool(command & 1), properties=properties)
 
     def _on_other(self, command: int, data: bytes) -> None:
         if command == MQTTCommands.PUBACK:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from typing import Any, NamedTuple
 
 from gmqtt.mqtt.property import Property
 from gmqtt.mqtt.utils import unpack_variable_byte_integer
@@ -87,8 +88,31 @@ def parse_properties(data: bytes) -> tuple[dict[str, Any], bytes]:
     return properties, rest
 
 
+class PublishProperties(NamedTuple):
+    """What of a PUBLISH packet's properties anybody asks for; None where it doesn't say."""
+
+    content_type: str | None
+    response_topic: str | None
+    correlation: bytes | None
+
+
+def publish_properties(block: bytes) -> PublishProperties | None:
+    """Read the properties of a message, its length before it; None if it says nothing of interest.
+
+    A block that can't be read says nothing either: were it an error, such a message would come again for ever.
+    """
+    try:
+        properties, _ = parse_properties(block)
+    except (ValueError, IndexError, struct.error):
+        return None
+    found = PublishProperties(
+        properties.get("content_type"), properties.get("response_topic"), properties.get("correlation_data")
+    )
+    return None if found == (None, None, None) else found
+
+
 def skip_properties(data: bytes, start: int) -> int:
-    """Where a property block ends that starts at `start`: for the hot path, where none of them matters."""
+    """Where a property block ends that starts at `start`: without a look at them."""
     length = data[start]
     if length < _MORE:
         return start + 1 + length
