@@ -1,0 +1,55 @@
+"""Events as JSON objects: what is published, recorded and sent has the same fields everywhere.
+
+What is unknown is null: it is never 0, and never NaN, which JSON doesn't have. A time stands there twice, for people
+and for programs: `t` as ISO 8601, `t_ns` exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from tocsin.codec.times import iso_8601
+
+if TYPE_CHECKING:
+    from tocsin.alarm.events import Event
+    from tocsin.engine.changes import Evidence
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """An event's own fields, whoever is told."""
+    return {
+        "stream": event.stream,
+        "alarm": event.alarm,
+        "priority": event.status.priority,
+        "category": event.category,
+        "reason": event.reason,
+        **time_fields("t", event.t),
+        **time_fields("since", event.since),
+        **time_fields("raised_at", event.raised_at),
+        "score": number(event.score),
+        "model": event.model,
+        "evidence": [_evidence(e) for e in event.evidence],
+    }
+
+
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "channel": evidence.channel,
+        "unit": evidence.unit,
+        "value": number(evidence.value),
+        "mean": number(evidence.mean),
+        "scale": number(evidence.scale),
+        "contribution": number(evidence.contribution),
+    }
+
+
+def time_fields(name: str, ns: int | None) -> dict[str, str | int | None]:
+    """A time under two names, for people and for programs."""
+    return {name: None if ns is None else iso_8601(ns), f"{name}_ns": ns}
+
+
+def number(value: float | None) -> float | None:
+    """A number that JSON can say; None for what is unknown."""
+    # float(): a numpy scalar is no number to JSON.
+    return float(value) if value is not None and math.isfinite(value) else None
