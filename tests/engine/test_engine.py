@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from counting_watch import START, S, alarm, counting_step, engine, happened
@@ -195,3 +197,10 @@ def test_more_streams_than_allowed_are_refused_and_the_others_go_on():
     outcome = apply(watching, *(reading(f"bed-{k}", hr=80, spo2=97) for k in range(4)))
     assert outcome.refused[Refusal.TOO_MANY_STREAMS].tolist() == [2, 3]
     assert outcome.accepted == 2
+
+
+def test_a_change_tells_the_labels_that_came_with_the_readings():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)))
+    batch = Readings.of([reading("a", hr=130, spo2=97), reading("b", hr=130, spo2=97)])
+    outcome = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)
+    assert [(change.stream, change.labels) for change in outcome.changes] == [("a", {"ward": "icu"}), ("b", {})]

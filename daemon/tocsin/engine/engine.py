@@ -102,7 +102,7 @@ class Engine:
         """
         outcome = Outcome(now)
         if len(batch):
-            rows = self.table.rows(batch.streams)[batch.stream]  # (R,)
+            rows = self.table.rows(batch.streams, batch.labels)[batch.stream]  # (R,)
             values = self._values(batch)  # (R, C)
             placed = self._admit(rows, values, outcome)
             for turn in _turns(rows[placed]):

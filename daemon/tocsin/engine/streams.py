@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 NEVER = -(2**62)
 """A time or tick before all others: it has not happened."""
 
+PROFILE = ("news2_scale", "oxygen", "alert")
+"""What a profile may say beside the model's static channels: scale 1 or 2 of NEWS2; 1 on oxygen, 0 on air; 1 alert."""
+
 _FIRST_CAPACITY = 64
 
 
@@ -40,6 +43,7 @@ class StreamTable:
         open_value_t: (N, W, C) `t` of each value, NEVER where there is none.
         seen_tick: (N, C) the last frame in which a channel was observed.
         static: (N, C) float64, values given once; NaN where unknown.
+        profile: (N, P) float64, by `PROFILE`, what else was given once; NaN where unknown.
         state: (N, S) float32, what the model remembers.
         mean: (N, C) float32, what it expects next; NaN where it has said nothing yet.
         scale: (N, C) float32, likewise.
@@ -47,6 +51,7 @@ class StreamTable:
         truth: (N, A) int8, a `conditions.Truth`: the last judgement of each alarm's condition.
         truth_since: (N, A) `t` since when the judgement has been that.
         began_t: (N, A) `t` at which the condition began to hold.
+        limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
     """
 
     def __init__(self, *, open_frames: int, channels: int, state_size: int, alarms: int, max_streams: int) -> None:
@@ -79,6 +84,7 @@ class StreamTable:
         self.open_value_t = self._column(NEVER, np.int64, w, c)
         self.seen_tick = self._column(NEVER, np.int64, c)
         self.static = self._column(np.nan, np.float64, c)
+        self.profile = self._column(np.nan, np.float64, len(PROFILE))
         self.state = self._column(0.0, np.float32, s)
         self.mean = self._column(np.nan, np.float32, c)
         self.scale = self._column(np.nan, np.float32, c)
@@ -86,6 +92,7 @@ class StreamTable:
         self.truth = self._column(0, np.int8, a)
         self.truth_since = self._column(NEVER, np.int64, a)
         self.began_t = self._column(NEVER, np.int64, a)
+        self.limit = self._column(np.nan, np.float64, a)
         self._fills = {
             name: array.flat[0] if array.size else 0 for name, array in vars(self).items() if _is_column(array)
         }
@@ -97,13 +104,21 @@ class StreamTable:
         """N, the number of streams."""
         return len(self.names)
 
-    def rows(self, streams: Sequence[str]) -> NDArray[np.int64]:
+    def rows(self, streams: Sequence[str], labels: Sequence[Mapping[str, str]] = ()) -> NDArray[np.int64]:
         """Find the streams' rows, making new ones for those not met before.
+
+        Args:
+            streams: Their names.
+            labels: What is known of each now; empty if nothing is.
 
         Returns:
             (len(streams),) int64; -1 for a stream that found the table full.
         """
-        return np.array([self._row(name) for name in streams], dtype=np.int64)
+        rows = [self._row(name) for name in streams]
+        for row, known in zip(rows, labels, strict=False):
+            if row >= 0:
+                self.labels[row] = known
+        return np.array(rows, dtype=np.int64)
 
     def take_names(self, streams: Sequence[str]) -> None:
         """Make rows for streams that were met elsewhere, be they more than may join here."""

@@ -1,0 +1,119 @@
+"""What a person can ask of a stream, as plain values. `Engine.carry_out` does it; the doors build them from JSON.
+
+A stream is a place, such as a bed. Whoever comes into it next inherits nothing: admit, discharge and standby end what
+the model remembers and every alarm, also one that is latched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """Begin a stream anew: another patient, another machine. What was there before ends.
+
+    Attributes:
+        stream: Its name; it need not exist yet.
+        labels: What else is known of it, beside what its topic says.
+        profile: By static channel, or by an entry of `streams.PROFILE`.
+    """
+
+    stream: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    profile: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Discharge:
+    """End a stream. A later reading begins a new one."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Move all that is known of a stream, but for its alarms, to another name: a patient changes beds.
+
+    Attributes:
+        stream: Where it was.
+        to: Where it goes on.
+    """
+
+    stream: str
+    to: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """Judge a stream no more for a while: the patient is away, the sensors are off.
+
+    Attributes:
+        stream: Its name.
+        until: When it resumes by itself, nanoseconds since 1970; None: when somebody says so.
+    """
+
+    stream: str
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """End a standby."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResetStream:
+    """Forget what the model remembers of a stream and end its alarms; its labels, limits and profile stay."""
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetLimit:
+    """Give one alarm another limit in one stream.
+
+    Attributes:
+        stream: Its name.
+        alarm: Whose condition has a limit.
+        limit: In the channel's unit; None: as configured.
+    """
+
+    stream: str
+    alarm: str
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetProfile:
+    """Say what is given once of a stream, such as an age.
+
+    Attributes:
+        stream: Its name.
+        values: By static channel, or by an entry of `streams.PROFILE`; None: unknown again.
+    """
+
+    stream: str
+    values: Mapping[str, float | None]
+
+
+StreamCommand = Admit | Discharge | Transfer | Standby | Resume | ResetStream | SetLimit | SetProfile
+
+
+class StreamRefused(Exception):  # noqa: N818  (it says what was refused, like `Refusal`)
+    """A command that can't be carried out; the stream is as it was.
+
+    Attributes:
+        code: Why, for machines: `unknown-stream`, `unknown-alarm`, `unknown-channel`, `illegal`, `too-many-streams`.
+    """
+
+    def __init__(self, stream: str, what: str, code: str) -> None:
+        """Say of which stream, what, and what is legal."""
+        super().__init__(f"stream {stream!r}: {what}")
+        self.code = code
