@@ -98,21 +98,31 @@ def test_the_core_reads_no_clock_and_no_file(name):
 
 @pytest.mark.parametrize("name", ["codec", "engine", "alarm", "bundle"])
 def test_what_lies_below_imports_no_shell(name):
-    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.app", "tocsin.config", "tocsin.cli")
+    shells = (
+        "tocsin.mqtt",
+        "tocsin.http",
+        "tocsin.metrics",
+        "tocsin.store",
+        "tocsin.app",
+        "tocsin.config",
+        "tocsin.cli",
+    )
     assert offences(DAEMON / name, forbidden=shells) == []
 
 
-@pytest.mark.parametrize("name", ["mqtt", "http", "metrics"])
+@pytest.mark.parametrize("name", ["mqtt", "http", "metrics", "store"])
 def test_shells_import_neither_each_other_nor_what_wires_them(name):
     others = [
-        f"tocsin.{other}" for other in ("mqtt", "http", "metrics", "config", "app", "cli", "bundle") if other != name
+        f"tocsin.{other}"
+        for other in ("mqtt", "http", "metrics", "store", "config", "app", "cli", "bundle")
+        if other != name
     ]
     assert offences(DAEMON / name, forbidden=others) == []
 
 
 def test_the_configuration_opens_no_connection():
-    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.app", "tocsin.cli", "gmqtt", "uvicorn")
-    assert offences(DAEMON / "config", forbidden=shells) == []
+    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.store", "tocsin.app", "tocsin.cli")
+    assert offences(DAEMON / "config", forbidden=(*shells, "gmqtt", "uvicorn", "sqlite3")) == []
 
 
 def test_nothing_but_the_command_line_imports_the_command_line():

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+# At run time, too: an event that was written down is read again by its annotations.
+from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tocsin.alarm.status import Status
-    from tocsin.engine.changes import Category, Evidence
+from tocsin.alarm.status import Status  # noqa: TC001
+from tocsin.engine.changes import Category, Evidence  # noqa: TC001
 
 
 class Transition(StrEnum):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tocsin.engine.changes import Priority
+from tocsin.engine.changes import Priority  # noqa: TC001  (a status that was written down is read by its annotations)
 
 
 class State(StrEnum):

@@ -1,0 +1,12 @@
+"""What outlives the daemon, in one SQLite file: the alarm log, the journal of inputs, snapshots, owed deliveries.
+
+A shell: it knows alarms' and engines' plain values, and no broker, no web server and no metric.
+"""
+
+from tocsin.store.alarm_log import History
+from tocsin.store.deliveries import Deliveries, Delivery, Owed
+from tocsin.store.journal import Entry, Input
+from tocsin.store.schema import StoreError
+from tocsin.store.store import Retention, Store
+
+__all__ = ["Deliveries", "Delivery", "Entry", "History", "Input", "Owed", "Retention", "Store", "StoreError"]

@@ -1,0 +1,170 @@
+"""The alarm log: every transition of every alarm, appended and searched, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tocsin.alarm.events import Event
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Which events are wanted; what is left out restricts nothing.
+
+    Attributes:
+        since: `t` from here on, nanoseconds since 1970.
+        until: `t` before this.
+        stream: Its name; `*` stands for any text, `?` for one character.
+        labels: Names and values that the stream must have.
+        alarm: Its name, likewise.
+        priority: Of the alarm when it happened.
+        category: Of the alarm.
+        transition: What happened.
+        occurrence: The id of the event that raised it.
+        actor: Who did it.
+        verdict: What somebody marked it as.
+        below_id: Ids below this: to go on where a page ended.
+        limit: How many at most, the newest.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    stream: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    alarm: str | None = None
+    priority: str | None = None
+    category: str | None = None
+    transition: str | None = None
+    occurrence: int | None = None
+    actor: str | None = None
+    verdict: str | None = None
+    below_id: int | None = None
+    limit: int | None = None
+
+
+_INSERT = """INSERT INTO event(
+    id, t, raised_at, stream, alarm, priority, category, transition, occurrence, actor, verdict, labels, body
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ORDER = "ORDER BY id DESC"
+
+_body = msgspec.json.Encoder(enc_hook=lambda value: value.item())  # a numpy scalar
+_labels = msgspec.json.Encoder(order="sorted")
+_decode = msgspec.json.Decoder(Event).decode
+
+
+def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Insert events, in a transaction of the caller's."""
+    ids: dict[str, int] = {}
+    rows = []
+    for event in events:
+        labels = _labels.encode(dict(event.labels)).decode()
+        if labels not in ids:
+            ids[labels] = _labels_id(connection, labels)
+        body = _body.encode(event).decode()
+        verdict = getattr(event, "verdict", None)
+        rows.append(
+            (
+                event.id,
+                event.t,
+                event.raised_at,
+                event.stream,
+                event.alarm,
+                str(event.status.priority),
+                str(event.category),
+                str(event.transition),
+                event.occurrence,
+                event.actor,
+                None if verdict is None else str(verdict),
+                ids[labels],
+                body,
+            )
+        )
+    connection.executemany(_INSERT, rows)
+
+
+def _labels_id(connection: sqlite3.Connection, labels: str) -> int:
+    found = connection.execute("SELECT id FROM labels WHERE body = ?", (labels,)).fetchone()
+    if found is None:
+        return int(connection.execute("INSERT INTO labels(body) VALUES (?)", (labels,)).lastrowid or 0)
+    return int(found[0])
+
+
+def read(connection: sqlite3.Connection, history: History) -> list[Event]:
+    """Find events, the oldest first."""
+    where, values = _where(history)
+    limit = "" if history.limit is None else f"LIMIT {int(history.limit)}"
+    rows = connection.execute(f"SELECT body FROM event {where} {_ORDER} {limit}", values)  # noqa: S608  (no text of the caller's)
+    return [_decode(row[0]) for row in reversed(rows.fetchall())]
+
+
+def after(connection: sqlite3.Connection, event_id: int) -> list[Event]:
+    """The events with higher ids, the oldest first."""
+    rows = connection.execute("SELECT body FROM event WHERE id > ? ORDER BY id", (event_id,))
+    return [_decode(row[0]) for row in rows]
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """The highest id there ever was; 0 if there was none."""
+    return int(
+        connection.execute(
+            "SELECT max((SELECT before - 1 FROM retention), (SELECT ifnull(max(id), 0) FROM event))"
+        ).fetchone()[0]
+    )
+
+
+def _where(history: History) -> tuple[str, list[Any]]:
+    terms: list[str] = []
+    values: list[Any] = []
+
+    def add(term: str, *given: object) -> None:
+        terms.append(term)
+        values.extend(given)
+
+    for term, value in (
+        ("t >= ?", history.since),
+        ("t < ?", history.until),
+        ("stream GLOB ?", history.stream),
+        ("alarm GLOB ?", history.alarm),
+        ("priority = ?", history.priority),
+        ("category = ?", history.category),
+        ("transition = ?", history.transition),
+        ("occurrence = ?", history.occurrence),
+        ("actor = ?", history.actor),
+        ("verdict = ?", history.verdict),
+        ("id < ?", history.below_id),
+    ):
+        if value is not None:
+            add(term, str(value) if isinstance(value, str) else value)
+    for name, value in history.labels.items():
+        # Quoted: a label's name may hold anything.
+        add("labels IN (SELECT id FROM labels WHERE json_extract(body, ?) = ?)", f'$."{name}"', value)
+    return ("WHERE " + " AND ".join(terms) if terms else ""), values
+
+
+def forget(connection: sqlite3.Connection, before: int, most: int) -> int:
+    """Remove up to so many of the oldest events with ids below one; how many went. In one transaction."""
+    ids = connection.execute("SELECT id FROM event WHERE id < ? ORDER BY id LIMIT ?", (before, most)).fetchall()
+    if not ids:
+        return 0
+    end = ids[-1][0] + 1
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE retention SET before = max(before, ?)", (end,))
+        connection.execute("DELETE FROM event WHERE id < ?", (end,))
+    return len(ids)
+
+
+def older_than(connection: sqlite3.Connection, raised_at: int) -> int:
+    """The id before which every event was processed before a time; ids count up with it."""
+    row = connection.execute(
+        "SELECT id FROM event WHERE id > (SELECT before - 1 FROM retention) AND raised_at >= ? ORDER BY id LIMIT 1",
+        (raised_at,),
+    ).fetchone()
+    return int(row[0]) if row is not None else last_id(connection) + 1

@@ -1,0 +1,296 @@
+"""The store: one folder, one daemon, one file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tocsin.store import alarm_log, deliveries, journal
+from tocsin.store.schema import FILE, StoreError, connect, damaged, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Self
+
+    from tocsin.alarm.events import Event
+    from tocsin.store.alarm_log import History
+    from tocsin.store.deliveries import DeadLetter, Deliveries
+    from tocsin.store.journal import Entry, Input
+
+_LOCK = "lock"
+_NS_PER_DAY = 86_400 * 1_000_000_000
+_CHUNK = 500  # rows that one step of housekeeping removes; a commit waits for no more
+_SPARE_PAGES = 4096
+_VACUUM_PAGES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long the alarm log is kept; what comes first counts.
+
+    Attributes:
+        days: By the time at which an event was processed.
+        max_bytes: Of the log's share of the file.
+    """
+
+    days: float
+    max_bytes: int
+
+
+class Store:
+    """What outlives the daemon.
+
+    `commit` is called by the event loop. `history`, `dead_letters`, `write_snapshot` and `tidy` may be called from
+    other threads, and let a commit wait for a few milliseconds at most.
+
+    Attributes:
+        file: Where it all is.
+        deliveries: What somebody is still to be told.
+        journal_bytes: Of the inputs since the last snapshot, and those that wait to be removed.
+        snapshot_at: When the last snapshot was made, nanoseconds since 1970; None if there is none.
+    """
+
+    def __init__(self, folder: Path, lock: int, connection: sqlite3.Connection, max_owed: int) -> None:
+        """Take over an open file; `open` makes one."""
+        self.file = folder / FILE
+        self._lock = lock
+        self._connection = connection
+        self._aside = connect(self.file)  # for what takes longer
+        self._aside.execute("PRAGMA synchronous = NORMAL")
+        self._one_writer = threading.Lock()
+        self._closed = False
+        self.deliveries: Deliveries = deliveries.load(connection, max_owed)
+        self._position = journal.last_position(connection)
+        self._last_event = alarm_log.last_id(connection)
+        self.journal_bytes = journal.size(connection)
+        at = connection.execute("SELECT made_at FROM snapshot_at").fetchone()
+        self.snapshot_at: int | None = None if at is None else int(at[0])
+
+    @classmethod
+    def open(cls, folder: Path, *, max_owed: int = 100_000) -> Self:
+        """Open a folder's store, or make it.
+
+        Args:
+            folder: Made if it isn't there; nobody but its owner can read what is written in it.
+            max_owed: How much one sink may owe; then the oldest goes, and is counted.
+
+        Raises:
+            StoreError: Another daemon uses it, it can't be written, is newer than this Tocsin, or is damaged.
+        """
+        lock = _lock(folder)
+        try:
+            connection = open_file(folder)
+            try:
+                return cls(folder, lock, connection, max_owed)
+            except sqlite3.DatabaseError as error:
+                connection.close()
+                raise damaged(folder / FILE, error) from error
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def __enter__(self) -> Self:
+        """Use it as a context."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Write down what is settled, and let go of the folder."""
+        if self._closed:
+            return
+        self._closed = True
+        with suppress(sqlite3.Error):
+            self.commit([], [])
+        self._aside.close()
+        self._connection.close()
+        os.close(self._lock)
+
+    # The way in.
+
+    @property
+    def position(self) -> int:
+        """Of the last journal entry; 0 if there was none."""
+        return self._position
+
+    @property
+    def last_event(self) -> int:
+        """The highest id of an event that was ever logged; 0 if none was."""
+        return self._last_event
+
+    def commit(
+        self, inputs: Sequence[Input], events: Sequence[Event], *, snapshot: bytes | None = None, now: int = 0
+    ) -> None:
+        """Keep all of it or nothing, and what has changed of the deliveries; on the disk when it returns.
+
+        Args:
+            inputs: What was applied, in order.
+            events: What came of it.
+            snapshot: What the inputs have made by now, all earlier ones included, where the journal shall begin anew.
+            now: When the snapshot was made, nanoseconds since 1970.
+
+        Raises:
+            sqlite3.Error: The disk is full, or broken. Nothing of it is kept, and it may be tried again.
+        """
+        pending = self.deliveries.pending
+        if not (inputs or events or pending or snapshot is not None):
+            return
+        last_event = events[-1].id if events else self._last_event
+        position = self._position + bool(inputs or snapshot is not None)
+        size = 0
+        with self._one_writer, self._connection as c:
+            c.execute("BEGIN IMMEDIATE")
+            if inputs and snapshot is None:
+                size = journal.append(c, position, last_event, inputs)
+            alarm_log.append(c, events)
+            deliveries.write(c, pending)
+            if snapshot is not None:
+                for part, start in enumerate(range(0, len(snapshot), journal.PART_BYTES)):
+                    journal.put_part(c, position, part, snapshot[start : start + journal.PART_BYTES])
+                journal.conclude(c, position, now)
+        self._position, self._last_event = position, last_event
+        self.journal_bytes += size
+        if snapshot is not None:
+            self.snapshot_at = now
+        self.deliveries.written(pending)
+
+    def write_snapshot(self, position: int, snapshot: bytes, now: int) -> None:
+        """Keep what the inputs up to a position have made, bit by bit; meant for a thread.
+
+        Args:
+            position: `position` when the snapshot was taken.
+            snapshot: It.
+            now: When, nanoseconds since 1970.
+
+        Raises:
+            sqlite3.Error: The disk is full, or broken. The last snapshot and the journal since are still there.
+        """
+        latest = self._aside.execute("SELECT position FROM snapshot_at").fetchone()
+        if latest is not None and latest[0] >= position:
+            return  # nothing has happened since
+        for part, start in enumerate(range(0, len(snapshot), journal.PART_BYTES)):
+            with self._one_writer:
+                journal.put_part(self._aside, position, part, snapshot[start : start + journal.PART_BYTES])
+        with self._one_writer, self._aside as c:
+            c.execute("BEGIN IMMEDIATE")
+            c.execute(
+                "DELETE FROM snapshot WHERE position = ? AND part >= ?",
+                (position, -(-len(snapshot) // journal.PART_BYTES)),
+            )
+            journal.conclude(c, position, now)
+        self.snapshot_at = now
+
+    def tidy(self, retention: Retention, now: int) -> bool:
+        """One step of housekeeping, for a thread: what is too old or too much goes, the file's log is folded in.
+
+        Returns:
+            Whether there is more to do.
+
+        Raises:
+            sqlite3.Error: The disk is full, or broken.
+        """
+        with self._one_writer:
+            went = journal.truncate(self._aside, _CHUNK)
+            oldest = alarm_log.older_than(self._aside, now - round(retention.days * _NS_PER_DAY))
+            gone = alarm_log.forget(self._aside, oldest, _CHUNK)
+            if not gone and self._log_bytes() > retention.max_bytes:
+                gone = alarm_log.forget(self._aside, self._last_event + 1, _CHUNK)
+            spare = int(self._aside.execute("PRAGMA freelist_count").fetchone()[0])
+            if spare > _SPARE_PAGES:
+                self._aside.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+        if went:
+            with self._one_writer:
+                self.journal_bytes = journal.size(self._aside)
+        self._aside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return bool(went or gone or spare > _SPARE_PAGES)
+
+    # The way out.
+
+    def snapshot(self) -> tuple[int, bytes] | None:
+        """Position and body of the last snapshot; None if there is none."""
+        found = journal.latest(self._connection)
+        return None if found is None else (found[0], found[2])
+
+    def inputs(self, after: int) -> Iterator[Entry]:
+        """The journal beyond a position, in order."""
+        return journal.read(self._connection, after)
+
+    def history(self, wanted: History) -> list[Event]:
+        """Find events in the log, the oldest first."""
+        return read_history(self.file, wanted)
+
+    def events_after(self, event_id: int) -> list[Event]:
+        """The events with higher ids, the oldest first."""
+        with closing(connect(self.file, read_only=True)) as connection:
+            return alarm_log.after(connection, event_id)
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """What could not be told, the oldest first."""
+        with closing(connect(self.file, read_only=True)) as connection:
+            return deliveries.dead_letters(connection)
+
+    def log_rows(self) -> int:
+        """How many events the log holds."""
+        with closing(connect(self.file, read_only=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
+
+    def _log_bytes(self) -> int:
+        c = self._aside
+        pages, spare, page_bytes = (
+            int(c.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+        )
+        (others,) = c.execute(
+            "SELECT (SELECT ifnull(sum(length(body)), 0) FROM journal) + "
+            "(SELECT ifnull(sum(length(body)), 0) FROM snapshot) + (SELECT ifnull(sum(length(body)), 0) FROM owed)"
+        ).fetchone()
+        return (pages - spare) * page_bytes - int(others)
+
+
+def read_history(file: Path, wanted: History) -> list[Event]:
+    """Find events in a store's file, be it in use or not, the oldest first.
+
+    Raises:
+        StoreError: There is no such file, or it is damaged.
+    """
+    try:
+        with closing(connect(file, read_only=True)) as connection:
+            return alarm_log.read(connection, wanted)
+    except sqlite3.OperationalError as error:
+        raise StoreError(f"{file}: {error}", "is store.folder the one that the daemon uses?") from error
+    except sqlite3.DatabaseError as error:
+        raise damaged(file, error) from error
+
+
+def _lock(folder: Path) -> int:
+    """Hold the folder: the lock ends with the process, however that ends."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(
+            f"store.folder {folder} can't be used ({error.strerror})",
+            "give the daemon's user the folder, or set another",
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise StoreError(
+            f"store.folder {folder} is in use by another daemon (process {holder or 'unknown'})",
+            "end it, or give each daemon a folder of its own",
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
