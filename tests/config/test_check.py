@@ -144,6 +144,12 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
             "username: n\n  password: x\n  password_file: tocsin.yaml",
             "1: broker: password and password_file exclude each other: keep one",
         ),
+        ("broker:", "http: {token_file: tok}\nbroker:", "1: http.token_file: file 'tok' does not exist"),
+        (
+            "broker:",
+            "http: {token_file: tocsin.yaml}\nbroker:",
+            "1: http.token_file: token file .*tocsin.yaml holds .* characters (legal: 16 or more, printable ASCII",
+        ),
     ],
 )
 def test_one_fault(faults_of, old, new, fault):

@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from tocsin.http.guard import Guard
 from tocsin.http.server import Answer, Exposition, HttpServer, HttpSettings, PortTakenError, application
+
+OPEN = Guard("127.0.0.1", None)
 
 
 def metrics():
@@ -18,8 +21,8 @@ async def unasked():
 
 
 @asynccontextmanager
-async def serving(not_ready=list, render=metrics, reload=unasked):
-    server = HttpServer(HttpSettings(port=0), application(render, not_ready, reload))
+async def serving(not_ready=list, render=metrics, reload=unasked, token=None):
+    server = HttpServer(HttpSettings(port=0), application(render, not_ready, reload, Guard("127.0.0.1", token)))
     port = server.bind()
     task = asyncio.create_task(server.run())
     try:
@@ -30,10 +33,11 @@ async def serving(not_ready=list, render=metrics, reload=unasked):
             await task
 
 
-async def request(port, path, method="GET"):
+async def request(port, path, method="GET", *more):
     """A request in so many words: the test needs no second HTTP library."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", "Connection: close", *more, "", ""]
+    writer.write("\r\n".join(lines).encode())
     head, _, body = (await asyncio.wait_for(reader.read(), 5)).partition(b"\r\n\r\n")
     writer.close()
     lines = head.decode().split("\r\n")
@@ -55,6 +59,19 @@ async def test_reload_answers_with_what_became_of_it(succeeded, status):
 
     async with serving(reload=reload) as (port, _, _):
         assert (await request(port, "/-/reload", "POST"))[::2] == (status, "watch ward: 3 streams go on\n")
+
+
+async def test_reload_goes_by_the_same_rule_as_every_command():
+    async def reload():
+        return Answer(succeeded=True, text="")
+
+    token = "a-test-daemons-token"  # noqa: S105  (a test's)
+    secret = f"Authorization: Bearer {token}"
+    async with serving(reload=reload, token=token) as (port, _, _):
+        status, _, text = await request(port, "/-/reload", "POST")
+        assert (status, text) == (401, "a token is needed: send `Authorization: Bearer …` (http.token_file)\n")
+        assert (await request(port, "/-/reload", "POST", secret, "Origin: http://evil.example"))[0] == 403
+        assert (await request(port, "/-/reload", "POST", secret))[0] == 200
 
 
 async def test_nobody_reloads_by_following_a_link():
@@ -87,7 +104,7 @@ async def test_other_paths_and_methods():
 
 async def test_a_taken_port_is_named():
     async with serving() as (port, _, _):
-        second = HttpServer(HttpSettings(port=port), application(metrics, list, unasked))
+        second = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, OPEN))
         with pytest.raises(PortTakenError, match=rf"can't listen on 127\.0\.0\.1:{port} \(Address already in use\)"):
             second.bind()
 
@@ -95,7 +112,7 @@ async def test_a_taken_port_is_named():
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
 async def test_an_address_that_is_not_this_machines_is_named(host):
     with pytest.raises(PortTakenError, match=f"can't listen on {host}:0"):
-        HttpServer(HttpSettings(host, 0), application(metrics, list, unasked)).bind()
+        HttpServer(HttpSettings(host, 0), application(metrics, list, unasked, OPEN)).bind()
 
 
 async def test_signals_stay_the_daemons():
@@ -106,14 +123,14 @@ async def test_signals_stay_the_daemons():
 
 
 async def test_cancelled_it_leaves_the_port_free():
-    server = HttpServer(HttpSettings(port=0), application(metrics, list, unasked))
+    server = HttpServer(HttpSettings(port=0), application(metrics, list, unasked, OPEN))
     port = server.bind()
     task = asyncio.create_task(server.run())
     await request(port, "/-/healthy")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    again = HttpServer(HttpSettings(port=port), application(metrics, list, unasked))
+    again = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, OPEN))
     assert again.bind() == port
     task = asyncio.create_task(again.run())
     assert (await request(port, "/-/healthy"))[0] == 200

@@ -9,6 +9,7 @@ from tocsin.alarm import Plan
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.topics import TopicTemplate
 from tocsin.config.schema import CONDITIONS
+from tocsin.config.secrets import secret
 from tocsin.config.thresholds import threshold
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.changes import Category
@@ -241,11 +242,7 @@ def password(broker: Broker, beside: Path) -> str | None:
         OSError: Its file can't be read.
     """
     if broker.password_file is not None:
-        file = beside / broker.password_file
-        try:
-            return file.read_text(encoding="utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise OSError(f"password file {file} is not UTF-8") from error
+        return secret("password file", beside / broker.password_file)
     return broker.password.get_secret_value() if broker.password is not None else None
 
 

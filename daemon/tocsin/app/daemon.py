@@ -12,6 +12,8 @@ import tocsin
 from tocsin.app.build import connection_settings, setup
 from tocsin.app.pump import Pump
 from tocsin.app.reload import Reloader
+from tocsin.config.secrets import token
+from tocsin.http.guard import Guard
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
 from tocsin.mqtt.connection import Connection
@@ -35,7 +37,7 @@ async def run(checked: Checked) -> None:
         checked: A configuration without faults, and its bundles.
 
     Raises:
-        OSError: The password file can't be read.
+        OSError: The password file or the token file can't be read.
         PortTakenError: The HTTP address can't be listened on.
     """
     config = checked.config
@@ -58,8 +60,10 @@ async def run(checked: Checked) -> None:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
         return ([connection.problem] if connection.problem else []) + refused
 
+    secret = None if config.http.token_file is None else token(checked.file.parent / config.http.token_file)
     server = HttpServer(
-        HttpSettings(config.http.host, config.http.port), application(render, not_ready, reloader.reload)
+        HttpSettings(config.http.host, config.http.port),
+        application(render, not_ready, reloader.reload, Guard(config.http.host, secret)),
     )
     port = server.bind()
     _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, config.http.host, port)

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.bundle.calibration import BudgetError
 from tocsin.codec.topics import StreamPattern, TopicTemplate
-from tocsin.config.schema import CONDITIONS, Broker, Config, Publish, Section, SourceEntry, WatchEntry
+from tocsin.config.schema import CONDITIONS, Broker, Config, Http, Publish, Section, SourceEntry, WatchEntry
+from tocsin.config.secrets import token
 from tocsin.config.thresholds import of_budget
 from tocsin.engine.model import ChannelKind, Task
 
@@ -51,7 +52,7 @@ class Names:
         content = self._document.content
         if config is not None:
             base = config.publish.base
-            watches, broker = dict(config.watches), config.broker
+            watches, broker, http = dict(config.watches), config.broker, config.http
             sources: list[tuple[int, SourceEntry]] = list(enumerate(config.sources))
             names = list(watches)
         else:
@@ -62,12 +63,24 @@ class Names:
             watches = {name: w for name, raw in raw_watches.items() if (w := _valid(WatchEntry, raw)) is not None}
             sources = [(i, s) for i, raw in enumerate(raw_sources) if (s := _valid(SourceEntry, raw)) is not None]
             broker = _valid(Broker, content.get("broker", {})) or Broker()
+            http = _valid(Http, content.get("http", {})) or Http()
             base = (_valid(Publish, content.get("publish", {})) or Publish()).base
         for name, watch in watches.items():
             self._check_watch(("watches", name), name, watch)
         for index, source in sources:
             self._check_source(("sources", index), source, names, base)
         self._check_files(broker)
+        self._check_token(http)
+
+    def _check_token(self, http: Http) -> None:
+        if http.token_file is None:
+            return
+        try:
+            token(self._folder / http.token_file)
+        except FileNotFoundError:
+            self._fault(("http", "token_file"), f"file {str(http.token_file)!r} does not exist")
+        except OSError as error:
+            self._fault(("http", "token_file"), str(error))
 
     def _check_files(self, broker: Broker) -> None:
         files: list[tuple[_Path, Path | None]] = [(("broker", "password_file"), broker.password_file)]

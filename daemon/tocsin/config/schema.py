@@ -204,10 +204,15 @@ class StreamMetrics(Section):
 
 
 class Http(Section):
-    """Metrics and health."""
+    """Metrics, health, and the door for commands."""
 
     host: str = "127.0.0.1"
     port: Port = Field(default=9464, description="0 takes a free one.")
+    token_file: Path | None = Field(
+        default=None,
+        description="A file that holds a secret of 16 characters or more: whoever sends it may command. Without it "
+        "commands are taken only where host is this machine alone.",
+    )
 
 
 class Config(BaseSettings):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
+    from tocsin.http.guard import Guard
+
 _BACKLOG = 128
 _CONNECTIONS = 100  # a few scrapers, and a person; more is an attack or a mistake
 _SHUTDOWN_S = 2
@@ -70,6 +72,7 @@ def application(
     metrics: Callable[[], Exposition],
     not_ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Answer]],
+    guard: Guard,
 ) -> Starlette:
     """The routes.
 
@@ -77,6 +80,7 @@ def application(
         metrics: Renders the metrics.
         not_ready: Why the daemon isn't ready, one line each; nothing when it is.
         reload: Reads the configuration again.
+        guard: Says who may command.
     """
 
     async def show_metrics(_request: Request) -> Response:
@@ -93,7 +97,10 @@ def application(
             return PlainTextResponse("".join(f"{reason}\n" for reason in reasons), status_code=503)
         return PlainTextResponse("ready\n")
 
-    async def read_again(_request: Request) -> Response:
+    async def read_again(request: Request) -> Response:
+        refused = guard.refuse_command(request.headers)
+        if refused is not None:
+            return PlainTextResponse(f"{refused.detail}\n", status_code=refused.status)
         answer = await reload()
         return PlainTextResponse(answer.text, status_code=200 if answer.succeeded else 500)
 
