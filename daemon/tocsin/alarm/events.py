@@ -7,6 +7,7 @@ from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tocsin.alarm.commands import Verdict  # noqa: TC001
 from tocsin.alarm.status import Status  # noqa: TC001
 from tocsin.engine.changes import Category, Evidence  # noqa: TC001
 
@@ -19,6 +20,22 @@ class Transition(StrEnum):
     END = "end"  # the stream or the alarm is gone; so is the occurrence
     UNCERTAIN = "uncertain"  # still up, but its condition has become unknown
     CERTAIN = "certain"  # its condition is known again, and holds
+    ACKNOWLEDGE = "acknowledge"  # somebody has seen it
+    RESET = "reset"  # somebody has ended what was latched
+    RE_ALARM = "re-alarm"  # acknowledged long ago, and still there: unacknowledged again
+    ESCALATE = "escalate"  # nobody has acknowledged it for so long that its priority has risen
+    REMIND = "remind"  # nothing has changed, and nobody has acknowledged it
+    SHELVE = "shelve"  # kept quiet for a time
+    UNSHELVE = "unshelve"
+    SUPPRESS = "suppress"  # other alarms than before keep it quiet
+    UNSUPPRESS = "unsuppress"  # no alarm keeps it quiet any more
+    TAKE_OUT = "take-out"  # out of service
+    PUT_BACK = "put-back"
+    ANNOTATE = "annotate"  # somebody has said something about it
+    MARK = "mark"  # somebody has said whether it was true
+    CHATTER = "chatter"  # it comes and goes, three times in a minute
+    CALM = "calm"  # it chatters no more
+    STALE = "stale"  # people have been told of it for a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +53,19 @@ class Event:
         status: What the alarm is in now.
         occurrence: The id of the event that raised the occurrence concerned, also when that has just ended.
         since: `t` of that event.
-        t: When, by the readings' own clock, nanoseconds since 1970; of commands and expiries: `raised_at`.
+        t: When, nanoseconds since 1970: by the readings' own clock; of a command, `raised_at`; of what falls due
+            with time, when it fell due, by the clock that `raised_at` is of.
         raised_at: `now` when it was processed.
-        reason: One line for a person.
+        reason: One line for a person: what the alarm says. Why somebody did something is in `comment`.
         score: The model's score in this frame; None is unknown.
         evidence: The channels, those that contribute most first.
         model: `name/version` and the first 12 digits of the graph's hash; None for an alarm without a model.
         actor: Who did it; None if nobody did.
         comment: Why, in their words.
         transaction: Of the command; None if there was none.
+        verdict: What somebody marked the occurrence as.
+        fleeting: Of a clear: it was there for a few seconds only, and had not been just before.
+        test: It is a test, and counts in no figure.
     """
 
     id: int
@@ -66,3 +87,6 @@ class Event:
     actor: str | None = None
     comment: str | None = None
     transaction: str | None = None
+    verdict: Verdict | None = None
+    fleeting: bool = False
+    test: bool = False

@@ -1,12 +1,40 @@
-"""How an alarm is to be handled, as configured."""
+"""How alarms are to be handled, as configured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tocsin.alarm.lifecycle import OnClear
+
 if TYPE_CHECKING:
     from tocsin.engine.changes import Category, Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """A step up, for an alarm that nobody acknowledges.
+
+    Attributes:
+        after_ns: How long people have been told of it by then.
+        to: The priority from then on; one that isn't higher changes nothing.
+    """
+
+    after_ns: int
+    to: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """Which other alarms one keeps quiet while its condition holds.
+
+    Attributes:
+        alarm: Names; `*` stands for any text.
+        equal: The labels that both streams have, and have alike; `stream` stands for the stream's name.
+    """
+
+    alarm: str
+    equal: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +47,13 @@ class Plan:
         priority: To begin with.
         category: Whether it is the patient's (or the machine's), or the measurement's.
         channels: The channels that its condition looks at; none where it looks at the whole stream.
+        on_clear: What it means that its condition has ceased.
+        escalate: Steps up, in the order of time.
+        remind_ns: Tell again so often while nobody acknowledges; None: once is enough.
+        re_alarm_ns: Acknowledged, and still there after so long: unacknowledged again; None: never.
+        chatter_off_delay_ns: While it chatters, its clears are held back for so long; None: they are not.
+        chatter_shelve_ns: When it chatters, it is shelved for so long; None: it is not.
+        inhibits: What it keeps quiet, beside what every technical alarm keeps quiet.
     """
 
     watch: str
@@ -26,3 +61,29 @@ class Plan:
     priority: Priority
     category: Category
     channels: tuple[str, ...] = ()
+    on_clear: OnClear = OnClear.END
+    escalate: tuple[Escalation, ...] = ()
+    remind_ns: int | None = None
+    re_alarm_ns: int | None = None
+    chatter_off_delay_ns: int | None = None
+    chatter_shelve_ns: int | None = None
+    inhibits: tuple[Inhibition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """When there are so many alarms in one group that people are told of them as one.
+
+    Attributes:
+        by: The labels that make a group; none: all streams are one group.
+        begin: More new alarms than so many within `per_ns`: a flood.
+        end: Fewer than so many: it is over.
+        per_ns: The window, in `now`'s time.
+        spare: Priorities of which each alarm is told by itself all the same.
+    """
+
+    by: tuple[str, ...]
+    begin: int
+    end: int
+    per_ns: int
+    spare: frozenset[Priority] = frozenset()

@@ -1,50 +1,69 @@
-"""The register of all alarms, whatever watch they are of: conditions' turns and time in, events out."""
+"""The register of all alarms, whatever watch they are of: conditions' turns, orders and time in, events out.
+
+Pure and exact: the same calls give the same events, ids included, also where `export` and `restore` lie between two
+of them. What happens to an alarm stands in `lifecycle`, what keeps it quiet in `inhibition` and `flood`, what falls due
+in `timers`; here it comes together.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tocsin.alarm.events import Event, Transition
-from tocsin.alarm.status import Status
-from tocsin.engine.changes import Turn
+from tocsin.alarm import plain
+from tocsin.alarm.ledger import Ledger
+from tocsin.alarm.lifecycle import Stimulus
+from tocsin.alarm.orders import Orders
+from tocsin.alarm.record import Kind, Record, Told
+from tocsin.alarm.turns import take
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tocsin.alarm.plan import Plan
+    from tocsin.alarm.commands import Order
+    from tocsin.alarm.events import Event
+    from tocsin.alarm.plan import Grouping, Plan
+    from tocsin.alarm.status import Status
     from tocsin.engine.changes import Category, Change, Priority
+
+GONE = "the stream has ended"
+NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
+
+
+def _nowhere(_: str) -> Mapping[str, Mapping[str, str]]:
+    return {}
 
 
 class Register:
     """Every alarm that has ever been up, and what it is in."""
 
-    def __init__(self, plans: Iterable[Plan]) -> None:
+    def __init__(
+        self,
+        plans: Iterable[Plan],
+        grouping: Grouping | None = None,
+        whereabouts: Callable[[str], Mapping[str, Mapping[str, str]]] = _nowhere,
+    ) -> None:
         """Begin with no alarm up.
 
         Args:
             plans: Of all watches.
+            grouping: When alarms are told as one; None: never.
+            whereabouts: The watches that know a stream, with the labels they know of it: an order may be about an
+                alarm that has never been up.
         """
-        self._plans = {(plan.watch, plan.alarm): plan for plan in plans}
-        self._status: dict[tuple[str, str], Status] = {}  # by stream and alarm
-        self._category: dict[tuple[str, str], Category] = {}
-        self._last_id = 0
-
-    def reconfigure(self, plans: Iterable[Plan]) -> None:
-        """Go on with other plans; alarms that are gone have been ended by their engines."""
-        self._plans = {(plan.watch, plan.alarm): plan for plan in plans}
+        self._ledger = Ledger(plans, grouping)
+        self._orders = Orders(self._ledger, whereabouts)
 
     @property
     def statuses(self) -> Mapping[tuple[str, str], Status]:
         """By stream and alarm: those that are not normal, and those that have been."""
-        return self._status
+        return {key: record.status for key, record in self._ledger.records.items()}
 
     def counts(self) -> dict[tuple[Priority, Category], int]:
-        """Count the alarms that are not normal."""
+        """Count the alarms that are not normal, without tests."""
         counts: dict[tuple[Priority, Category], int] = {}
-        for key, status in self._status.items():
-            if status.occurrence is not None:
-                group = status.priority, self._category[key]
+        for record in self._ledger.records.values():
+            if record.status.occurrence is not None and record.kind is not Kind.TEST:
+                group = record.status.priority, record.category
                 counts[group] = counts.get(group, 0) + 1
         return counts
 
@@ -55,44 +74,77 @@ class Register:
             changes: As the engines told them, in order.
             now: Nanoseconds since 1970.
         """
-        return [event for change in changes if (event := self._turned(change, now)) is not None]
+        for change in changes:
+            take(self._ledger, change, now)
+            self._ledger.review(now)
+        return self._ledger.drain()
 
-    def _turned(self, change: Change, now: int) -> Event | None:
-        key = change.stream, change.alarm
-        before = self._status.get(key) or Status(
-            active=False, acknowledged=False, latched=False, uncertain=False, priority=change.priority
+    def carry_out(self, order: Order, now: int) -> list[Event]:
+        """Do what somebody asks.
+
+        A transaction that was carried out before changes nothing, and is answered with the same events; the last
+        thousand are remembered.
+
+        Args:
+            order: What, by whom and why.
+            now: Nanoseconds since 1970.
+
+        Raises:
+            Refused: It can't be done; nothing has changed.
+        """
+        return self._orders.carry_out(order, now)
+
+    def pass_time(self, now: int) -> list[Event]:
+        """Do what has fallen due: shelves that end, escalation, reminders, clears that were held back, ends of floods.
+
+        Args:
+            now: Nanoseconds since 1970.
+        """
+        self._ledger.pass_time(now)
+        return self._ledger.drain()
+
+    def end_stream(self, stream: str, now: int, reason: str = GONE) -> list[Event]:
+        """End every alarm of a stream that is no more, and forget what people said of it.
+
+        What is out of service stays out: that is said of the equipment, not of whom it watches.
+        """
+        ledger = self._ledger
+        for record in [r for r in ledger.records.values() if r.stream == stream and r.kind is Kind.WATCHED]:
+            ledger.move(record, Stimulus.ENDED, now, now, told=Told(reason))
+            ledger.forget(record)
+        ledger.review(now)
+        return ledger.drain()
+
+    def reconfigure(self, plans: Iterable[Plan], now: int, grouping: Grouping | None = None) -> list[Event]:
+        """Go on with other plans. Alarms that are gone end; all others keep what they are in.
+
+        Args:
+            plans: Of all watches.
+            now: Nanoseconds since 1970.
+            grouping: When alarms are told as one. Another one than before ends all floods.
+        """
+        self._ledger.reconfigure(plans, grouping, now, NOT_CONFIGURED)
+        return self._ledger.drain()
+
+    def export(self) -> dict[str, Any]:
+        """Everything that the register remembers, as plain data that JSON can hold."""
+        return {
+            "version": plain.VERSION,
+            "last_id": self._ledger.last_id,
+            "records": [plain.to_plain(record) for record in self._ledger.records.values()],
+            "floods": self._ledger.export_floods(),
+            "transactions": self._orders.export(),
+        }
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Go on with what `export` gave, under the present plans.
+
+        Raises:
+            ValueError: It is of another version.
+        """
+        if data.get("version") != plain.VERSION:
+            raise ValueError(f"alarms exported in version {data.get('version')!r} (legal: {plain.VERSION})")
+        self._ledger.restore(
+            [plain.from_plain(Record, entry) for entry in data["records"]], int(data["last_id"]), data["floods"]
         )
-        ended = Status(active=False, acknowledged=False, latched=False, uncertain=False, priority=change.priority)
-        match change.turn:
-            case Turn.BEGAN:
-                transition = Transition.RAISE
-                status = replace(ended, active=True, occurrence=self._last_id + 1, since=change.t, raised_at=now)
-            case Turn.CEASED:
-                transition, status = Transition.CLEAR, ended
-            case Turn.ENDED:
-                transition, status = Transition.END, ended
-            case Turn.LOST:
-                transition, status = Transition.UNCERTAIN, replace(before, uncertain=True)
-            case Turn.FOUND:
-                transition, status = Transition.CERTAIN, replace(before, uncertain=False)
-        self._last_id += 1
-        self._status[key] = status
-        self._category[key] = change.category
-        return Event(
-            id=self._last_id,
-            stream=change.stream,
-            labels=change.labels,
-            alarm=change.alarm,
-            watch=change.watch,
-            category=change.category,
-            transition=transition,
-            status=status,
-            occurrence=status.occurrence or before.occurrence,
-            since=change.since,
-            t=change.t,
-            raised_at=now,
-            reason=change.reason,
-            score=change.score,
-            evidence=change.evidence,
-            model=change.model,
-        )
+        self._orders.restore(data["transactions"])

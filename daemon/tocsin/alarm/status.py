@@ -50,8 +50,13 @@ class Status:
         since: `t` of that, nanoseconds since 1970.
         raised_at: `now` of that.
         shelved: None if it isn't.
-        suppressed_by: Why the design keeps it quiet, such as the alarms that inhibit it; empty if nothing does.
+        suppressed_by: The alarms that keep this occurrence quiet by design, `stream/alarm` each; empty if none does.
         out_of_service: Whether maintenance has taken it out.
+        acknowledged_by: Who acknowledged this occurrence; None if nobody has.
+        acknowledged_at: `now` of that.
+        first_up: When it rose, no other alarm of its stream waited for somebody: it may be the cause of those after it.
+        chattering: It comes and goes.
+        stale: People have been told of it for a day.
     """
 
     active: bool
@@ -65,6 +70,11 @@ class Status:
     shelved: Shelving | None = None
     suppressed_by: tuple[str, ...] = ()
     out_of_service: bool = False
+    acknowledged_by: str | None = None
+    acknowledged_at: int | None = None
+    first_up: bool = False
+    chattering: bool = False
+    stale: bool = False
 
     @property
     def state(self) -> State:
@@ -78,5 +88,14 @@ class Status:
     @property
     def is_annunciated(self) -> bool:
         """Whether people are to be told: it isn't normal, and nothing keeps it quiet."""
-        quiet = self.shelved is not None or bool(self.suppressed_by) or self.out_of_service
-        return self.state is not State.NORMAL and not quiet
+        return self.state is not State.NORMAL and not self.is_quiet
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether one of the three suppressions is on."""
+        return self.shelved is not None or bool(self.suppressed_by) or self.out_of_service
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether people are told of it and none has acknowledged it."""
+        return self.is_annunciated and not self.acknowledged

@@ -19,6 +19,7 @@ from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_mess
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tocsin.alarm import Event
     from tocsin.app.build import Setup, Station
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
@@ -92,7 +93,7 @@ class Pump:
             else:
                 outcome = successor.take_over(station, now)
             self._hand_out(station, outcome, None)
-        self._register.reconfigure(setup.plans)
+        self._tell(self._register.reconfigure(setup.plans, now), None)
         self._use(setup)
         self.show_alarms()
 
@@ -131,6 +132,9 @@ class Pump:
             moved |= self._hand_out(desk.station, outcome, of_source[-1].received_at)
         for station in self._stations:
             moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
+        due = self._register.pass_time(now)
+        self._tell(due, None)
+        moved |= bool(due)
         if messages:
             self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
             self._metrics.applied(time.perf_counter() - began)
@@ -154,12 +158,7 @@ class Pump:
     def _hand_out(self, station: Station, outcome: Outcome, received_at: int | None) -> bool:
         """Publish what an engine said; whether any alarm moved."""
         events = self._register.take_in(outcome.changes, self._clock())
-        for event in events:
-            self._publish(alarm_transition(self._base, event))
-            self._publish(alarm_state(self._base, event))
-            latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
-            self._metrics.event(event, latency_s)
-            _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
+        self._tell(events, received_at)
         model = f"{station.model.name}/{station.model.version}"
         for steps in outcome.steps:
             self._metrics.stepped(model, len(steps.rows))
@@ -167,6 +166,15 @@ class Pump:
         if self._publish_scores and self._connection.is_connected:
             self._hand_out_scores(station, outcome)
         return bool(events)
+
+    def _tell(self, events: Sequence[Event], received_at: int | None) -> None:
+        """Publish what happened to alarms."""
+        for event in events:
+            self._publish(alarm_transition(self._base, event))
+            self._publish(alarm_state(self._base, event))
+            latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
+            self._metrics.event(event, latency_s)
+            _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
 
     def _hand_out_scores(self, station: Station, outcome: Outcome) -> None:
         channels = [channel.name for channel in station.model.channels]

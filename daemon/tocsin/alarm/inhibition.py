@@ -1,0 +1,105 @@
+"""Which alarms keep which others quiet by design.
+
+A technical alarm keeps the physiological ones of its stream quiet that look at nothing but its channels; one that
+looks at no channel in particular, as `silent` does, all of them. Beside that, `Plan.inhibits` names others. An alarm
+inhibits while its condition holds and people are told of it: somebody is always told of something.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from tocsin.engine.changes import Category
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tocsin.alarm.plan import Inhibition, Plan
+    from tocsin.alarm.record import Record
+
+_Where = tuple[tuple[str, ...], tuple[str, ...]]  # names of labels, and their values
+_Rule = tuple[str, str, str]  # stream and alarm, and which names it inhibits
+
+_W = TypeVar("_W")
+_K = TypeVar("_K")
+_E = TypeVar("_E")
+
+
+class Inhibitors:
+    """The alarms that keep others quiet now."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._of_stream: dict[str, dict[tuple[str, str], tuple[Record, Plan]]] = {}
+        self._where: dict[_Where, dict[_Rule, tuple[Record, Inhibition]]] = {}
+        self._names: dict[tuple[str, ...], int] = {}  # how many there are that compare these labels
+
+    def follow(self, record: Record, plan: Plan, *, gone: bool = False) -> bool:
+        """Take note of what an alarm has become, or that it is gone; whether another one could notice."""
+        inhibits = record.status.active and record.status.is_annunciated and not gone
+        changed = False
+        if plan.category is Category.TECHNICAL:
+            changed |= _put(self._of_stream, record.stream, record.key, (record, plan) if inhibits else None)
+        for rule in plan.inhibits:
+            values = _values(rule.equal, record.stream, record.labels)
+            if values is None:
+                continue
+            at, key = (rule.equal, values), (*record.key, rule.alarm)
+            was = key in self._where.get(at, {})
+            changed |= _put(self._where, at, key, (record, rule) if inhibits else None)
+            self._names[rule.equal] = self._names.get(rule.equal, 0) + inhibits - was
+        return changed
+
+    def of(self, record: Record, plan: Plan) -> tuple[str, ...]:
+        """The alarms that keep one quiet, in the order of their names."""
+        return tuple(sorted({*self._technical(record, plan), *self._named(record)}))
+
+    def _technical(self, record: Record, plan: Plan) -> Iterator[str]:
+        if plan.category is Category.TECHNICAL:
+            return
+        covered: set[str] = set()
+        found = []
+        for other, its in self._of_stream.get(record.stream, {}).values():
+            if not its.channels:
+                yield other.name
+            elif not set(plan.channels).isdisjoint(its.channels):
+                covered.update(its.channels)
+                found.append(other.name)
+        if plan.channels and covered.issuperset(plan.channels):
+            yield from found
+
+    def _named(self, record: Record) -> Iterator[str]:
+        for names, count in self._names.items():
+            values = _values(names, record.stream, record.labels) if count else None
+            if values is None:
+                continue
+            for other, rule in self._where.get((names, values), {}).values():
+                if other.key != record.key and _pattern(rule.alarm).match(record.alarm):
+                    yield other.name
+
+
+def _put(index: dict[_W, dict[_K, _E]], where: _W, key: _K, entry: _E | None) -> bool:
+    """Add, replace or take away an entry; whether it has come or gone."""
+    there = key in index.get(where, {})
+    if entry is not None:
+        index.setdefault(where, {})[key] = entry
+    elif there:
+        del index[where][key]
+        if not index[where]:
+            del index[where]
+    return there != (entry is not None)
+
+
+def _values(names: tuple[str, ...], stream: str, labels: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The labels' values; None if one is unknown, which is equal to nothing."""
+    known = {"stream": stream, **labels}
+    values = tuple(known[name] for name in names if name in known)
+    return values if len(values) == len(names) else None
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(translate(text))

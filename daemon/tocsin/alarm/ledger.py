@@ -1,0 +1,426 @@
+"""Every alarm's record, and the one way to change it: each change makes an event.
+
+Beside the records stand three indexes that follow from them, so that they are made anew and never kept: what is due
+when, which alarms inhibit, and which are kept quiet by design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from tocsin.alarm.events import Event, Transition
+from tocsin.alarm.flood import FLOOD, Floods
+from tocsin.alarm.inhibition import Inhibitors
+from tocsin.alarm.lifecycle import TABLE, Stimulus
+from tocsin.alarm.plan import Plan
+from tocsin.alarm.record import URGENCY, Kind, Record, Told, in_state, normal
+from tocsin.alarm.timers import Due, next_due, next_step
+from tocsin.engine.changes import Category, Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tocsin.alarm.commands import Order, Verdict
+    from tocsin.alarm.plan import Grouping
+    from tocsin.alarm.status import Status
+
+_NS_PER_S = 1_000_000_000
+FLEETING_NS = 10 * _NS_PER_S
+CHATTER_NS = 60 * _NS_PER_S
+
+_Key = tuple[str, str]  # stream and alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What few events say beside the rest.
+
+    Attributes:
+        occurrence: Which one it is about; None: the present one, or the one that has just ended.
+        verdict: What somebody said of it.
+        fleeting: Whether it was there for a few seconds only.
+    """
+
+    occurrence: int | None = None
+    verdict: Verdict | None = None
+    fleeting: bool = False
+
+
+NOTHING_ASIDE = Aside()
+
+
+class Ledger:
+    """All records.
+
+    Attributes:
+        records: By stream and alarm.
+        plans: By watch and alarm.
+        last_id: Of the last event.
+    """
+
+    def __init__(self, plans: Iterable[Plan], grouping: Grouping | None) -> None:
+        """Begin with no alarm up."""
+        self.records: dict[_Key, Record] = {}
+        self.plans = {(plan.watch, plan.alarm): plan for plan in plans}
+        self.last_id = 0
+        self._floods = None if grouping is None else Floods(grouping)
+        self._events: list[Event] = []
+        self._begin_indexes()
+
+    def _begin_indexes(self) -> None:
+        self._inhibitors = Inhibitors()
+        self._blocked: set[_Key] = set()  # kept quiet by design
+        self._waiting: dict[str, set[_Key]] = {}  # by stream
+        self._heap: list[tuple[int, Due, _Key]] = []
+        self._due: dict[_Key, tuple[int, Due]] = {}
+        self._flood_of: dict[str, Record] = {}  # by name
+        self._to_review = False
+        for record in self.records.values():
+            self._follow(record)
+
+    def is_shown(self, record: Record) -> bool:
+        """Whether people see an alarm: they are told of it, be it among others in a flood."""
+        status = record.status
+        if status.shelved is not None or status.out_of_service:
+            return False
+        return all(name in self._flood_of for name in status.suppressed_by)
+
+    def drain(self) -> list[Event]:
+        """Take the events since the last time."""
+        events, self._events = self._events, []
+        return events
+
+    def plan(self, record: Record) -> Plan:
+        """How an alarm is to be handled."""
+        plan = self.plans.get((record.watch, record.alarm)) if record.kind is Kind.WATCHED else None
+        return plan or Plan(record.watch, record.alarm, record.priority, record.category)
+
+    def add(self, record: Record) -> Record:
+        """Take in the record of an alarm that wasn't known."""
+        self.records[record.key] = record
+        return record
+
+    def relabel(self, record: Record, labels: Mapping[str, str]) -> None:
+        """Take note of what is known of a stream now."""
+        if labels != record.labels:
+            self._inhibitors.follow(record, self.plan(record), gone=True)  # under the labels that it had
+            record.labels = labels
+            self._to_review |= self._inhibitors.follow(record, self.plan(record))
+
+    def put(
+        self,
+        record: Record,
+        status: Status,
+        transition: Transition,
+        now: int,
+        *,
+        t: int | None = None,
+        order: Order | None = None,
+        aside: Aside = NOTHING_ASIDE,
+    ) -> None:
+        """Give an alarm another status, and make the event of it.
+
+        Args:
+            record: Whose.
+            status: The one that follows.
+            transition: What happened.
+            now: Nanoseconds since 1970.
+            t: When; `now` if left out.
+            order: Whose doing it is; None if nobody's.
+            aside: What else is to be said.
+        """
+        before = record.status
+        if status.stale and not status.is_annunciated:
+            status = replace(status, stale=False)
+        self.last_id += 1
+        record.become(status, now)
+        self._follow(record)
+        about = aside.occurrence or status.occurrence or before.occurrence
+        self._events.append(
+            Event(
+                id=self.last_id,
+                stream=record.stream,
+                labels=record.labels,
+                alarm=record.alarm,
+                watch=record.watch,
+                category=record.category,
+                transition=transition,
+                status=status,
+                occurrence=about,
+                since=record.last_since if about == record.last_occurrence else None,
+                t=now if t is None else t,
+                raised_at=now,
+                reason=record.told.reason,
+                score=record.told.score,
+                evidence=record.told.evidence,
+                model=record.told.model,
+                actor=None if order is None else order.actor,
+                comment=None if order is None else order.comment,
+                transaction=None if order is None else order.transaction,
+                verdict=aside.verdict,
+                fleeting=aside.fleeting,
+                test=record.kind is Kind.TEST,
+            )
+        )
+
+    def move(
+        self,
+        record: Record,
+        stimulus: Stimulus,
+        t: int,
+        now: int,
+        *,
+        told: Told | None = None,
+        order: Order | None = None,
+    ) -> None:
+        """Let the table say what a stimulus does to an alarm; possibly nothing.
+
+        Args:
+            record: Whose.
+            stimulus: What happened to it.
+            t: When.
+            now: Nanoseconds since 1970.
+            told: What is said of it from now on; None: what was.
+            order: Whose doing it is; None if nobody's.
+        """
+        before = record.status
+        entry = TABLE.get((before.state, stimulus))
+        if entry is None or before.uncertain == {Stimulus.LOST: True, Stimulus.FOUND: False}.get(stimulus):
+            return
+        record.told = told or record.told
+        if entry.is_new:
+            self._raise(record, t, now)
+            return
+        status = in_state(before, entry.state(self.plan(record).on_clear))
+        match stimulus:
+            case Stimulus.LOST | Stimulus.FOUND:
+                status = replace(status, uncertain=stimulus is Stimulus.LOST)
+            case Stimulus.ACKNOWLEDGE if status.acknowledged and order is not None:
+                status = replace(status, acknowledged_by=order.actor, acknowledged_at=now)
+            case Stimulus.CEASES | Stimulus.ENDED:
+                record.held = None
+        if status.occurrence is None:
+            status = replace(status, priority=record.priority)
+        aside = Aside(fleeting=stimulus is Stimulus.CEASES and _is_fleeting(record, t))
+        self.put(record, status, entry.transition, now, t=t, order=order, aside=aside)
+        if stimulus is Stimulus.CEASES and status.shelved is not None and status.shelved.once:
+            self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
+
+    def _raise(self, record: Record, t: int, now: int) -> None:
+        before = record.status
+        quiet = before.shelved is not None or before.out_of_service
+        suppressed_by = self._inhibitors.of(record, self.plan(record))
+        if not suppressed_by and not quiet:
+            suppressed_by = self._told_in_a_flood(record, t, now)
+        others = self._waiting.get(record.stream, set()) - {record.key}
+        status = replace(
+            normal(record.priority),
+            active=True,
+            occurrence=self.last_id + 1,
+            since=t,
+            raised_at=now,
+            shelved=before.shelved,
+            out_of_service=before.out_of_service,
+            chattering=before.chattering,
+            suppressed_by=suppressed_by,
+            first_up=not quiet and not suppressed_by and not others,
+        )
+        self.put(record, status, Transition.RAISE, now, t=t)
+
+    def _told_in_a_flood(self, record: Record, t: int, now: int) -> tuple[str, ...]:
+        """Count an alarm that people would be told of; the grouped alarm that they are told of instead, if any."""
+        if self._floods is None or record.kind is not Kind.WATCHED:
+            return ()
+        grouping, group = self._floods.grouping, self._floods.group(record.labels)
+        count = self._floods.note(group, now)
+        flood = self.records.get((group, FLOOD))
+        is_spared = record.priority in grouping.spare
+        if flood is not None and flood.status.active:
+            if not is_spared and URGENCY[record.priority] > URGENCY[flood.status.priority]:
+                self.put(flood, replace(flood.status, priority=record.priority), Transition.ESCALATE, now)
+            self.schedule(flood)
+        elif count <= grouping.begin:
+            return ()
+        else:
+            flood = flood or self.add(_flood(group, self._floods.labels(record.labels)))
+            flood.priority = Priority.LOW if is_spared else record.priority
+            per = grouping.per_ns / _NS_PER_S / 60
+            flood.told = Told(f"{count} new alarms within {per:g} min: told as one until fewer than {grouping.end}")
+            self.move(flood, Stimulus.BEGINS, t, now)
+        return () if is_spared else (flood.name,)
+
+    def review(self, now: int) -> None:
+        """Derive again what the design keeps quiet; what it once let through stays."""
+        while self._to_review:
+            self._to_review = False
+            blocked = [self.records[key] for key in self._blocked]
+            for record in sorted(blocked, key=lambda r: r.status.occurrence or 0):
+                self._derive_again(record, now)
+
+    def _derive_again(self, record: Record, now: int) -> None:
+        before = record.status.suppressed_by
+        floods = [self._flood_of[name] for name in before if name in self._flood_of]
+        going_on = {flood.name for flood in floods if flood.status.active}
+        suppressed_by = tuple(sorted({*going_on, *self._inhibitors.of(record, self.plan(record))}))
+        quiet = record.status.shelved is not None or record.status.out_of_service
+        if not suppressed_by and not floods and not quiet:  # people would be told of it now for the first time
+            suppressed_by = self._told_in_a_flood(record, now, now)
+        if suppressed_by != before:
+            transition = Transition.SUPPRESS if suppressed_by else Transition.UNSUPPRESS
+            self.put(record, replace(record.status, suppressed_by=suppressed_by), transition, now)
+
+    def pass_time(self, now: int) -> None:
+        """Do what has fallen due, in the order of the times when it did."""
+        self.review(now)
+        while self._heap and self._heap[0][0] <= now:
+            when, due, key = heappop(self._heap)
+            if self._due.get(key) == (when, due):
+                self._fall_due(self.records[key], due, when, now)
+                if key in self.records:
+                    self.schedule(self.records[key])
+                self.review(now)
+
+    def _fall_due(self, record: Record, due: Due, when: int, now: int) -> None:
+        status = record.status
+        match due:
+            case Due.CLEAR:
+                self.release(record, now)
+            case Due.END_OF_TEST | Due.END_OF_FLOOD:
+                self.move(record, Stimulus.CEASES, when, now)
+                self._end(record)
+            case Due.RE_ALARM:
+                self.move(record, Stimulus.OVERDUE, when, now)
+            case Due.REMIND:
+                self._remind(record, now)
+            case Due.ESCALATE:
+                step = next_step(record, self.plan(record))
+                priority = status.priority if step is None else step.to
+                self.put(record, replace(status, priority=priority), Transition.ESCALATE, now, t=when)
+            case Due.UNSHELVE:
+                self.put(record, replace(status, shelved=None), Transition.UNSHELVE, now, t=when)
+            case Due.STALE:
+                self.put(record, replace(status, stale=True), Transition.STALE, now, t=when)
+            case Due.CALM:
+                self.put(record, replace(status, chattering=False), Transition.CALM, now, t=when)
+
+    def _end(self, record: Record) -> None:
+        """What isn't a condition's has cleared."""
+        self._to_review = True
+        if record.kind is Kind.TEST:
+            self.forget(record)
+
+    def _remind(self, record: Record, now: int) -> None:
+        """Once, also where several have fallen due since somebody last asked."""
+        remind_ns = self.plan(record).remind_ns
+        if remind_ns is not None and record.waiting_since is not None:
+            record.reminded = (now - record.waiting_since) // remind_ns
+            t = record.waiting_since + record.reminded * remind_ns
+            self.put(record, record.status, Transition.REMIND, now, t=t)
+
+    def release(self, record: Record, now: int) -> None:
+        """Let a clear happen that was held back."""
+        if record.held is not None:
+            self.move(record, Stimulus.CEASES, record.held.t + record.held.off_delay_ns, now, told=record.held.told)
+
+    def forget(self, record: Record) -> None:
+        """Forget an alarm, but for its being out of service."""
+        self._unfollow(record)
+        if record.status.out_of_service:
+            record.status = replace(normal(record.priority), out_of_service=True)
+            record.held, record.cycles, record.began_t, record.ceased_t, record.turned_at = None, (), None, None, None
+            self._follow(record)
+        else:
+            del self.records[record.key]
+
+    def reconfigure(self, plans: Iterable[Plan], grouping: Grouping | None, now: int, reason: str) -> None:
+        """Go on with other plans."""
+        self.plans = {(plan.watch, plan.alarm): plan for plan in plans}
+        for record in list(self.records.values()):
+            if record.kind is Kind.WATCHED and (record.watch, record.alarm) not in self.plans:
+                self.move(record, Stimulus.ENDED, now, now, told=Told(reason))
+                self._unfollow(record)
+                del self.records[record.key]
+        if grouping != (self._floods and self._floods.grouping):
+            for record in [r for r in self.records.values() if r.kind is Kind.FLOOD]:
+                self.move(record, Stimulus.ENDED, now, now, told=Told(reason))
+                self.forget(record)
+            self._floods = None if grouping is None else Floods(grouping)
+        self._begin_indexes()
+        self._to_review = True
+        self.review(now)
+
+    def restore(self, records: Iterable[Record], last_id: int, floods: Mapping[str, list[int]]) -> None:
+        """Go on with other records."""
+        self.records = {record.key: record for record in records}
+        self.last_id = last_id
+        if self._floods is not None:
+            self._floods.restore(floods)
+        self._begin_indexes()
+
+    def export_floods(self) -> dict[str, list[int]]:
+        """The windows in which floods are counted."""
+        return {} if self._floods is None else self._floods.export()
+
+    def _follow(self, record: Record) -> None:
+        """Bring the indexes up to what a record has become."""
+        if record.kind is Kind.WATCHED:
+            self._to_review |= self._inhibitors.follow(record, self.plan(record))
+            _keep(self._blocked, record.key, there=bool(record.status.suppressed_by))
+            _keep(self._waiting.setdefault(record.stream, set()), record.key, there=record.status.is_waiting)
+        elif record.kind is Kind.FLOOD:
+            self._flood_of[record.name] = record
+        self.schedule(record)
+
+    def _unfollow(self, record: Record) -> None:
+        if record.kind is Kind.WATCHED:
+            self._to_review |= self._inhibitors.follow(record, self.plan(record), gone=True)
+        self._blocked.discard(record.key)
+        self._waiting.get(record.stream, set()).discard(record.key)
+        self._flood_of.pop(record.name, None)
+        self._due.pop(record.key, None)
+
+    def schedule(self, record: Record) -> None:
+        """Take note of what falls due next for a record."""
+        due = next_due(record, self.plan(record))
+        if record.kind is Kind.FLOOD and record.status.active and self._floods is not None:
+            end = self._floods.ends_at(record.stream), Due.END_OF_FLOOD
+            due = end if due is None else min(due, end)
+        if due is None:
+            self._due.pop(record.key, None)
+        elif self._due.get(record.key) != due:
+            self._due[record.key] = due
+            heappush(self._heap, (*due, record.key))
+            if len(self._heap) > 4 * len(self._due) + 1024:  # what no longer holds is left lying about
+                self._heap = [(*due, key) for key, due in self._due.items()]
+                heapify(self._heap)
+
+
+def _keep(keys: set[_Key], key: _Key, *, there: bool) -> None:
+    if there:
+        keys.add(key)
+    else:
+        keys.discard(key)
+
+
+def _flood(group: str, labels: Mapping[str, str]) -> Record:
+    return Record(
+        stream=group,
+        alarm=FLOOD,
+        watch="",
+        labels=labels,
+        priority=Priority.LOW,
+        category=Category.TECHNICAL,
+        kind=Kind.FLOOD,
+        status=normal(Priority.LOW),
+        told=Told(""),
+    )
+
+
+def _is_fleeting(record: Record, t: int) -> bool:
+    """Whether an occurrence that clears at `t` was there for seconds only, and the alarm wasn't just before."""
+    since = record.status.since
+    if since is None or record.status.chattering or t - since >= FLEETING_NS:
+        return False
+    return record.ceased_t is None or since - record.ceased_t > CHATTER_NS

@@ -1,0 +1,163 @@
+"""What the register remembers of one stream's alarm."""
+
+from __future__ import annotations
+
+# At run time, too: a record that was written down is read again by its annotations.
+from collections.abc import Mapping  # noqa: TC003
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from tocsin.alarm.status import State, Status
+from tocsin.engine.changes import Category, Evidence, Priority
+
+URGENCY = {priority: rank for rank, priority in enumerate(reversed(Priority))}
+"""Higher is more urgent."""
+
+_FLAGS = {  # active, acknowledged, latched
+    State.NORMAL: (False, False, False),
+    State.UNACKNOWLEDGED: (True, False, False),
+    State.ACKNOWLEDGED: (True, True, False),
+    State.RETURNED: (False, False, False),
+    State.LATCHED_UNACKNOWLEDGED: (False, False, True),
+    State.LATCHED_ACKNOWLEDGED: (False, True, True),
+}
+
+
+class Kind(StrEnum):
+    """Where an alarm comes from."""
+
+    WATCHED = "watched"  # a condition of a watch
+    FLOOD = "flood"  # many alarms of one group
+    TEST = "test"  # somebody who wants to see it arrive
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was last said of a condition: see `Change`."""
+
+    reason: str
+    score: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A clear that is held back, as the alarm chatters.
+
+    Attributes:
+        t: When the condition ceased.
+        off_delay_ns: For how long it is held.
+        until: When it is a clear, in `now`'s time.
+        told: What was said of it.
+    """
+
+    t: int
+    off_delay_ns: int
+    until: int
+    told: Told
+
+
+@dataclass(slots=True)
+class Record:
+    """One stream's alarm.
+
+    Attributes:
+        stream: Whose.
+        alarm: Its name.
+        watch: The watch it is configured in.
+        labels: What is known of the stream.
+        priority: To begin with.
+        category: As configured.
+        kind: Where it comes from.
+        status: What it is in.
+        told: What was last said of it.
+        last_occurrence: The present occurrence, or else the last one.
+        last_since: `t` of its beginning.
+        told_since: `now` since when people are told of it without a break; None while they aren't.
+        waiting_since: `now` since when it has waited for somebody without a break; None while it doesn't.
+        reminded: How many reminders have fallen due since.
+        held: A clear that is held back.
+        began_t: `t` at which its condition last began, whatever was held back.
+        cycles: `t` of the beginnings of the last three times that its condition began and ceased.
+        ceased_t: `t` at which its condition last ceased.
+        turned_at: `now` when its condition last began or ceased.
+        ends_at: `now` at which a test ends.
+    """
+
+    stream: str
+    alarm: str
+    watch: str
+    labels: Mapping[str, str]
+    priority: Priority
+    category: Category
+    kind: Kind
+    status: Status
+    told: Told
+    last_occurrence: int | None = None
+    last_since: int | None = None
+    told_since: int | None = None
+    waiting_since: int | None = None
+    reminded: int = 0
+    held: Held | None = None
+    began_t: int | None = None
+    cycles: tuple[int, ...] = ()
+    ceased_t: int | None = None
+    turned_at: int | None = None
+    ends_at: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Stream and alarm."""
+        return self.stream, self.alarm
+
+    @property
+    def name(self) -> str:
+        """`stream/alarm`, as people are told it."""
+        return f"{self.stream}/{self.alarm}"
+
+    def become(self, status: Status, now: int) -> None:
+        """Take another status, and begin or end the times that hang on it."""
+        before = self.status
+        self.status = status
+        is_new = status.occurrence is not None and status.occurrence != before.occurrence
+        if is_new:
+            self.last_occurrence, self.last_since = status.occurrence, status.since
+        if is_new or not status.is_annunciated:
+            self.told_since = None
+        if is_new or not status.is_waiting:
+            self.waiting_since, self.reminded = None, 0
+        if status.is_annunciated and self.told_since is None:
+            self.told_since = now
+        if status.is_waiting and self.waiting_since is None:
+            self.waiting_since = now
+
+
+def normal(priority: Priority) -> Status:
+    """The status of an alarm that has never been up."""
+    return Status(active=False, acknowledged=False, latched=False, uncertain=False, priority=priority)
+
+
+def in_state(status: Status, state: State) -> Status:
+    """The same occurrence in another state; what belongs to an occurrence goes with it."""
+    active, acknowledged, latched = _FLAGS[state]
+    after = replace(
+        status,
+        active=active,
+        acknowledged=acknowledged,
+        latched=latched,
+        uncertain=status.uncertain and active,
+    )
+    if not acknowledged:
+        after = replace(after, acknowledged_by=None, acknowledged_at=None)
+    return after if state is not State.NORMAL else over(after, status.priority)
+
+
+def over(status: Status, priority: Priority) -> Status:
+    """No occurrence any more; what belongs to the alarm stays."""
+    return replace(
+        normal(priority),
+        shelved=status.shelved,
+        out_of_service=status.out_of_service,
+        chattering=status.chattering,
+    )

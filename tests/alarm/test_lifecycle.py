@@ -1,0 +1,134 @@
+"""The table of an alarm's life, pair by pair: as it is drawn, and as an alarm goes through it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from alarm_ward import Ward, plan
+from tocsin.alarm import OnClear, Refused, State, lifecycle
+from tocsin.alarm.commands import Reset
+from tocsin.alarm.lifecycle import REFUSED, TABLE, Stimulus
+from tocsin.engine.changes import Turn
+
+LETTERS = dict(zip("ABCDEF", State, strict=True))
+ROWS = [
+    [cell.strip() for cell in line.split("|")]
+    for line in lifecycle.__doc__.splitlines()
+    if re.match(r" {4}(state|[A-F] )", line)
+]
+DRAWN = {
+    (LETTERS[row[0][0]], Stimulus(stimulus)): cell
+    for row in ROWS[1:]
+    for stimulus, cell in zip(ROWS[0][1:], row[1:], strict=True)
+}
+PAIRS = [(state, stimulus) for state in State for stimulus in Stimulus]
+
+
+def in_table(state, stimulus):
+    """What the drawing would say of an entry."""
+    letter = {state: name for name, state in LETTERS.items()}
+    entry = TABLE.get((state, stimulus))
+    if entry is None:
+        return "refused" if (state, stimulus) in REFUSED else "–"
+    if stimulus in {Stimulus.LOST, Stimulus.FOUND}:
+        assert entry.to is state
+        return entry.transition.value
+    to = ", ".join(map(letter.get, entry.to)) if isinstance(entry.to, tuple) else letter[entry.to]
+    return f"{to} new" if entry.is_new else to
+
+
+@pytest.mark.parametrize(("state", "stimulus"), PAIRS)
+def test_the_table_is_as_it_is_drawn(state, stimulus):
+    assert DRAWN[state, stimulus] == in_table(state, stimulus)
+
+
+# How an alarm gets into each state; a latched one where `on_clear` latches.
+WAYS = {
+    State.NORMAL: [],
+    State.UNACKNOWLEDGED: ["begins"],
+    State.ACKNOWLEDGED: ["begins", "acknowledge"],
+    State.RETURNED: ["begins", "ceases"],
+    State.LATCHED_UNACKNOWLEDGED: ["begins", "ceases"],
+    State.LATCHED_ACKNOWLEDGED: ["begins", "ceases", "acknowledge"],
+}
+REACHABLE = [
+    (state, on_clear)
+    for state in State
+    for on_clear in OnClear
+    if not (state is State.RETURNED and on_clear is not OnClear.ACKNOWLEDGE)
+    and not (state.value.startswith("latched") and on_clear is not OnClear.LATCH)
+]
+TURNS = {
+    Stimulus.BEGINS: Turn.BEGAN,
+    Stimulus.CEASES: Turn.CEASED,
+    Stimulus.LOST: Turn.LOST,
+    Stimulus.FOUND: Turn.FOUND,
+    Stimulus.ENDED: Turn.ENDED,
+}
+
+
+def happens(ward, stimulus):
+    ward.now += 1
+    if stimulus is Stimulus.ACKNOWLEDGE:
+        return ward.acknowledge()
+    if stimulus is Stimulus.RESET:
+        return ward.orders(Reset("icu/1", "hr-high"))
+    if stimulus is Stimulus.OVERDUE:
+        return ward.wait(3600)
+    return ward.turn(TURNS[stimulus])
+
+
+@pytest.mark.parametrize("stimulus", list(Stimulus))
+@pytest.mark.parametrize(("state", "on_clear"), REACHABLE)
+def test_an_alarm_goes_through_the_table(state, on_clear, stimulus):
+    ward = Ward(plan(on_clear=on_clear, re_alarm_ns=1800 * 10**9), known=["icu/1"])
+    for step in WAYS[state]:
+        happens(ward, Stimulus(step))
+    if stimulus is Stimulus.FOUND and state in {State.UNACKNOWLEDGED, State.ACKNOWLEDGED}:
+        happens(ward, Stimulus.LOST)
+    if WAYS[state]:
+        assert ward.state() == state
+    before = ward.status().occurrence if WAYS[state] else None
+
+    if (state, stimulus) in REFUSED:
+        with pytest.raises(Refused, match=r"alarm 'icu/1/hr-high': cannot reset while \S+ \(legal: "):
+            happens(ward, stimulus)
+        assert ward.state() == state
+        return
+    happened = happens(ward, stimulus)
+    entry = TABLE.get((state, stimulus))
+    if entry is None:
+        assert happened == []
+        if WAYS[state]:
+            assert ward.state() == state
+        return
+    assert happened == [(entry.transition.value, "hr-high")]
+    event = ward.events[-1]
+    assert event.status.state is entry.state(on_clear)
+    if entry.is_new:
+        assert event.occurrence == event.id
+        assert event.occurrence != before
+    else:
+        assert event.occurrence == before
+    assert event.status.uncertain is (stimulus is Stimulus.LOST)
+
+
+def test_a_refusal_names_the_state_and_what_is_legal():
+    ward = Ward(plan(on_clear=OnClear.LATCH))
+    ward.begins()
+    reset = Reset("icu/1", "hr-high")
+    with pytest.raises(Refused, match="cannot reset while unacknowledged") as refused:
+        ward.orders(reset)
+    assert str(refused.value) == (
+        "alarm 'icu/1/hr-high': cannot reset while unacknowledged "
+        "(legal: acknowledge, shelve, take-out, annotate, mark)"
+    )
+    assert refused.value.code == "illegal"
+    ward.acknowledge()
+    with pytest.raises(Refused, match="cannot reset while active"):
+        ward.orders(reset)
+    ward.ceases()
+    assert ward.orders(reset) == [("reset", "hr-high")]
+    assert ward.state() == "normal"
