@@ -1,0 +1,271 @@
+"""What holds of alarms whatever happens: random turns, orders, time and restarts against what staff rely on."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from alarm_ward import START, WATCH, S, plan
+from tocsin.alarm import Escalation, Grouping, Inhibition, OnClear, Order, Refused, Register, State, Transition
+from tocsin.alarm.commands import (
+    Acknowledge,
+    AcknowledgeGroup,
+    Annotate,
+    Mark,
+    PutBack,
+    Reset,
+    Shelve,
+    TakeOut,
+    Test,
+    Unshelve,
+    Verdict,
+)
+from tocsin.engine.changes import Category, Change, Priority, Turn
+
+PLANS = [
+    plan("hr-high", on_clear=OnClear.LATCH, re_alarm_ns=300 * S, escalate=(Escalation(60 * S, Priority.HIGH),)),
+    plan("hr-low", on_clear=OnClear.ACKNOWLEDGE, remind_ns=45 * S, chatter_off_delay_ns=20 * S),
+    plan("spo2-low", Priority.HIGH, channels=("spo2",), chatter_shelve_ns=120 * S),
+    plan("worse", channels=(), inhibits=(Inhibition("hr-*", ("ward",)), Inhibition("worse", ("ward",)))),
+    plan("hr-absent", Priority.LOW, Category.TECHNICAL),
+    plan("silent", category=Category.TECHNICAL, channels=()),
+]
+BY_NAME = {p.alarm: p for p in PLANS}
+LABELS = {"a/1": {"ward": "a"}, "a/2": {"ward": "a"}, "b/1": {"ward": "b"}}
+GROUPING = Grouping(by=("ward",), begin=4, end=2, per_ns=90 * S, spare=frozenset({Priority.HIGH}))
+
+streams = st.sampled_from(sorted(LABELS))
+alarms = st.sampled_from(sorted(BY_NAME))
+
+
+def register():
+    return Register(PLANS, GROUPING, lambda stream: {WATCH: LABELS[stream]} if stream in LABELS else {})
+
+
+class Alarms(RuleBasedStateMachine):
+    """Two registers are told the same; one of them restarts now and then, and must not be known by it."""
+
+    def __init__(self):
+        super().__init__()
+        self.registers = [register(), register()]
+        self.now = 0
+        self.events = []
+        self.up = {}  # (stream, alarm) -> is its condition known to hold, of those that hold
+        self.last = {}  # (stream, alarm) -> status as it was last told
+        self.seen = set()  # occurrences that somebody acknowledged
+        self.transactions = []
+
+    @property
+    def at(self):
+        return START + round(self.now * S)
+
+    def happens(self, call):
+        """Let both do the same; None if they refuse."""
+        results = []
+        for one in self.registers:
+            before = one.export()
+            try:
+                results.append(call(one))
+            except Refused as refused:
+                results.append((refused.code, str(refused)))
+                assert one.export() == before, "what was refused changed something"
+        assert results[0] == results[1]
+        if isinstance(results[0], tuple):
+            return None
+        for event in results[0]:
+            self.told(event)
+        return results[0]
+
+    def told(self, event):
+        key = event.stream, event.alarm
+        before = self.last.get(key)
+        assert event.id == len(self.events) + 1
+        self.events.append(event)
+        match event.transition:
+            case Transition.RAISE:
+                assert event.occurrence == event.id
+            case Transition.ACKNOWLEDGE:
+                assert before.occurrence == event.occurrence < event.id
+                assert event.actor == "nurse"
+                self.seen.add(event.occurrence)
+            case Transition.SHELVE | Transition.UNSHELVE | Transition.TAKE_OUT | Transition.PUT_BACK:
+                if before is not None and before.occurrence == event.status.occurrence:
+                    assert event.status.state is before.state
+                    assert event.status.acknowledged_by == before.acknowledged_by
+            case Transition.UNCERTAIN:
+                assert event.status.active
+        if before is not None and before.occurrence is not None and event.status.state is State.NORMAL:
+            its = BY_NAME.get(event.alarm)
+            assert event.transition in {Transition.CLEAR, Transition.ACKNOWLEDGE, Transition.RESET, Transition.END}
+            if its is not None and its.on_clear is not OnClear.END and event.transition is not Transition.END:
+                assert before.occurrence in self.seen, "cleared, and nobody had seen it"
+        self.last[key] = event.status
+
+    # Conditions turn as engines tell them.
+
+    def turn(self, stream, alarm, turn):
+        its = BY_NAME[alarm]
+        change = Change(
+            watch=WATCH,
+            stream=stream,
+            labels=LABELS[stream],
+            alarm=alarm,
+            turn=turn,
+            t=self.at,
+            raised_at=self.at,
+            since=self.at,
+            priority=its.priority,
+            category=its.category,
+            reason=f"{alarm} {turn}",
+            score=0.5,
+            evidence=(),
+            model=None,
+        )
+        self.happens(lambda one: one.take_in([change], self.at))
+
+    @rule(stream=streams, alarm=alarms)
+    def begins(self, stream, alarm):
+        if (stream, alarm) not in self.up:
+            self.up[stream, alarm] = True
+            self.turn(stream, alarm, Turn.BEGAN)
+
+    @precondition(lambda self: self.up)
+    @rule(data=st.data(), turn=st.sampled_from([Turn.CEASED, Turn.CEASED, Turn.LOST, Turn.FOUND, Turn.ENDED]))
+    def goes_on(self, data, turn):
+        stream, alarm = data.draw(st.sampled_from(sorted(self.up)))
+        if turn in {Turn.CEASED, Turn.ENDED}:
+            del self.up[stream, alarm]
+        elif self.up[stream, alarm] is (turn is Turn.FOUND):
+            return
+        else:
+            self.up[stream, alarm] = turn is Turn.FOUND
+        self.turn(stream, alarm, turn)
+        if turn is Turn.ENDED:
+            self.last.pop((stream, alarm))
+
+    # People ask.
+
+    def asks(self, command, *, why="seen", transaction=None):
+        return self.happens(lambda one: one.carry_out(Order(command, "nurse", why, transaction), self.at))
+
+    @rule(stream=streams, alarm=alarms, occurrence=st.none() | st.integers(1, 40))
+    def acknowledges(self, stream, alarm, occurrence):
+        present = self.last[stream, alarm].occurrence if (stream, alarm) in self.last else None
+        events = self.asks(Acknowledge(stream, alarm, occurrence))
+        assert (events is None) == (occurrence not in {None, present} and present is not None)
+        if events:
+            acknowledged = [event for event in events if event.transition is Transition.ACKNOWLEDGE]
+            assert [event.occurrence for event in acknowledged] == [present]
+
+    @rule(labels=st.sampled_from([{"ward": "a"}, {"stream": "b/1"}]))
+    def acknowledges_a_group(self, labels):
+        shown = {
+            status.occurrence
+            for (stream, _), status in self.last.items()
+            if status.is_waiting
+            and labels.items() <= {"stream": stream, **LABELS.get(stream, {"ward": stream[-1]})}.items()
+        }
+        events = self.asks(AcknowledgeGroup(labels))
+        acknowledged = {e.occurrence for e in events if e.transition is Transition.ACKNOWLEDGE}
+        assert shown <= acknowledged
+        assert not any(event.status.is_waiting for event in events if event.occurrence in acknowledged)
+
+    @rule(
+        stream=streams,
+        alarm=alarms,
+        kind=st.sampled_from([Reset, Unshelve, TakeOut, PutBack, Annotate]),
+    )
+    def asks_something(self, stream, alarm, kind):
+        self.asks(kind(stream, alarm))
+
+    @rule(stream=streams, alarm=alarms, for_s=st.sampled_from([10, 100]), once=st.booleans())
+    def shelves(self, stream, alarm, for_s, once):
+        events = self.asks(Shelve(stream, alarm, for_s, once))
+        assert events[0].status.shelved.until == self.at + for_s * S
+
+    @rule(stream=streams, alarm=alarms, verdict=st.sampled_from(Verdict))
+    def marks(self, stream, alarm, verdict):
+        self.asks(Mark(stream, alarm, verdict))
+
+    @rule()
+    def tests(self):
+        self.asks(Test())
+
+    @rule(stream=streams, alarm=alarms, name=st.sampled_from("xyz"))
+    def asks_twice(self, stream, alarm, name):
+        """The second time answers as the first, whatever has happened since, and changes nothing."""
+        transaction = f"{name}{len(self.transactions)}"
+        shelve = Shelve(stream, alarm, 50.0)
+        events = self.asks(shelve, transaction=transaction)
+        self.transactions.append((shelve, transaction, events))
+
+    @precondition(lambda self: self.transactions)
+    @rule(data=st.data())
+    def asks_again(self, data):
+        command, transaction, events = data.draw(st.sampled_from(self.transactions))
+        for one in self.registers:
+            before = one.export()
+            assert one.carry_out(Order(command, "nurse", "seen", transaction), self.at) == events
+            assert one.export() == before
+
+    @rule(stream=streams)
+    def stream_ends(self, stream):
+        self.happens(lambda one: one.end_stream(stream, self.at))
+        for key in [key for key in self.last if key[0] == stream]:
+            del self.last[key]
+            self.up.pop(key, None)
+
+    # Time passes, and the daemon restarts.
+
+    @rule(seconds=st.sampled_from([0, 1, 5, 15, 40, 200, 700]))
+    def waits(self, seconds):
+        self.now += seconds
+        events = self.happens(lambda one: one.pass_time(self.at))
+        assert all(event.t <= self.at for event in events)
+
+    @rule()
+    def restarts(self):
+        kept = json.loads(json.dumps(self.registers[1].export()))
+        self.registers[1] = register()
+        self.registers[1].restore(kept)
+
+    # What holds.
+
+    @invariant()
+    def what_was_told_last_is_how_it_is(self):
+        statuses = self.registers[0].statuses
+        assert statuses == self.registers[1].statuses
+        for key, status in self.last.items():
+            if key in statuses:
+                assert statuses[key] == status
+            else:
+                assert status.state is State.NORMAL
+
+    @invariant()
+    def what_holds_is_told_unless_somebody_or_something_keeps_it_quiet(self):
+        statuses = self.registers[0].statuses
+        told = {f"{stream}/{alarm}" for (stream, alarm), status in statuses.items() if status.is_annunciated}
+        for key in self.up:
+            status = statuses[key]
+            assert status.active
+            quiet = status.shelved is not None or status.out_of_service or status.suppressed_by
+            assert status.is_annunciated or quiet
+            assert told.issuperset(status.suppressed_by), "kept quiet by what nobody is told of"
+            assert status.uncertain is not self.up[key]
+
+    @invariant()
+    def what_does_not_hold_is_not_active(self):
+        held_back = "hr-low"  # while it chatters
+        for key, status in self.registers[0].statuses.items():
+            if status.active and key not in self.up and key[1] in BY_NAME:
+                assert key[1] == held_back
+                assert status.chattering
+
+
+TestAlarms = Alarms.TestCase
+TestAlarms.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.filter_too_much]
+)

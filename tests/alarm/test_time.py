@@ -1,0 +1,216 @@
+"""What time does to alarms: escalation, reminders, re-alarm, chattering, stale ones."""
+
+from __future__ import annotations
+
+import json
+
+from alarm_ward import START, S, Ward, plan
+from tocsin.alarm import Escalation, OnClear
+from tocsin.alarm.commands import Shelve, Unshelve
+from tocsin.engine.changes import Priority
+
+DAY = 86_400
+
+
+def at(events):
+    return [(event.transition.value, (event.t - START) // S) for event in events]
+
+
+def test_priority_rises_while_nobody_acknowledges():
+    steps = (Escalation(60 * S, Priority.MEDIUM), Escalation(120 * S, Priority.HIGH))
+    ward = Ward(plan(priority=Priority.LOW, escalate=steps))
+    ward.begins()
+    assert ward.wait(59) == []
+    ward.wait(10)
+    assert ward.status().priority == "medium"
+    ward.acknowledge()
+    assert ward.wait(600) == []
+    ward.ceases()
+    assert ward.status().priority == "low"
+    ward.begins()
+    ward.wait(130)
+    assert at(ward.events[-2:]) == [("escalate", 669 + 60), ("escalate", 669 + 120)]
+    assert ward.status().priority == "high"
+
+
+def test_nothing_escalates_that_nobody_is_told_of():
+    ward = Ward(plan(escalate=(Escalation(60 * S, Priority.HIGH),)))
+    ward.begins()
+    ward.wait(50)
+    ward.orders(Shelve("icu/1", "hr-high", 1000))
+    ward.wait(500)
+    ward.orders(Unshelve("icu/1", "hr-high"))
+    assert ward.wait(59) == []
+    assert ward.wait(1) == [("escalate", "hr-high")]
+
+
+def test_a_reminder_until_somebody_has_seen_it():
+    ward = Ward(plan(remind_ns=30 * S, on_clear=OnClear.ACKNOWLEDGE))
+    ward.begins()
+    ward.wait(30)
+    ward.ceases()
+    ward.wait(95)  # three have fallen due: one is enough
+    assert at(ward.events[-1:]) == [("remind", 120)]
+    ward.acknowledge()
+    assert ward.wait(600) == []
+
+
+def test_what_was_acknowledged_and_stays_rings_again():
+    ward = Ward(plan(re_alarm_ns=600 * S))
+    ward.begins()
+    ward.wait(100)
+    ward.acknowledge()
+    assert ward.wait(599) == []
+    assert ward.wait(1) == [("re-alarm", "hr-high")]
+    status = ward.status()
+    assert (status.state, status.acknowledged_by) == ("unacknowledged", None)
+    assert status.occurrence == 1
+
+
+def test_a_shelf_costs_no_acknowledgement_however_long():
+    ward = Ward(plan(re_alarm_ns=600 * S))
+    ward.begins()
+    ward.acknowledge()
+    ward.orders(Shelve("icu/1", "hr-high", 3600))
+    ward.wait(3600)
+    assert ward.state() == "acknowledged"
+    assert ward.wait(599) == []
+    assert ward.wait(1) == [("re-alarm", "hr-high")]
+
+
+def test_a_day_old_alarm_is_stale():
+    ward = Ward()
+    ward.begins()
+    ward.acknowledge()
+    assert ward.wait(DAY - 1) == []
+    assert ward.wait(1) == [("stale", "hr-high")]
+    assert ward.status().stale
+    assert ward.wait(DAY) == []
+    ward.ceases()
+    assert not ward.status().stale
+
+
+def cycles(ward, count, *, every=20):
+    told = []
+    for _ in range(count):
+        told += ward.begins()
+        ward.now += every / 2
+        told += ward.ceases()
+        ward.now += every / 2
+    return [what for what, _ in told]
+
+
+def test_three_cycles_in_a_minute_are_chattering_and_only_said_where_nothing_else_is_wanted():
+    ward = Ward()
+    assert cycles(ward, 3) == ["raise", "clear", "raise", "clear", "raise", "chatter", "clear"]
+    assert ward.status().chattering
+    assert ward.wait(500) == []
+    assert ward.wait(100) == [("calm", "hr-high")]
+    assert not ward.status().chattering
+
+
+def test_slower_cycles_are_none():
+    assert "chatter" not in cycles(Ward(), 6, every=31)
+
+
+def test_a_chattering_alarm_goes_to_the_shelf():
+    ward = Ward(plan(chatter_shelve_ns=300 * S))
+    assert cycles(ward, 3)[-3:] == ["chatter", "shelve", "clear"]
+    ward.begins()
+    status = ward.status()
+    assert not status.is_annunciated
+    assert status.shelved.by == "tocsin"
+    ward.wait(300)
+    assert ward.status().is_annunciated
+
+
+def test_a_chattering_alarms_clears_are_held_back():
+    ward = Ward(plan(chatter_off_delay_ns=30 * S))
+    assert cycles(ward, 8) == ["raise", "clear", "raise", "clear", "raise", "chatter"]
+    occurrence = ward.status().occurrence
+    assert ward.status().active
+    assert ward.wait(19) == []
+    assert ward.wait(1) == [("clear", "hr-high")]
+    cleared = ward.events[-1]
+    assert cleared.occurrence == occurrence
+    assert at([cleared]) == [("clear", 8 * 20 - 10 + 30)]
+
+
+def test_a_held_clear_happens_by_the_readings_own_clock_when_that_is_quicker():
+    ward = Ward(plan(chatter_off_delay_ns=30 * S))
+    cycles(ward, 3)
+    assert ward.begins(t=50 + 30) == [("clear", "hr-high"), ("raise", "hr-high")]
+    assert at(ward.events[-2:]) == [("clear", 80), ("raise", 80)]
+
+
+def test_what_was_there_for_seconds_is_fleeting():
+    ward = Ward()
+    ward.begins()
+    ward.now += 5
+    ward.ceases()
+    assert ward.events[-1].fleeting
+    ward.now += 30
+    ward.begins()
+    ward.now += 5
+    ward.ceases()
+    assert not ward.events[-1].fleeting  # it repeats
+    ward.now += 300
+    ward.begins()
+    ward.now += 10
+    ward.ceases()
+    assert not ward.events[-1].fleeting
+
+
+def test_the_first_of_a_burst_is_marked():
+    ward = Ward(plan(), plan("spo2-low"), plan("odd"))
+    ward.begins("spo2-low")
+    ward.begins("hr-high")
+    ward.begins("odd", "icu/2")
+    assert [event.status.first_up for event in ward.events] == [True, False, True]
+    ward.acknowledge("spo2-low")
+    ward.acknowledge("hr-high")
+    ward.begins("odd")
+    assert ward.status("odd").first_up  # nothing was waiting any more
+
+
+def test_a_link_that_drops_never_clears():
+    ward = Ward(plan(on_clear=OnClear.LATCH))
+    ward.begins()
+    ward.turn("lost")
+    assert ward.status().uncertain
+    assert ward.status().is_annunciated
+    ward.acknowledge()
+    assert ward.state() == "acknowledged"
+    assert ward.status().uncertain
+    ward.turn("found")
+    assert not ward.status().uncertain
+
+
+def test_a_restart_fires_nothing_again_and_forgets_nothing():
+    ward = Ward(plan(escalate=(Escalation(60 * S, Priority.HIGH),)), plan("spo2-low"))
+    ward.begins()
+    ward.begins("spo2-low")
+    ward.acknowledge("spo2-low")
+    kept = json.loads(json.dumps(ward.register.export()))
+    again = Ward(*ward.plans.values())
+    again.register.restore(kept)
+    assert again.register.statuses == ward.register.statuses
+    again.now = 30
+    assert again.begins() == []  # whoever judges has begun anew
+    assert again.begins("spo2-low") == []
+    assert again.state("spo2-low") == "acknowledged"
+    assert again.wait(30) == [("escalate", "hr-high")]
+    assert again.events[-1].id == ward.events[-1].id + 1
+
+
+def test_a_new_configuration_keeps_what_goes_on_and_ends_what_is_gone():
+    ward = Ward(plan(), plan("spo2-low", on_clear=OnClear.LATCH))
+    ward.begins()
+    ward.acknowledge()
+    ward.begins("spo2-low")
+    ward.ceases("spo2-low")
+    events = ward.register.reconfigure([plan(re_alarm_ns=60 * S)], START)
+    assert [(e.transition, e.alarm) for e in events] == [("end", "spo2-low")]
+    assert "configuration" in events[0].reason
+    assert ward.state() == "acknowledged"
+    assert ward.wait(60) == [("re-alarm", "hr-high")]
