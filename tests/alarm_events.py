@@ -31,5 +31,6 @@ def event(transition=Transition.RAISE, *, t=1, raised_at=2, since=1, priority=Pr
         "status": status,
         "occurrence": 1,
         "reason": "",
+        "announced": True,
     }
     return Event(**given | {"transition": transition, "t": t, "raised_at": raised_at, "since": since} | changes)

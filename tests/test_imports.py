@@ -110,11 +110,11 @@ def test_what_lies_below_imports_no_shell(name):
     assert offences(DAEMON / name, forbidden=shells) == []
 
 
-@pytest.mark.parametrize("name", ["mqtt", "http", "metrics", "store"])
+@pytest.mark.parametrize("name", ["mqtt", "http", "metrics", "store", "notify"])
 def test_shells_import_neither_each_other_nor_what_wires_them(name):
     others = [
         f"tocsin.{other}"
-        for other in ("mqtt", "http", "metrics", "store", "config", "app", "cli", "bundle")
+        for other in ("mqtt", "http", "metrics", "store", "notify", "config", "app", "cli", "bundle")
         if other != name
     ]
     assert offences(DAEMON / name, forbidden=others) == []

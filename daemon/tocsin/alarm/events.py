@@ -65,6 +65,7 @@ class Event:
         transaction: Of the command; None if there was none.
         verdict: What somebody marked the occurrence as.
         fleeting: Of a clear: it was there for a few seconds only, and had not been just before.
+        announced: Whether people are told of it: the alarm is annunciated now, or was until this event.
         test: It is a test, and counts in no figure.
     """
 
@@ -89,4 +90,5 @@ class Event:
     transaction: str | None = None
     verdict: Verdict | None = None
     fleeting: bool = False
+    announced: bool = False
     test: bool = False

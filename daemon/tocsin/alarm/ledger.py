@@ -148,6 +148,7 @@ class Ledger:
                 category=record.category,
                 transition=transition,
                 status=status,
+                announced=status.is_annunciated or before.is_annunciated,
                 occurrence=about,
                 since=record.last_since if about == record.last_occurrence else None,
                 t=now if t is None else t,
