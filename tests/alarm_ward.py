@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.alarm import Order, Plan, Register
+from tocsin.alarm import Order, Plan, Plans, Register
 from tocsin.alarm.commands import Acknowledge
 from tocsin.engine.changes import Category, Change, Priority, Turn
 
@@ -20,7 +20,9 @@ class Ward:
 
     def __init__(self, *plans, grouping=None, known=()):
         self.plans = {p.alarm: p for p in plans or [plan()]}
-        self.register = Register(self.plans.values(), grouping, lambda stream: {WATCH: {}} if stream in known else {})
+        self.register = Register(
+            Plans(list(self.plans.values()), grouping, lambda stream: {WATCH: {}} if stream in known else {})
+        )
         self.now = 0
         self.events = []
 

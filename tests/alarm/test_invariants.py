@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from alarm_ward import START, WATCH, S, plan
-from tocsin.alarm import Escalation, Grouping, Inhibition, OnClear, Order, Refused, Register, State, Transition
+from tocsin.alarm import Escalation, Grouping, Inhibition, OnClear, Order, Plans, Refused, Register, State, Transition
 from tocsin.alarm.commands import (
     Acknowledge,
     AcknowledgeGroup,
@@ -42,7 +42,7 @@ alarms = st.sampled_from(sorted(BY_NAME))
 
 
 def register():
-    return Register(PLANS, GROUPING, lambda stream: {WATCH: LABELS[stream]} if stream in LABELS else {})
+    return Register(Plans(PLANS, GROUPING, lambda stream: {WATCH: LABELS[stream]} if stream in LABELS else {}))
 
 
 class Alarms(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from alarm_ward import START, S, Ward, plan
-from tocsin.alarm import Escalation, OnClear
+from tocsin.alarm import Escalation, OnClear, Plans
 from tocsin.alarm.commands import Shelve, Unshelve
 from tocsin.engine.changes import Priority
 
@@ -209,7 +209,7 @@ def test_a_new_configuration_keeps_what_goes_on_and_ends_what_is_gone():
     ward.acknowledge()
     ward.begins("spo2-low")
     ward.ceases("spo2-low")
-    events = ward.register.reconfigure([plan(re_alarm_ns=60 * S)], START)
+    events = ward.register.reconfigure(Plans([plan(re_alarm_ns=60 * S)]), START)
     assert [(e.transition, e.alarm) for e in events] == [("end", "spo2-low")]
     assert "configuration" in events[0].reason
     assert ward.state() == "acknowledged"

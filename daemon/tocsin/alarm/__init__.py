@@ -3,7 +3,7 @@
 from tocsin.alarm.commands import COMMANDS, Order, RefusalCode, Refused, Verdict
 from tocsin.alarm.events import Event, Transition
 from tocsin.alarm.lifecycle import OnClear
-from tocsin.alarm.plan import Escalation, Grouping, Inhibition, Plan
+from tocsin.alarm.plan import Escalation, Grouping, Inhibition, Plan, Plans
 from tocsin.alarm.register import Register
 from tocsin.alarm.status import State, Status
 
@@ -16,6 +16,7 @@ __all__ = [
     "OnClear",
     "Order",
     "Plan",
+    "Plans",
     "RefusalCode",
     "Refused",
     "Register",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from tocsin.alarm.commands import Order, Verdict
-    from tocsin.alarm.plan import Grouping
+    from tocsin.alarm.plan import Plans
     from tocsin.alarm.status import Status
 
 _NS_PER_S = 1_000_000_000
@@ -57,15 +57,17 @@ class Ledger:
     Attributes:
         records: By stream and alarm.
         plans: By watch and alarm.
+        whereabouts: See `Plans`.
         last_id: Of the last event.
     """
 
-    def __init__(self, plans: Iterable[Plan], grouping: Grouping | None) -> None:
+    def __init__(self, plans: Plans) -> None:
         """Begin with no alarm up."""
         self.records: dict[_Key, Record] = {}
-        self.plans = {(plan.watch, plan.alarm): plan for plan in plans}
+        self.plans = plans.named()
+        self.whereabouts = plans.whereabouts
         self.last_id = 0
-        self._floods = None if grouping is None else Floods(grouping)
+        self._floods = None if plans.grouping is None else Floods(plans.grouping)
         self._events: list[Event] = []
         self._begin_indexes()
 
@@ -335,14 +337,16 @@ class Ledger:
         else:
             del self.records[record.key]
 
-    def reconfigure(self, plans: Iterable[Plan], grouping: Grouping | None, now: int, reason: str) -> None:
+    def reconfigure(self, plans: Plans, now: int, reason: str) -> None:
         """Go on with other plans."""
-        self.plans = {(plan.watch, plan.alarm): plan for plan in plans}
+        self.plans = plans.named()
+        self.whereabouts = plans.whereabouts
         for record in list(self.records.values()):
             if record.kind is Kind.WATCHED and (record.watch, record.alarm) not in self.plans:
                 self.move(record, Stimulus.ENDED, now, now, told=Told(reason))
                 self._unfollow(record)
                 del self.records[record.key]
+        grouping = plans.grouping
         if grouping != (self._floods and self._floods.grouping):
             for record in [r for r in self.records.values() if r.kind is Kind.FLOOD]:
                 self.move(record, Stimulus.ENDED, now, now, told=Told(reason))

@@ -31,8 +31,6 @@ from tocsin.alarm.status import Shelving, State
 from tocsin.engine.changes import Category, Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from tocsin.alarm.commands import Order, Targeted
     from tocsin.alarm.ledger import Ledger
     from tocsin.alarm.status import Status
@@ -47,15 +45,9 @@ _NEED_A_REASON = (Shelve, TakeOut, Annotate)
 class Orders:
     """Carries out orders, and remembers which it has."""
 
-    def __init__(self, ledger: Ledger, whereabouts: Callable[[str], Mapping[str, Mapping[str, str]]]) -> None:
-        """Begin with none.
-
-        Args:
-            ledger: All alarms.
-            whereabouts: The watches that know a stream, with the labels they know of it.
-        """
+    def __init__(self, ledger: Ledger) -> None:
+        """Begin with none."""
         self._ledger = ledger
-        self._whereabouts = whereabouts
         self._done: OrderedDict[str, tuple[str, list[Event]]] = OrderedDict()  # by transaction: command, events
 
     def carry_out(self, order: Order, now: int) -> list[Event]:
@@ -143,7 +135,7 @@ class Orders:
         record = self._ledger.records.get(key)
         if record is not None:
             return record
-        known = self._whereabouts(command.stream)
+        known = self._ledger.whereabouts(command.stream)
         plans = [
             self._ledger.plans[watch, command.alarm] for watch in known if (watch, command.alarm) in self._ledger.plans
         ]

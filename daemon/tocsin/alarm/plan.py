@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.lifecycle import OnClear
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from tocsin.engine.changes import Category, Priority
 
 
@@ -87,3 +89,27 @@ class Grouping:
     end: int
     per_ns: int
     spare: frozenset[Priority] = frozenset()
+
+
+def _nowhere(_: str) -> Mapping[str, Mapping[str, str]]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """All alarms that there can be.
+
+    Attributes:
+        alarms: Of all watches.
+        grouping: When they are told as one; None: never.
+        whereabouts: The watches that know a stream, with the labels that they know of it: somebody may ask something
+            of an alarm that has never been up.
+    """
+
+    alarms: Sequence[Plan]
+    grouping: Grouping | None = None
+    whereabouts: Callable[[str], Mapping[str, Mapping[str, str]]] = field(default=_nowhere, compare=False)
+
+    def named(self) -> dict[tuple[str, str], Plan]:
+        """By watch and alarm."""
+        return {(plan.watch, plan.alarm): plan for plan in self.alarms}

@@ -17,11 +17,11 @@ from tocsin.alarm.record import Kind, Record, Told
 from tocsin.alarm.turns import take
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tocsin.alarm.commands import Order
     from tocsin.alarm.events import Event
-    from tocsin.alarm.plan import Grouping, Plan
+    from tocsin.alarm.plan import Plans
     from tocsin.alarm.status import Status
     from tocsin.engine.changes import Category, Change, Priority
 
@@ -29,29 +29,13 @@ GONE = "the stream has ended"
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
 
 
-def _nowhere(_: str) -> Mapping[str, Mapping[str, str]]:
-    return {}
-
-
 class Register:
     """Every alarm that has ever been up, and what it is in."""
 
-    def __init__(
-        self,
-        plans: Iterable[Plan],
-        grouping: Grouping | None = None,
-        whereabouts: Callable[[str], Mapping[str, Mapping[str, str]]] = _nowhere,
-    ) -> None:
-        """Begin with no alarm up.
-
-        Args:
-            plans: Of all watches.
-            grouping: When alarms are told as one; None: never.
-            whereabouts: The watches that know a stream, with the labels they know of it: an order may be about an
-                alarm that has never been up.
-        """
-        self._ledger = Ledger(plans, grouping)
-        self._orders = Orders(self._ledger, whereabouts)
+    def __init__(self, plans: Plans) -> None:
+        """Begin with no alarm up."""
+        self._ledger = Ledger(plans)
+        self._orders = Orders(self._ledger)
 
     @property
     def statuses(self) -> Mapping[tuple[str, str], Status]:
@@ -115,15 +99,14 @@ class Register:
         ledger.review(now)
         return ledger.drain()
 
-    def reconfigure(self, plans: Iterable[Plan], now: int, grouping: Grouping | None = None) -> list[Event]:
+    def reconfigure(self, plans: Plans, now: int) -> list[Event]:
         """Go on with other plans. Alarms that are gone end; all others keep what they are in.
 
         Args:
-            plans: Of all watches.
+            plans: Another grouping than before ends all floods.
             now: Nanoseconds since 1970.
-            grouping: When alarms are told as one. Another one than before ends all floods.
         """
-        self._ledger.reconfigure(plans, grouping, now, NOT_CONFIGURED)
+        self._ledger.reconfigure(plans, now, NOT_CONFIGURED)
         return self._ledger.drain()
 
     def export(self) -> dict[str, Any]:

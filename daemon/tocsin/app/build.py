@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tocsin.alarm import Plan
+from tocsin.alarm import Plan, Plans
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.topics import TopicTemplate
 from tocsin.config.schema import CONDITIONS
@@ -22,6 +22,7 @@ from tocsin.mqtt.alarm_messages import status_payload
 from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tocsin.bundle import Bundle
@@ -100,7 +101,7 @@ class Setup:
     stations: dict[str, Station]
     desks: list[Desk]
     series: StreamSeries | None
-    plans: list[Plan]
+    plans: Plans
 
     def shown(self) -> tuple[list[Model], list[tuple[str, Priority, Category]], StreamSeries | None]:
         """What the metrics have to make room for: models, alarms, series of streams."""
@@ -115,15 +116,21 @@ def setup(config: Config, bundles: dict[str, Bundle]) -> Setup:
     return Setup(config, made, desks(config, made), _series(config, made), plans(made))
 
 
-def plans(made: dict[str, Station]) -> list[Plan]:
+def plans(made: dict[str, Station]) -> Plans:
     """Say how each watch's alarms are handled."""
-    found = []
+    found: list[Plan] = []
     for name, station in made.items():
         for alarm in station.engine.alarms:
             channel = getattr(alarm.condition, "channel", None)
             channels = () if channel is None else (station.model.channels[channel].name,)
             found.append(Plan(name, alarm.name, alarm.priority, alarm.category, channels))
-    return found
+    return Plans(found, whereabouts=lambda stream: _whereabouts(made, stream))
+
+
+def _whereabouts(made: dict[str, Station], stream: str) -> dict[str, Mapping[str, str]]:
+    tables = {name: station.engine.table for name, station in made.items()}
+    rows = {name: table.row_of(stream) for name, table in tables.items()}
+    return {name: tables[name].labels[row] for name, row in rows.items() if row is not None}
 
 
 def _series(config: Config, made: dict[str, Station]) -> StreamSeries | None:

@@ -104,6 +104,10 @@ class StreamTable:
         """N, the number of streams."""
         return len(self.names)
 
+    def row_of(self, stream: str) -> int | None:
+        """Find a stream's row; None if there is no such stream."""
+        return self._row_of.get(stream)
+
     def rows(self, streams: Sequence[str], labels: Sequence[Mapping[str, str]] = ()) -> NDArray[np.int64]:
         """Find the streams' rows, making new ones for those not met before.
 
