@@ -87,7 +87,7 @@ class Patience:
 
     first_s: float = 2.0
     cap_s: float = 900.0
-    attempts: int = 110  # with the waits above a day, and a day is what a receiver may be away
+    attempts: int = 140  # with the waits above a day, and a day is what a receiver may be away
 
     def wait_s(self, attempts: int, jitter: float) -> float:
         """The wait after a number of attempts that failed; `jitter` in [0, 1) spreads them."""
