@@ -134,6 +134,17 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         "priority": "high",
         "category": "physiological",
         "model": None,  # a limit rings by itself
+        "watch": "ward",
+        "actor": None,
+        "comment": None,
+        "transaction": None,
+        "verdict": None,
+        "fleeting": False,
+        "test": False,
+    }
+    of_states = {
+        *("state", "active", "acknowledged", "uncertain", "annunciated", "shelved", "suppressed_by", "out_of_service"),
+        *("acknowledged_by", "acknowledged_at", "acknowledged_at_ns", "first_up", "chattering", "stale"),
     }
 
     def evidence(hr):
@@ -156,6 +167,11 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         assert body.pop("since") == iso(since // 10**6)
         assert since == (t + 1000) * 10**6
         assert body.pop("score") == score
+        assert body.pop("occurrence") == 1
+        assert body.pop("labels").keys() <= {"ward", "bed"}
+        status = {name: body.pop(name) for name in of_states}
+        assert (status["annunciated"], status["first_up"]) == (transition == "raise",) * 2
+        assert body.pop("id") == (1 if transition == "raise" else 2)
         assert body == common | {"transition": transition, "t": iso(ms), "t_ns": ms * 10**6, "reason": reason}
     for (_, body), active in ((told[1], True), (told[3], False)):
         assert (body["active"], body["state"], body["uncertain"]) == (

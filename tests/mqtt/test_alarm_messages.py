@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -8,11 +9,13 @@ import pytest
 
 from alarm_events import event
 from tocsin.alarm import Transition
+from tocsin.alarm.status import Shelving
 from tocsin.engine.changes import Evidence
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message, status_payload, status_topic
 
 TOLD = {
     "stream": "icu/bed-1",
+    "labels": {"ward": "icu"},
     "t": 1_764_000_060_250_000_000,
     "raised_at": 1_764_000_060_300_123_456,
     "since": 1_764_000_060_250_000_000,
@@ -39,11 +42,26 @@ def test_the_state_of_an_alarm_that_was_raised():
     message = alarm_state("tocsin", RAISED)
     assert (message.topic, message.qos, message.retain) == ("tocsin/alarm/icu/bed-1/desaturation", 1, True)
     assert body(message) == {
-        "active": True,
         "state": "unacknowledged",
+        "active": True,
+        "acknowledged": False,
         "uncertain": False,
+        "annunciated": True,
+        "shelved": None,
+        "suppressed_by": [],
+        "out_of_service": False,
+        "acknowledged_by": None,
+        "acknowledged_at": None,
+        "acknowledged_at_ns": None,
+        "first_up": False,
+        "chattering": False,
+        "stale": False,
+        "id": 1,
         "stream": "icu/bed-1",
+        "labels": {"ward": "icu"},
         "alarm": "desaturation",
+        "watch": "ward",
+        "occurrence": 1,
         "priority": "high",
         "category": "physiological",
         "reason": "SpO2 81 %, expected 95 ± 2",
@@ -59,7 +77,28 @@ def test_the_state_of_an_alarm_that_was_raised():
             {"channel": "spo2", "unit": "%", "value": 81.0, "mean": 95.0, "scale": 2.0, "contribution": 6.5},
             {"channel": "hr", "unit": "/min", "value": None, "mean": None, "scale": None, "contribution": None},
         ],
+        "actor": None,
+        "comment": None,
+        "transaction": None,
+        "verdict": None,
+        "fleeting": False,
+        "test": False,
     }
+
+
+def test_who_put_an_alarm_aside_and_until_when():
+    shelving = Shelving(by="nurse", reason="surgery", until=1_764_003_600_000_000_000, once=True)
+    status = dataclasses.replace(RAISED.status, shelved=shelving, acknowledged=True, acknowledged_by="doctor")
+    told = body(alarm_state("tocsin", after(Transition.SHELVE, status=status, actor="nurse", comment="surgery")))
+    assert told["shelved"] == {
+        "by": "nurse",
+        "reason": "surgery",
+        "until": "2025-11-24T17:00:00.000Z",
+        "until_ns": 1_764_003_600_000_000_000,
+        "once": True,
+    }
+    assert (told["state"], told["annunciated"], told["acknowledged_by"]) == ("acknowledged", False, "doctor")
+    assert (told["actor"], told["comment"]) == ("nurse", "surgery")
 
 
 @pytest.mark.parametrize(

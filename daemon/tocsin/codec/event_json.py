@@ -13,14 +13,19 @@ from tocsin.codec.times import iso_8601
 
 if TYPE_CHECKING:
     from tocsin.alarm.events import Event
+    from tocsin.alarm.status import Shelving, Status
     from tocsin.engine.changes import Evidence
 
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event's own fields, whoever is told."""
     return {
+        "id": event.id,
         "stream": event.stream,
+        "labels": dict(event.labels),
         "alarm": event.alarm,
+        "watch": event.watch,
+        "occurrence": event.occurrence,
         "priority": event.status.priority,
         "category": event.category,
         "reason": event.reason,
@@ -30,6 +35,40 @@ def event_fields(event: Event) -> dict[str, Any]:
         "score": number(event.score),
         "model": event.model,
         "evidence": [_evidence(e) for e in event.evidence],
+        "actor": event.actor,
+        "comment": event.comment,
+        "transaction": event.transaction,
+        "verdict": event.verdict,
+        "fleeting": event.fleeting,
+        "test": event.test,
+    }
+
+
+def status_fields(status: Status) -> dict[str, Any]:
+    """What an alarm is in, whoever is told."""
+    return {
+        "state": status.state,
+        "active": status.active,
+        "acknowledged": status.acknowledged,
+        "uncertain": status.uncertain,
+        "annunciated": status.is_annunciated,
+        "shelved": None if status.shelved is None else _shelving(status.shelved),
+        "suppressed_by": status.suppressed_by,
+        "out_of_service": status.out_of_service,
+        "acknowledged_by": status.acknowledged_by,
+        **time_fields("acknowledged_at", status.acknowledged_at),
+        "first_up": status.first_up,
+        "chattering": status.chattering,
+        "stale": status.stale,
+    }
+
+
+def _shelving(shelving: Shelving) -> dict[str, Any]:
+    return {
+        "by": shelving.by,
+        "reason": shelving.reason,
+        **time_fields("until", shelving.until),
+        "once": shelving.once,
     }
 
 

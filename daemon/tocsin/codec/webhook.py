@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.codec.event_json import event_fields
+from tocsin.codec.event_json import event_fields, status_fields
 from tocsin.codec.times import iso_8601
 
 if TYPE_CHECKING:
@@ -28,13 +28,7 @@ _encode = msgspec.json.Encoder().encode
 
 def body(event: Event) -> bytes:
     """What a receiver is told: `type`, such as `alarm.raise`, `timestamp`, and the event under `data`."""
-    data = {
-        "id": event.id,
-        "occurrence": event.occurrence,
-        "transition": event.transition,
-        "state": event.status.state,
-        **event_fields(event),
-    }
+    data = {"transition": event.transition, **status_fields(event.status), **event_fields(event)}
     return _encode({"type": f"alarm.{event.transition}", "timestamp": iso_8601(event.raised_at), "data": data})
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.codec.event_json import event_fields, number, time_fields
+from tocsin.codec.event_json import event_fields, number, status_fields, time_fields
 from tocsin.mqtt.outbox import Outgoing
 
 if TYPE_CHECKING:
@@ -26,18 +26,13 @@ def alarm_state(base: str, event: Event) -> Outgoing:
     An alarm that has returned to normal says so; its message isn't deleted, as a reader could not tell that from an
     alarm that never was.
     """
-    body = {
-        "active": event.status.active,
-        "state": event.status.state,
-        "uncertain": event.status.uncertain,
-        **event_fields(event),
-    }
+    body = {**status_fields(event.status), **event_fields(event)}
     return Outgoing(f"{base}/alarm/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=True)
 
 
 def alarm_transition(base: str, event: Event) -> Outgoing:
     """What happened: not retained, as it happened once."""
-    body = {"transition": event.transition, **event_fields(event)}
+    body = {"transition": event.transition, **status_fields(event.status), **event_fields(event)}
     return Outgoing(f"{base}/event/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=False)
 
 
