@@ -211,11 +211,11 @@ def test_details_and_topics_are_short_and_printable():
 
 
 def test_topics_without_end_do_not_grow_the_memory(monkeypatch):
-    monkeypatch.setattr("tocsin.codec.decode._CACHED_TOPICS", 100)
+    monkeypatch.setattr("tocsin.codec.places._CACHED", 100)
     d = decoder()
     for i in range(1_000):
         assert d.stream_of(f"vitals/a/{i}") == f"a/{i}"
-    assert len(d._stream_of_topic) <= 100  # noqa: SLF001  (what it remembers is what this is about)
+    assert len(d._places._place_of) <= 100  # noqa: SLF001  (what it remembers is what this is about)
 
 
 @pytest.mark.parametrize(

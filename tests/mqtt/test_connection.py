@@ -8,9 +8,21 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from mqtt_connections import BOTH_VERSIONS, WAIT_S, client, lose, nothing_more, publish, running, settings, take, until
+from mqtt_connections import (
+    BOTH_VERSIONS,
+    WAIT_S,
+    client,
+    lose,
+    next_on,
+    nothing_more,
+    publish,
+    running,
+    settings,
+    take,
+    until,
+)
 from tocsin.mqtt.connection import Connection
-from tocsin.mqtt.settings import Subscription
+from tocsin.mqtt.settings import Announcement, Subscription
 
 
 @BOTH_VERSIONS
@@ -200,3 +212,17 @@ async def test_what_an_independent_client_says_of_its_message_comes_with_it(mosq
         "application/senml+json", "answers/7", b"\x00\x07", b"[]",
     )  # fmt: skip
     assert (second.content_type, second.response_topic, second.correlation) == (None, None, None)
+
+
+async def test_announcements_are_retained_online_and_offline_at_a_clean_end(mosquitto):
+    broker = mosquitto()
+    connection = Connection(settings(broker, announcements=(Announcement("state/host", b"on", b"off"),)))
+    async with client(broker) as listener:
+        await listener.subscribe("state/host")
+        async with running(connection):
+            await next_on(listener, "state/host", b"on")
+            await connection.stop(WAIT_S)
+            await next_on(listener, "state/host", b"off")
+    async with client(broker) as late:
+        await late.subscribe("state/host")
+        assert (await next_on(late, "state/host")).retain

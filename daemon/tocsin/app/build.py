@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.alarm import Plan, Plans
-from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
-from tocsin.codec.topics import TopicTemplate
+from tocsin.codec.decode import Decoder
+from tocsin.codec.sparkplug import NAMESPACE
+from tocsin.codec.sparkplug_payload import host_state
 from tocsin.config.schema import CONDITIONS
 from tocsin.config.secrets import secret
+from tocsin.config.sources import source_settings, units_of, watches_of
 from tocsin.config.thresholds import threshold
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.changes import Category
 from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
-from tocsin.engine.model import ChannelKind
 from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
 from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.alarm_messages import status_payload
-from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
+from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from tocsin.bundle import Bundle
     from tocsin.config import Config
-    from tocsin.config.schema import AlarmEntry, Broker, SourceEntry, WatchEntry
+    from tocsin.config.schema import AlarmEntry, Broker, WatchEntry
     from tocsin.engine import Outcome, Readings
     from tocsin.engine.changes import Priority
     from tocsin.engine.model import Model
@@ -78,10 +79,10 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One source at work: its messages are decoded here and go to a station."""
+    """One source at work: its messages are decoded here and go to one or more stations."""
 
     decoder: Decoder
-    station: Station
+    stations: tuple[Station, ...]
     qos: int
 
 
@@ -156,11 +157,13 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
 
 def desks(config: Config, made: dict[str, Station]) -> list[Desk]:
     """Make each source's decoder."""
-    return [
-        Desk(Decoder(_source(entry, station, config.watches[station.name])), station, entry.qos)
-        for entry in config.sources
-        for station in [made[entry.watch or next(iter(made))]]
-    ]
+    at = []
+    for entry in config.sources:
+        taking = tuple(made[name] for name in watches_of(entry, list(made)))
+        units = units_of(station.model for station in taking)
+        max_skew_ns = _ns(config.watches[taking[0].name].max_skew_s)  # the same for all of them
+        at.append(Desk(Decoder(source_settings(entry, units, max_skew_ns)), taking, entry.qos))
+    return at
 
 
 def alarms(entry: WatchEntry, bundle: Bundle) -> list[Alarm]:
@@ -187,20 +190,6 @@ def _condition(alarm: AlarmEntry, bundle: Bundle) -> Condition:
     if alarm.anomaly is None and alarm.probability is None:  # the schema lets none through
         raise ValueError(f"no condition (legal: exactly one of {', '.join(CONDITIONS)})")
     return ScoreAbove(threshold(alarm, bundle))
-
-
-def _source(entry: SourceEntry, station: Station, watch: WatchEntry) -> SourceSettings:
-    names = [c.name for c in station.model.channels if c.kind is not ChannelKind.CLOCK]
-    mapping = entry.channels if entry.channels is not None else {name: name for name in names}
-    captures = TopicTemplate(entry.topic).names
-    return SourceSettings(
-        topic=entry.topic,
-        stream=entry.stream or "/".join(f"{{{name}}}" for name in captures),
-        fields=tuple(FieldSettings(channel, name) for channel, name in mapping.items()),
-        time_field=entry.time,
-        max_payload_bytes=entry.max_payload_bytes,
-        max_skew_ns=_ns(watch.max_skew_s),
-    )
 
 
 def connection_settings(config: Config, at: list[Desk], beside: Path, version: str, now: int) -> ConnectionSettings:
@@ -234,12 +223,29 @@ def connection_settings(config: Config, at: list[Desk], beside: Path, version: s
             online=status_payload("online", version, now),
             offline=status_payload("offline", version, now),
         ),
+        announcements=_host_states(config, now),
+    )
+
+
+def _host_states(config: Config, now: int) -> tuple[Announcement, ...]:
+    """What says whether a primary host of Sparkplug is online, for each that a source is."""
+    hosts = dict.fromkeys(entry.primary_host for entry in config.sources if entry.primary_host is not None)
+    ms = now // 1_000_000
+    return tuple(
+        Announcement(
+            f"{NAMESPACE}/STATE/{host}", host_state(online=True, now_ms=ms), host_state(online=False, now_ms=ms)
+        )
+        for host in hosts
     )
 
 
 def subscriptions(at: list[Desk]) -> tuple[Subscription, ...]:
     """Say what the sources want to receive."""
-    return tuple(Subscription(desk.decoder.template.filter, 1 if desk.qos else 0) for desk in at)
+    qos_of: dict[str, int] = {}
+    for desk in at:
+        for template in desk.decoder.templates:
+            qos_of[template.filter] = max(desk.qos, qos_of.get(template.filter, 0))
+    return tuple(Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
 
 
 def password(broker: Broker, beside: Path) -> str | None:

@@ -125,11 +125,18 @@ class Pump:
         for index, run in groupby(messages, key=self._desk_index):
             desk, of_source = self._desks[index], list(run)
             decoded = desk.decoder.decode(of_source, now)
-            outcome = desk.station.apply(decoded.readings, now)
-            readings += outcome.accepted
             rejects += decoded.rejects
-            rejects += refusals.rejects(decoded.readings, outcome, desk.station.model, desk.decoder.settings.topic)
-            moved |= self._hand_out(desk.station, outcome, of_source[-1].received_at)
+            topics = ", ".join(desk.decoder.settings.topics)
+            accepted = 0
+            for station in desk.stations:
+                outcome = station.apply(decoded.readings, now)
+                accepted = max(accepted, outcome.accepted)
+                rejects += refusals.rejects(decoded.readings, outcome, station.model, topics)
+                moved |= self._hand_out(station, outcome, of_source[-1].received_at)
+            readings += accepted
+            for request in decoded.requests:
+                self._connection.publish(request.topic, request.payload, qos=0)
+            self._metrics.sparkplug(rebirths=len(decoded.requests), stale=len(decoded.stale))
         for station in self._stations:
             moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
         due = self._register.pass_time(now)
@@ -148,7 +155,7 @@ class Pump:
             return 0
         index = self._desk_of_topic.get(message.topic)
         if index is None:
-            matching = (i for i, desk in enumerate(self._desks) if desk.decoder.stream_of(message.topic) is not None)
+            matching = (i for i, desk in enumerate(self._desks) if desk.decoder.matches(message.topic))
             index = next(matching, 0)
             if len(self._desk_of_topic) >= _CACHED_TOPICS:
                 self._desk_of_topic.clear()

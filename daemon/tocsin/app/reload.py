@@ -98,6 +98,9 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
         "broker": (before.broker, after.broker),
         "http": (before.http, after.http),
         "publish.base": (before.publish.base, after.publish.base),
+        "primary_host of the sources": tuple(
+            sorted({source.primary_host or "" for source in config.sources}) for config in (before, after)
+        ),
     }
     return [
         f"{key} has changed, which takes a restart (or put it back and reload)"

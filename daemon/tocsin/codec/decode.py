@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.codec.json_payload import REFUSED, JsonPayload
+from tocsin.codec.places import Places
+from tocsin.codec.readers import OF_CONTENT_TYPE, format_of, reader_of
 from tocsin.codec.reject import Reject, RejectReason
-from tocsin.codec.times import UNREADABLE, RawTime, TimeUnit, column_of_times, iso_8601
-from tocsin.codec.topics import StreamPattern, TopicTemplate
+from tocsin.codec.rows import Refusals, Rows
+from tocsin.codec.source import FieldSettings, Format, SourceSettings
+from tocsin.codec.sparkplug import Request, Sparkplug
+from tocsin.codec.times import UNREADABLE, RawTime, column_of_times, iso_8601
 from tocsin.engine.readings import Readings
 
 if TYPE_CHECKING:
@@ -23,68 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.codec.message import Message
+    from tocsin.codec.readers import Reader
 
-YEAR_2000_NS = 946_684_800 * 1_000_000_000
+__all__ = ["Decoded", "Decoder", "FieldSettings", "SourceSettings"]
 
-# Topics come from outside: whoever may publish could name a million of them.
-_CACHED_TOPICS = 100_000
-_NO_STREAM = -1
-
-
-@dataclass(frozen=True, slots=True)
-class FieldSettings:
-    """Where in a payload a channel's values stand.
-
-    Attributes:
-        channel: The channel's name.
-        name: The payload's field.
-    """
-
-    channel: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class SourceSettings:
-    """How one source's messages are read.
-
-    Attributes:
-        topic: A topic template, such as `vitals/{ward}/{bed}`.
-        stream: A stream pattern over its names, such as `{ward}/{bed}`.
-        fields: The channels.
-        time_field: The payload's field with the time; None if it has none, so that arrival is taken for it.
-        time_unit: What a number in it counts. Text is ISO 8601 with a zone whatever this says.
-        max_payload_bytes: A larger payload is refused before it is parsed.
-        earliest_ns: A time before this is refused: a clock that starts in 1970 was never set.
-        max_skew_ns: A time further than this ahead of `now` is refused; None for recordings, where `now` means
-            nothing.
-    """
-
-    topic: str
-    stream: str
-    fields: tuple[FieldSettings, ...]
-    time_field: str | None = "t"
-    time_unit: TimeUnit = TimeUnit.AUTO
-    max_payload_bytes: int = 65_536
-    earliest_ns: int = YEAR_2000_NS
-    max_skew_ns: int | None = 60_000_000_000
-
-    def __post_init__(self) -> None:
-        """Refuse what can't be meant.
-
-        Raises:
-            ValueError: It names the source's topic and what is wrong.
-        """
-        where = f"source {self.topic!r}"
-        if not self.fields:
-            raise ValueError(f"{where} maps no fields: name at least one channel")
-        for what, names in (
-            ("channel", [f.channel for f in self.fields]),
-            ("field", [f.name for f in self.fields] + ([self.time_field] if self.time_field is not None else [])),
-        ):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            if twice:
-                raise ValueError(f"{where}: {what} {twice[0]!r} is mapped twice")
+_NO_PLACE = -1  # instead of a stream's code: the topic matches nothing
+_LATER = -2  # likewise: the payload's names have to be known first
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,60 +42,56 @@ class Decoded:
     Attributes:
         readings: What was right, in the order of arrival.
         rejects: What was not.
+        requests: To be published; Sparkplug asks for rebirths.
+        stale: Streams whose sender says, or whose broker says of it, that it is gone.
     """
 
     readings: Readings
     rejects: list[Reject]
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The elements of a batch: lists while it is read, columns after."""
-
-    flat: list[float | None] = field(default_factory=list)  # V values a row
-    times: list[RawTime] = field(default_factory=list)
-    stream: list[int] = field(default_factory=list)
-    message: list[int] = field(default_factory=list)  # which message a row came from
-
-
-@dataclass(slots=True)
-class _Refusals:
-    """What was refused, by reason and message: the first detail, and how often."""
-
-    of_message: dict[tuple[RejectReason, int], tuple[str, int]] = field(default_factory=dict)
-
-    def add(self, reason: RejectReason, message: int, detail: str) -> None:
-        first, count = self.of_message.get((reason, message), (detail, 0))
-        self.of_message[reason, message] = (first, count + 1)
+    requests: list[Request] = field(default_factory=list)
+    stale: list[str] = field(default_factory=list)
 
 
 class Decoder:
-    """One source's messages to readings. It remembers the names of topics, and nothing about any stream."""
+    """One source's messages to readings.
+
+    It remembers the names of topics, and nothing about any stream; only Sparkplug has sessions.
+    """
 
     def __init__(self, settings: SourceSettings) -> None:
         """Prepare for one source.
 
         Raises:
-            ValueError: If the topic template or the stream pattern is wrong.
+            ValueError: If a topic template, the stream pattern or the name template is wrong.
         """
         self.settings = settings
-        self.template = TopicTemplate(settings.topic)
-        self._pattern = StreamPattern(settings.stream, self.template)
+        self._places = Places(settings)
+        self.templates = self._places.templates
         self._payload = JsonPayload([f.name for f in settings.fields], settings.time_field)
         self._channels = [f.channel for f in settings.fields]
-        self._stream_of_topic: dict[str, str | None] = {}
+        self._scale = np.array([f.scale for f in settings.fields])  # (V,)
+        self._offset = np.array([f.offset for f in settings.fields])  # (V,)
+        self._is_scaled = bool((self._scale != 1).any() or (self._offset != 0).any())
+        kinds = set(OF_CONTENT_TYPE.values()) if settings.format is Format.AUTO else {settings.format}
+        self._readers = {kind: reader_of(kind, settings, self._places) for kind in kinds}
+        # None if everything is JSON objects: then the loop looks no further.
+        self._reader_for = None if self._readers == {Format.JSON: None} else self._find_reader
+
+    def matches(self, topic: str) -> bool:
+        """Whether one of this source's templates matches a topic."""
+        return self._places.place(topic) is not None
 
     def stream_of(self, topic: str) -> str | None:
-        """Whose a topic's messages are; None if this source's template doesn't match."""
-        try:
-            return self._stream_of_topic[topic]
-        except KeyError:
-            if len(self._stream_of_topic) >= _CACHED_TOPICS:
-                self._stream_of_topic.clear()
-            captures = self.template.match(topic)
-            stream = None if captures is None else self._pattern.stream(captures)
-            self._stream_of_topic[topic] = stream
-            return stream
+        """Whose a topic's messages are; None if no template matches, or the topic alone doesn't say."""
+        place = self._places.place(topic)
+        return None if place is None else place.stream
+
+    def _find_reader(self, message: Message) -> tuple[Reader | None, bool]:
+        """The reader for a message, None for JSON objects; and whether there is one."""
+        if self.settings.format is not Format.AUTO:
+            return self._readers[self.settings.format], True
+        kind = format_of(message.content_type)
+        return (None, False) if kind is None else (self._readers[kind], True)
 
     def decode(self, messages: Sequence[Message], now: int) -> Decoded:
         """Read a batch of messages. It never raises, whatever their bytes are.
@@ -156,9 +100,8 @@ class Decoder:
             messages: In the order of arrival.
             now: Nanoseconds since 1970 UTC; times further ahead of it than the settings allow are refused.
         """
-        refusals = _Refusals()
-        codes: dict[str, int] = {}  # stream → its place in the batch's dictionary
-        rows = self._parse(messages, codes, refusals)
+        refusals = Refusals()
+        rows = self._parse(messages, refusals)
 
         values = np.array(rows.flat, dtype=np.float64).reshape(-1, len(self._channels))  # (R, V), null becomes NaN
         t, missing = column_of_times(rows.times, self.settings.time_unit)
@@ -180,27 +123,35 @@ class Decoder:
             Reject.of(reason, messages[index].topic, self.stream_of(messages[index].topic), detail, count)
             for (reason, index), (detail, count) in refusals.of_message.items()
         ]
-        return Decoded(self._readings(list(codes), rows, t, values, keep), rejects)
+        if self._is_scaled:
+            with np.errstate(over="ignore"):  # what is infinite then is not plausible either
+                values = values * self._scale + self._offset
+        requests, stale = self._told()
+        return Decoded(self._readings(rows, t, values, keep), rejects, requests, stale)
 
-    def _parse(self, messages: Sequence[Message], codes: dict[str, int], refusals: _Refusals) -> _Rows:
-        rows = _Rows()
+    def _told(self) -> tuple[list[Request], list[str]]:
+        sparkplug = self._readers.get(Format.SPARKPLUG)
+        return sparkplug.sessions.drain() if isinstance(sparkplug, Sparkplug) else ([], [])
+
+    def _parse(self, messages: Sequence[Message], refusals: Refusals) -> Rows:  # noqa: C901  (a call a message would cost a tenth)
+        rows = Rows(len(self._channels))
         flat, times, stream, source = rows.flat, rows.times, rows.stream, rows.message
         parse, values_of, time_of = self._payload.parse, self._payload.values_of, self._payload.time_of
-        max_bytes = self.settings.max_payload_bytes
+        max_bytes, reader_for = self.settings.max_payload_bytes, self._reader_for
         code_of_topic: dict[str, int] = {}
         for index, message in enumerate(messages):
             topic = message.topic
             code = code_of_topic.get(topic)
             if code is None:
-                name = self.stream_of(topic)
-                code = _NO_STREAM if name is None else codes.setdefault(name, len(codes))
-                code_of_topic[topic] = code
-            if code == _NO_STREAM:
-                refusals.add(RejectReason.TOPIC, index, f"not {self.settings.topic}")
+                code = code_of_topic[topic] = self._code(topic, rows)
+            if code == _NO_PLACE:
+                refusals.add(RejectReason.TOPIC, index, f"not {' or '.join(self.settings.topics)}")
                 continue
             payload = message.payload
             if len(payload) > max_bytes:
                 refusals.add(RejectReason.TOO_LARGE, index, f"{len(payload)} bytes, at most {max_bytes}")
+                continue
+            if reader_for is not None and self._read(message, index, code, rows, refusals):
                 continue
             try:
                 parsed = parse(payload)
@@ -209,10 +160,7 @@ class Decoder:
                 for reason, detail in problems:
                     refusals.add(reason, index, detail)
                 for values, time in elements:
-                    flat += values
-                    times.append(time)
-                    stream.append(code)
-                    source.append(index)
+                    rows.add(index, code, time, values)
                 continue
             if type(parsed) is list:
                 for element in parsed:
@@ -226,6 +174,29 @@ class Decoder:
                 stream.append(code)
                 source.append(index)
         return rows
+
+    def _code(self, topic: str, rows: Rows) -> int:
+        place = self._places.place(topic)
+        if place is None:
+            return _NO_PLACE
+        return _LATER if place.stream is None else rows.code(place.stream, place.labels)
+
+    def _read(self, message: Message, index: int, code: int, rows: Rows, refusals: Refusals) -> bool:
+        """Read a message that is no JSON object; False if it is one."""
+        reader, is_known = self._find_reader(message)
+        if not is_known:
+            legal = ", ".join(OF_CONTENT_TYPE)
+            refusals.add(RejectReason.CONTENT_TYPE, index, f"{message.content_type!r:.50} (legal: {legal})")
+            return True
+        if reader is None:
+            if code != _LATER:
+                return False
+            refusals.add(RejectReason.WRONG_SHAPE, index, "JSON names no stream, nor does this topic")
+            return True
+        place = self._places.place(message.topic)
+        if place is not None:
+            reader.read(message, index, place, rows, refusals)
+        return True
 
     def _within_bounds(self, t: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
         within = t >= max(self.settings.earliest_ns, UNREADABLE + 1)
@@ -243,24 +214,20 @@ class Decoder:
         return f"{raw!r:.40} is {iso_8601(t)}, ahead of now"
 
     def _readings(
-        self,
-        streams: list[str],
-        rows: _Rows,
-        t: NDArray[np.int64],
-        values: NDArray[np.float64],
-        keep: NDArray[np.bool_],
+        self, rows: Rows, t: NDArray[np.int64], values: NDArray[np.float64], keep: NDArray[np.bool_]
     ) -> Readings:
         stream = np.array(rows.stream, dtype=np.int32)
         if not keep.all():
             stream, t, values = stream[keep], t[keep], values[keep]
         # Every distinct stream of the batch, and no other: one whose every message was refused sent no reading.
-        used = np.bincount(stream, minlength=len(streams)) > 0
+        used = np.bincount(stream, minlength=len(rows.names)) > 0
         stream = (np.cumsum(used) - 1).astype(np.int32)[stream]
-        streams = [name for name, is_used in zip(streams, used, strict=True) if is_used]
+        at = np.flatnonzero(used).tolist()
         return Readings(
-            streams=streams,
+            streams=[rows.names[code] for code in at],
             channels=self._channels,
             stream=stream,
             t=t,
             values=values,
+            labels=[rows.labels[code] for code in at],
         )

@@ -33,27 +33,31 @@ class JsonPayload:
     """The payload of one source.
 
     Attributes:
+        names: The fields that carry values.
         parse: Bytes to a struct or a list of structs; raises one of `REFUSED`.
         values_of: The mapped values of a struct, in the order of `names`.
         time_of: The time of a struct; None where there is none.
     """
 
-    def __init__(self, names: Sequence[str], time_name: str | None) -> None:
+    def __init__(self, names: Sequence[str], time_name: str | None, *, bare: bool = False) -> None:
         """Make the parser.
 
         Args:
             names: The fields that carry values.
             time_name: The field that carries the time; None if there is none.
+            bare: Whether a number or null may stand where a struct does; `names` then has one.
         """
-        self._names = tuple(names)
+        self.names = tuple(names)
         self._time_name = time_name
+        self._bare = bare
         fields: list[tuple[str, Any, Any]] = [(f"v{i}", float | None, math.nan) for i in range(len(names))]
         rename = {f"v{i}": name for i, name in enumerate(names)}
         if time_name is not None:
             fields.append(("time", RawTime, None))
             rename["time"] = time_name
         struct = msgspec.defstruct("Element", fields, rename=rename, frozen=True, gc=False)
-        self.parse: Callable[[bytes], Any] = msgspec.json.Decoder(struct | list[struct]).decode  # type: ignore[valid-type]
+        element: Any = struct | float | None if bare else struct
+        self.parse: Callable[[bytes], Any] = msgspec.json.Decoder(element | list[element]).decode
         self.values_of: Callable[[Any], Values] = _values_getter(len(names))
         self.time_of: Callable[[Any], RawTime] = attrgetter("time") if time_name is not None else lambda _element: None
 
@@ -73,9 +77,11 @@ class JsonPayload:
         return elements, problems
 
     def _read(self, item: object) -> Element:
+        if self._bare and not isinstance(item, dict | list):
+            return (_number(self.names[0], item),), None
         if not isinstance(item, dict):
             raise _WrongElementError(RejectReason.WRONG_SHAPE, f"expected an object, got {_kind(item)}")
-        values = tuple(_number(name, item[name]) if name in item else math.nan for name in self._names)
+        values = tuple(_number(name, item[name]) if name in item else math.nan for name in self.names)
         time = item.get(self._time_name)
         if isinstance(time, bool | dict | list) or (isinstance(time, float) and not math.isfinite(time)):
             raise _WrongElementError(RejectReason.TIME, f"{self._time_name}: {_kind(time)} is no time")

@@ -19,10 +19,14 @@ class RejectReason(StrEnum):
     TOPIC = "topic"  # no source's template matches, or a level can't be part of a stream's name
     TOO_LARGE = "too_large"  # refused before it was parsed
     NOT_JSON = "not_json"
-    WRONG_SHAPE = "wrong_shape"  # JSON, but no object nor array of objects
+    UNREADABLE = "unreadable"  # of another format than the source's: cut short, or not written in it at all
+    CONTENT_TYPE = "content_type"  # `format: auto`, and the message says that it is something else
+    WRONG_SHAPE = "wrong_shape"  # well-formed, but not what the format is made of: JSON that is no object
     WRONG_TYPE = "wrong_type"  # a value that is neither a number nor null; text that looks like a number too
     NOT_FINITE = "not_finite"  # NaN, Infinity, 1e999
     EMPTY = "empty"  # none of the source's fields, nor a time
+    UNIT = "unit"  # the payload names a unit that can't be brought into the channel's
+    SESSION = "session"  # Sparkplug: data without a birth, or after a gap; a rebirth is asked for
     TIME = "time"  # unreadable, missing where it can't be replaced, or out of bounds
 
 

@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+
+class Nanoseconds(int):
+    """A time that is known in nanoseconds since 1970, whatever unit a source's numbers have."""
+
+    __slots__ = ()
+
+
 RawTime = int | float | str | None
 
 UNREADABLE = np.iinfo(np.int64).min  # in a column of times: what could not be read
@@ -63,6 +70,8 @@ def column_of_times(raw: Sequence[RawTime], unit: TimeUnit) -> tuple[NDArray[np.
         rows = [row for row, value in enumerate(raw) if type(value) is kind]
         if kind is int:
             t[rows] = _of_ints([raw[row] for row in rows], unit)
+        elif kind is Nanoseconds:
+            t[rows] = _of_ints([raw[row] for row in rows], TimeUnit.NANOSECONDS)
         elif kind is float:
             t[rows] = _of_floats(np.array([raw[row] for row in rows], dtype=np.float64), unit)
         elif kind is str:

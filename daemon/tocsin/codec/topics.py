@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 MAX_LEVEL_CHARACTERS = 256  # of a level that becomes part of a stream's name: output topics, too, must end somewhere
 
 _CAPTURE = re.compile(r"\{([^{}]*)\}")
+_NOT_IN_LEVELS = re.compile(r"[+#/]")
 
 
 class TopicTemplate:
@@ -62,7 +67,7 @@ class TopicTemplate:
             if name is None:
                 if level != plain:
                     return None
-            elif not _can_name(level):
+            elif not can_name(level):
                 return None
             else:
                 captures[name] = level
@@ -76,8 +81,13 @@ class StreamPattern:
     'icu/bed-1'
     """
 
-    def __init__(self, pattern: str, template: TopicTemplate) -> None:
+    def __init__(self, pattern: str, template: TopicTemplate, others: Iterable[str] | None = ()) -> None:
         """Check a pattern against the template whose captures it uses.
+
+        Args:
+            pattern: Text and `{name}`s.
+            template: Of the topic.
+            others: Further names that it may use; None for any, where only payloads tell.
 
         Raises:
             ValueError: For an empty or wildcard level, or a name that the template doesn't have.
@@ -90,17 +100,68 @@ class StreamPattern:
             raise ValueError(
                 f"stream pattern {pattern!r}: '+', '#', control characters and lone braces can't be in a stream's name"
             )
-        for name in _CAPTURE.findall(pattern):
-            if name not in template.names:
+        self.names = tuple(_CAPTURE.findall(pattern))
+        for name in self.names:
+            if others is not None and name not in template.names and name not in others:
                 known = ", ".join(f"{{{n}}}" for n in template.names) or "none"
                 raise ValueError(
                     f"stream pattern {pattern!r}: {{{name}}} is not in topic template {template.template!r} "
                     f"(it has: {known})"
                 )
 
-    def stream(self, captures: dict[str, str]) -> str:
-        """Name the stream."""
+    def stream(self, captures: Mapping[str, str]) -> str:
+        """Name the stream.
+
+        Raises:
+            KeyError: A name of the pattern is not among the captures.
+        """
         return _CAPTURE.sub(lambda found: captures[found[1]], self.pattern)
+
+
+class NameTemplate:
+    """A name inside a payload, such as a SenML record's or a Sparkplug metric's, parts of which have names.
+
+    >>> NameTemplate("urn:dev:ow:{device}:{channel}").match("urn:dev:ow:10e2073a01080063:temp")
+    {'device': '10e2073a01080063', 'channel': 'temp'}
+    >>> NameTemplate("{bed}/{channel}").match("temp") is None
+    True
+    """
+
+    def __init__(self, template: str) -> None:
+        """Check a template.
+
+        Args:
+            template: Text with `{name}`s, each of which stands for one or more characters other than `/`; one that is
+                nothing but a `{name}` takes a whole name, with its slashes.
+
+        Raises:
+            ValueError: It says what is wrong with which template.
+        """
+        self.template = template
+        self.names = tuple(_CAPTURE.findall(template))
+        plain = _CAPTURE.split(template)[::2]
+        for name in self.names:
+            if not name.isidentifier() or self.names.count(name) > 1:
+                raise ValueError(
+                    f"name template {template!r}: {name!r} must be a name (letters, digits and _), and stand there once"
+                )
+        if not self.names or any("{" in text or "}" in text for text in plain):
+            raise ValueError(f"name template {template!r}: write text with {{name}}s, such as '{{bed}}/{{channel}}'")
+        if "" in plain[1:-1]:
+            raise ValueError(f"name template {template!r}: put some text between two {{name}}s")
+        anything = ".+" if template == f"{{{self.names[0]}}}" else "[^/]+"
+        self._pattern = re.compile(
+            "".join(
+                f"(?P<{part}>{anything})" if i % 2 else re.escape(part)
+                for i, part in enumerate(_CAPTURE.split(template))
+            ),
+            re.DOTALL,
+        )
+
+    def match(self, name: str) -> dict[str, str] | None:
+        """Read the named parts; None if the name is another one."""
+        found = self._pattern.fullmatch(name)
+        return None if found is None else found.groupdict()
 
 
 def _name_of_level(level: str, template: str) -> str | None:
@@ -121,6 +182,6 @@ def _name_of_level(level: str, template: str) -> str | None:
     return found[1]
 
 
-def _can_name(level: str) -> bool:
-    """Whether a level of a topic may become part of a stream's name, and so of output topics and logs."""
-    return 0 < len(level) <= MAX_LEVEL_CHARACTERS and level.isprintable() and "+" not in level and "#" not in level
+def can_name(level: str) -> bool:
+    """Whether a level of a topic, or what stands for one, may be part of a stream's name, and so of topics and logs."""
+    return 0 < len(level) <= MAX_LEVEL_CHARACTERS and level.isprintable() and not _NOT_IN_LEVELS.search(level)

@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.bundle.calibration import BudgetError
-from tocsin.codec.topics import StreamPattern, TopicTemplate
 from tocsin.config.schema import CONDITIONS, Broker, Config, Http, Publish, Section, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
+from tocsin.config.source_faults import source_faults
 from tocsin.config.thresholds import of_budget
 from tocsin.engine.model import ChannelKind, Task
 
@@ -68,7 +68,8 @@ class Names:
         for name, watch in watches.items():
             self._check_watch(("watches", name), name, watch)
         for index, source in sources:
-            self._check_source(("sources", index), source, names, base)
+            for path, message in source_faults(source, watches, names, self.bundles, base, broker):
+                self._fault(("sources", index, *path), message)
         self._check_files(broker)
         self._check_token(http)
 
@@ -165,49 +166,6 @@ class Names:
                     f"{limit.limit:g} can never be passed: {channel.name} is plausible from {channel.low:g} to "
                     f"{channel.high:g} {channel.unit}, and other values are refused",
                 )
-
-    def _check_source(self, path: _Path, source: SourceEntry, watches: list[str], base: str) -> None:
-        try:
-            template = TopicTemplate(source.topic)
-        except ValueError as error:
-            self._fault((*path, "topic"), str(error))
-        else:
-            self._check_stream(path, source, template)
-            if f"{source.topic}/".startswith(f"{base}/"):
-                self._fault(
-                    (*path, "topic"), f"{source.topic!r} lies below publish.base {base!r}: we would read what we say"
-                )
-        if source.watch is None and len(watches) > 1:
-            self._fault(path, f"which watch takes these? set watch to one of {', '.join(watches)}")
-        elif source.watch is not None and source.watch not in watches:
-            self._fault((*path, "watch"), f"no watch {source.watch!r} (there are: {', '.join(watches)})")
-        elif watches:
-            bundle = self.bundles.get(source.watch or watches[0])
-            if bundle is not None:
-                self._check_mapping((*path, "channels"), source, bundle)
-
-    def _check_stream(self, path: _Path, source: SourceEntry, template: TopicTemplate) -> None:
-        if source.stream is None and not template.names:
-            self._fault((*path, "topic"), f"{source.topic!r} has no {{capture}} to name streams by: set stream")
-        elif source.stream is not None:
-            try:
-                StreamPattern(source.stream, template)
-            except ValueError as error:
-                self._fault((*path, "stream"), str(error))
-
-    def _check_mapping(self, path: _Path, source: SourceEntry, bundle: Bundle) -> None:
-        known = [c.name for c in bundle.manifest.channels if c.kind is not ChannelKind.CLOCK]
-        fields = list((source.channels or {}).values())
-        for channel, name in (source.channels or {}).items():
-            if channel not in known:
-                self._fault(
-                    (*path, channel),
-                    f"{bundle.manifest.name} takes no channel {channel!r} (it takes: {', '.join(known)})",
-                )
-            if name == source.time or fields.count(name) > 1:
-                self._fault((*path, channel), f"field {name!r} is mapped twice")
-        if source.channels is not None and not source.channels:
-            self._fault(path, "maps no channel (leave it out to map all under their own names)")
 
 
 def bundle_folder(model: str, beside: Path) -> Path | None:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tocsin.codec.source import Format
 from tocsin.config.durations import Seconds
 from tocsin.engine.changes import Category, Priority
 
@@ -69,25 +70,100 @@ class Broker(Section):
         return self
 
 
-class SourceEntry(Section):
-    """Readings that come over one topic template."""
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
-    topic: str = Field(description="With captures, such as vitals/{ward}/{bed}.")
-    stream: str | None = Field(
-        default=None, description="What a stream is called, from the captures; all of them joined by / if left out."
+
+def _named(value: object) -> object:
+    return {"field": value} if isinstance(value, str) else value
+
+
+class ChannelField(Section):
+    """Where a channel's values stand, and in which unit."""
+
+    field: str | None = Field(
+        default=None, description="What the payload, or {channel} in the topic, calls it; the same if left out."
     )
-    watch: Name | None = Field(default=None, description="Which watch takes them; needed where there are several.")
+    unit: str | None = Field(
+        default=None, description="UCUM code of the unit that the values come in, such as '[degF]'; the channel's own."
+    )
+    scale: float | None = Field(default=None, description="Instead of a unit: the channel is value × scale + offset.")
+    offset: float | None = Field(default=None, description="Likewise.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.unit is not None and (self.scale is not None or self.offset is not None):
+            raise ValueError("unit and scale or offset exclude each other: keep one way")
+        if self.scale == 0:
+            raise ValueError("scale 0 makes every value the same")
+        return self
+
+
+Names = Annotated[list[Name], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=Name | list[Name])]
+Topics = Annotated[list[str], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Mapped = Annotated[ChannelField, BeforeValidator(_named, json_schema_input_type=str | ChannelField)]
+
+# Which formats have a use for a key.
+_USED_BY = {
+    "time": (Format.JSON, Format.AUTO),
+    "value": (Format.JSON, Format.AUTO),
+    "name": (Format.SENML_JSON, Format.SENML_CBOR, Format.SPARKPLUG, Format.INFLUX, Format.AUTO),
+    "precision": (Format.INFLUX,),
+    "primary_host": (Format.SPARKPLUG,),
+}
+
+
+class SourceEntry(Section):
+    """Readings that come over some topics, all written the same way."""
+
+    topic: Topics | None = Field(
+        default=None,
+        description="With captures, such as vitals/{ward}/{bed}; or a list: the first that matches is taken. "
+        "{channel} says which channel a topic is of. Sparkplug's own if left out, with format: sparkplug.",
+    )
+    stream: str | None = Field(
+        default=None,
+        description="What a stream is called, from the captures; all of them but {channel} joined by / if left out.",
+    )
+    watch: Names | None = Field(
+        default=None, description="Which watch, or watches, take them; needed where there are several."
+    )
     qos: Literal[0, 1] = 1
-    format: Literal["json"] = "json"
+    format: Format = Field(
+        default=Format.JSON, description="auto: what the message's content type says (MQTT 5), JSON if it says nothing."
+    )
     time: str | None = Field(
         default="t",
-        description="The field that says when a reading was taken: seconds, milli-, micro- or nanoseconds since 1970, "
-        "or ISO 8601. null: the time of arrival.",
+        description="JSON: the field that says when a reading was taken: seconds, milli-, micro- or nanoseconds since "
+        "1970, or ISO 8601. null: the time of arrival.",
     )
-    channels: dict[Name, str] | None = Field(
-        default=None, description="Channel to payload field; the model's channels under their own names if left out."
+    value: str = Field(default="value", description="JSON with {channel} in the topic: the field with the value.")
+    name: str | None = Field(
+        default=None,
+        description="How the names inside SenML, Sparkplug and Influx payloads are read, such as {bed}/{channel}; the "
+        "whole name is the channel's if left out.",
+    )
+    precision: Literal["ns", "us", "ms", "s"] = Field(default="ns", description="Influx: what its times count.")
+    primary_host: Name | None = Field(
+        default=None, description="Sparkplug: be the primary host of this name, and say whether it is online."
+    )
+    labels: list[str] | None = Field(
+        default=None, description="Which captures become the stream's labels; all of them if left out."
+    )
+    channels: dict[Name, Mapped] | None = Field(
+        default=None,
+        description="Channel to field, or to field and unit; the model's channels under their own names if left out.",
     )
     max_payload_bytes: int = Field(default=65536, ge=1, le=16_777_216, description="A longer body is refused unread.")
+
+    @model_validator(mode="after")
+    def _keys_fit_the_format(self) -> Self:
+        for key, formats in _USED_BY.items():
+            if key in self.model_fields_set and self.format not in formats:
+                raise ValueError(f"format {self.format} has no use for {key} (it belongs to {', '.join(formats)})")
+        if self.topic is None and self.format is not Format.SPARKPLUG:
+            raise ValueError("topic is missing")
+        return self
 
 
 class Score(Section):

@@ -107,6 +107,12 @@ class Metrics:
         self._rejected = Counter(
             "tocsin_rejects_total", "Messages, readings or values refused, by reason.", ["reason"], registry=registry
         )
+        self._rebirths = Counter(
+            "tocsin_rebirth_requests_total", "Sparkplug edge nodes asked for their births.", registry=registry
+        )
+        self._stale = Counter(
+            "tocsin_stale_streams_total", "Streams whose Sparkplug node or device died.", registry=registry
+        )
         self._steps = Counter(
             "tocsin_frames_stepped_total", "Frames closed and stepped through a model.", ["model"], registry=registry
         )
@@ -224,6 +230,11 @@ class Metrics:
         self._batch.observe(messages)
         for reject in rejects:
             self._rejected.labels(reject.reason).inc(reject.count)
+
+    def sparkplug(self, *, rebirths: int, stale: int) -> None:
+        """Count what the sessions of edge nodes came to."""
+        self._rebirths.inc(rebirths)
+        self._stale.inc(stale)
 
     def applied(self, duration_s: float) -> None:
         """Observe how long the engine took for a batch."""

@@ -168,6 +168,8 @@ class Connection:
         link = self._link
         if link is not None and self._settings.status is not None:
             self._put(Outgoing(self._settings.status.topic, self._settings.status.offline, retain=True))
+        for announcement in self._settings.announcements if link is not None else ():
+            self._put(Outgoing(announcement.topic, announcement.offline, retain=True))
         try:
             async with asyncio.timeout(deadline_s):
                 while link is not None and len(self._outbox) and not link.lost.is_set():
@@ -270,6 +272,8 @@ class Connection:
         self._inbox.lose_connection(will_come_again=session_present)
         if self._settings.status is not None:
             self._put(Outgoing(self._settings.status.topic, self._settings.status.online, retain=True), first=True)
+        for announcement in self._settings.announcements:
+            self._put(Outgoing(announcement.topic, announcement.online, retain=True))
         self._schedule_flush()
 
     def received(

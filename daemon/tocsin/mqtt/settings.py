@@ -63,6 +63,21 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """Another retained message that says whether the daemon is there, which no will stands behind: MQTT has one.
+
+    Attributes:
+        topic: Where.
+        online: Published after every connect.
+        offline: Published before a clean disconnect; an unclean one leaves `online` behind.
+    """
+
+    topic: str
+    online: bytes
+    offline: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Backoff:
     """How long to wait between attempts to connect.
 
@@ -110,6 +125,7 @@ class ConnectionSettings:
             memory with one.
         subscriptions: What to receive.
         status: The retained message that says whether the daemon is there; None for none.
+        announcements: Others beside it.
         inbox_messages: How many received messages wait for the engine; beyond it QoS 0 is dropped and counted, and
             QoS 1 left to the broker.
         outbox_messages: How many messages wait to be published; beyond it the oldest that isn't retained goes.
@@ -130,6 +146,7 @@ class ConnectionSettings:
     max_packet_bytes: int = 17 * 1024 * 1024
     subscriptions: tuple[Subscription, ...] = ()
     status: Status | None = None
+    announcements: tuple[Announcement, ...] = ()
     inbox_messages: int = 100_000
     outbox_messages: int = 10_000
     backoff: Backoff = Backoff()

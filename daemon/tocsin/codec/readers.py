@@ -1,0 +1,71 @@
+"""Which reader a format has, and which format a content type says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from tocsin.codec.influx import Influx
+from tocsin.codec.json_value import JsonValue
+from tocsin.codec.plain import Plain
+from tocsin.codec.senml import SenML, parse_cbor, parse_json
+from tocsin.codec.source import CHANNEL, Format
+from tocsin.codec.sparkplug import Sparkplug
+
+if TYPE_CHECKING:
+    from tocsin.codec.message import Message
+    from tocsin.codec.places import Place, Places
+    from tocsin.codec.rows import Refusals, Rows
+    from tocsin.codec.source import SourceSettings
+
+OF_CONTENT_TYPE = {
+    "application/json": Format.JSON,
+    "application/senml+json": Format.SENML_JSON,
+    "application/senml+cbor": Format.SENML_CBOR,
+    "text/plain": Format.PLAIN,
+}
+
+
+class Reader(Protocol):
+    """Reads the payloads of one source. It never raises, whatever their bytes are."""
+
+    def read(self, message: Message, index: int, place: Place, rows: Rows, refusals: Refusals) -> None:
+        """Read one message.
+
+        Args:
+            message: It.
+            index: Its place in the batch.
+            place: What its topic says.
+            rows: Where its values go.
+            refusals: Where what is wrong goes.
+        """
+
+
+def reader_of(kind: Format, settings: SourceSettings, places: Places) -> Reader | None:
+    """Make the reader of a format; None for JSON objects, which the decoder reads itself, the fast way."""
+    match kind:
+        case Format.PLAIN:
+            return Plain()
+        case Format.SENML_JSON:
+            return SenML(places, settings.fields, parse_json)
+        case Format.SENML_CBOR:
+            return SenML(places, settings.fields, parse_cbor)
+        case Format.SPARKPLUG:
+            return Sparkplug(places)
+        case Format.INFLUX:
+            return Influx(places, settings.precision)
+        case Format.JSON | Format.AUTO:
+            by_topic = any(CHANNEL in template.names for template in places.templates)
+            return JsonValue(settings.value_field, settings.time_field) if by_topic else None
+
+
+def format_of(content_type: str | None) -> Format | None:
+    """What `auto` reads a message as; None if its content type is another one. Without one it is JSON.
+
+    >>> format_of("application/senml+cbor"), format_of("Text/Plain; charset=utf-8"), format_of(None)
+    (<Format.SENML_CBOR: 'senml-cbor'>, <Format.PLAIN: 'plain'>, <Format.JSON: 'json'>)
+    >>> format_of("text/csv") is None
+    True
+    """
+    if not content_type:
+        return Format.JSON
+    return OF_CONTENT_TYPE.get(content_type.partition(";")[0].strip().lower())
