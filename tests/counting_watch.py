@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tocsin.engine import Alarm, Engine, FrameClock, Watch
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import Condition
+from tocsin.engine.frames import Combine
 from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -35,7 +41,7 @@ def alarm(name: str, condition: Condition, *, on_delay_s: float = 0, off_delay_s
     return Alarm(name, condition, Priority.HIGH, Category.PHYSIOLOGICAL, round(on_delay_s * S), round(off_delay_s * S))
 
 
-def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step) -> Model:
+def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step, **more) -> Model:
     return Model(
         name="counting",
         version="1",
@@ -49,12 +55,34 @@ def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step
         delta_cap_s=30.0,
         threshold=100.0,
         step=step,
+        **more,
     )
 
 
-def engine(*alarms: Alarm, lateness_s: float = 0, linger_s: float = 1, max_streams: int = 100, **of_model) -> Engine:
-    clock = FrameClock(round(lateness_s * S), round(linger_s * S))
-    return Engine(Watch(model(**of_model), alarms, clock, max_streams))
+def engine(
+    *alarms: Alarm,
+    lateness_s: float = 0,
+    linger_s: float = 1,
+    rewind: int = 0,
+    combine: Mapping[str, Combine] | None = None,
+    max_streams: int = 100,
+    evict_after_s: float | None = None,
+    max_pause_s: float | None = None,
+    **of_model,
+) -> Engine:
+    clock = FrameClock(round(lateness_s * S), round(linger_s * S), rewind, combine or {})
+    evict_after_ns = None if evict_after_s is None else round(evict_after_s * S)
+    max_pause_ns = None if max_pause_s is None else round(max_pause_s * S)
+    return Engine(
+        Watch(
+            model(**of_model),
+            alarms,
+            clock,
+            max_streams,
+            evict_after_ns=evict_after_ns,
+            max_pause_ns=max_pause_ns,
+        )
+    )
 
 
 def happened(outcomes):

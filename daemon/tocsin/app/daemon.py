@@ -111,6 +111,6 @@ def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Stati
         )
     )
     metrics.streams(
-        known=sum(len(station.engine.table) for station in at_work),
+        known=sum(station.engine.table.count for station in at_work),
         warming_up=sum(station.engine.warming_up() for station in at_work),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.codec.reject import Reject
+from tocsin.engine.frames import MOST_SAMPLES
 from tocsin.engine.outcome import Refusal
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ def _detail(why: Refusal, readings: Readings, index: int, model: Model) -> str:
     match why:
         case Refusal.LATE:
             return f"t={readings.t[index]} ns: the frame of its tick has closed"
+        case Refusal.STANDBY:
+            return "its stream is on standby"
+        case Refusal.CROWDED:
+            return f"t={readings.t[index]} ns: {MOST_SAMPLES} readings of its tick are there, of which a mean is taken"
         case Refusal.TOO_MANY_STREAMS:
             return "a new stream, and max_streams are known already"
         case Refusal.IMPLAUSIBLE:

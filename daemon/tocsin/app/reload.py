@@ -114,7 +114,7 @@ def _changes(before: Setup, after: Setup) -> list[str]:
     lines = []
     for name, station in before.stations.items():
         successor = after.stations.get(name)
-        streams = f"{len(station.engine.table)} streams"
+        streams = f"{station.engine.table.count} streams"
         if successor is None:
             lines.append(f"watch {name}: gone, and its {streams} with it")
         elif is_same_model(station.model, successor.model):

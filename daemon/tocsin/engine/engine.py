@@ -6,11 +6,12 @@ happens to one depends on its own readings and on `now` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.engine import memory, stays
 from tocsin.engine.changes import Change
 from tocsin.engine.conditions import ScoreAbove, Silent, Truth, judge
 from tocsin.engine.delays import Standing, advance
@@ -18,6 +19,7 @@ from tocsin.engine.frames import Assembler
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.outcome import Outcome, Refusal
 from tocsin.engine.reasons import evidence, reason
+from tocsin.engine.rewind import Rewinder
 from tocsin.engine.steps import Stepper
 from tocsin.engine.streams import NEVER, StreamTable
 
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.changes import Evidence, Turn
+    from tocsin.engine.commands import StreamCommand
     from tocsin.engine.delays import Alarm
     from tocsin.engine.frames import FrameClock
+    from tocsin.engine.memory import StreamMemory
     from tocsin.engine.model import Model
     from tocsin.engine.readings import Readings
     from tocsin.engine.steps import Steps
@@ -44,6 +48,9 @@ class Watch:
         clock: When frames close.
         max_streams: More are refused.
         name: Of the watch, as changes tell it.
+        evict_after_ns: A stream of which nothing was heard for so long is given up; None: none is.
+        max_pause_ns: A longer time between two calls is one in which nobody listened, or the clock was set: it counts
+            as no silence. None: all time counts, as in a recording.
     """
 
     model: Model
@@ -51,6 +58,8 @@ class Watch:
     clock: FrameClock
     max_streams: int
     name: str = "watch"
+    evict_after_ns: int | None = None
+    max_pause_ns: int | None = None
 
 
 class Engine:
@@ -68,7 +77,11 @@ class Engine:
             state_size=model.state_size,
             alarms=len(watch.alarms),
             max_streams=watch.max_streams,
+            keeps_frames=watch.clock.rewind_ticks > 0,
+            samples=self._assembler.samples,
         )
+        self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
+        self.now = NEVER  # of the last call
         self._column_of = {channel.name: c for c, channel in enumerate(model.channels)}
         self._low = np.array([channel.low for channel in model.channels])  # (C,)
         self._high = np.array([channel.high for channel in model.channels])  # (C,)
@@ -88,29 +101,119 @@ class Engine:
 
     def warming_up(self) -> int:
         """Count the streams whose score is unknown because they have just begun."""
-        return int((self.table.frames[: len(self.table)] <= self.watch.model.warm_up_ticks).sum())
+        table, rows = self.table, self.table.live_rows()
+        judged = table.standby_until[rows] == NEVER
+        return int((judged & (table.frames[rows] <= self.watch.model.warm_up_ticks)).sum())
 
     def apply(self, batch: Readings, now: int) -> Outcome:
         """Take in readings that arrived up to `now`, and let time pass until `now`.
 
         Args:
             batch: The readings, in order of arrival; possibly none.
-            now: Nanoseconds since 1970; must not run backwards from call to call.
+            now: Nanoseconds since 1970. Should a clock have been set back or forth between two calls, silence and
+                lingering are counted from there.
 
         Returns:
             What happened.
         """
+        self.table.reuse()
+        return self.go_on(batch, now)
+
+    def go_on(self, batch: Readings, now: int) -> Outcome:
+        """Do as `apply`, in the midst of an outer call whose outcome still speaks of streams that have ended."""
         outcome = Outcome(now)
+        self._keep_time(now)
+        self._resume_expired(now)
         if len(batch):
             rows = self.table.rows(batch.streams, batch.labels)[batch.stream]  # (R,)
             values = self._values(batch)  # (R, C)
-            placed = self._admit(rows, values, outcome)
+            placed = self._admit(rows, batch.t, values, outcome)
             for turn in _turns(rows[placed]):
                 at = placed[turn]
                 self._take_in(rows[at], batch.t[at], values[at], at, outcome)
         self._let_linger(outcome)
         self._listen(outcome)
+        self._evict(outcome)
         return outcome
+
+    def carry_out(self, command: StreamCommand, now: int) -> Outcome:
+        """Do what a person asks of a stream.
+
+        Raises:
+            StreamRefused: It can't be done; nothing has changed.
+        """
+        self.table.reuse()
+        outcome = Outcome(now)
+        self._keep_time(now)
+        self._resume_expired(now)
+        stays.carry_out(self, command, outcome)
+        return outcome
+
+    def strangers(self, streams: Sequence[str]) -> list[str]:
+        """Those of these streams that are not known: the store may remember them."""
+        return [stream for stream in streams if self.table.row_of(stream) is None]
+
+    def export(self, streams: Sequence[str] | None = None) -> StreamMemory:
+        """Give all that is remembered of these streams, or of all of them, as plain columns.
+
+        Raises:
+            StreamRefused: One of them is not known.
+        """
+        return memory.export(self, streams)
+
+    def take(self, remembered: StreamMemory, now: int, *, restore: bool = False) -> Outcome:
+        """Go on with what was remembered of streams elsewhere, or before.
+
+        A stream of the same name that is here ends. A condition that held begins again, and rings again, at the next
+        frame in which it still holds, unless `restore` is set: then all is as it was, up to what has rung.
+
+        Args:
+            remembered: What `export` gave.
+            now: Nanoseconds since 1970; silence is counted from here, unless `restore` is set.
+            restore: Whether this engine goes on for one that is gone, after a restart.
+
+        Raises:
+            StreamRefused: It is of another model, or there is no room; nothing has changed.
+        """
+        self.table.reuse()
+        outcome = Outcome(now)
+        if not restore:
+            self._keep_time(now)
+        stays.take(self, remembered, outcome, restore=restore)
+        return outcome
+
+    def newest_tick(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R,) the tick of each stream's newest reading; NEVER before the first."""
+        newest_t = self.table.newest_t[rows]
+        return np.where(newest_t == NEVER, NEVER, newest_t // self.watch.model.period_ns)
+
+    def _keep_time(self, now: int) -> None:
+        """Count silence and lingering anew where the clock was set, or nobody listened."""
+        before, self.now = self.now, now
+        table, n = self.table, len(self.table)
+        pause, most = now - before, self.watch.max_pause_ns
+        if before == NEVER or (pause >= 0 and (most is None or pause <= most)):
+            return
+        for since in (table.heard_at[:n], table.opened_at[:n]):
+            since[since != NEVER] = (
+                np.minimum(since, now)[since != NEVER] if pause < 0 else since[since != NEVER] + pause
+            )
+
+    def _resume_expired(self, now: int) -> None:
+        until = self.table.standby_until[: len(self.table)]
+        expired = np.flatnonzero((until != NEVER) & (until <= now))
+        if len(expired):
+            stays.resume(self, expired, now)
+
+    def _evict(self, outcome: Outcome) -> None:
+        """Give up streams of which nothing has been heard for long, but for those that a person admitted."""
+        if self.watch.evict_after_ns is None:
+            return
+        table, n = self.table, len(self.table)
+        idle = (table.heard_at[:n] != NEVER) & (outcome.now - table.heard_at[:n] >= self.watch.evict_after_ns)
+        rows = np.flatnonzero(idle & ~table.admitted[:n])
+        if len(rows):
+            stays.evict(self, rows, outcome)
 
     def closed_by(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N,) the last tick that no reading can reach any more once a stream's newest `t` is `newest_t` (N,)."""
@@ -132,6 +235,7 @@ class Engine:
     def _admit(
         self,
         rows: NDArray[np.int64],
+        t: NDArray[np.int64],
         values: NDArray[np.float64],
         outcome: Outcome,
     ) -> NDArray[np.int64]:
@@ -154,6 +258,13 @@ class Engine:
             profile = there[:, self._static].any(axis=1) & ~there[:, self._measured].any(axis=1)
             outcome.accepted += int((usable & profile).sum())
             usable &= ~profile
+        waiting = usable & (self.table.standby_until[rows] != NEVER)
+        if waiting.any():
+            outcome.refuse(Refusal.STANDBY, np.flatnonzero(waiting))
+            # Whose readings these were is not known: once it resumes, none up to here count.
+            np.maximum.at(self.table.newest_t, rows[waiting], t[waiting])
+            self.table.heard_at[rows[waiting]] = outcome.now
+            usable &= ~waiting
         return np.flatnonzero(usable)
 
     def _take_static(self, rows: NDArray[np.int64], values: NDArray[np.float64], usable: NDArray[np.bool_]) -> None:
@@ -176,15 +287,39 @@ class Engine:
         self._hear(rows, outcome)
         self._close_up_to(rows, passed, outcome)
         assembler.settle(table, rows, passed)
-        late = assembler.place(table, rows, t, np.where(self._measured, values, np.nan), outcome.now)
-        outcome.refuse(Refusal.LATE, indices[late])
-        outcome.accepted += len(rows) - int(late.sum())
-        rows = rows[~late]
+        values = np.where(self._measured, values, np.nan)
+        late = assembler.late(table, rows, t)
+        if late.any():
+            self._take_late(rows[late], t[late], values[late], indices[late], outcome)
+            rows, t, values, indices = rows[~late], t[~late], values[~late], indices[~late]
+        fits = assembler.place(table, rows, t, values, outcome.now)
+        outcome.refuse(Refusal.CROWDED, indices[~fits])
+        outcome.accepted += int(fits.sum())
         while len(rows):
             tick, slot = assembler.oldest(table, rows)
             ready = assembler.complete(table, rows, tick, slot)
             rows = rows[ready]
             self._close(rows, tick[ready], slot[ready], outcome)
+
+    def _take_late(
+        self,
+        rows: NDArray[np.int64],
+        t: NDArray[np.int64],
+        values: NDArray[np.float64],
+        indices: NDArray[np.int64],
+        outcome: Outcome,
+    ) -> None:
+        """Put readings whose frames have closed into them, as far as it is gone back, and refuse the others."""
+        near = self._rewinder.reaches(self.table, rows, t)
+        outcome.refuse(Refusal.LATE, indices[~near])
+        if not near.any():
+            return
+        changed, stepped = self._rewinder.put_in(self.table, rows[near], t[near], values[near], outcome.now)
+        outcome.refuse(Refusal.LATE, indices[near][~changed])  # delivered twice
+        outcome.accepted += int(changed.sum())
+        outcome.rewound += int(changed.sum())
+        for steps in stepped:
+            self._judge(steps, outcome)
 
     def _close_up_to(self, rows: NDArray[np.int64], last: NDArray[np.int64], outcome: Outcome) -> None:
         """Close these streams' frames with ticks up to `last` (R,), each stream's oldest first."""
@@ -200,9 +335,14 @@ class Engine:
         """Close one frame each of some streams: step, judge, and let the conditions turn."""
         if not len(rows):
             return
-        steps = self._stepper.step(self.table, rows, slot)
+        steps = self._stepper.step(self.table, rows, tick, slot)
         self._assembler.close(self.table, rows, tick, slot)
+        self._judge(steps, outcome)
+
+    def _judge(self, steps: Steps, outcome: Outcome) -> None:
+        """Judge every condition in these frames."""
         outcome.steps.append(steps)
+        rows = steps.rows
         for index, alarm in enumerate(self.watch.alarms):
             if isinstance(alarm.condition, Silent):
                 continue
@@ -231,9 +371,12 @@ class Engine:
             if not isinstance(alarm.condition, Silent):
                 continue
             heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
+            heard &= table.standby_until[:n] == NEVER
             rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
-            # Not `now`: a change's time must not depend on how often somebody asked.
-            t = table.newest_t[rows] + alarm.condition.for_ns
+            # Not `now`: a change's time must not depend on how often somebody asked. Whoever was admitted, and of
+            # whom nothing has come, is silent since then.
+            come = self.newest_tick(rows) > table.barred_tick[rows]
+            t = np.where(come, table.newest_t[rows], table.heard_at[rows]) + alarm.condition.for_ns
             self._judge_bare(index, rows, t, Truth.TRUE, outcome)
             self._lose_sight(rows, t, outcome)
 
@@ -257,7 +400,10 @@ class Engine:
         scored = isinstance(self.watch.alarms[index].condition, ScoreAbove)
         score = None if np.isnan(steps.score[i]) else float(steps.score[i])
         channels = evidence(self.watch.model, steps, i, scored=scored)
-        return self._change(index, turn, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
+        change = self._change(index, turn, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
+        if steps.rewound[i]:
+            return replace(change, reason=f"{change.reason} (rewound: a late reading was put in)")
+        return change
 
     def _bare_change(self, index: int, turn: Turn, row: int, t: int, now: int) -> Change:
         """Make the change of a condition that turned because no frame came."""

@@ -35,6 +35,7 @@ class EventClock:
         Each reading is applied at its own `now`, so that the cut into batches, which depends on the speed, doesn't
         matter: a batch goes to the engine in pieces, one for each time that the newest `t` advances.
         """
+        self._engine.table.reuse()
         outcome = Outcome(self._now)
         if not len(batch):
             return outcome
@@ -43,7 +44,7 @@ class EventClock:
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
             piece = replace(batch, stream=batch.stream[start:end], t=batch.t[start:end], values=batch.values[start:end])
             # Time passes first: what lingers or is silent until then must not hear of the readings of this moment.
-            outcome.extend(self._engine.apply(_NO_READINGS, int(now[start])), offset=0)
-            outcome.extend(self._engine.apply(piece, int(now[start])), offset=int(start))
+            outcome.extend(self._engine.go_on(_NO_READINGS, int(now[start])), offset=0)
+            outcome.extend(self._engine.go_on(piece, int(now[start])), offset=int(start))
         self._now = outcome.now
         return outcome

@@ -23,6 +23,13 @@ class ChannelKind(StrEnum):
     CLOCK = "clock"  # hours since the stream began; the engine makes it
 
 
+class Gaps(StrEnum):
+    """How a model gets over ticks without a frame, as it was trained to."""
+
+    DELTA = "delta"  # the next frame's `delta` says how long nothing came
+    BLIND = "blind"  # it steps through them with nothing observed
+
+
 class Task(StrEnum):
     """What a model computes at every step."""
 
@@ -122,6 +129,8 @@ class Model:
         delta_cap_s: `delta` is cut here, as in training.
         threshold: The score at which the bundle's makers would ring.
         step: The graph.
+        gaps: How it gets over ticks without a frame.
+        max_blind: So many ticks of a gap are stepped blind at most.
     """
 
     name: str
@@ -136,3 +145,5 @@ class Model:
     delta_cap_s: float
     threshold: float
     step: StepFunction
+    gaps: Gaps = Gaps.DELTA
+    max_blind: int = 30

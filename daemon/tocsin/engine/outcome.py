@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.changes import Change
+    from tocsin.engine.memory import StreamMemory
     from tocsin.engine.steps import Steps
 
 
@@ -20,6 +21,8 @@ class Refusal(StrEnum):
 
     LATE = "late"  # its tick has closed; a reading delivered twice ends here too
     IMPLAUSIBLE = "implausible"  # a value beyond its channel's range; counted by value, the others stay
+    STANDBY = "standby"  # its stream is not judged now
+    CROWDED = "crowded"  # its frame holds as many readings as a mean is taken of
     TOO_MANY_STREAMS = "too_many_streams"  # a new stream, and the table is full
 
 
@@ -32,6 +35,8 @@ class Outcome:
         changes: In the order in which they happened.
         steps: One entry a call of the model, in order.
         accepted: How many readings were placed in a frame or taken as static values.
+        rewound: How many of them came late and took their streams back.
+        evicted: What was remembered of streams that were given up because nothing was heard of them, for the store.
         refused: (K,) indices into the batch, by why; under `IMPLAUSIBLE` an index stands once for each value.
     """
 
@@ -39,6 +44,8 @@ class Outcome:
     changes: list[Change] = field(default_factory=list)
     steps: list[Steps] = field(default_factory=list)
     accepted: int = 0
+    rewound: int = 0
+    evicted: list[StreamMemory] = field(default_factory=list)
     refused: dict[Refusal, NDArray[np.int64]] = field(default_factory=dict)
 
     def refuse(self, why: Refusal, indices: NDArray[np.int64]) -> None:
@@ -57,5 +64,7 @@ class Outcome:
         self.changes += later.changes
         self.steps += later.steps
         self.accepted += later.accepted
+        self.rewound += later.rewound
+        self.evicted += later.evicted
         for why, indices in later.refused.items():
             self.refuse(why, indices + offset)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.model import ChannelKind
-from tocsin.engine.streams import NEVER
+from tocsin.engine.model import ChannelKind, Gaps
+from tocsin.engine.streams import NEVER, REMEMBERED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.engine.model import Model
+    from tocsin.engine.model import Model, StepResult
     from tocsin.engine.streams import StreamTable
 
 _NS_PER_S = 1_000_000_000
@@ -34,6 +34,7 @@ class Steps:
         contribution: (n, C) float32.
         mean: (n, C) float32, the band around x: what the step before expected; NaN where it said nothing.
         scale: (n, C) float32, likewise.
+        rewound: (n,) whether a late reading took the stream back to before this frame, whose score is put right.
     """
 
     rows: NDArray[np.int64]
@@ -45,6 +46,7 @@ class Steps:
     contribution: NDArray[np.float32]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    rewound: NDArray[np.bool_]
 
 
 class Stepper:
@@ -58,32 +60,54 @@ class Stepper:
         self._clock = np.array([kind is ChannelKind.CLOCK for kind in kinds])  # (C,)
         self._made = self._static | self._clock
         self._period_s = model.period_ns / _NS_PER_S
+        self._max_blind = model.max_blind if model.gaps is Gaps.BLIND else 0
 
-    def step(self, table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64]) -> Steps:
-        """Step the frames in these slots (n,), each stream at most once, and remember the new states."""
-        tick = table.open_tick[rows, slot]
-        t = table.open_t[rows, slot]
-        lapsed = (tick - table.last_tick[rows] > self._model.max_gap_ticks) & (table.last_tick[rows] != NEVER)
+    def step(
+        self,
+        table: StreamTable,
+        rows: NDArray[np.int64],
+        tick: NDArray[np.int64],
+        slot: NDArray[np.int64],
+        *,
+        rewound: NDArray[np.bool_] | None = None,
+    ) -> Steps:
+        """Step the frames of these ticks in these slots (n,), each stream at most once, and remember the new states.
+
+        Args:
+            table: The streams.
+            rows: (n,) their rows.
+            tick: (n,) of the frames.
+            slot: (n,) where they are.
+            rewound: (n,) for frames with a late reading, or after one: whether their streams were taken back. They
+                are stepped with the static values that they have.
+        """
+        static = table.static[rows]  # (n, C)
+        if table.keeps_frames:
+            _keep_before(table, rows, slot)
+            if rewound is None:
+                table.kept_static[rows, slot] = static
+            else:
+                static = table.kept_static[rows, slot]
+        last = table.last_tick[rows]
+        lapsed = (tick - last > self._model.max_gap_ticks) & (last != NEVER)
         if lapsed.any():
             table.forget_state(rows[lapsed])
-        table.first_tick[rows] = np.where(table.frames[rows] == 0, tick, table.first_tick[rows])
+        begins = table.frames[rows] == 0
+        table.first_tick[rows] = np.where(begins, tick, table.first_tick[rows])
         table.begun_tick[rows] = np.where(table.begun_tick[rows] == NEVER, tick, table.begun_tick[rows])
+        if self._max_blind:
+            self._step_blind(table, rows, np.where(begins, 0, tick - last - 1), static)
 
         seen = table.open_value_t[rows, slot] != NEVER  # (n, C)
-        x, mask = self._frame(table, rows, slot, tick, seen)
-        delta = self._delta(table, rows, tick)
         mean, scale = table.mean[rows], table.scale[rows]
-        result = self._model.step(x, mask, delta, table.state[rows])
-
-        table.state[rows] = result.state
-        table.mean[rows], table.scale[rows] = result.following
+        x, mask, result = self._recur(table, rows, tick, table.open_values[rows, slot], seen, static)
         table.seen_tick[rows] = np.where(seen, tick[:, None], table.seen_tick[rows])
         table.last_tick[rows] = tick
         table.frames[rows] += 1
         warm = table.frames[rows] > self._model.warm_up_ticks
         return Steps(
             rows=rows,
-            t=t,
+            t=table.open_t[rows, slot],
             tick=tick,
             x=x,
             mask=mask,
@@ -91,20 +115,53 @@ class Stepper:
             contribution=result.contribution,
             mean=mean,
             scale=scale,
+            rewound=np.zeros(len(rows), dtype=np.bool_) if rewound is None else rewound,
         )
+
+    def _step_blind(
+        self, table: StreamTable, rows: NDArray[np.int64], missing: NDArray[np.int64], static: NDArray[np.float64]
+    ) -> None:
+        """Step through ticks without a frame, `missing` (n,) since the last one, at most `max_blind` of them.
+
+        Nothing is observed in them. The longest gaps are bridged by `delta` from there on. They give no score, and
+        don't count as frames.
+        """
+        blind = np.minimum(missing, self._max_blind)
+        nothing = np.zeros((len(rows), len(self._made)))
+        for ahead in range(1, int(blind.max(initial=0)) + 1):
+            some = np.flatnonzero(blind >= ahead)
+            at = table.last_tick[rows[some]] + ahead
+            self._recur(table, rows[some], at, nothing[some], nothing[some] > 0, static[some])
+
+    def _recur(
+        self,
+        table: StreamTable,
+        rows: NDArray[np.int64],
+        tick: NDArray[np.int64],
+        values: NDArray[np.float64],
+        seen: NDArray[np.bool_],
+        static: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], StepResult]:
+        """Call the model on n rows' values (n, C) and remember what it gives; gives x, mask and that."""
+        x, mask = self._frame(table, rows, tick, values, seen, static)
+        result = self._model.step(x, mask, self._delta(table, rows, tick), table.state[rows])
+        table.state[rows] = result.state
+        table.mean[rows], table.scale[rows] = result.following
+        return x, mask, result
 
     def _frame(
         self,
         table: StreamTable,
         rows: NDArray[np.int64],
-        slot: NDArray[np.int64],
         tick: NDArray[np.int64],
+        values: NDArray[np.float64],
         seen: NDArray[np.bool_],
+        static: NDArray[np.float64],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        values = np.where(seen, table.open_values[rows, slot], 0.0)  # (n, C)
+        values = np.where(seen, values, 0.0)  # (n, C)
         if self._made.any():
-            known = ~np.isnan(table.static[rows])
-            values = np.where(self._static & known, table.static[rows], values)
+            known = ~np.isnan(static)
+            values = np.where(self._static & known, static, values)
             hours = (tick - table.begun_tick[rows]) * (self._period_s / _S_PER_H)  # (n,)
             values = np.where(self._clock, hours[:, None], values)
             seen = np.where(self._static, known, seen) | self._clock
@@ -115,3 +172,8 @@ class Stepper:
         since = np.where(seen_tick == NEVER, table.first_tick[rows][:, None], seen_tick)
         delta = np.minimum((tick[:, None] - since) * self._period_s, self._model.delta_cap_s)
         return np.where(self._made, 0.0, delta).astype(np.float32)
+
+
+def _keep_before(table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64]) -> None:
+    for name in REMEMBERED:
+        getattr(table, f"before_{name}")[rows, slot] = getattr(table, name)[rows]

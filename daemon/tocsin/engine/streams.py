@@ -2,45 +2,103 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 NEVER = -(2**62)
 """A time or tick before all others: it has not happened."""
 
+ALWAYS = 2**62
+"""A time or tick after all others: it will not come."""
+
 PROFILE = ("news2_scale", "oxygen", "alert")
 """What a profile may say beside the model's static channels: scale 1 or 2 of NEWS2; 1 on oxygen, 0 on air; 1 alert."""
 
+REMEMBERED = ("state", "mean", "scale", "seen_tick", "frames", "first_tick", "begun_tick", "last_tick")
+"""The columns that a step changes. A stream whose frames are kept has them from before each, as `before_…`."""
+
 _FIRST_CAPACITY = 64
+_MODELS_OWN = ("state", "mean", "scale", "frames", "first_tick", "seen_tick")
+_OF_THE_PLACE = frozenset(
+    {
+        "live",
+        "admitted",
+        "standby_until",
+        "newest_t",
+        "heard_at",
+        "closed_tick",
+        "barred_tick",
+        "static",
+        "profile",
+        "limit",
+    }
+)
+
+
+class Axis(int):
+    """A length that says what it counts: two columns of one shape may be of different things."""
+
+    counts: str
+
+    def __new__(cls, counts: str, length: int) -> Self:
+        """Make a length of something."""
+        axis = super().__new__(cls, length)
+        axis.counts = counts
+        return axis
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is known of a column.
+
+    Attributes:
+        fill: What it holds in a row that nobody has.
+        axis: What its second dimension counts, `slots` or `alarms`; None where that is the same for one model.
+    """
+
+    fill: float
+    axis: str | None
 
 
 class StreamTable:
-    """N streams' memory, with room to grow.
+    """N streams' memory, with room to grow; rows that streams have left are used again.
 
-    W is the number of frames that may be open at once, C the channels, S the state, A the alarms. Times are int64
-    nanoseconds since 1970, ticks int64 counts of the model's period since 1970.
+    W is the number of slots for frames, K that of the values of a frame that are kept apart, C the channels, S the
+    state, A the alarms, P the entries of a profile. Times are int64 nanoseconds since 1970, ticks int64 counts of the
+    model's period since 1970. A row that nobody has holds in every column what a new one holds.
 
     Attributes:
-        names: (N) of the streams, by row.
+        names: (N) of the streams, by row; "" where nobody has it. A stream that has just ended is still named.
         labels: (N) what is known of each stream, such as its ward.
+        live: (N,) whether somebody has the row.
+        admitted: (N,) whether a command began it: only a command ends it then.
+        standby_until: (N,) `now` at which it is judged again; NEVER while it is, ALWAYS until somebody says so.
         newest_t: (N,) the newest `t` of an accepted reading.
         heard_at: (N,) `now` when the last reading came, whatever its `t`.
         closed_tick: (N,) no frame at or before this tick will be opened any more.
+        barred_tick: (N,) nor is it gone back to this tick: somebody else's readings are from then.
         last_tick: (N,) the last frame that was stepped.
         begun_tick: (N,) the stream's first frame; `clock` channels count from it.
         first_tick: (N,) the first frame since the state was last reset.
         frames: (N,) frames stepped since the state was last reset.
-        open_tick: (N, W) of each open frame, NEVER where the slot is free.
+        open_tick: (N, W) of each open frame, NEVER where the slot has none.
         open_t: (N, W) the newest `t` in it.
         opened_at: (N, W) `now` at its first arrival.
         open_values: (N, W, C) float64, in the channels' units.
         open_value_t: (N, W, C) `t` of each value, NEVER where there is none.
+        sample_t: (N, W, K) `t` of each reading in it, where a channel's mean is asked for; K is 0 where none is.
+        samples: (N, W, K, C) float64, their values; NaN where not carried.
+        kept_tick: (N, W) of each closed frame that can be gone back to; NEVER where there is none. This column and
+            those that follow are (N, 0) where nobody asked to go back.
+        kept_static: (N, W, C) the static values that it was stepped with.
+        before_state: (N, W, S) and so on, by `REMEMBERED`: what was remembered before it.
         seen_tick: (N, C) the last frame in which a channel was observed.
         static: (N, C) float64, values given once; NaN where unknown.
         profile: (N, P) float64, by `PROFILE`, what else was given once; NaN where unknown.
@@ -54,7 +112,17 @@ class StreamTable:
         limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
     """
 
-    def __init__(self, *, open_frames: int, channels: int, state_size: int, alarms: int, max_streams: int) -> None:
+    def __init__(  # noqa: PLR0915  (a column a line)
+        self,
+        *,
+        open_frames: int,
+        channels: int,
+        state_size: int,
+        alarms: int,
+        max_streams: int,
+        keeps_frames: bool = False,
+        samples: int = 0,
+    ) -> None:
         """Make an empty table.
 
         Args:
@@ -63,16 +131,31 @@ class StreamTable:
             state_size: S.
             alarms: A.
             max_streams: More are refused, so that a flood of made-up topics can't fill the memory.
+            keeps_frames: Whether closed frames can be gone back to.
+            samples: K, to begin with.
         """
         self.names: list[str] = []
         self.labels: list[Mapping[str, str]] = []
         self.max_streams = max_streams
+        self.keeps_frames = keeps_frames
+        self.ended: dict[str, int] = {}  # streams that are no more → the tick up to which readings were theirs
+        self.moves = 0  # how often a stream came or went
+        self._topic_labels: list[Mapping[str, str]] = []
+        self._given_labels: list[Mapping[str, str]] = []
         self._row_of: dict[str, int] = {}
+        self._free: list[int] = []  # rows
+        self._left: list[int] = []  # rows that become free once nobody speaks of them any more
         self._capacity = _FIRST_CAPACITY
-        w, c, s, a = open_frames, channels, state_size, alarms
+        w, a = Axis("slots", open_frames), Axis("alarms", alarms)
+        c, s, kept = channels, state_size, Axis("slots", open_frames if keeps_frames else 0)
+        self._described: dict[int, Column] = {}  # by the array's id, until it has its name
+        self.live = self._column(0, np.bool_)
+        self.admitted = self._column(0, np.bool_)
+        self.standby_until = self._column(NEVER, np.int64)
         self.newest_t = self._column(NEVER, np.int64)
         self.heard_at = self._column(NEVER, np.int64)
         self.closed_tick = self._column(NEVER, np.int64)
+        self.barred_tick = self._column(NEVER, np.int64)
         self.last_tick = self._column(NEVER, np.int64)
         self.begun_tick = self._column(NEVER, np.int64)
         self.first_tick = self._column(NEVER, np.int64)
@@ -82,6 +165,18 @@ class StreamTable:
         self.opened_at = self._column(NEVER, np.int64, w)
         self.open_values = self._column(0.0, np.float64, w, c)
         self.open_value_t = self._column(NEVER, np.int64, w, c)
+        self.sample_t = self._column(NEVER, np.int64, w, samples)
+        self.samples = self._column(np.nan, np.float64, w, samples, c)
+        self.kept_tick = self._column(NEVER, np.int64, kept)
+        self.kept_static = self._column(np.nan, np.float64, kept, c)
+        self.before_state = self._column(0.0, np.float32, kept, s)
+        self.before_mean = self._column(np.nan, np.float32, kept, c)
+        self.before_scale = self._column(np.nan, np.float32, kept, c)
+        self.before_seen_tick = self._column(NEVER, np.int64, kept, c)
+        self.before_frames = self._column(0, np.int64, kept)
+        self.before_first_tick = self._column(NEVER, np.int64, kept)
+        self.before_begun_tick = self._column(NEVER, np.int64, kept)
+        self.before_last_tick = self._column(NEVER, np.int64, kept)
         self.seen_tick = self._column(NEVER, np.int64, c)
         self.static = self._column(np.nan, np.float64, c)
         self.profile = self._column(np.nan, np.float64, len(PROFILE))
@@ -93,71 +188,164 @@ class StreamTable:
         self.truth_since = self._column(NEVER, np.int64, a)
         self.began_t = self._column(NEVER, np.int64, a)
         self.limit = self._column(np.nan, np.float64, a)
-        self._fills = {
-            name: array.flat[0] if array.size else 0 for name, array in vars(self).items() if _is_column(array)
-        }
+        self.columns = {name: self._described.pop(id(array)) for name, array in vars(self).items() if _is_column(array)}
 
     def _column(self, fill: float, dtype: type[np.generic], *shape: int) -> NDArray[Any]:
-        return np.full((self._capacity, *shape), fill, dtype=dtype)
+        array = np.full((self._capacity, *shape), fill, dtype=dtype)
+        axis = shape[0].counts if shape and isinstance(shape[0], Axis) else None
+        self._described[id(array)] = Column(fill, axis)
+        return array
 
     def __len__(self) -> int:
-        """N, the number of streams."""
+        """N, the number of rows; `count` is how many of them somebody has."""
         return len(self.names)
+
+    @property
+    def count(self) -> int:
+        """The number of streams."""
+        return len(self._row_of)
 
     def row_of(self, stream: str) -> int | None:
         """Find a stream's row; None if there is no such stream."""
         return self._row_of.get(stream)
+
+    def live_rows(self) -> NDArray[np.int64]:
+        """(count,) the rows that somebody has."""
+        return np.flatnonzero(self.live[: len(self)])
 
     def rows(self, streams: Sequence[str], labels: Sequence[Mapping[str, str]] = ()) -> NDArray[np.int64]:
         """Find the streams' rows, making new ones for those not met before.
 
         Args:
             streams: Their names.
-            labels: What is known of each now; empty if nothing is.
+            labels: What their topics say of each now; empty if nothing.
 
         Returns:
             (len(streams),) int64; -1 for a stream that found the table full.
         """
         rows = [self._row(name) for name in streams]
         for row, known in zip(rows, labels, strict=False):
-            if row >= 0:
-                self.labels[row] = known
+            if row >= 0 and known is not self._topic_labels[row]:
+                self._topic_labels[row] = known
+                self._show_labels(row)
         return np.array(rows, dtype=np.int64)
-
-    def take_names(self, streams: Sequence[str]) -> None:
-        """Make rows for streams that were met elsewhere, be they more than may join here."""
-        for name in streams:
-            self._new_row(name)
 
     def _row(self, name: str) -> int:
         row = self._row_of.get(name)
         if row is not None:
             return row
-        return -1 if len(self.names) >= self.max_streams else self._new_row(name)
+        return -1 if self.is_full else self.join(name)
 
-    def _new_row(self, name: str) -> int:
-        row = len(self.names)
-        if row == self._capacity:
-            self._grow()
-        self.names.append(name)
-        self.labels.append({})
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for another stream."""
+        return len(self._row_of) >= self.max_streams
+
+    def join(self, name: str) -> int:
+        """Make a row for a stream that is new, be there room for it or not.
+
+        Readings up to the tick at which a stream of that name ended are none of its.
+        """
+        row = self._free.pop() if self._free else self._new_row()
+        self.names[row] = name
         self._row_of[name] = row
+        self.live[row] = True
+        self.barred_tick[row] = self.closed_tick[row] = self.ended.pop(name, NEVER)
+        self.moves += 1
         return row
 
-    def _grow(self) -> None:
-        for name, fill in self._fills.items():
-            old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.full_like(old, fill)]))
-        self._capacity *= 2
+    def _new_row(self) -> int:
+        row = len(self.names)
+        if row == self._capacity:
+            for name, column in self.columns.items():
+                old = getattr(self, name)
+                setattr(self, name, np.concatenate([old, np.full_like(old, column.fill)]))
+            self._capacity *= 2
+        self.names.append("")
+        self.labels.append({})
+        self._topic_labels.append({})
+        self._given_labels.append({})
+        return row
+
+    def leave(self, row: int, last_tick: int) -> None:
+        """End a stream whose readings go up to `last_tick`.
+
+        Its row is empty at once, and goes to another stream after the next `reuse`: what was just told of it still
+        finds its name there.
+        """
+        name = self.names[row]
+        self._bury(name, last_tick)
+        self._refill(np.array([row]), self.columns)
+        self._left.append(row)
+        self.moves += 1
+
+    def _bury(self, name: str, last_tick: int) -> None:
+        del self._row_of[name]
+        self.ended[name] = last_tick
+        if len(self.ended) > self.max_streams:  # the first that ended is the first to be forgotten
+            del self.ended[next(iter(self.ended))]
+
+    def reuse(self) -> None:
+        """Let the rows of streams that have ended go to others."""
+        for row in self._left:
+            self.names[row] = ""
+            self.labels[row] = self._topic_labels[row] = self._given_labels[row] = {}
+        self._free += self._left
+        self._left.clear()
+
+    def rename(self, row: int, to: str, last_tick: int) -> None:
+        """Give a stream another name, which no other has; its readings under the old one go up to `last_tick`."""
+        self._bury(self.names[row], last_tick)
+        self._row_of[to] = row
+        self.names[row] = to
+        self.moves += 1
+
+    def label(self, row: int, given: Mapping[str, str]) -> None:
+        """Say what is known of a stream beside what its topic says; it wins over that."""
+        self._given_labels[row] = dict(given)
+        self._show_labels(row)
+
+    def labels_apart(self, row: int) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """What a stream's topic says of it, and what was given beside."""
+        return self._topic_labels[row], self._given_labels[row]
+
+    def take_labels(self, row: int, topic: Mapping[str, str], given: Mapping[str, str]) -> None:
+        """Take over the labels of a stream that was met elsewhere."""
+        self._topic_labels[row], self._given_labels[row] = topic, given
+        self._show_labels(row)
+
+    def _show_labels(self, row: int) -> None:
+        topic, given = self._topic_labels[row], self._given_labels[row]
+        self.labels[row] = {**topic, **given} if given else topic
 
     def forget_state(self, rows: NDArray[np.int64]) -> None:
         """Reset what the model remembers of these streams; their clocks, alarms and static values stay."""
-        self.state[rows] = 0.0
-        self.mean[rows] = np.nan
-        self.scale[rows] = np.nan
-        self.frames[rows] = 0
-        self.first_tick[rows] = NEVER
-        self.seen_tick[rows] = NEVER
+        self._refill(rows, _MODELS_OWN)
+
+    def begin_anew(self, rows: NDArray[np.int64], barred: NDArray[np.int64]) -> None:
+        """Forget all of these streams (R,) but their names, labels, limits and profiles.
+
+        Readings up to the ticks `barred` (R,) are none of theirs any more.
+        """
+        self._refill(rows, self.columns.keys() - _OF_THE_PLACE)
+        self.bar(rows, barred)
+
+    def bar(self, rows: NDArray[np.int64], ticks: NDArray[np.int64]) -> None:
+        """Open no frame at or before these ticks (R,) any more, and don't go back to them."""
+        self.closed_tick[rows] = np.maximum(self.closed_tick[rows], ticks)
+        self.barred_tick[rows] = np.maximum(self.barred_tick[rows], ticks)
+
+    def _refill(self, rows: NDArray[np.int64], names: Iterable[str]) -> None:
+        for name in names:
+            getattr(self, name)[rows] = self.columns[name].fill
+
+    def widen_samples(self) -> None:
+        """Make room for twice as many values in a frame."""
+        wider = max(self.sample_t.shape[2], 1)
+        for name in ("sample_t", "samples"):
+            old = getattr(self, name)
+            shape = (*old.shape[:2], wider, *old.shape[3:])
+            setattr(self, name, np.concatenate([old, np.full(shape, self.columns[name].fill, old.dtype)], axis=2))
 
 
 def _is_column(value: object) -> bool:

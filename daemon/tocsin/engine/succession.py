@@ -14,26 +14,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.changes import Change, Turn
-from tocsin.engine.conditions import Truth
+from tocsin.engine import memory
 from tocsin.engine.delays import Standing
 from tocsin.engine.outcome import Outcome
-from tocsin.engine.streams import NEVER
+from tocsin.engine.stays import ended
+from tocsin.engine.streams import ALWAYS, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.delays import Alarm
+    from tocsin.engine.changes import Change
     from tocsin.engine.engine import Engine
+    from tocsin.engine.memory import StreamMemory
     from tocsin.engine.model import Model
 
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
 
-_CLOCK = ("newest_t", "heard_at")
-_TICKS = ("closed_tick", "last_tick", "begun_tick")
-_MEMORY = ("first_tick", "frames", "seen_tick", "state", "mean", "scale")
+_OF_THE_STAY = ("newest_t", "heard_at", "admitted", "standby_until", "profile")
 
 
 def succeed(before: Engine, after: Engine, now: int) -> Outcome:
@@ -48,25 +47,24 @@ def succeed(before: Engine, after: Engine, now: int) -> Outcome:
         What happened on the way: frames that had to close, alarms that ended with the old configuration.
     """
     outcome = Outcome(now)
-    rows = np.arange(len(before.table))
+    rows = before.table.live_rows()
     same = is_same_model(before.watch.model, after.watch.model)
     newest = before.table.newest_t[rows]
     # Frames go over only if the new clock would hold them open too; the others end under the model they began with.
-    passed = after.closed_by(newest) if same else np.full(len(rows), -NEVER - 1)
+    passed = after.closed_by(newest) if same else np.full(len(rows), ALWAYS - 1)
     before.close_frames(rows, passed, outcome)
-    carried = _carried(before, after)
-    outcome.changes += retire(before, now, {index for index, _ in carried})
+    remembered = memory.export(before)
+    outcome.changes += retire(before, now, {old for old, _ in memory.carried(remembered, after)})
 
-    after.table.take_names(before.table.names)
-    _copy(before, after, rows, _CLOCK)
+    rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
     if same:
-        _copy(before, after, rows, (*_TICKS, *_MEMORY))
-        after.table.static[rows] = before.table.static[rows]
-        _move_open_frames(before, after, rows)
+        memory.place(after, remembered, rows, outcome)
     else:
-        _begin_anew(before, after, rows)
-    for old, new in carried:
-        _carry_alarm(before, after, rows, old, new)
+        _begin_anew(before.watch.model, after, remembered, rows)
+    ended_by = np.array(list(before.table.ended.values()), dtype=np.int64)
+    ended_by = _ticks(ended_by, before.watch.model, after.watch.model)
+    after.table.ended = dict(zip(before.table.ended, ended_by.tolist(), strict=True))
+    after.now = before.now
     return outcome
 
 
@@ -74,7 +72,16 @@ def is_same_model(before: Model, after: Model) -> bool:
     """Whether a state of the one is a state of the other: same graph, and the same manifest around it."""
     return all(
         getattr(before, name) == getattr(after, name)
-        for name in ("sha256", "channels", "period_ns", "warm_up_ticks", "max_gap_ticks", "delta_cap_s")
+        for name in (
+            "sha256",
+            "channels",
+            "period_ns",
+            "warm_up_ticks",
+            "max_gap_ticks",
+            "delta_cap_s",
+            "gaps",
+            "max_blind",
+        )
     )
 
 
@@ -82,87 +89,34 @@ def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Change
     """Clear the alarms that are up in an engine, but for those (columns) that go on in another one."""
     staying = set(staying)
     changes: list[Change] = []
-    for index, alarm in enumerate(engine.watch.alarms):
+    for index in range(len(engine.watch.alarms)):
         if index in staying:
             continue
         up = np.flatnonzero(engine.table.standing[: len(engine.table), index] != Standing.ABSENT)
-        changes += [_cleared(engine, alarm, index, row, now) for row in up.tolist()]
+        changes += [ended(engine, index, row, now, NOT_CONFIGURED) for row in up.tolist()]
     return changes
 
 
-def _cleared(engine: Engine, alarm: Alarm, index: int, row: int, now: int) -> Change:
-    return Change(
-        watch=engine.watch.name,
-        stream=engine.table.names[row],
-        labels=engine.table.labels[row],
-        alarm=alarm.name,
-        turn=Turn.ENDED,
-        t=max(int(engine.table.newest_t[row]), int(engine.table.began_t[row, index])),
-        raised_at=now,
-        since=int(engine.table.began_t[row, index]),
-        priority=alarm.priority,
-        category=alarm.category,
-        reason=NOT_CONFIGURED,
-        score=None,
-        evidence=(),
-        model=None,
-    )
-
-
-def _carried(before: Engine, after: Engine) -> list[tuple[int, int]]:
-    """The columns, old and new, of alarms that go on."""
-    found = {_identity(alarm, before.watch.model): i for i, alarm in enumerate(before.watch.alarms)}
-    named = ((_identity(alarm, after.watch.model), i) for i, alarm in enumerate(after.watch.alarms))
-    return [(found[identity], i) for identity, i in named if identity in found]
-
-
-def _identity(alarm: Alarm, model: Model) -> tuple[object, ...]:
-    """What makes an alarm the one it is: its name, what it looks at, and how urgent it is."""
-    channel = getattr(alarm.condition, "channel", None)
-    watched = None if channel is None else model.channels[channel].name
-    return alarm.name, type(alarm.condition), watched, alarm.priority, alarm.category
-
-
-def _carry_alarm(before: Engine, after: Engine, rows: NDArray[np.int64], old: int, new: int) -> None:
-    table, source = after.table, before.table
-    table.standing[rows, new] = source.standing[rows, old]
-    table.began_t[rows, new] = source.began_t[rows, old]
-    # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
-    # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
-    unchanged = is_same_model(before.watch.model, after.watch.model) and (
-        before.watch.alarms[old].condition == after.watch.alarms[new].condition
-    )
-    keep = unchanged | (source.standing[rows, old] != Standing.ABSENT)
-    table.truth[rows, new] = np.where(keep, source.truth[rows, old], Truth.UNKNOWN)
-    table.truth_since[rows, new] = np.where(keep, source.truth_since[rows, old], NEVER)
-
-
-def _copy(before: Engine, after: Engine, rows: NDArray[np.int64], columns: Iterable[str]) -> None:
-    for name in columns:
-        getattr(after.table, name)[rows] = getattr(before.table, name)[rows]
-
-
-def _move_open_frames(before: Engine, after: Engine, rows: NDArray[np.int64]) -> None:
-    """Put what is open into the slots of the new clock; no two of a stream share one, as `closed_by` saw to."""
-    source, table = before.table, after.table
-    for slot in range(source.open_tick.shape[1]):
-        there = rows[source.open_tick[rows, slot] != NEVER]
-        to = source.open_tick[there, slot] % table.open_tick.shape[1]
-        for name in ("open_tick", "open_t", "opened_at", "open_values", "open_value_t"):
-            getattr(table, name)[there, to] = getattr(source, name)[there, slot]
-
-
-def _begin_anew(before: Engine, after: Engine, rows: NDArray[np.int64]) -> None:
-    """Keep what any model can use: which times are past, the stream's beginning, and what was given once."""
-    old, new = before.watch.model, after.watch.model
-    source, table = before.table, after.table
-    begun = source.begun_tick[rows] != NEVER
-    begun_t = np.where(begun, source.begun_tick[rows], 0) * old.period_ns
+def _begin_anew(old: Model, after: Engine, remembered: StreamMemory, rows: NDArray[np.int64]) -> None:
+    """Keep what any model can use: who is there, which times are past, and what was given once."""
+    new, table, columns = after.watch.model, after.table, remembered.columns
+    for name in _OF_THE_STAY:
+        getattr(table, name)[rows] = columns[name]
+    begun = columns["begun_tick"] != NEVER
+    begun_t = np.where(begun, columns["begun_tick"], 0) * old.period_ns
     table.begun_tick[rows] = np.where(begun, begun_t // new.period_ns, NEVER)
-    past = source.closed_tick[rows] != NEVER
-    past_t = (np.where(past, source.closed_tick[rows], 0) + 1) * old.period_ns - 1  # the end of the last closed tick
-    table.closed_tick[rows] = np.where(past, past_t // new.period_ns, NEVER)
+    for name in ("closed_tick", "barred_tick"):
+        getattr(table, name)[rows] = _ticks(columns[name], old, new)
     column = {channel.name: c for c, channel in enumerate(old.channels)}
     for c, channel in enumerate(new.channels):
         if channel.name in column:
-            table.static[rows, c] = source.static[rows, column[channel.name]]
+            table.static[rows, c] = columns["static"][:, column[channel.name]]
+    memory.place_labels(after, remembered, rows)
+    memory.place_alarms(after, remembered, rows, same_model=False)
+
+
+def _ticks(ticks: NDArray[np.int64], old: Model, new: Model) -> NDArray[np.int64]:
+    """The new model's ticks (n,) in which the old one's end."""
+    past = ticks != NEVER
+    end = (np.where(past, ticks, 0) + 1) * old.period_ns - 1
+    return np.where(past, end // new.period_ns, NEVER)

@@ -94,12 +94,16 @@ class _Watched:
     Attributes:
         engine: Whose streams.
         model: Its model.
-        is_shown: (N,) of the streams met so far.
+        names: (N) of the streams met so far, by row; "" where there is none.
+        moves: Of the engine's table, when they were met.
+        is_shown: (N,) likewise.
         last: By row.
     """
 
     engine: Engine
     model: Model
+    names: list[str] = field(default_factory=list)
+    moves: int = 0
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     last: dict[int, _Shown] = field(default_factory=dict)
 
@@ -145,20 +149,28 @@ class StreamSeries(Collector):
                 )
 
     def _admit(self, watched: _Watched, allowed: re.Pattern[str]) -> None:
-        """Decide on the streams that are new."""
-        new = watched.engine.table.names[len(watched.is_shown) :]
-        if not new:
+        """Decide on the streams that are new; those that have ended leave their room to others."""
+        table = watched.engine.table
+        if table.moves == watched.moves:
             return
-        shown = []
-        for name in new:
-            wanted = allowed.match(name) is not None
-            shown.append(wanted and self._room > 0)
-            self._room -= shown[-1]
-            if wanted and not shown[-1]:
+        watched.moves = table.moves
+        names = [name if live else "" for name, live in zip(table.names, table.live.tolist(), strict=False)]
+        was = watched.names + [""] * (len(names) - len(watched.names))
+        shown = np.append(watched.is_shown, np.zeros(len(names) - len(watched.names), dtype=np.bool_))
+        moved = [row for row, name in enumerate(names) if name != was[row]]
+        for row in moved:
+            self._room += int(shown[row])
+            shown[row] = False
+            watched.last.pop(row, None)
+        for row in moved:
+            wanted = names[row] != "" and allowed.match(names[row]) is not None
+            shown[row] = wanted and self._room > 0
+            self._room -= int(shown[row])
+            if wanted and not shown[row]:
                 if self._left_out == 0:
-                    _LOG.warning("no series for stream %s and later ones: metrics.max_streams is reached", name)
+                    _LOG.warning("no series for stream %s and later ones: metrics.max_streams is reached", names[row])
                 self._left_out += 1
-        watched.is_shown = np.append(watched.is_shown, shown)
+        watched.names, watched.is_shown = names, shown
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Say how each allowed stream is; `prometheus_client` calls this at a scrape."""
@@ -168,11 +180,13 @@ class StreamSeries(Collector):
         now_s = self._clock_s()
         for watch, watched in self._watched.items():
             kept_s = max(_KEPT_S, _KEPT_PERIODS * watched.model.period_ns / _NS_PER_S)
-            names = watched.engine.table.names
+            table = watched.engine.table
             for row in np.flatnonzero(watched.is_shown).tolist():
-                of = watch, names[row]
+                if not table.live[row] or table.names[row] != watched.names[row]:
+                    continue  # it has ended since its last frame
+                of = watch, watched.names[row]
                 for a, configured in enumerate(watched.engine.alarms):
-                    is_up = watched.engine.table.standing[row, a] != Standing.ABSENT
+                    is_up = table.standing[row, a] != Standing.ABSENT
                     alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
                 shown = watched.last.get(row)
                 if shown is not None and now_s - shown.at_s <= kept_s:

@@ -1,0 +1,217 @@
+"""What is remembered of streams, as plain columns: to keep, to carry elsewhere, and to go on with, to the bit.
+
+The columns are those of the stream table, cut to the streams asked for. `meta` is plain data that JSON can hold; it
+says whose they are: a state means something to one graph alone, so that what another model remembers is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.engine.commands import StreamRefused
+from tocsin.engine.conditions import Truth
+from tocsin.engine.delays import Standing
+from tocsin.engine.streams import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.delays import Alarm
+    from tocsin.engine.engine import Engine
+    from tocsin.engine.model import Model
+    from tocsin.engine.outcome import Outcome
+    from tocsin.engine.streams import StreamTable
+
+VERSION = 1
+
+_OF_FRAMES = ("open_tick", "open_t", "opened_at", "open_values", "open_value_t", "sample_t", "samples")
+_OF_ANY_MODEL = ("standing", "truth", "truth_since", "began_t", "limit")
+_AT_WILL = ("sample_t", "samples")  # their third dimension grows with what comes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMemory:
+    """All that an engine remembers of some streams.
+
+    Attributes:
+        meta: `version` of this layout; `model`, `sha256`, `channels`, `period_ns` of whose state it is; `alarms` and
+            what they were; `streams` with their labels; `now` of the engine; `ended`, if these are all streams.
+        columns: By name, (n, …) each; see `StreamTable`.
+    """
+
+    meta: Mapping[str, Any]
+    columns: Mapping[str, NDArray[Any]]
+
+    @property
+    def streams(self) -> list[str]:
+        """(n) their names."""
+        return [entry["name"] for entry in self.meta["streams"]]
+
+
+def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamMemory:
+    """Copy what is remembered of these streams, or of all.
+
+    Raises:
+        StreamRefused: One of them is not known.
+    """
+    table, model = engine.table, engine.watch.model
+    if streams is None:
+        rows = table.live_rows()
+    else:
+        rows = np.array([_known(engine, stream) for stream in streams], dtype=np.int64)
+    labels = [table.labels_apart(row) for row in rows.tolist()]
+    meta: dict[str, Any] = {
+        "version": VERSION,
+        "model": f"{model.name}/{model.version}",
+        "sha256": model.sha256,
+        "channels": [channel.name for channel in model.channels],
+        "period_ns": model.period_ns,
+        "alarms": [{"is": _identity(alarm, model), "asks": repr(alarm.condition)} for alarm in engine.watch.alarms],
+        "streams": [
+            {"name": table.names[row], "topic_labels": dict(topic), "given_labels": dict(given)}
+            for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
+        ],
+        "now": engine.now,
+    }
+    if streams is None:
+        meta["ended"] = dict(table.ended)
+    return StreamMemory(meta, {name: getattr(table, name)[rows] for name in table.columns})
+
+
+def check(engine: Engine, remembered: StreamMemory) -> None:
+    """Refuse what is remembered of another model's streams, or is damaged.
+
+    Raises:
+        StreamRefused: It says what differs.
+    """
+    meta, model, table = remembered.meta, engine.watch.model, engine.table
+    if meta.get("version") != VERSION:
+        raise StreamRefused("*", f"memory is laid out in version {meta.get('version')} (legal: {VERSION})", "illegal")
+    names = remembered.streams
+    first = names[0] if names else "*"
+    for key, ours in (
+        ("sha256", model.sha256),
+        ("channels", [channel.name for channel in model.channels]),
+        ("period_ns", model.period_ns),
+    ):
+        if meta.get(key) != ours:
+            whose = f"of {meta.get('model')}, whose {key} is {meta.get(key)}"
+            what = f"memory is {whose} (legal: {model.name}/{model.version}, {key} {ours})"
+            raise StreamRefused(first, what, "another-model")
+    if len(set(names)) < len(names):
+        raise StreamRefused(first, "memory names a stream twice", "illegal")
+    alarms = len(meta["alarms"])
+    for name, column in table.columns.items():
+        ours, theirs = getattr(table, name), remembered.columns.get(name)
+        free = {None: 0, "alarms": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
+        if theirs is None:
+            raise StreamRefused(first, f"memory lacks {name}", "illegal")
+        if (
+            theirs.dtype != ours.dtype
+            or len(theirs) != len(names)
+            or theirs.ndim != ours.ndim
+            or theirs.shape[1 + free :] != ours.shape[1 + free :]
+            or (column.axis == "alarms" and theirs.shape[1] != alarms)
+        ):
+            legal = f"{(len(names), *ours.shape[1:])} {ours.dtype}"
+            raise StreamRefused(first, f"memory's {name} is {theirs.shape} {theirs.dtype} (legal: {legal})", "illegal")
+
+
+def place(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], outcome: Outcome) -> None:
+    """Put what is remembered of a model of the same graph into rows (n,) that are new."""
+    table = engine.table
+    for name, column in table.columns.items():
+        if column.axis is None and name != "live":
+            getattr(table, name)[rows] = remembered.columns[name]
+    place_labels(engine, remembered, rows)
+    place_alarms(engine, remembered, rows)
+    slots = {name for name, column in table.columns.items() if column.axis == "slots"}
+    if all(remembered.columns[name].shape[1] == getattr(table, name).shape[1] for name in slots):
+        _make_room(table, remembered)
+        for name in slots:
+            ours, theirs = getattr(table, name), remembered.columns[name]
+            if name in _AT_WILL:
+                k = min(ours.shape[2], theirs.shape[2])
+                ours[rows, :, :k] = theirs[:, :, :k]
+            else:
+                ours[rows] = theirs
+    else:
+        _move_frames(engine, remembered, rows, outcome)
+
+
+def place_labels(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64]) -> None:
+    """Label streams (n,) as they were."""
+    for row, entry in zip(rows.tolist(), remembered.meta["streams"], strict=True):
+        engine.table.take_labels(row, entry["topic_labels"], entry["given_labels"])
+
+
+def place_alarms(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], *, same_model: bool = True) -> None:
+    """Let alarms that are still what they were go on in rows (n,)."""
+    table, columns = engine.table, remembered.columns
+    for old, new in carried(remembered, engine):
+        for name, column in table.columns.items():
+            if column.axis == "alarms" and (same_model or name in _OF_ANY_MODEL):
+                getattr(table, name)[rows, new] = columns[name][:, old]
+        # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
+        # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
+        unchanged = same_model and remembered.meta["alarms"][old]["asks"] == repr(engine.watch.alarms[new].condition)
+        if not unchanged:
+            anew = columns["standing"][:, old] == Standing.ABSENT
+            table.truth[rows[anew], new] = Truth.UNKNOWN
+            table.truth_since[rows[anew], new] = NEVER
+
+
+def carried(remembered: StreamMemory, engine: Engine) -> list[tuple[int, int]]:
+    """The columns, there and here, of alarms that go on."""
+    found = {alarm["is"]: i for i, alarm in enumerate(remembered.meta["alarms"])}
+    named = ((_identity(alarm, engine.watch.model), i) for i, alarm in enumerate(engine.watch.alarms))
+    return [(found[identity], i) for identity, i in named if identity in found]
+
+
+def _identity(alarm: Alarm, model: Model) -> str:
+    """What makes an alarm the one it is: its name, what it looks at, and how urgent it is."""
+    channel = getattr(alarm.condition, "channel", None)
+    watched = "" if channel is None else model.channels[channel].name
+    return f"{alarm.name} {type(alarm.condition).__name__} {watched} {alarm.priority} {alarm.category}"
+
+
+def _known(engine: Engine, stream: str) -> int:
+    row = engine.table.row_of(stream)
+    if row is None:
+        raise StreamRefused(stream, "is not known", "unknown-stream")
+    return row
+
+
+def _make_room(table: StreamTable, remembered: StreamMemory) -> None:
+    """Make room for as many values in a frame as there were, if they are kept apart here."""
+    while 0 < table.sample_t.shape[2] < remembered.columns["sample_t"].shape[2]:
+        table.widen_samples()
+
+
+def _move_frames(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], outcome: Outcome) -> None:
+    """Put open frames into the slots of another frame clock, oldest first; those that it would not wait for close.
+
+    Frames that could be gone back to are not kept.
+    """
+    table, columns = engine.table, remembered.columns
+    _make_room(table, remembered)
+    passed = engine.closed_by(table.newest_t[rows])
+    ticks = columns["open_tick"]  # (n, W)
+    for slot in ticks.argsort(axis=1).T:  # (n,) the slots of each stream's oldest frame, of the next, …
+        n = np.arange(len(rows))
+        there = np.flatnonzero(ticks[n, slot] != NEVER)
+        to = ticks[there, slot[there]] % table.open_tick.shape[1]
+        for name in _OF_FRAMES:
+            ours, theirs = getattr(table, name), columns[name][there, slot[there]]
+            if name in _AT_WILL:
+                k = min(ours.shape[2], theirs.shape[1])
+                ours[rows[there], to, :k] = theirs[:, :k]
+            else:
+                ours[rows[there], to] = theirs
+        engine.close_frames(rows[there], passed[there], outcome)
+    table.bar(rows, table.closed_tick[rows])

@@ -1,0 +1,276 @@
+"""Who is there: streams begin, pause, move and end, as a person asks or because nothing is heard of them.
+
+A stream is a place and a stay is somebody's time in it. Whatever ends a stay ends what the model remembers and every
+alarm, and readings of that time don't count for the next.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, assert_never
+
+import numpy as np
+
+from tocsin.engine.changes import Change, Turn
+from tocsin.engine.commands import (
+    Admit,
+    Discharge,
+    ResetStream,
+    Resume,
+    SetLimit,
+    SetProfile,
+    Standby,
+    StreamRefused,
+    Transfer,
+)
+from tocsin.engine.conditions import Above, Below, Silent, Truth
+from tocsin.engine.delays import Standing
+from tocsin.engine.memory import check, export, place
+from tocsin.engine.model import ChannelKind
+from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.commands import StreamCommand
+    from tocsin.engine.engine import Engine
+    from tocsin.engine.memory import StreamMemory
+    from tocsin.engine.outcome import Outcome
+
+_PROFILE_VALUES = {"news2_scale": (1, 2), "oxygen": (0, 1), "alert": (0, 1)}
+_NS_PER_S = 1_000_000_000
+
+
+def carry_out(engine: Engine, command: StreamCommand, outcome: Outcome) -> None:
+    """Do what a person asks of a stream, and tell `outcome` which alarms that ends.
+
+    Raises:
+        StreamRefused: It can't be done; nothing has changed.
+    """
+    match command:
+        case Admit():
+            _admit(engine, command, outcome)
+        case Discharge(stream):
+            _end(engine, _row(engine, stream), outcome, "discharged")
+        case Transfer(stream, to):
+            _transfer(engine, stream, to, outcome)
+        case Standby(stream, until):
+            _stand_by(engine, _row(engine, stream), until, outcome)
+        case Resume(stream):
+            row = _row(engine, stream)
+            if engine.table.standby_until[row] == NEVER:
+                raise StreamRefused(stream, "cannot resume: it is not on standby", "illegal")
+            resume(engine, np.array([row]), outcome.now)
+        case ResetStream(stream):
+            row = _row(engine, stream)
+            end_alarms(engine, row, outcome, "the stream was reset")
+            _begin_anew(engine, row)
+        case SetLimit(stream, alarm, limit):
+            _set_limit(engine, _row(engine, stream), alarm, limit)
+        case SetProfile(stream, values):
+            _set_profile(engine, _row(engine, stream), values)
+        case _:
+            assert_never(command)
+
+
+def resume(engine: Engine, rows: NDArray[np.int64], now: int) -> None:
+    """Judge streams again that were on standby. Silence is counted from now."""
+    engine.table.standby_until[rows] = NEVER
+    engine.table.heard_at[rows] = now
+    engine.table.bar(rows, engine.newest_tick(rows))
+
+
+def evict(engine: Engine, rows: NDArray[np.int64], outcome: Outcome) -> None:
+    """Give up streams of which nothing was heard for too long, and hand out what was remembered of them."""
+    outcome.evicted.append(export(engine, [engine.table.names[row] for row in rows.tolist()]))
+    for row in rows.tolist():
+        idle_s = (outcome.now - int(engine.table.heard_at[row])) / _NS_PER_S
+        _end(engine, row, outcome, f"given up: nothing was heard for {idle_s:.0f} s")
+
+
+def take(engine: Engine, remembered: StreamMemory, outcome: Outcome, *, restore: bool) -> None:
+    """Go on with what was remembered of streams; see `Engine.take`."""
+    check(engine, remembered)
+    table, names = engine.table, remembered.streams
+    here = [row for name in names if (row := table.row_of(name)) is not None]
+    room = table.max_streams - table.count + len(here)
+    if len(names) > room and not restore:
+        what = f"cannot be taken in, being one of {len(names)}: max_streams leaves room for {room}"
+        raise StreamRefused(names[0], what, "too-many-streams")
+    for row in here:
+        _end(engine, row, outcome, "what is remembered of another stay was taken in")
+    rows = np.array([table.join(name) for name in names], dtype=np.int64)
+    place(engine, remembered, rows, outcome)
+    if restore:
+        table.ended.update(remembered.meta.get("ended", {}))
+        engine.now = remembered.meta["now"]
+        return
+    ring_again(engine, rows)
+    for since in (table.heard_at, table.opened_at):
+        since[rows] = np.where(since[rows] == NEVER, NEVER, outcome.now)
+
+
+def end_alarms(engine: Engine, row: int, outcome: Outcome, reason: str) -> None:
+    """End every alarm of a stream that has ever rung, since it may be up or wait for somebody yet."""
+    table = engine.table
+    for index in np.flatnonzero(table.began_t[row] != NEVER).tolist():
+        outcome.changes.append(ended(engine, index, row, outcome.now, reason))
+    ring_again(engine, np.array([row]))
+
+
+def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Change:
+    """Say that nobody watches a condition any more."""
+    table, alarm = engine.table, engine.watch.alarms[index]
+    return Change(
+        watch=engine.watch.name,
+        stream=table.names[row],
+        labels=table.labels[row],
+        alarm=alarm.name,
+        turn=Turn.ENDED,
+        t=max(int(table.newest_t[row]), int(table.began_t[row, index])),
+        raised_at=now,
+        since=int(table.began_t[row, index]),
+        priority=alarm.priority,
+        category=alarm.category,
+        reason=reason,
+        score=None,
+        evidence=(),
+        model=None,
+    )
+
+
+def ring_again(engine: Engine, rows: NDArray[np.int64]) -> None:
+    """Let conditions begin, and ring, once more where they still hold; their delays have run already."""
+    table = engine.table
+    table.standing[rows] = Standing.ABSENT
+    table.began_t[rows] = NEVER
+    for index, alarm in enumerate(engine.watch.alarms):
+        if isinstance(alarm.condition, Silent):
+            table.truth[rows, index] = Truth.UNKNOWN
+            table.truth_since[rows, index] = NEVER
+
+
+def _row(engine: Engine, stream: str) -> int:
+    row = engine.table.row_of(stream)
+    if row is None:
+        raise StreamRefused(
+            stream, "is not known (legal: one that sends readings, or admit it first)", "unknown-stream"
+        )
+    return row
+
+
+def _barred(engine: Engine, row: int) -> int:
+    """The tick up to which readings belong to who is there now."""
+    return max(int(engine.newest_tick(np.array([row]))[0]), int(engine.table.barred_tick[row]))
+
+
+def _end(engine: Engine, row: int, outcome: Outcome, reason: str) -> None:
+    end_alarms(engine, row, outcome, reason)
+    engine.table.leave(row, _barred(engine, row))
+
+
+def _begin_anew(engine: Engine, row: int) -> None:
+    rows = np.array([row])
+    engine.table.begin_anew(rows, engine.newest_tick(rows))
+
+
+def _admit(engine: Engine, command: Admit, outcome: Outcome) -> None:
+    table, stream = engine.table, command.stream
+    _check_profile(engine, stream, command.profile)
+    row = table.row_of(stream)
+    if row is None:
+        if table.is_full:
+            what = f"cannot be admitted: max_streams {table.max_streams} is reached (discharge one first)"
+            raise StreamRefused(stream, what, "too-many-streams")
+        row = table.join(stream)
+    else:
+        topic, _ = table.labels_apart(row)
+        _end(engine, row, outcome, "admitted: what was here before has ended")
+        row = table.join(stream)  # another row: what was just told speaks of the old one
+        table.take_labels(row, topic, {})
+    table.admitted[row] = True
+    table.heard_at[row] = outcome.now  # silence is counted from the admission, though nothing has come yet
+    table.label(row, command.labels)
+    _set_profile(engine, row, command.profile)
+
+
+def _stand_by(engine: Engine, row: int, until: int | None, outcome: Outcome) -> None:
+    if until is not None and until <= outcome.now:
+        what = f"cannot be on standby until {until} ns, which is past (it is {outcome.now} ns)"
+        raise StreamRefused(engine.table.names[row], what, "illegal")
+    end_alarms(engine, row, outcome, "on standby")
+    _begin_anew(engine, row)
+    engine.table.standby_until[row] = ALWAYS if until is None else until
+
+
+def _transfer(engine: Engine, stream: str, to: str, outcome: Outcome) -> None:
+    table, row = engine.table, _row(engine, stream)
+    there = table.row_of(to)
+    if stream == to:
+        raise StreamRefused(stream, "cannot be transferred to itself", "illegal")
+    if there is not None and table.admitted[there]:
+        raise StreamRefused(stream, f"cannot be transferred: somebody was admitted to {to!r}", "illegal")
+    end_alarms(engine, row, outcome, f"transferred to {to!r}")
+    topic: Mapping[str, str] = {}
+    if there is not None:  # it began by itself, since readings come from there already
+        topic, _ = table.labels_apart(there)
+        _end(engine, there, outcome, f"{stream!r} was transferred here")
+    old = _barred(engine, row)
+    table.rename(row, to, old)
+    table.take_labels(row, topic, table.labels_apart(row)[1])
+    table.bar(np.array([row]), np.array([max(old, table.ended.pop(to, NEVER))]))
+    table.heard_at[row] = outcome.now
+
+
+def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None:
+    table, alarms = engine.table, engine.watch.alarms
+    stream = table.names[row]
+    index = next((i for i, alarm in enumerate(alarms) if alarm.name == name), None)
+    if index is None:
+        legal = ", ".join(alarm.name for alarm in alarms)
+        raise StreamRefused(stream, f"has no alarm {name!r} (legal: {legal})", "unknown-alarm")
+    condition = alarms[index].condition
+    if not isinstance(condition, Above | Below):
+        legal = ", ".join(alarm.name for alarm in alarms if isinstance(alarm.condition, Above | Below)) or "none here"
+        raise StreamRefused(stream, f"alarm {name!r} has no limit (legal: {legal})", "illegal")
+    channel = engine.watch.model.channels[condition.channel]
+    if limit is not None and not channel.low <= limit <= channel.high:
+        legal = f"{channel.low:g} to {channel.high:g} {channel.unit}"
+        raise StreamRefused(stream, f"alarm {name!r}: limit {limit:g} is not plausible (legal: {legal})", "illegal")
+    table.limit[row, index] = math.nan if limit is None else limit
+    if table.standing[row, index] == Standing.ABSENT:
+        # What held for a minute below 90 has not held for a minute below 85: the delay begins anew.
+        table.truth[row, index] = Truth.UNKNOWN
+        table.truth_since[row, index] = NEVER
+
+
+def _check_profile(engine: Engine, stream: str, values: Mapping[str, float | None]) -> None:
+    static = {c.name: c for c in engine.watch.model.channels if c.kind is ChannelKind.STATIC}
+    for name, value in values.items():
+        if name not in static and name not in PROFILE:
+            legal = ", ".join([*static, *PROFILE])
+            raise StreamRefused(stream, f"{name!r} is no part of a profile (legal: {legal})", "unknown-channel")
+        if value is None:
+            continue
+        if name in static and not static[name].low <= value <= static[name].high:
+            legal = f"{static[name].low:g} to {static[name].high:g} {static[name].unit}"
+            raise StreamRefused(stream, f"{name} {value:g} is not plausible (legal: {legal})", "illegal")
+        if name not in static and value not in _PROFILE_VALUES[name]:
+            legal = " or ".join(map(str, _PROFILE_VALUES[name]))
+            raise StreamRefused(stream, f"{name} {value:g} (legal: {legal})", "illegal")
+
+
+def _set_profile(engine: Engine, row: int, values: Mapping[str, float | None]) -> None:
+    _check_profile(engine, engine.table.names[row], values)
+    for c, channel in enumerate(engine.watch.model.channels):
+        if channel.kind is ChannelKind.STATIC and channel.name in values:
+            engine.table.static[row, c] = _or_nan(values[channel.name])
+    for p, name in enumerate(PROFILE):
+        if name in values:
+            engine.table.profile[row, p] = _or_nan(values[name])
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value
