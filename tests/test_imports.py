@@ -65,7 +65,11 @@ def test_the_daemon_needs_no_extra_but_for_recordings():
         if "polars" in module
     ]
     importers = [file for file in DAEMON.rglob("*.py") if "tocsin.recording" in imported(file)]
-    assert sorted(str(file.relative_to(DAEMON)) for file in importers) == ["cli/generate.py", "cli/replay.py"]
+    assert sorted(str(file.relative_to(DAEMON)) for file in importers) == [
+        "cli/alarm_tables.py",
+        "cli/generate.py",
+        "cli/replay.py",
+    ]
 
 
 def test_the_engine_is_pure():
@@ -76,6 +80,12 @@ def test_the_engine_is_pure():
 def test_the_alarms_are_pure():
     pure = sys.stdlib_module_names - set(DOING_IO)
     assert offences(DAEMON / "alarm", allowed=("tocsin.alarm", "tocsin.engine", *pure)) == []
+
+
+def test_requests_are_read_without_a_clock_or_a_socket():
+    pure = sys.stdlib_module_names - set(DOING_IO)
+    below = ("tocsin.request", "tocsin.alarm", "tocsin.codec", "tocsin.engine")
+    assert offences(DAEMON / "request", allowed=("msgspec", *below, *pure)) == []
 
 
 def test_the_engine_knows_nothing_of_alarms():

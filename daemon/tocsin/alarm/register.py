@@ -42,6 +42,11 @@ class Register:
         """By stream and alarm: those that are not normal, and those that have been."""
         return {key: record.status for key, record in self._ledger.records.items()}
 
+    @property
+    def records(self) -> Mapping[tuple[str, str], Record]:
+        """By stream and alarm, with all that is known of each: to be read."""
+        return self._ledger.records
+
     def counts(self) -> dict[tuple[Priority, Category], int]:
         """Count the alarms that are not normal, without tests."""
         counts: dict[tuple[Priority, Category], int] = {}

@@ -20,6 +20,7 @@ from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
 from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.alarm_messages import status_payload
+from tocsin.mqtt.requests import Topics
 from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def connection_settings(config: Config, at: list[Desk], beside: Path, version: s
         keepalive_s=round(broker.keepalive_s),
         session_expiry_s=round(broker.session_expiry_s),
         receive_maximum=broker.receive_maximum,
-        subscriptions=subscriptions(at),
+        subscriptions=subscriptions(at, base),
         status=Status(
             topic=f"{base}/status",
             online=status_payload("online", version, now),
@@ -239,13 +240,14 @@ def _host_states(config: Config, now: int) -> tuple[Announcement, ...]:
     )
 
 
-def subscriptions(at: list[Desk]) -> tuple[Subscription, ...]:
-    """Say what the sources want to receive."""
+def subscriptions(at: list[Desk], base: str) -> tuple[Subscription, ...]:
+    """Say what the sources want to receive, and where requests come."""
     qos_of: dict[str, int] = {}
     for desk in at:
         for template in desk.decoder.templates:
             qos_of[template.filter] = max(desk.qos, qos_of.get(template.filter, 0))
-    return tuple(Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
+    of_sources = (Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
+    return (*of_sources, Subscription(Topics(base).filter))
 
 
 def password(broker: Broker, beside: Path) -> str | None:

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 import tocsin
 from tocsin.app.build import connection_settings, setup
+from tocsin.app.commands import CommandDesk
 from tocsin.app.pump import Pump
 from tocsin.app.reload import Reloader
+from tocsin.app.request_door import RequestDoor
 from tocsin.config.secrets import token
+from tocsin.http.api import Api
 from tocsin.http.guard import Guard
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
@@ -60,10 +63,14 @@ async def run(checked: Checked) -> None:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
         return ([connection.problem] if connection.problem else []) + refused
 
+    desk = CommandDesk(pump, None)
+    requests = RequestDoor(config.publish.base, connection, desk)
+    pump.listen_to(requests)
     secret = None if config.http.token_file is None else token(checked.file.parent / config.http.token_file)
+    guard = Guard(config.http.host, secret)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
-        application(render, not_ready, reloader.reload, Guard(config.http.host, secret)),
+        application(render, not_ready, reloader.reload, guard, Api(desk.answer, guard, tocsin.__version__).routes()),
     )
     port = server.bind()
     _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, config.http.host, port)
@@ -80,6 +87,7 @@ async def run(checked: Checked) -> None:
         tasks.create_task(server.run(), name="http")
         pumping = tasks.create_task(pump.run(), name="pump")
         reloading = tasks.create_task(_reload_on(hung_up, reloader), name="reload")
+        answering = tasks.create_task(requests.run(), name="requests")
         await stopping.wait()
         _LOG.info("stopping: finishing what has been received")
         pump.stop()
@@ -87,6 +95,7 @@ async def run(checked: Checked) -> None:
         await connection.stop(_FLUSH_WITHIN_S)
         server.stop()
         reloading.cancel()
+        answering.cancel()
     _LOG.info("stopped")
 
 

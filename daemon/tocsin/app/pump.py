@@ -17,10 +17,12 @@ from tocsin.engine.succession import retire
 from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tocsin.alarm import Event
+    from tocsin.alarm import Event, Order
+    from tocsin.alarm.record import Record
     from tocsin.app.build import Setup, Station
+    from tocsin.app.request_door import RequestDoor
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
     from tocsin.metrics.metrics import Metrics
@@ -68,7 +70,28 @@ class Pump:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._register = Register(setup.plans)
+        self._requests: RequestDoor | None = None
         self._use(setup)
+
+    def listen_to(self, requests: RequestDoor) -> None:
+        """Have requests answered that come among the readings."""
+        self._requests = requests
+
+    @property
+    def records(self) -> Mapping[tuple[str, str], Record]:
+        """Every alarm that has been up, or that somebody has put aside."""
+        return self._register.records
+
+    def order(self, order: Order) -> list[Event]:
+        """Do what somebody asks of alarms, between two batches, and tell what came of it.
+
+        Raises:
+            Refused: It can't be done; nothing has changed.
+        """
+        events = self._register.carry_out(order, self._clock())
+        self._tell(events, None)
+        self.show_alarms()
+        return events
 
     def _use(self, setup: Setup) -> None:
         self._setup = setup
@@ -111,7 +134,8 @@ class Pump:
 
     async def _turn(self, timeout_s: float) -> int:
         batch = await self._connection.receive(max_messages=_MAX_BATCH, timeout_s=timeout_s)
-        self._process(batch.messages)
+        messages = batch.messages if self._requests is None else self._requests.take(batch.messages)
+        self._process(messages)
         self._connection.acknowledge(batch)
         return len(batch)
 

@@ -88,7 +88,7 @@ class Reloader:
         told = [*_changes(before, after), f"{self._file}: reloaded"]
         for line in told:
             _LOG.info("reload: %s", line)
-        await self._connection.subscribe_to(subscriptions(after.desks))
+        await self._connection.subscribe_to(subscriptions(after.desks, after.config.publish.base))
         return Answer(succeeded=True, text="".join(f"{line}\n" for line in told))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import tocsin
+from tocsin.cli.alarms import alarms
 from tocsin.cli.check import check
 from tocsin.cli.failure import Failure
 from tocsin.cli.generate import generate
@@ -44,6 +45,7 @@ def build() -> typer.Typer:
     app.callback()(_about)
     for command in (run, check, reload, replay, generate, watch):
         app.command()(command)
+    app.add_typer(alarms)
     for entry in sorted(entry_points(group=_COMMANDS_OF_OTHERS), key=lambda entry: entry.name):
         try:
             command = entry.load()

@@ -73,6 +73,7 @@ def application(
     not_ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Answer]],
     guard: Guard,
+    more: Sequence[Route] = (),
 ) -> Starlette:
     """The routes.
 
@@ -81,6 +82,7 @@ def application(
         not_ready: Why the daemon isn't ready, one line each; nothing when it is.
         reload: Reads the configuration again.
         guard: Says who may command.
+        more: Other routes, which ask the guard themselves.
     """
 
     async def show_metrics(_request: Request) -> Response:
@@ -110,6 +112,7 @@ def application(
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
             Route("/-/reload", read_again, methods=["POST"]),
+            *more,
         ]
     )
 

@@ -128,7 +128,9 @@ class Connection:
 
     # The way out.
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, correlation: bytes | None = None
+    ) -> None:
         """Queue a message.
 
         QoS 1 waits for a connection and is sent until the broker acknowledges it. QoS 0 is for what is worthless
@@ -137,7 +139,7 @@ class Connection:
         if qos == 0 and (self._link is None or self._link.is_congested):
             self._never_published += 1
             return
-        self._put(Outgoing(topic, payload, qos=qos, retain=retain))
+        self._put(Outgoing(topic, payload, qos=qos, retain=retain, correlation=correlation))
 
     async def wait_connected(self) -> None:
         """Wait until the broker has accepted and answered the subscriptions."""
@@ -319,7 +321,7 @@ class Connection:
             message = self._outbox.next()
             if message is None:
                 break
-            if len(message.topic.encode()) + len(message.payload) + _OVERHEAD_BYTES > link.max_packet_bytes:
+            if _bytes(message) > link.max_packet_bytes:
                 # The broker would drop the connection, and again after the next attempt.
                 self._never_published += 1
                 _LOG.error(
@@ -333,3 +335,8 @@ class Connection:
         if packets:
             link.write(b"".join(packets))
             self._drained.set()
+
+
+def _bytes(message: Outgoing) -> int:
+    """No fewer than its packet will have."""
+    return len(message.topic.encode()) + len(message.payload) + len(message.correlation or b"") + _OVERHEAD_BYTES

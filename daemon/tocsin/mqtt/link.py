@@ -172,8 +172,10 @@ class Link:
 
     def build(self, message: Outgoing) -> tuple[int | None, bytes]:
         """Make a PUBLISH packet: its identifier, None for QoS 0, and its bytes."""
+        properties = {} if message.correlation is None else {"correlation_data": message.correlation}
         mid, packet = PublishPacket.build_package(
-            gmqtt.Message(message.topic, message.payload, qos=message.qos, retain=message.retain), self._protocol
+            gmqtt.Message(message.topic, message.payload, qos=message.qos, retain=message.retain, **properties),
+            self._protocol,
         )
         return mid, bytes(packet)
 

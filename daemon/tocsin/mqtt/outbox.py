@@ -17,12 +17,14 @@ class Outgoing:
         payload: What.
         qos: 1 for what must arrive; 0 for what is worthless when it is late.
         retain: Whether the broker keeps it for those who come later.
+        correlation: What its receiver knows it by (MQTT 5); None for nothing.
     """
 
     topic: str
     payload: bytes
     qos: int = 1
     retain: bool = False
+    correlation: bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse a topic for which a broker would drop the connection, again and again.

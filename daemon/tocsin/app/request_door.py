@@ -1,0 +1,89 @@
+"""The MQTT door: requests among the messages, answered in the same step, or soon where that takes a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tocsin.codec.reject import printable
+from tocsin.mqtt.requests import Topics
+from tocsin.request import VERBS, Asked, Reply, RequestError, read, refusal
+from tocsin.request.views import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.app.commands import CommandDesk
+    from tocsin.codec.message import Message
+    from tocsin.mqtt.connection import Connection
+
+_WAITING = 32  # questions that take a thread; more are refused
+_SHOWN_CHARACTERS = 200
+
+
+class RequestDoor:
+    """Takes requests out of what was received, and answers them."""
+
+    def __init__(self, base: str, connection: Connection, desk: CommandDesk) -> None:
+        """Open it.
+
+        Args:
+            base: Prefix of every topic.
+            connection: To the broker.
+            desk: Answers.
+        """
+        self._topics = Topics(base)
+        self._connection = connection
+        self._desk = desk
+        self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_WAITING)
+
+    def take(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Answer the requests among messages, before what else came with them; the others.
+
+        What somebody acknowledges is what they saw: nothing that arrives in the same moment.
+        """
+        prefix = self._topics.prefix
+        # By distinct topics: a batch has thousands of messages, and some hundred topics.
+        if not any(topic.startswith(prefix) for topic in {message.topic for message in messages}):
+            return messages
+        others = []
+        for message in messages:
+            if message.topic.startswith(prefix):
+                self._take_one(message)
+            else:
+                others.append(message)
+        return others
+
+    async def run(self) -> None:
+        """Answer what takes a thread, one after the other, until cancelled."""
+        while True:
+            message, asked = await self._slow.get()
+            self._answer(message, await self._desk.answer(asked))
+
+    def _take_one(self, message: Message) -> None:
+        name = self._topics.verb(message)
+        verb = VERBS.get(name)
+        if verb is None:
+            shown = printable(name, _SHOWN_CHARACTERS)
+            self._answer(message, refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})"))
+            return
+        try:
+            asked = read(verb, message.payload)
+        except RequestError as error:
+            self._answer(message, refusal(error.code, str(error), error.transaction))
+            return
+        if message.retain and verb.changes:
+            text = f"{name}: a retained request is an old one (publish it without retain)"
+            self._answer(message, refusal("retained", text, asked.transaction))
+        elif self._desk.answers_at_once(asked):
+            self._answer(message, self._desk.answer_at_once(asked))
+        else:
+            try:
+                self._slow.put_nowait((message, asked))
+            except asyncio.QueueFull:
+                text = f"{name}: {_WAITING} questions wait already (ask again later)"
+                self._answer(message, refusal("busy", text, asked.transaction))
+
+    def _answer(self, message: Message, reply: Reply) -> None:
+        out = self._topics.response(message, encode(reply))
+        self._connection.publish(out.topic, out.payload, qos=out.qos, retain=out.retain, correlation=out.correlation)

@@ -1,0 +1,192 @@
+"""What is answered: alarms, events and streams as JSON objects.
+
+A time stands there twice, for people and for programs: `t` as ISO 8601, `t_ns` exactly. What is unknown is null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tocsin.alarm.commands import Verdict
+from tocsin.alarm.events import Transition
+from tocsin.alarm.status import State
+from tocsin.codec.event_json import event_fields, number, time_fields
+from tocsin.engine.changes import Category, Evidence, Priority
+
+if TYPE_CHECKING:
+    from tocsin.alarm.events import Event
+    from tocsin.alarm.record import Record
+    from tocsin.alarm.status import Shelving
+
+
+class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
+    """Somebody put an alarm aside for a time."""
+
+    by: str
+    reason: str
+    until: str
+    until_ns: int
+    once: bool
+
+
+class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
+    """An alarm as it is.
+
+    `id` is `STREAM/ALARM`. `annunciated` says whether people are being told; `shelved`, `suppressed_by` and
+    `out_of_service` say why they are not.
+    """
+
+    id: str
+    stream: str
+    alarm: str
+    watch: str
+    labels: dict[str, str]
+    priority: Priority
+    category: Category
+    state: State
+    active: bool
+    acknowledged: bool
+    latched: bool
+    uncertain: bool
+    annunciated: bool
+    shelved: ShelvingView | None
+    suppressed_by: list[str]
+    out_of_service: bool
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+    acknowledged_at_ns: int | None
+    first_up: bool
+    chattering: bool
+    stale: bool
+    occurrence: int | None
+    since: str | None
+    since_ns: int | None
+    raised_at: str | None
+    raised_at_ns: int | None
+    reason: str
+    score: float | None
+    evidence: list[Evidence]
+    model: str | None
+
+
+class EventView(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that happened to an alarm, and what the alarm was in then."""
+
+    id: int
+    stream: str
+    alarm: str
+    watch: str
+    labels: dict[str, str]
+    priority: Priority
+    category: Category
+    transition: Transition
+    state: State
+    annunciated: bool
+    occurrence: int | None
+    t: str
+    t_ns: int
+    since: str | None
+    since_ns: int | None
+    raised_at: str
+    raised_at_ns: int
+    reason: str
+    score: float | None
+    evidence: list[Evidence]
+    model: str | None
+    actor: str | None
+    comment: str | None
+    transaction: str | None
+    verdict: Verdict | None
+    fleeting: bool
+    test: bool
+
+
+class AlarmsView(msgspec.Struct, kw_only=True, frozen=True):
+    """Alarms, those of high priority first."""
+
+    alarms: list[AlarmView]
+
+
+class EventsView(msgspec.Struct, kw_only=True, frozen=True):
+    """What came of a command."""
+
+    events: list[EventView]
+
+
+class HistoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """A page of the alarm log, the newest event first; `before` asks for the next one, null if there is none."""
+
+    events: list[EventView]
+    before: int | None
+
+
+def event_view(event: Event) -> EventView:
+    """Show an event."""
+    fields = event_fields(event)
+    fields["evidence"] = list(event.evidence)
+    own = {
+        "id": event.id,
+        "watch": event.watch,
+        "labels": dict(event.labels),
+        "transition": event.transition,
+        "state": event.status.state,
+        "annunciated": event.status.is_annunciated,
+        "occurrence": event.occurrence,
+        "actor": event.actor,
+        "comment": event.comment,
+        "transaction": event.transaction,
+        "verdict": event.verdict,
+        "fleeting": event.fleeting,
+        "test": event.test,
+    }
+    return EventView(**_of(EventView, {**fields, **own}))
+
+
+def alarm_view(record: Record) -> AlarmView:
+    """Show an alarm."""
+    status, told = record.status, record.told
+    fields: dict[str, Any] = {
+        "id": record.name,
+        "stream": record.stream,
+        "alarm": record.alarm,
+        "watch": record.watch,
+        "labels": dict(record.labels),
+        "priority": status.priority,
+        "category": record.category,
+        "state": status.state,
+        "annunciated": status.is_annunciated,
+        "shelved": None if status.shelved is None else _shelving(status.shelved),
+        "suppressed_by": list(status.suppressed_by),
+        "reason": told.reason,
+        "score": number(told.score),
+        "evidence": list(told.evidence),
+        "model": told.model,
+        **time_fields("acknowledged_at", status.acknowledged_at),
+        **time_fields("since", status.since),
+        **time_fields("raised_at", status.raised_at),
+    }
+    as_they_are = (
+        "active", "acknowledged", "latched", "uncertain", "out_of_service", "acknowledged_by", "first_up", "chattering",
+        "stale", "occurrence",
+    )  # fmt: skip
+    return AlarmView(**fields, **{name: getattr(status, name) for name in as_they_are})
+
+
+def _shelving(shelving: Shelving) -> ShelvingView:
+    until: dict[str, Any] = time_fields("until", shelving.until)
+    return ShelvingView(by=shelving.by, reason=shelving.reason, once=shelving.once, **until)
+
+
+def _of(kind: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
+    """Those that a struct has; others may add to what is published without a change here."""
+    return {name: values[name] for name in kind.__struct_fields__}
+
+
+def encode(value: object) -> bytes:
+    """As JSON: what is no number is null, and a numpy scalar one."""
+    return _encode(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=lambda value: value.item()).encode
