@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
+HR, SPO2, AGE, HOURS = range(4)
 
 CHANNELS = (
     Channel("hr", "/min", 0, 300),

@@ -131,6 +131,62 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         ),
         ("{bed}\n", "{bed}\n    channels: {hr: t}\n", "5: sources.0.channels.hr: field 't' is mapped twice"),
         ("{bed}\n", "{bed}\n    channels: {}\n", "5: sources.0.channels: maps no channel"),
+        # Conditions.
+        (
+            "above: {channel: hr, limit: 120}",
+            "forecast: {channel: hr, above: 120, probability: 0.5}",
+            "10: .*: forecast needs a model of task seq2seq, and toy is of task forecast",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "forecast: {channel: hr, above: 120, below: 40, probability: 0.5}",
+            "10: .*.forecast: a forecast crosses one limit: give either above or below",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "rises: {channel: hr, by: 20, within_s: 0.5}",
+            "10: .*.rises.within_s: 0.5 s is shorter than a tick of toy (legal: from 1 s)",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "falls: {channel: rr, by: 20, within_s: 5}",
+            "10: .*.falls.channel: toy measures no 'rr'",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "news2: {pulse: hr, oxygen: o2}",
+            "10: .*.news2.oxygen: toy measures no 'o2' (it measures: hr, spo2)",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "news2: {oxygen: true}",
+            "10: .*.news2: news2 needs at least one channel, such as pulse: hr",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "flatline: {channel: rr, for_s: 5}",
+            "10: .*.flatline.channel: toy measures no 'rr'",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "all_of: [{above: {channel: hr, limit: 120}}, {below: {channel: rr, limit: 90}}]",
+            "10: .*.all_of.1.below.channel: toy measures no 'rr'",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "any_of: [{above: {channel: hr, limit: 120}}]",
+            "10: .*.any_of: List should have at least 2 items",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "all_of: [{above: {channel: hr, limit: 120}}, {anomaly: {budget: 1}}]",
+            "9: .*.hr-high: a budget is that of a whole alarm: set threshold in a member of all_of or any_of",
+        ),
+        (
+            "above: {channel: hr, limit: 120}",
+            "all_of: [{above: {channel: hr, limit: 120}}, {silent: {for_s: 5}}]",
+            "10: .*.all_of.1.silent: is not a known key",
+        ),
         # Files and passwords.
         ("host: localhost", "tls: {ca_file: ca.pem}", "2: broker.tls.ca_file: file 'ca.pem' does not exist"),
         (

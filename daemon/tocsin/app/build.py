@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.alarm import Plan, Plans
+from tocsin.app.conditions import condition_of
 from tocsin.codec.decode import Decoder
 from tocsin.codec.sparkplug import NAMESPACE
 from tocsin.codec.sparkplug_payload import host_state
-from tocsin.config.schema import CONDITIONS
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
-from tocsin.config.thresholds import threshold
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
 from tocsin.engine.changes import Category
-from tocsin.engine.conditions import Above, Absent, Below, Condition, ScoreAbove, Silent
+from tocsin.engine.conditions import channels_of, is_technical
 from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
 from tocsin.metrics.streams import StreamSeries
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from tocsin.bundle import Bundle
     from tocsin.config import Config
-    from tocsin.config.schema import AlarmEntry, Broker, WatchEntry
+    from tocsin.config.schema import Broker, WatchEntry
     from tocsin.engine import Outcome, Readings
     from tocsin.engine.changes import Priority
     from tocsin.engine.model import Model
@@ -123,8 +122,7 @@ def plans(made: dict[str, Station]) -> Plans:
     found: list[Plan] = []
     for name, station in made.items():
         for alarm in station.engine.alarms:
-            channel = getattr(alarm.condition, "channel", None)
-            channels = () if channel is None else (station.model.channels[channel].name,)
+            channels = tuple(station.model.channels[channel].name for channel in channels_of(alarm.condition))
             found.append(Plan(name, alarm.name, alarm.priority, alarm.category, channels))
     return Plans(found, whereabouts=lambda stream: _whereabouts(made, stream))
 
@@ -171,26 +169,10 @@ def alarms(entry: WatchEntry, bundle: Bundle) -> list[Alarm]:
     """Make a watch's alarms."""
     made = []
     for name, alarm in entry.alarms.items():
-        condition = _condition(alarm, bundle)
-        technical = isinstance(condition, Absent | Silent)
-        category = alarm.category or (Category.TECHNICAL if technical else Category.PHYSIOLOGICAL)
+        condition = condition_of(alarm, bundle)
+        category = alarm.category or (Category.TECHNICAL if is_technical(condition) else Category.PHYSIOLOGICAL)
         made.append(Alarm(name, condition, alarm.priority, category, _ns(alarm.on_delay_s), _ns(alarm.off_delay_s)))
     return made
-
-
-def _condition(alarm: AlarmEntry, bundle: Bundle) -> Condition:
-    channel = {c.name: index for index, c in enumerate(bundle.model.channels)}
-    if alarm.above is not None:
-        return Above(channel[alarm.above.channel], alarm.above.limit, alarm.above.deadband)
-    if alarm.below is not None:
-        return Below(channel[alarm.below.channel], alarm.below.limit, alarm.below.deadband)
-    if alarm.absent is not None:
-        return Absent(channel[alarm.absent.channel], _ns(alarm.absent.for_s))
-    if alarm.silent is not None:
-        return Silent(_ns(alarm.silent.for_s))
-    if alarm.anomaly is None and alarm.probability is None:  # the schema lets none through
-        raise ValueError(f"no condition (legal: exactly one of {', '.join(CONDITIONS)})")
-    return ScoreAbove(threshold(alarm, bundle))
 
 
 def connection_settings(config: Config, at: list[Desk], beside: Path, version: str, now: int) -> ConnectionSettings:

@@ -153,4 +153,6 @@ def _model(manifest: Manifest, graph: Graph) -> Model:
         delta_cap_s=manifest.delta_cap_s,
         threshold=manifest.calibration.threshold,
         step=graph,
+        quantiles=manifest.quantiles or (),
+        horizon_ticks=manifest.horizon_ticks or 0,
     )

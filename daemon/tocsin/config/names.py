@@ -8,8 +8,10 @@ from pydantic import ValidationError
 
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.bundle.calibration import BudgetError
-from tocsin.config.schema import CONDITIONS, Broker, Config, Http, Publish, Section, SourceEntry, WatchEntry
+from tocsin.config.conditions import Crossing
+from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
+from tocsin.config.section import Section
 from tocsin.config.source_faults import source_faults
 from tocsin.config.thresholds import of_budget
 from tocsin.engine.model import ChannelKind, Task
@@ -17,10 +19,17 @@ from tocsin.engine.model import ChannelKind, Task
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tocsin.config.conditions import Limit, Member
     from tocsin.config.document import Document, Fault
-    from tocsin.config.schema import AlarmEntry, Limit
+    from tocsin.config.schema import AlarmEntry
 
-_TASKS = {"anomaly": (Task.FORECAST, Task.SEQ2SEQ), "probability": (Task.ALARM, Task.CLASSIFY)}
+_TASKS = {
+    "anomaly": (Task.FORECAST, Task.SEQ2SEQ),
+    "probability": (Task.ALARM, Task.CLASSIFY),
+    "forecast": (Task.SEQ2SEQ,),
+}
+_LEAST_QUANTILES = 2
+_NS_PER_S = 1_000_000_000
 _Path = tuple[str | int, ...]
 _S = TypeVar("_S", bound=Section)
 
@@ -129,36 +138,60 @@ class Names:
             self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
 
     def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
-        kind = next(name for name in CONDITIONS if getattr(alarm, name) is not None)
-        path = (*path, kind)
-        wanted = _TASKS.get(kind)
-        if wanted is not None and bundle.manifest.task not in wanted:
-            other = "probability" if kind == "anomaly" else "anomaly"
-            self._fault(
-                path,
-                f"{kind} needs a model of task {' or '.join(wanted)}, and {bundle.manifest.name} is of task "
-                f"{bundle.manifest.task}: use {other}",
-            )
-        threshold = alarm.probability.threshold if alarm.probability is not None else None
-        if threshold is not None and not 0 < threshold < 1:
-            self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
+        if alarm.members:
+            for index, member in enumerate(alarm.members):
+                self._check_condition((*path, alarm.kind, index, member.kind), member, bundle)
+        elif alarm.silent is None:
+            self._check_condition((*path, alarm.kind), alarm, bundle)
         try:
             of_budget(alarm, bundle)
         except BudgetError as error:
-            self._fault((*path, "budget"), str(error))
-        limit = alarm.above or alarm.below
-        for entry in (limit, alarm.absent):
-            if entry is not None:
-                self._check_channel((*path, "channel"), entry.channel, bundle)
+            self._fault((*path, alarm.kind, "budget"), str(error))
+
+    def _check_condition(self, path: _Path, entry: Member, bundle: Bundle) -> None:
+        wanted = _TASKS.get(entry.kind)
+        task = bundle.manifest.task
+        if wanted is not None and task not in wanted:
+            others = [kind for kind, tasks in _TASKS.items() if task in tasks and kind != "forecast"]
+            remedy = f": use {' or '.join(others)}" if entry.kind != "forecast" else ""
+            self._fault(
+                path,
+                f"{entry.kind} needs a model of task {' or '.join(wanted)}, and {bundle.manifest.name} is of task "
+                f"{task}{remedy}",
+            )
+        elif entry.forecast is not None and len(bundle.manifest.quantiles or ()) < _LEAST_QUANTILES:
+            self._fault(path, f"forecast needs two quantiles or more, and {bundle.manifest.name} has one")
+        threshold = entry.probability.threshold if entry.probability is not None else None
+        if threshold is not None and not 0 < threshold < 1:
+            self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
+        self._check_channels(path, entry, bundle)
+
+    def _check_channels(self, path: _Path, entry: Member, bundle: Bundle) -> None:
+        """Check the channels that a condition names, and what it asks of them."""
+        change, limit = entry.rises or entry.falls, entry.above or entry.below or entry.forecast
+        for named in (change, limit, entry.absent, entry.flatline, entry.implausible):
+            if named is not None:
+                self._check_channel((*path, "channel"), named.channel, bundle)
         if limit is not None:
             self._check_limit((*path, "limit"), limit, bundle)
+        period_s = bundle.model.period_ns / _NS_PER_S
+        if change is not None and change.within_s < period_s:
+            self._fault(
+                (*path, "within_s"),
+                f"{change.within_s:g} s is shorter than a tick of {bundle.manifest.name} (legal: from {period_s:g} s)",
+            )
+        if entry.news2 is not None:
+            for key, channel in entry.news2.channels.items():
+                self._check_channel((*path, key), channel, bundle, ChannelKind.STATIC)
 
-    def _check_channel(self, path: _Path, name: str, bundle: Bundle) -> None:
-        readings = [c.name for c in bundle.manifest.channels if c.kind is ChannelKind.READING]
-        if name not in readings:
-            self._fault(path, f"{bundle.manifest.name} measures no {name!r} (it measures: {', '.join(readings)})")
+    def _check_channel(self, path: _Path, name: str, bundle: Bundle, *others: ChannelKind) -> None:
+        legal = [c.name for c in bundle.manifest.channels if c.kind in {ChannelKind.READING, *others}]
+        if name not in legal:
+            self._fault(path, f"{bundle.manifest.name} measures no {name!r} (it measures: {', '.join(legal)})")
 
-    def _check_limit(self, path: _Path, limit: Limit, bundle: Bundle) -> None:
+    def _check_limit(self, path: _Path, limit: Limit | Crossing, bundle: Bundle) -> None:
+        if isinstance(limit, Crossing):
+            path = (*path[:-1], "above" if limit.above is not None else "below")
         for channel in bundle.manifest.channels:
             if channel.name == limit.channel and not channel.low <= limit.limit <= channel.high:
                 self._fault(

@@ -7,23 +7,18 @@ value can be given by the environment too, `TOCSIN_BROKER__HOST` for `broker.hos
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tocsin.codec.source import Format
+from tocsin.config.conditions import Member, Silence
 from tocsin.config.durations import Seconds
+from tocsin.config.section import Name, Section
 from tocsin.engine.changes import Category, Priority
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Port = Annotated[int, Field(ge=0, le=65535)]
-
-
-class Section(BaseModel):
-    """A part of the configuration."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 class Tls(Section):
@@ -166,78 +161,37 @@ class SourceEntry(Section):
         return self
 
 
-class Score(Section):
-    """The model's score against a threshold."""
-
-    threshold: float | None = Field(
-        default=None, description="The bundle's own operating point if both this and budget are left out."
-    )
-    budget: float | None = Field(
-        default=None,
-        gt=0,
-        description="False alarms per stream and day on normal data; the bundle's curve says which threshold that is, "
-        "for the alarm's delays.",
-    )
-
-    @model_validator(mode="after")
-    def _one_or_the_other(self) -> Self:
-        if self.threshold is not None and self.budget is not None:
-            raise ValueError("threshold and budget exclude each other: keep one")
-        return self
-
-
-class Limit(Section):
-    """A channel's value against a limit."""
-
-    channel: Name
-    limit: float = Field(description="In the channel's unit.")
-    deadband: float = Field(default=0.0, ge=0, description="How far it must come back before the alarm can clear.")
-
-
-class Missing(Section):
-    """A channel that is not measured while others are."""
-
-    channel: Name
-    for_s: Seconds
-
-
-class Silence(Section):
-    """A stream of which nothing is heard at all."""
-
-    for_s: Seconds
-
-
-CONDITIONS = ("anomaly", "probability", "above", "below", "absent", "silent")
-
-
-class AlarmEntry(Section):
+class AlarmEntry(Member):
     """One alarm: exactly one condition, and how it is told."""
 
-    anomaly: Score | None = Field(default=None, description="The reading surprises a `forecast` or `seq2seq` model.")
-    probability: Score | None = Field(
-        default=None,
-        description="An `alarm` model's probability of its event, or a `classify` model's of any class but its first.",
-    )
-    above: Limit | None = None
-    below: Limit | None = None
-    absent: Missing | None = None
-    silent: Silence | None = None
+    KINDS: ClassVar[tuple[str, ...]] = (*Member.KINDS, "silent", "all_of", "any_of")
+
+    silent: Silence | None = Field(default=None, description="Nothing is heard of a stream.")
+    all_of: list[Member] | None = Field(default=None, min_length=2, description="All of these hold.")
+    any_of: list[Member] | None = Field(default=None, min_length=2, description="One of these holds.")
     priority: Priority = Priority.MEDIUM
     category: Category | None = Field(
-        default=None, description="technical for absent and silent, physiological otherwise, if left out."
+        default=None,
+        description="technical for absent, flatline, implausible and silent, physiological otherwise, if left out.",
     )
     on_delay_s: Seconds = Field(default=0.0, description="The condition must hold for so long, in the readings' time.")
     off_delay_s: Seconds = Field(default=0.0, description="It must have ceased for so long.")
 
+    @property
+    def members(self) -> list[Member]:
+        """Of a combination; of none if it is none."""
+        return self.all_of or self.any_of or []
+
     @model_validator(mode="after")
-    def _one_condition(self) -> Self:
-        given = [name for name in CONDITIONS if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"{' and '.join(given) or 'no condition'} given (legal: exactly one of {', '.join(CONDITIONS)})"
-            )
+    def _silence_has_no_delays(self) -> Self:
         if self.silent is not None and (self.on_delay_s or self.off_delay_s):
             raise ValueError("a silent alarm has no delays: set silent.for_s")
+        return self
+
+    @model_validator(mode="after")
+    def _combines_no_budget(self) -> Self:
+        if any((score := member.anomaly or member.probability) and score.budget for member in self.members):
+            raise ValueError("a budget is that of a whole alarm: set threshold in a member of all_of or any_of")
         return self
 
 

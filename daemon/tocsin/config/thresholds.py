@@ -5,23 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.bundle.calibration import BudgetError
+from tocsin.config.schema import AlarmEntry
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
     from tocsin.bundle.calibration import Chosen
-    from tocsin.config.schema import AlarmEntry
+    from tocsin.config.conditions import Member
 
 
-def threshold(alarm: AlarmEntry, bundle: Bundle) -> float:
-    """At what score an alarm of kind `anomaly` or `probability` rings.
+def threshold(entry: Member, bundle: Bundle) -> float:
+    """At what score an alarm of kind `anomaly` or `probability` rings, or a member of a combination holds.
 
     Raises:
         BudgetError: The bundle's curve has no threshold for its budget.
     """
-    score = alarm.anomaly or alarm.probability
+    score = entry.anomaly or entry.probability
     if score is not None and score.threshold is not None:
         return score.threshold
-    chosen = of_budget(alarm, bundle)
+    chosen = of_budget(entry, bundle) if isinstance(entry, AlarmEntry) else None
     return bundle.manifest.calibration.threshold if chosen is None else chosen.threshold
 
 

@@ -1,7 +1,7 @@
-"""Judging: which conditions hold. A condition is what is true; an alarm is what demands a response.
+"""Conditions: what may be true of a stream. A condition is what is true; an alarm is what demands a response.
 
 A judgement has three values. *Unknown* is one of them: no data, warming up, not measured now. It is never taken for
-normal, and it never clears anything.
+normal, and it never clears anything. How each condition is judged stands in `tocsin.engine.judging`.
 """
 
 from __future__ import annotations
@@ -10,15 +10,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from tocsin.engine.streams import NEVER
+from tocsin.engine import trend
+from tocsin.engine.news2 import PARAMETERS
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tocsin.engine.steps import Steps
-    from tocsin.engine.streams import StreamTable
+    from collections.abc import Iterator
 
 
 class Truth(IntEnum):
@@ -54,6 +50,25 @@ class Below:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """A channel's value rises or falls fast; judged in frames in which it was observed.
+
+    The rate is that of the line through the last `within_ns` (`tocsin.engine.trend`).
+
+    Attributes:
+        channel: Index of the channel.
+        by: By how much, in the channel's unit; positive.
+        within_ns: In how long.
+        rising: Or else falling.
+    """
+
+    channel: int
+    by: float
+    within_ns: int
+    rising: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreAbove:
     """The model's score has reached a threshold.
 
@@ -65,12 +80,86 @@ class ScoreAbove:
 
 
 @dataclass(frozen=True, slots=True)
+class Forecast:
+    """The model expects a channel to cross a limit within its horizon; for a model of task `seq2seq`.
+
+    Attributes:
+        channel: Index of the channel.
+        limit: In the channel's unit.
+        rising: Whether it is crossed upwards, or else downwards.
+        probability: The least chance of it that counts.
+    """
+
+    channel: int
+    limit: float
+    rising: bool
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyWarning:
+    """NEWS2 has reached so many points; see `tocsin.engine.news2`.
+
+    The last value of each parameter counts for `max_age_ns`. Parameters that are not known give no points, so the
+    score is a lower bound: if that reaches, the condition is true. It is false if those whose channel has no
+    recent value could not change that, and unknown otherwise. What no channel can give never makes it unknown.
+
+    Attributes:
+        at_least: Points in total.
+        single: Whether 3 points in one parameter count too.
+        channels: By parameter, in the order of `PARAMETERS`, the index of the channel; None if there is none.
+        constants: Likewise, a value that always holds where there is no channel; None if unknown.
+        scale: Of SpO2, 1 or 2.
+        scale_channel: A channel that is 2 for those on scale 2; None if `scale` holds for all.
+        max_age_ns: An older value is unknown.
+    """
+
+    at_least: int
+    single: bool
+    channels: tuple[int | None, ...]
+    constants: tuple[float | None, ...]
+    scale: int
+    scale_channel: int | None
+    max_age_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """A channel has not been observed for some time, though frames come.
 
     Attributes:
         channel: Index of the channel.
         for_ns: How long; a channel never observed counts from the stream's first frame.
+    """
+
+    channel: int
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flatline:
+    """A channel is observed again and again, and doesn't move; judged in frames in which it was observed.
+
+    Attributes:
+        channel: Index of the channel.
+        band: Its values differ by no more, in the channel's unit.
+        for_ns: For how long, over at least `LEAST_VALUES` values.
+    """
+
+    channel: int
+    band: float
+    for_ns: int
+
+    LEAST_VALUES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Implausible:
+    """A channel gives values beyond its plausible range and no other; judged in frames that carry the channel.
+
+    Attributes:
+        channel: Index of the channel.
+        for_ns: For how long.
     """
 
     channel: int
@@ -88,50 +177,73 @@ class Silent:
     for_ns: int
 
 
-FrameCondition = Above | Below | ScoreAbove | Absent
+Single = Above | Below | Trend | ScoreAbove | Forecast | EarlyWarning | Absent | Flatline | Implausible
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """All of these hold: false if one is false, true if all are, else unknown (Kleene's logic)."""
+
+    members: tuple[Single, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One of these holds: true if one is true, false if all are false, else unknown (Kleene's logic)."""
+
+    members: tuple[Single, ...]
+
+
+FrameCondition = Single | AllOf | AnyOf
 Condition = FrameCondition | Silent
 
 
-def judge(
-    condition: FrameCondition,
-    steps: Steps,
-    table: StreamTable,
-    period_ns: int,
-    held: NDArray[np.int8],
-) -> NDArray[np.int8]:
-    """Judge one condition in n frames.
+def singles(condition: Condition) -> Iterator[Single | Silent]:
+    """Take a condition apart."""
+    if isinstance(condition, AllOf | AnyOf):
+        yield from condition.members
+    else:
+        yield condition
 
-    Args:
-        condition: Which.
-        steps: The frames and their scores.
-        table: The streams, already stepped.
-        period_ns: Of a tick.
-        held: (n,) the judgement before this frame; between a limit and its deadband it goes on.
 
-    Returns:
-        (n,) int8, a `Truth` each.
-    """
+def is_technical(condition: Condition) -> bool:
+    """Whether the measurement is at fault, and nothing is said of who is measured."""
+    return all(isinstance(single, Absent | Flatline | Implausible | Silent) for single in singles(condition))
+
+
+def is_scored(condition: Condition) -> bool:
+    """Whether it rests on the model's score."""
+    return any(isinstance(single, ScoreAbove) for single in singles(condition))
+
+
+def is_modelled(condition: Condition) -> bool:
+    """Whether it rests on anything that the model says."""
+    return any(isinstance(single, ScoreAbove | Forecast) for single in singles(condition))
+
+
+def channels_of(condition: Condition) -> tuple[int, ...]:
+    """Indices of the channels it looks at, each once; none where it looks at the score or at the stream as a whole."""
+    found: list[int | None] = []
+    for single in singles(condition):
+        if isinstance(single, EarlyWarning):
+            found += [*single.channels, single.scale_channel]
+        else:
+            found.append(getattr(single, "channel", None))
+    return tuple(dict.fromkeys(channel for channel in found if channel is not None))
+
+
+def cells(condition: Condition) -> int:
+    """How many float64 a condition notes for each stream, from frame to frame."""
     match condition:
-        case Above(channel, limit, deadband):
-            value = steps.x[:, channel]
-            return _limit(value > limit, value < limit - deadband, steps.mask[:, channel], held)
-        case Below(channel, limit, deadband):
-            value = steps.x[:, channel]
-            return _limit(value < limit, value > limit + deadband, steps.mask[:, channel], held)
-        case ScoreAbove(threshold):
-            with np.errstate(invalid="ignore"):
-                judged = np.where(steps.score >= threshold, Truth.TRUE, Truth.FALSE)
-            return np.where(np.isnan(steps.score), Truth.UNKNOWN, judged).astype(np.int8)
-        case Absent(channel, for_ns):
-            seen = table.seen_tick[steps.rows, channel]
-            since = np.where(seen == NEVER, table.first_tick[steps.rows], seen)
-            gone = (steps.tick - since) * period_ns >= for_ns
-            return np.where(gone, Truth.TRUE, Truth.FALSE).astype(np.int8)
-
-
-def _limit(
-    beyond: NDArray[np.bool_], back: NDArray[np.bool_], mask: NDArray[np.float32], held: NDArray[np.int8]
-) -> NDArray[np.int8]:
-    ended = back | (held != Truth.TRUE)
-    judged = np.where(beyond, Truth.TRUE, np.where(ended, Truth.FALSE, Truth.TRUE))
-    return np.where(mask == 0, Truth.UNKNOWN, judged).astype(np.int8)
+        case AllOf(members) | AnyOf(members):
+            return sum(1 + cells(member) for member in members)  # the member's last judgement first
+        case Trend():
+            return trend.CELLS
+        case EarlyWarning():
+            return 2 * (len(PARAMETERS) + 1)  # value and tick of each parameter, and of the scale
+        case Flatline():
+            return 4
+        case Implausible() | ScoreAbove():
+            return 1
+        case _:
+            return 0

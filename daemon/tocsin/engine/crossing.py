@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _STEEPEST = 1e6  # of the distribution, per unit: two quantiles may coincide
 
 
-def falls_below(limit: float, low: NDArray[np.floating], levels: NDArray[np.floating]) -> NDArray[np.float64]:
+def falls_below(
+    limit: float | NDArray[np.float64], low: NDArray[np.floating], levels: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """P(the minimum over the horizon < limit), from the minimum's quantiles.
 
     Between two quantiles the distribution is a line; beyond the first and the last it goes on with the same slope and
@@ -30,7 +32,7 @@ def falls_below(limit: float, low: NDArray[np.floating], levels: NDArray[np.floa
     [0.014]
 
     Args:
-        limit: In the channel's unit.
+        limit: In the channel's unit; one for all, or (…,) one each.
         low: (…, Q) quantiles of the minimum, ascending.
         levels: (Q,) which quantiles they are, ascending, between 0 and 1; at least two.
 
@@ -38,7 +40,9 @@ def falls_below(limit: float, low: NDArray[np.floating], levels: NDArray[np.floa
         (…,) probabilities.
     """
     low, levels = np.asarray(low, dtype=np.float64), np.asarray(levels, dtype=np.float64)
-    at = np.clip((low <= limit).sum(axis=-1) - 1, 0, len(levels) - 2)  # (…,) the piece the limit lies in, or next to
+    limit = np.asarray(limit, dtype=np.float64)
+    passed = (low <= limit[..., None]).sum(axis=-1)
+    at = np.clip(passed - 1, 0, len(levels) - 2)  # (…,) the piece the limit lies in, or next to
     left = np.take_along_axis(low, at[..., None], axis=-1)[..., 0]
     right = np.take_along_axis(low, at[..., None] + 1, axis=-1)[..., 0]
     slope = (levels[at + 1] - levels[at]) / np.maximum(right - left, 1.0 / _STEEPEST)
@@ -50,7 +54,9 @@ def falls_below(limit: float, low: NDArray[np.floating], levels: NDArray[np.floa
     return chance
 
 
-def rises_above(limit: float, high: NDArray[np.floating], levels: NDArray[np.floating]) -> NDArray[np.float64]:
+def rises_above(
+    limit: float | NDArray[np.float64], high: NDArray[np.floating], levels: NDArray[np.floating]
+) -> NDArray[np.float64]:
     """P(the maximum over the horizon > limit), from the maximum's quantiles (…, Q); see `falls_below`.
 
     >>> rises_above(120, np.array([100.0, 110.0, 130.0]), np.array([0.1, 0.5, 0.9])).round(3).tolist()

@@ -13,12 +13,13 @@ import numpy as np
 
 from tocsin.engine import memory, stays
 from tocsin.engine.changes import Change
-from tocsin.engine.conditions import ScoreAbove, Silent, Truth, judge
+from tocsin.engine.conditions import Implausible, Silent, Truth, cells, is_modelled, is_scored, singles
 from tocsin.engine.delays import Standing, advance
 from tocsin.engine.frames import Assembler
+from tocsin.engine.judging import Sight, judge
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.outcome import Outcome, Refusal
-from tocsin.engine.reasons import evidence, reason
+from tocsin.engine.reasons import Scene, evidence, reason
 from tocsin.engine.rewind import Rewinder
 from tocsin.engine.steps import Stepper
 from tocsin.engine.streams import NEVER, StreamTable
@@ -71,6 +72,7 @@ class Engine:
         self.watch = watch
         self._assembler = Assembler(model, watch.clock)
         self._stepper = Stepper(model)
+        self.noted = _slices([cells(alarm.condition) for alarm in watch.alarms])  # by alarm, of the table's notes
         self.table = StreamTable(
             open_frames=self._assembler.open_frames,
             channels=len(model.channels),
@@ -79,6 +81,7 @@ class Engine:
             max_streams=watch.max_streams,
             keeps_frames=watch.clock.rewind_ticks > 0,
             samples=self._assembler.samples,
+            notes=self.noted[-1].stop if self.noted else 0,
         )
         self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
         self.now = NEVER  # of the last call
@@ -87,6 +90,11 @@ class Engine:
         self._high = np.array([channel.high for channel in model.channels])  # (C,)
         self._measured = np.array([channel.kind is ChannelKind.READING for channel in model.channels])  # (C,)
         self._static = np.array([channel.kind is ChannelKind.STATIC for channel in model.channels])  # (C,)
+        self._heard_spoilt = np.zeros(len(model.channels), dtype=np.bool_)  # (C,) what spoils them is judged too
+        for alarm in watch.alarms:
+            for single in singles(alarm.condition):
+                if isinstance(single, Implausible):
+                    self._heard_spoilt[single.channel] = True
         self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
 
     @property
@@ -127,10 +135,10 @@ class Engine:
         if len(batch):
             rows = self.table.rows(batch.streams, batch.labels)[batch.stream]  # (R,)
             values = self._values(batch)  # (R, C)
-            placed = self._admit(rows, batch.t, values, outcome)
+            placed, spoilt = self._admit(rows, batch.t, values, outcome)
             for turn in _turns(rows[placed]):
                 at = placed[turn]
-                self._take_in(rows[at], batch.t[at], values[at], at, outcome)
+                self._take_in(rows[at], batch.t[at], values[at], spoilt[at], at, outcome)
         self._let_linger(outcome)
         self._listen(outcome)
         self._evict(outcome)
@@ -238,10 +246,14 @@ class Engine:
         t: NDArray[np.int64],
         values: NDArray[np.float64],
         outcome: Outcome,
-    ) -> NDArray[np.int64]:
-        """Refuse what can't be used, take static values, and return the indices of what goes into frames.
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Refuse what can't be used, and take static values.
 
         `values` loses its implausible entries on the way.
+
+        Returns:
+            The indices of what goes into frames, and (R, C) which measured values were implausible. A reading of which
+            nothing plausible is left goes no further, unless an alarm wants to know of just that.
         """
         there = ~np.isnan(values)
         with np.errstate(invalid="ignore"):
@@ -251,7 +263,8 @@ class Engine:
         full = rows < 0
         outcome.refuse(Refusal.IMPLAUSIBLE, np.nonzero(implausible)[0])
         outcome.refuse(Refusal.TOO_MANY_STREAMS, np.flatnonzero(full))
-        usable = ~(spoilt | full)
+        told = (implausible & self._heard_spoilt).any(axis=1)
+        usable = ~((spoilt & ~told) | full)
         if self._static.any():
             self._take_static(rows, values, usable)
             # A profile is no measurement: what carries static values alone makes no frame.
@@ -265,7 +278,7 @@ class Engine:
             np.maximum.at(self.table.newest_t, rows[waiting], t[waiting])
             self.table.heard_at[rows[waiting]] = outcome.now
             usable &= ~waiting
-        return np.flatnonzero(usable)
+        return np.flatnonzero(usable), implausible & self._measured
 
     def _take_static(self, rows: NDArray[np.int64], values: NDArray[np.float64], usable: NDArray[np.bool_]) -> None:
         given = ~np.isnan(values) & self._static & usable[:, None]
@@ -277,6 +290,7 @@ class Engine:
         rows: NDArray[np.int64],
         t: NDArray[np.int64],
         values: NDArray[np.float64],
+        spoilt: NDArray[np.bool_],
         indices: NDArray[np.int64],
         outcome: Outcome,
     ) -> None:
@@ -292,7 +306,9 @@ class Engine:
         if late.any():
             self._take_late(rows[late], t[late], values[late], indices[late], outcome)
             rows, t, values, indices = rows[~late], t[~late], values[~late], indices[~late]
+            spoilt = spoilt[~late]
         fits = assembler.place(table, rows, t, values, outcome.now)
+        assembler.spoil(table, rows, t, spoilt)
         outcome.refuse(Refusal.CROWDED, indices[~fits])
         outcome.accepted += int(fits.sum())
         while len(rows):
@@ -346,8 +362,10 @@ class Engine:
         for index, alarm in enumerate(self.watch.alarms):
             if isinstance(alarm.condition, Silent):
                 continue
-            held = self.table.truth[rows, index]
-            truth = judge(alarm.condition, steps, self.table, self.watch.model.period_ns, held)
+            sight = Sight(steps, self.table, self.watch.model, self.table.limit[rows, index])
+            notes = self.table.notes[rows, self.noted[index]]
+            truth = judge(alarm.condition, sight, self.table.truth[rows, index], notes)
+            self.table.notes[rows, self.noted[index]] = notes
             for i, turn in advance(self.table, index, alarm, rows, truth, steps.t):
                 outcome.changes.append(self._framed_change(index, turn, steps, i, outcome.now))
 
@@ -397,29 +415,42 @@ class Engine:
 
     def _framed_change(self, index: int, turn: Turn, steps: Steps, i: int, now: int) -> Change:
         """Make the change of a condition that turned in frame i."""
-        scored = isinstance(self.watch.alarms[index].condition, ScoreAbove)
+        scored = is_scored(self.watch.alarms[index].condition)
         score = None if np.isnan(steps.score[i]) else float(steps.score[i])
         channels = evidence(self.watch.model, steps, i, scored=scored)
-        change = self._change(index, turn, int(steps.rows[i]), int(steps.t[i]), now, score, channels)
+        scene = self._scene(index, int(steps.rows[i]), score, channels, steps, i)
+        change = self._change(index, turn, int(steps.t[i]), now, scene)
         if steps.rewound[i]:
             return replace(change, reason=f"{change.reason} (rewound: a late reading was put in)")
         return change
 
     def _bare_change(self, index: int, turn: Turn, row: int, t: int, now: int) -> Change:
         """Make the change of a condition that turned because no frame came."""
-        return self._change(index, turn, row, t, now, None, ())
+        return self._change(index, turn, t, now, self._scene(index, row, None, ()))
 
-    def _change(
+    def _scene(
         self,
         index: int,
-        turn: Turn,
         row: int,
-        t: int,
-        now: int,
         score: float | None,
         channels: tuple[Evidence, ...],
-    ) -> Change:
-        alarm = self.watch.alarms[index]
+        steps: Steps | None = None,
+        i: int = 0,
+    ) -> Scene:
+        return Scene(
+            model=self.watch.model,
+            row=row,
+            tick=int(self.table.last_tick[row] if steps is None else steps.tick[i]),
+            notes=self.table.notes[row, self.noted[index]],
+            limit=float(self.table.limit[row, index]),
+            score=score,
+            channels=channels,
+            low=None if steps is None or steps.low is None else steps.low[i],
+            high=None if steps is None or steps.high is None else steps.high[i],
+        )
+
+    def _change(self, index: int, turn: Turn, t: int, now: int, scene: Scene) -> Change:
+        alarm, row = self.watch.alarms[index], scene.row
         return Change(
             watch=self.watch.name,
             stream=self.table.names[row],
@@ -431,11 +462,17 @@ class Engine:
             since=int(self.table.began_t[row, index]),
             priority=alarm.priority,
             category=alarm.category,
-            reason=reason(alarm.condition, turn, self.watch.model, channels, score),
-            score=score,
-            evidence=channels,
-            model=self._signature if isinstance(alarm.condition, ScoreAbove) else None,
+            reason=reason(alarm.condition, turn, scene),
+            score=scene.score,
+            evidence=scene.channels,
+            model=self._signature if is_modelled(alarm.condition) else None,
         )
+
+
+def _slices(widths: Sequence[int]) -> list[slice]:
+    """Lay columns of these widths side by side."""
+    ends = np.cumsum(widths, dtype=np.int64).tolist()
+    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
 
 def _turns(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.engine.commands import StreamRefused
-from tocsin.engine.conditions import Truth
+from tocsin.engine.conditions import Truth, cells, channels_of
 from tocsin.engine.delays import Standing
 from tocsin.engine.streams import NEVER
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_OF_FRAMES = ("open_tick", "open_t", "opened_at", "open_values", "open_value_t", "sample_t", "samples")
+_OF_FRAMES = ("open_tick", "open_t", "opened_at", "open_values", "open_value_t", "open_spoilt", "sample_t", "samples")
 _OF_ANY_MODEL = ("standing", "truth", "truth_since", "began_t", "limit")
 _AT_WILL = ("sample_t", "samples")  # their third dimension grows with what comes
 
@@ -71,7 +71,10 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamMemory
         "sha256": model.sha256,
         "channels": [channel.name for channel in model.channels],
         "period_ns": model.period_ns,
-        "alarms": [{"is": _identity(alarm, model), "asks": repr(alarm.condition)} for alarm in engine.watch.alarms],
+        "alarms": [
+            {"is": _identity(alarm, model), "asks": repr(alarm.condition), "cells": cells(alarm.condition)}
+            for alarm in engine.watch.alarms
+        ],
         "streams": [
             {"name": table.names[row], "topic_labels": dict(topic), "given_labels": dict(given)}
             for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
@@ -108,7 +111,7 @@ def check(engine: Engine, remembered: StreamMemory) -> None:
     alarms = len(meta["alarms"])
     for name, column in table.columns.items():
         ours, theirs = getattr(table, name), remembered.columns.get(name)
-        free = {None: 0, "alarms": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
+        free = {None: 0, "alarms": 1, "notes": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
         if theirs is None:
             raise StreamRefused(first, f"memory lacks {name}", "illegal")
         if (
@@ -117,6 +120,7 @@ def check(engine: Engine, remembered: StreamMemory) -> None:
             or theirs.ndim != ours.ndim
             or theirs.shape[1 + free :] != ours.shape[1 + free :]
             or (column.axis == "alarms" and theirs.shape[1] != alarms)
+            or (column.axis == "notes" and theirs.shape[1] != sum(alarm["cells"] for alarm in meta["alarms"]))
         ):
             legal = f"{(len(names), *ours.shape[1:])} {ours.dtype}"
             raise StreamRefused(first, f"memory's {name} is {theirs.shape} {theirs.dtype} (legal: {legal})", "illegal")
@@ -160,7 +164,11 @@ def place_alarms(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int6
         # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
         # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
         unchanged = same_model and remembered.meta["alarms"][old]["asks"] == repr(engine.watch.alarms[new].condition)
-        if not unchanged:
+        if unchanged:
+            begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
+            noted = columns["notes"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
+            table.notes[rows, engine.noted[new]] = noted
+        else:
             anew = columns["standing"][:, old] == Standing.ABSENT
             table.truth[rows[anew], new] = Truth.UNKNOWN
             table.truth_since[rows[anew], new] = NEVER
@@ -175,8 +183,7 @@ def carried(remembered: StreamMemory, engine: Engine) -> list[tuple[int, int]]:
 
 def _identity(alarm: Alarm, model: Model) -> str:
     """What makes an alarm the one it is: its name, what it looks at, and how urgent it is."""
-    channel = getattr(alarm.condition, "channel", None)
-    watched = "" if channel is None else model.channels[channel].name
+    watched = ",".join(model.channels[channel].name for channel in channels_of(alarm.condition))
     return f"{alarm.name} {type(alarm.condition).__name__} {watched} {alarm.priority} {alarm.category}"
 
 

@@ -131,6 +131,8 @@ class Model:
         step: The graph.
         gaps: How it gets over ticks without a frame.
         max_blind: So many ticks of a gap are stepped blind at most.
+        quantiles: seq2seq: Q levels of `low` and `high`.
+        horizon_ticks: seq2seq: K, over how many frames from now they are told.
     """
 
     name: str
@@ -147,3 +149,5 @@ class Model:
     step: StepFunction
     gaps: Gaps = Gaps.DELTA
     max_blind: int = 30
+    quantiles: tuple[float, ...] = ()
+    horizon_ticks: int = 0

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 URGENT = 5  # points
 SINGLE = 3  # points in one parameter that call for an urgent response by themselves
+PARAMETERS = ("respiration", "spo2", "oxygen", "systolic", "pulse", "alert", "temperature")
+MOST = (3, 3, 2, 3, 3, 3, 3)  # points that each of them can give
 
 # (the highest value of each column but the last, the columns' points), in the chart's resolution
 _RESPIRATION = ([8, 11, 20, 24], [3, 1, 0, 2, 3])
@@ -46,11 +48,13 @@ class News2:
         total: (R,) points; where something is missing, the least that they can be.
         highest: (R,) the most points that any single parameter gave.
         known: (R,) how many of the seven parameters were known; below 7 the total is a lower bound.
+        points: (7, R) of each parameter, in the order of `PARAMETERS`.
     """
 
     total: NDArray[np.int64]
     highest: NDArray[np.int64]
     known: NDArray[np.int64]
+    points: NDArray[np.int64]
 
     @property
     def urgent(self) -> NDArray[np.bool_]:
@@ -107,7 +111,7 @@ def news2(
         ]
     )  # (7, R)
     given = np.stack([respiration, spo2, oxygen, systolic, pulse, alert, temperature])
-    return News2(points.sum(axis=0), points.max(axis=0), (~np.isnan(given)).sum(axis=0))
+    return News2(points.sum(axis=0), points.max(axis=0), (~np.isnan(given)).sum(axis=0), points)
 
 
 def _points(value: NDArray[np.floating], chart: tuple[list[int], list[int]]) -> NDArray[np.int64]:

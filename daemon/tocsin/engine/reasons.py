@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.engine import trend
 from tocsin.engine.changes import Evidence, Turn
-from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
+from tocsin.engine.conditions import (
+    Above,
+    Absent,
+    AllOf,
+    AnyOf,
+    Below,
+    EarlyWarning,
+    Flatline,
+    Forecast,
+    Implausible,
+    ScoreAbove,
+    Silent,
+    Trend,
+    Truth,
+    cells,
+)
+from tocsin.engine.judging import chance, early_warning
 from tocsin.engine.model import ChannelKind
+from tocsin.engine.news2 import PARAMETERS, SINGLE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tocsin.engine.conditions import Condition
     from tocsin.engine.model import Model
     from tocsin.engine.steps import Steps
@@ -20,6 +41,54 @@ _NAMED_CHANNELS = 3
 
 # UCUM's codes are for machines; these are what a chart says.
 _PRINTED_UNITS = {"1": "", "/min": "/min", "mm[Hg]": "mmHg", "Cel": "°C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What one stream's condition turned in.
+
+    Attributes:
+        model: The model.
+        row: The stream's.
+        tick: Of the frame; where none came, of the stream's last one.
+        notes: (cells,) of the condition.
+        limit: The stream's own limit for this alarm; NaN where it is as configured.
+        score: None is unknown.
+        channels: As evidence; none where no frame came.
+        low: seq2seq: (C, Q) quantiles of each channel's minimum over the horizon; None where no frame came.
+        high: Likewise of its maximum.
+    """
+
+    model: Model
+    row: int
+    tick: int
+    notes: NDArray[np.float64]
+    limit: float
+    score: float | None
+    channels: tuple[Evidence, ...]
+    low: NDArray[np.float32] | None
+    high: NDArray[np.float32] | None
+
+    def name(self, channel: int) -> str:
+        """A channel's name."""
+        return self.model.channels[channel].name
+
+    def unit(self, channel: int) -> str:
+        """A channel's unit as a chart prints it, after a number."""
+        return _printed(self.model.channels[channel].unit)
+
+    def value(self, channel: int) -> float | None:
+        """What was observed of a channel."""
+        name = self.name(channel)
+        return next((entry.value for entry in self.channels if entry.channel == name), None)
+
+    def limit_of(self, condition: Above | Below | Forecast) -> float:
+        """The limit that holds for the stream."""
+        return condition.limit if np.isnan(self.limit) else self.limit
+
+    def part(self, cells: slice) -> Scene:
+        """The same for a member of a combination, whose notes are these."""
+        return replace(self, notes=self.notes[cells], limit=np.nan)
 
 
 def evidence(model: Model, steps: Steps, i: int, *, scored: bool) -> tuple[Evidence, ...]:
@@ -57,35 +126,53 @@ def _known(value: np.float32) -> float | None:
     return None if np.isnan(value) else float(str(value))
 
 
-def reason(
-    condition: Condition,
-    turn: Turn,
-    model: Model,
-    channels: tuple[Evidence, ...],
-    score: float | None,
-) -> str:
+def reason(condition: Condition, turn: Turn, scene: Scene) -> str:
     """Say in one line why a condition turned."""
     match condition:
-        case Above(channel, limit, _):
-            return _of_limit("above", limit, model, channel, turn, channels)
-        case Below(channel, limit, _):
-            return _of_limit("below", limit, model, channel, turn, channels)
+        case Above() | Below():
+            return _of_limit(condition, turn, scene)
+        case Trend():
+            return _of_trend(condition, turn, scene)
         case ScoreAbove(threshold):
-            return _of_score(threshold, model, turn, channels, score)
-        case Absent(channel, for_ns):
-            name = model.channels[channel].name
-            if turn is Turn.CEASED:
-                return f"{name} is back"
-            return f"no {name} for {for_ns / _NS_PER_S:g} s or longer"
+            return _of_score(threshold, turn, scene)
+        case Forecast():
+            return _of_forecast(condition, turn, scene)
+        case EarlyWarning():
+            return _of_early_warning(condition, turn, scene)
+        case AllOf(members) | AnyOf(members):
+            return _of_members(members, turn, scene)
         case Silent(for_ns):
+            return "readings are back" if turn is Turn.CEASED else f"no readings for {for_ns / _NS_PER_S:g} s"
+        case _:
+            return _of_fault(condition, turn, scene)
+
+
+def _of_fault(condition: Absent | Flatline | Implausible, turn: Turn, scene: Scene) -> str:
+    name, unit, for_s = scene.name(condition.channel), scene.unit(condition.channel), condition.for_ns / _NS_PER_S
+    value = scene.value(condition.channel)
+    match condition:
+        case Absent():
+            return f"{name} is back" if turn is Turn.CEASED else f"no {name} for {for_s:g} s or longer"
+        case Flatline(_, band, _):
+            if turn is Turn.LOST or value is None:
+                return f"{name} stood still and is not measured now"
             if turn is Turn.CEASED:
-                return "readings are back"
-            return f"no readings for {for_ns / _NS_PER_S:g} s"
+                return f"{name} {value:.4g}{unit} moves again"
+            still = f"stands at {value:.4g}{unit}" if band == 0 else f"stays within {band:g}{unit} of {value:.4g}"
+            return f"{name} {still} for {for_s:g} s or longer"
+        case Implausible(channel):
+            about = scene.model.channels[channel]
+            if turn is Turn.LOST:
+                return f"{name} was implausible and is not measured now"
+            if turn is Turn.CEASED:
+                return f"{name} is plausible again"
+            return f"{name} outside {about.low:g} to {about.high:g}{unit} for {for_s:g} s or longer"
 
 
-def _of_limit(side: str, limit: float, model: Model, channel: int, turn: Turn, channels: tuple[Evidence, ...]) -> str:
-    name, unit = model.channels[channel].name, _printed(model.channels[channel].unit)
-    value = next((entry.value for entry in channels if entry.channel == name), None)
+def _of_limit(condition: Above | Below, turn: Turn, scene: Scene) -> str:
+    name, unit = scene.name(condition.channel), scene.unit(condition.channel)
+    side, limit = "above" if isinstance(condition, Above) else "below", scene.limit_of(condition)
+    value = scene.value(condition.channel)
     if turn is Turn.LOST or value is None:
         return f"{name} was {side} {limit:g}{unit} and is not measured now"
     if turn is Turn.CEASED:
@@ -93,14 +180,79 @@ def _of_limit(side: str, limit: float, model: Model, channel: int, turn: Turn, c
     return f"{name} {value:.4g}{unit} is {side} {limit:g}"
 
 
-def _of_score(threshold: float, model: Model, turn: Turn, channels: tuple[Evidence, ...], score: float | None) -> str:
-    what = "probability" if model.task.judges_by_probability else "score"
-    if turn is Turn.LOST or score is None:
+def _of_trend(condition: Trend, turn: Turn, scene: Scene) -> str:
+    name, unit = scene.name(condition.channel), scene.unit(condition.channel)
+    side, within_s = "rises" if condition.rising else "falls", condition.within_ns / _NS_PER_S
+    span = condition.within_ns // scene.model.period_ns
+    change = float(trend.change(scene.notes[None, :], np.array([scene.tick]), span)[0])
+    value = scene.value(condition.channel)
+    if turn is Turn.LOST or value is None or np.isnan(change):
+        return f"how fast {name} {side} is unknown now"
+    if turn is Turn.CEASED:
+        return f"{name} {value:.4g}{unit} no longer {side} by {condition.by:g} in {within_s:g} s"
+    return f"{name} {side} by {abs(change):.3g}{unit} in {within_s:g} s, to {value:.4g}"
+
+
+def _of_forecast(condition: Forecast, turn: Turn, scene: Scene) -> str:
+    name, unit, limit = scene.name(condition.channel), scene.unit(condition.channel), scene.limit_of(condition)
+    within_s = scene.model.horizon_ticks * scene.model.period_ns / _NS_PER_S
+    what = f"{name} {'above' if condition.rising else 'below'} {limit:g}{unit} within {within_s:g} s"
+    extremes = scene.high if condition.rising else scene.low
+    if turn is Turn.LOST or extremes is None:
+        return f"the chance of {what} is unknown now"
+    of_channel = extremes[None, condition.channel]
+    p = float(chance(condition, of_channel, np.array([limit]), scene.model)[0])
+    if turn is Turn.CEASED:
+        return f"{what}: p = {p:.2g}, back below {condition.probability:g}"
+    value = scene.value(condition.channel)
+    now = "" if value is None else f", now {value:.4g}"
+    return f"{what}: p = {p:.2g}{now}"
+
+
+def _of_early_warning(condition: EarlyWarning, turn: Turn, scene: Scene) -> str:
+    notes, tick = scene.notes[None, :], np.array([scene.tick])
+    score, missing = early_warning(condition, notes, tick, scene.model.period_ns)
+    if turn is Turn.LOST:
+        old = ", ".join(name for name, gone in zip(PARAMETERS, missing[:, 0].tolist(), strict=True) if gone)
+        return f"NEWS2 is unknown now: no recent {old}" if old else "NEWS2 is unknown now"
+    total, points = int(score.total[0]), score.points[:, 0].tolist()
+    unknown = [
+        name
+        for name, channel, constant, gone in zip(
+            PARAMETERS, condition.channels, condition.constants, missing[:, 0].tolist(), strict=True
+        )
+        if gone or (channel is None and constant is None)
+    ]
+    bound = f"at least {total}" if unknown else f"{total}"
+    without = f"; without {', '.join(unknown)}" if unknown else ""
+    if turn is Turn.CEASED:
+        return f"NEWS2 {bound}, no longer calls for a response{without}"
+    given = sorted(zip(points, PARAMETERS, strict=True), key=lambda entry: -entry[0])
+    parts = ", ".join(f"{name} {n}" for n, name in given if n)
+    single = f" ({SINGLE} in one)" if total < condition.at_least else ""
+    return f"NEWS2 {bound}{single}: {parts}{without}"
+
+
+def _of_members(members: tuple[Condition, ...], turn: Turn, scene: Scene) -> str:
+    """Name those that hold; when it has ceased or been lost, those that do not or are unknown."""
+    wanted = {Turn.CEASED: Truth.FALSE, Turn.LOST: Truth.UNKNOWN}.get(turn, Truth.TRUE)
+    found, at = [], 0
+    for member in members:
+        end = at + 1 + cells(member)
+        if scene.notes[at] == wanted:
+            found.append(reason(member, turn, scene.part(slice(at + 1, end))))
+        at = end
+    return " and ".join(found) or "nothing is known now"
+
+
+def _of_score(threshold: float, turn: Turn, scene: Scene) -> str:
+    what = "probability" if scene.model.task.judges_by_probability else "score"
+    if turn is Turn.LOST or scene.score is None:
         return f"{what} is unknown now"
     if turn is Turn.CEASED:
-        return f"{what} {score:.3g}, back below {threshold:.3g}"
-    named = [_of_channel(entry) for entry in channels[:_NAMED_CHANNELS] if (entry.contribution or 0.0) > 0.0]
-    return f"{what} {score:.3g}, threshold {threshold:.3g}" + (": " + "; ".join(named) if named else "")
+        return f"{what} {scene.score:.3g}, back below {threshold:.3g}"
+    named = [_of_channel(entry) for entry in scene.channels[:_NAMED_CHANNELS] if (entry.contribution or 0.0) > 0.0]
+    return f"{what} {scene.score:.3g}, threshold {threshold:.3g}" + (": " + "; ".join(named) if named else "")
 
 
 def _of_channel(entry: Evidence) -> str:

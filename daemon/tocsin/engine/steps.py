@@ -30,10 +30,13 @@ class Steps:
         tick: (n,) int64.
         x: (n, C) float32, in the channels' units, 0 where missing.
         mask: (n, C) float32, 1 where observed.
+        spoilt: (n, C) bool, whether an implausible value came; there may have been a plausible one too.
         score: (n,) float32; NaN is unknown: warming up, nothing observed, or nothing predicted yet.
         contribution: (n, C) float32.
         mean: (n, C) float32, the band around x: what the step before expected; NaN where it said nothing.
         scale: (n, C) float32, likewise.
+        low: seq2seq: (n, C, Q) float32, quantiles of each channel's minimum over the horizon; NaN while warming up.
+        high: seq2seq: (n, C, Q) float32, likewise of its maximum.
         rewound: (n,) whether a late reading took the stream back to before this frame, whose score is put right.
     """
 
@@ -42,10 +45,13 @@ class Steps:
     tick: NDArray[np.int64]
     x: NDArray[np.float32]
     mask: NDArray[np.float32]
+    spoilt: NDArray[np.bool_]
     score: NDArray[np.float32]
     contribution: NDArray[np.float32]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    low: NDArray[np.float32] | None
+    high: NDArray[np.float32] | None
     rewound: NDArray[np.bool_]
 
 
@@ -111,10 +117,13 @@ class Stepper:
             tick=tick,
             x=x,
             mask=mask,
+            spoilt=table.open_spoilt[rows, slot],
             score=np.where(warm, result.score, np.float32(np.nan)),
             contribution=result.contribution,
             mean=mean,
             scale=scale,
+            low=_when(warm, result.low),
+            high=_when(warm, result.high),
             rewound=np.zeros(len(rows), dtype=np.bool_) if rewound is None else rewound,
         )
 
@@ -177,3 +186,7 @@ class Stepper:
 def _keep_before(table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64]) -> None:
     for name in REMEMBERED:
         getattr(table, f"before_{name}")[rows, slot] = getattr(table, name)[rows]
+
+
+def _when(warm: NDArray[np.bool_], quantiles: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
+    return None if quantiles is None else np.where(warm[:, None, None], quantiles, np.float32(np.nan))

@@ -60,7 +60,7 @@ class Column:
 
     Attributes:
         fill: What it holds in a row that nobody has.
-        axis: What its second dimension counts, `slots` or `alarms`; None where that is the same for one model.
+        axis: What its second dimension counts, `slots`, `alarms` or `notes`; None where that is the same for one model.
     """
 
     fill: float
@@ -93,6 +93,7 @@ class StreamTable:
         opened_at: (N, W) `now` at its first arrival.
         open_values: (N, W, C) float64, in the channels' units.
         open_value_t: (N, W, C) `t` of each value, NEVER where there is none.
+        open_spoilt: (N, W, C) bool, whether an implausible value came.
         sample_t: (N, W, K) `t` of each reading in it, where a channel's mean is asked for; K is 0 where none is.
         samples: (N, W, K, C) float64, their values; NaN where not carried.
         kept_tick: (N, W) of each closed frame that can be gone back to; NEVER where there is none. This column and
@@ -110,6 +111,7 @@ class StreamTable:
         truth_since: (N, A) `t` since when the judgement has been that.
         began_t: (N, A) `t` at which the condition began to hold.
         limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
+        notes: (N, M) float64, what the alarms' conditions note, one after the other; NaN is nothing.
     """
 
     def __init__(  # noqa: PLR0915  (a column a line)
@@ -122,6 +124,7 @@ class StreamTable:
         max_streams: int,
         keeps_frames: bool = False,
         samples: int = 0,
+        notes: int = 0,
     ) -> None:
         """Make an empty table.
 
@@ -133,6 +136,7 @@ class StreamTable:
             max_streams: More are refused, so that a flood of made-up topics can't fill the memory.
             keeps_frames: Whether closed frames can be gone back to.
             samples: K, to begin with.
+            notes: M.
         """
         self.names: list[str] = []
         self.labels: list[Mapping[str, str]] = []
@@ -165,6 +169,7 @@ class StreamTable:
         self.opened_at = self._column(NEVER, np.int64, w)
         self.open_values = self._column(0.0, np.float64, w, c)
         self.open_value_t = self._column(NEVER, np.int64, w, c)
+        self.open_spoilt = self._column(0, np.bool_, w, c)
         self.sample_t = self._column(NEVER, np.int64, w, samples)
         self.samples = self._column(np.nan, np.float64, w, samples, c)
         self.kept_tick = self._column(NEVER, np.int64, kept)
@@ -188,6 +193,7 @@ class StreamTable:
         self.truth_since = self._column(NEVER, np.int64, a)
         self.began_t = self._column(NEVER, np.int64, a)
         self.limit = self._column(np.nan, np.float64, a)
+        self.notes = self._column(np.nan, np.float64, Axis("notes", notes))
         self.columns = {name: self._described.pop(id(array)) for name, array in vars(self).items() if _is_column(array)}
 
     def _column(self, fill: float, dtype: type[np.generic], *shape: int) -> NDArray[Any]:
