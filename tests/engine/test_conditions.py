@@ -132,6 +132,17 @@ def test_the_scale_can_be_the_patients_own():
     assert happened([watching.apply(Readings.of(rows), START)]) == [("one", "news2", "began", 0)]
 
 
+def test_a_profile_says_what_no_channel_does():
+    """A person set it for one bed; what is configured holds for the other."""
+    watching = engine(alarm("news2", changed(at_least=4, constants=(None, None, 0.0, None, None, 1.0, None))))
+    watching.table.rows(["one", "two"])
+    watching.table.profile[1] = [2, 1, np.nan]
+    rows = [(bed, START, {"hr": 95, "spo2": 94}) for bed in ("one", "two")]
+    (change,) = watching.apply(Readings.of(rows), START).changes
+    assert change.stream == "two"
+    assert change.reason.startswith("NEWS2 at least 4: oxygen 2, spo2 1, pulse 1; without")
+
+
 def test_the_last_values_count_until_they_are_too_old_and_then_nothing_clears():
     watching = engine(alarm("news2", changed(at_least=3)), linger_s=0)
     low = {"hr": 115, "spo2": 93}

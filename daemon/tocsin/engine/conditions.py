@@ -108,9 +108,10 @@ class EarlyWarning:
         at_least: Points in total.
         single: Whether 3 points in one parameter count too.
         channels: By parameter, in the order of `PARAMETERS`, the index of the channel; None if there is none.
-        constants: Likewise, a value that always holds where there is no channel; None if unknown.
-        scale: Of SpO2, 1 or 2.
-        scale_channel: A channel that is 2 for those on scale 2; None if `scale` holds for all.
+        constants: Likewise, a value that holds where there is no channel and a stream's own profile doesn't say; None
+            if unknown.
+        scale: Of SpO2, 1 or 2, where neither a channel nor a stream's own profile says.
+        scale_channel: A channel that is 2 for those on scale 2; None if there is none.
         max_age_ns: An older value is unknown.
     """
 

@@ -30,7 +30,7 @@ from tocsin.engine.conditions import (
 )
 from tocsin.engine.crossing import falls_below, rises_above
 from tocsin.engine.news2 import MOST, PARAMETERS, SINGLE, News2, news2
-from tocsin.engine.streams import NEVER
+from tocsin.engine.streams import NEVER, PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 
 _OXYGEN = PARAMETERS.index("oxygen")
 _SPO2 = PARAMETERS.index("spo2")
+_SCALE = len(PARAMETERS)  # noted behind the parameters
+_OF_PROFILE = {  # what a stream's profile can say where no channel does
+    _OXYGEN: PROFILE.index("oxygen"),
+    PARAMETERS.index("alert"): PROFILE.index("alert"),
+    _SCALE: PROFILE.index("news2_scale"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +198,10 @@ def _early_warning(condition: EarlyWarning, sight: Sight, notes: NDArray[np.floa
             seen = steps.mask[:, channel] != 0
             notes[:, 2 * k] = np.where(seen, steps.x[:, channel], notes[:, 2 * k])
             notes[:, 2 * k + 1] = np.where(seen, steps.tick, notes[:, 2 * k + 1])
-    score, missing = early_warning(condition, notes, steps.tick, sight.model.period_ns)
+        elif k in _OF_PROFILE:
+            notes[:, 2 * k] = sight.table.profile[steps.rows, _OF_PROFILE[k]]
+            notes[:, 2 * k + 1] = steps.tick
+    score, _, missing = early_warning(condition, notes, steps.tick, sight.model.period_ns)
     most = np.array(MOST)[:, None]
     upper = score.points + np.where(missing, most, 0)  # (7, n)
     # On scale 2 the points of SpO2 depend on the oxygen, and can be as many as any.
@@ -208,7 +217,7 @@ def _reaches(condition: EarlyWarning, points: NDArray[np.int64]) -> NDArray[np.b
 
 def early_warning(
     condition: EarlyWarning, notes: NDArray[np.float64], tick: NDArray[np.int64], period_ns: int
-) -> tuple[News2, NDArray[np.bool_]]:
+) -> tuple[News2, NDArray[np.float64], NDArray[np.bool_]]:
     """Score n streams by what is noted of them.
 
     Args:
@@ -218,7 +227,8 @@ def early_warning(
         period_ns: Of a tick.
 
     Returns:
-        The scores, and (7, n) which parameters' channels have no recent value.
+        The scores; (7, n) the values they rest on, NaN where unknown; (7, n) which parameters' channels have no recent
+        value.
     """
     value, noted = notes[:, 0::2].T, notes[:, 1::2].T  # (8, n)
     with np.errstate(invalid="ignore"):
@@ -226,15 +236,15 @@ def early_warning(
     given = np.where(recent, value, np.nan)
     missing = np.zeros((len(PARAMETERS), len(tick)), dtype=np.bool_)
     for k, (channel, constant) in enumerate(zip(condition.channels, condition.constants, strict=True)):
-        if channel is None:
-            given[k] = np.nan if constant is None else constant
-        else:
+        if channel is not None:
             missing[k] = ~recent[k]
+        elif constant is not None:
+            given[k] = np.where(np.isnan(given[k]), constant, given[k])
     inputs = dict(zip(PARAMETERS, given, strict=False))
     one, two = (_news2(inputs, scale) for scale in (1, 2))
-    on_two = given[-1] == 2 if condition.scale_channel is not None else np.full(len(tick), condition.scale == 2)  # noqa: PLR2004  (the scale's own name)
+    on_two = np.where(np.isnan(given[_SCALE]), condition.scale, given[_SCALE]) == 2  # noqa: PLR2004  (its name)
     points = np.where(on_two, two.points, one.points)
-    return News2(points.sum(axis=0), points.max(axis=0), one.known, points), missing
+    return News2(points.sum(axis=0), points.max(axis=0), one.known, points), given[:_SCALE], missing
 
 
 def _news2(inputs: dict[str, NDArray[np.float64]], scale: Literal[1, 2]) -> News2:

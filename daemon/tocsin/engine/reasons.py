@@ -211,24 +211,18 @@ def _of_forecast(condition: Forecast, turn: Turn, scene: Scene) -> str:
 
 def _of_early_warning(condition: EarlyWarning, turn: Turn, scene: Scene) -> str:
     notes, tick = scene.notes[None, :], np.array([scene.tick])
-    score, missing = early_warning(condition, notes, tick, scene.model.period_ns)
+    score, given, missing = early_warning(condition, notes, tick, scene.model.period_ns)
     if turn is Turn.LOST:
         old = ", ".join(name for name, gone in zip(PARAMETERS, missing[:, 0].tolist(), strict=True) if gone)
         return f"NEWS2 is unknown now: no recent {old}" if old else "NEWS2 is unknown now"
     total, points = int(score.total[0]), score.points[:, 0].tolist()
-    unknown = [
-        name
-        for name, channel, constant, gone in zip(
-            PARAMETERS, condition.channels, condition.constants, missing[:, 0].tolist(), strict=True
-        )
-        if gone or (channel is None and constant is None)
-    ]
+    unknown = [name for name, value in zip(PARAMETERS, given[:, 0].tolist(), strict=True) if np.isnan(value)]
     bound = f"at least {total}" if unknown else f"{total}"
     without = f"; without {', '.join(unknown)}" if unknown else ""
     if turn is Turn.CEASED:
         return f"NEWS2 {bound}, no longer calls for a response{without}"
-    given = sorted(zip(points, PARAMETERS, strict=True), key=lambda entry: -entry[0])
-    parts = ", ".join(f"{name} {n}" for n, name in given if n)
+    by_points = sorted(zip(points, PARAMETERS, strict=True), key=lambda entry: -entry[0])
+    parts = ", ".join(f"{name} {n}" for n, name in by_points if n)
     single = f" ({SINGLE} in one)" if total < condition.at_least else ""
     return f"NEWS2 {bound}{single}: {parts}{without}"
 
