@@ -1,4 +1,4 @@
-"""Real brokers, for tests that need one."""
+"""Real brokers, for tests that need one; property tests without a deadline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# How long an example takes says more about the machine than about Tocsin.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 START_S = 10.0
 

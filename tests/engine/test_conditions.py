@@ -65,7 +65,7 @@ def test_a_fall_is_no_rise():
     assert happened(play(watching, pulse(*[140 - 4 * k for k in range(20)]))) == [("bed", "falls", "began", 5)]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 59), st.sampled_from([0.0, 300.0]))
 def test_one_artefact_is_no_trend(at, artefact):
     watching = engine(
@@ -334,7 +334,7 @@ values = st.fixed_dictionaries(
 readings = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 30), values), max_size=40)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(readings, st.lists(st.integers(1, 6), max_size=40))
 def test_no_condition_depends_on_the_cut_into_batches_or_on_other_streams(rows, sizes):
     rows = [(stream, START + tick * S // 2, by_channel) for stream, tick, by_channel in rows]
@@ -353,7 +353,7 @@ def test_no_condition_depends_on_the_cut_into_batches_or_on_other_streams(rows, 
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in EVERY])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(rows=readings)
 def test_what_is_unknown_clears_nothing(name, rows):
     """A condition only ceases in a frame in which it is judged false, and then off-delay later."""
