@@ -10,7 +10,7 @@ from tocsin.engine import Alarm, Engine, FrameClock, Watch
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import Condition
 from tocsin.engine.frames import Combine
-from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
+from tocsin.engine.model import Channel, ChannelKind, Gaps, Model, StepResult, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ def alarm(name: str, condition: Condition, *, on_delay_s: float = 0, off_delay_s
     return Alarm(name, condition, Priority.HIGH, Category.PHYSIOLOGICAL, round(on_delay_s * S), round(off_delay_s * S))
 
 
-def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step, **more) -> Model:
+def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step, gaps: str = "delta", **more) -> Model:
     return Model(
         name="counting",
         version="1",
@@ -56,6 +56,7 @@ def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step
         delta_cap_s=30.0,
         threshold=100.0,
         step=step,
+        gaps=Gaps(gaps),
         **more,
     )
 
@@ -65,13 +66,14 @@ def engine(
     lateness_s: float = 0,
     linger_s: float = 1,
     rewind: int = 0,
-    combine: Mapping[str, Combine] | None = None,
+    combine: Mapping[str, str] | None = None,
     max_streams: int = 100,
     evict_after_s: float | None = None,
     max_pause_s: float | None = None,
     **of_model,
 ) -> Engine:
-    clock = FrameClock(round(lateness_s * S), round(linger_s * S), rewind, combine or {})
+    combined = {channel: Combine(way) for channel, way in (combine or {}).items()}
+    clock = FrameClock(round(lateness_s * S), round(linger_s * S), rewind, combined)
     evict_after_ns = None if evict_after_s is None else round(evict_after_s * S)
     max_pause_ns = None if max_pause_s is None else round(max_pause_s * S)
     return Engine(

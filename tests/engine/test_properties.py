@@ -8,6 +8,16 @@ from hypothesis import strategies as st
 
 from counting_watch import START, S, alarm, engine, happened
 from tocsin.engine import EventClock, Readings
+from tocsin.engine.commands import (
+    Admit,
+    Discharge,
+    ResetStream,
+    Resume,
+    SetLimit,
+    SetProfile,
+    Standby,
+    StreamRefused,
+)
 from tocsin.engine.conditions import Above, Absent, ScoreAbove, Silent
 
 NOW = START + 10**6 * S
@@ -16,6 +26,16 @@ values = st.fixed_dictionaries(
     {}, optional={"hr": st.integers(60, 140).map(float), "spo2": st.integers(80, 100).map(float)}
 )
 readings = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 40), values), max_size=50)
+settings_of_a_watch = st.fixed_dictionaries(
+    {},
+    optional={
+        "lateness_s": st.integers(0, 3),
+        "rewind": st.integers(0, 6),
+        "gaps": st.just("blind"),
+        "combine": st.sampled_from([{"hr": "mean"}, {"hr": "min", "spo2": "max"}]),
+        "max_gap_ticks": st.just(5),
+    },
+)
 
 
 def watching(*more, linger_s=10**9, **clock):
@@ -48,9 +68,9 @@ def by_stream(sequence):
     return sorted(sequence, key=lambda entry: entry[0])  # stable: each stream's own order stays
 
 
-@given(readings, st.lists(st.integers(1, 7), max_size=50))
-def test_any_cut_into_batches_gives_equal_bits_and_events(rows, sizes):
-    whole, cut = watching(), watching()
+@given(readings, st.lists(st.integers(1, 7), max_size=50), settings_of_a_watch)
+def test_any_cut_into_batches_gives_equal_bits_and_events(rows, sizes, chosen):
+    whole, cut = watching(**chosen), watching(**chosen)
     outcomes = [whole.apply(batch(rows), NOW)]
     pieces, rest = [], list(rows)
     for size in sizes:
@@ -70,6 +90,52 @@ def test_a_stream_alone_gives_what_it_gives_among_others(rows):
         own = [alone.apply(batch([row for row in rows if row[0] == stream]), NOW)]
         assert scores(own, alone.table.names) == scores(outcomes, together.table.names, stream)
         assert happened(own) == [entry for entry in happened(outcomes) if entry[0] == stream]
+
+
+a_stream = st.sampled_from(["a", "b", "c"])
+commands = st.one_of(
+    st.builds(Admit, a_stream, profile=st.sampled_from([{}, {"age": 70.0}])),
+    st.builds(Discharge, a_stream),
+    st.builds(Standby, a_stream),
+    st.builds(Resume, a_stream),
+    st.builds(ResetStream, a_stream),
+    st.builds(SetLimit, a_stream, st.just("hr-high"), st.sampled_from([None, 100.0])),
+    st.builds(SetProfile, a_stream, st.sampled_from([{"age": 50.0}, {"oxygen": 1.0}])),
+)
+
+
+@given(st.lists(st.one_of(readings.filter(len), commands), max_size=25), settings_of_a_watch)
+def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen):
+    """Commands, evictions and rewinds of the others change nothing: not a score, not a turn, not what is refused."""
+
+    def run(stream=None):
+        watched = watching(alarm("silent", Silent(30 * S)), evict_after_s=40, **chosen)
+        told = {name: [] for name in "abc"}
+        for k, doing in enumerate(doings):
+            now = START + 20 * k * S
+            if isinstance(doing, list):
+                own = [row for row in doing if stream in {None, row[0]}]
+                # Readings of about now: what is long past is late, what is a little past is gone back for.
+                outcome = watched.apply(Readings.of([(s, now + t * S // 2, v) for s, t, v in own]), now)
+            else:
+                outcome = watched.apply(Readings.of([]), now)
+                if stream in {None, doing.stream}:
+                    try:
+                        outcome.extend(watched.carry_out(doing, now), offset=0)
+                    except StreamRefused as refused:
+                        told[doing.stream].append(str(refused))
+            for name in "abc":
+                told[name] += scores([outcome], watched.table.names, name)
+                told[name] += [entry for entry in happened([outcome]) if entry[0] == name]
+                told[name] += [name for memory in outcome.evicted if name in memory.streams]
+                if isinstance(doing, list):
+                    late = outcome.refused.get("late", np.empty(0, dtype=int)).tolist()
+                    told[name].append([own[index] for index in late if own[index][0] == name])
+        return told
+
+    together = run()
+    for stream in "abc":
+        assert run(stream)[stream] == together[stream]
 
 
 @settings(max_examples=200)
