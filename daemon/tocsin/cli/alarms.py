@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from tocsin.cli import alarm_tables as tables
+from tocsin.cli.alarm_report import labels_of_alarms, report_alarms
 from tocsin.cli.asking import (
     ActorOption,
     JsonOption,
@@ -331,3 +332,7 @@ def history(
             typer.echo(json.dumps(event, ensure_ascii=False))
     elif csv is None and parquet is None:
         tables.show_history(events)
+
+
+alarms.command("report")(report_alarms)
+alarms.command("labels")(labels_of_alarms)
