@@ -139,7 +139,6 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         "comment": None,
         "transaction": None,
         "verdict": None,
-        "fleeting": False,
         "test": False,
     }
     of_states = {
@@ -168,6 +167,7 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         assert since == (t + 1000) * 10**6
         assert body.pop("score") == score
         assert body.pop("occurrence") == 1
+        assert body.pop("fleeting") is (transition == "clear")  # two seconds
         assert body.pop("labels").keys() <= {"ward", "bed"}
         status = {name: body.pop(name) for name in of_states}
         assert (status["annunciated"], status["first_up"]) == (transition == "raise",) * 2
