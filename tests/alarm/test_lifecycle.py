@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from alarm_ward import Ward, plan
-from tocsin.alarm import OnClear, Refused, State, lifecycle
+from tocsin.alarm import OnClear, Refused, State, Transition, lifecycle
 from tocsin.alarm.commands import Reset
 from tocsin.alarm.lifecycle import REFUSED, TABLE, Stimulus
 from tocsin.engine.changes import Turn
 
 LETTERS = dict(zip("ABCDEF", State, strict=True))
-ROWS = [
-    [cell.strip() for cell in line.split("|")]
-    for line in lifecycle.__doc__.splitlines()
-    if re.match(r" {4}(state|[A-F] )", line)
-]
-DRAWN = {
-    (LETTERS[row[0][0]], Stimulus(stimulus)): cell
-    for row in ROWS[1:]
-    for stimulus, cell in zip(ROWS[0][1:], row[1:], strict=True)
-}
+PAGE = Path(__file__).parents[2] / "docs" / "alarms.md"
+
+
+def drawn(text):
+    """The table in a text: what each cell says."""
+    lines = [
+        line.strip(" |") for line in text.splitlines() if re.match(r"[ |]+(state +\| begins|[A-F] [a-z-]+ +\|)", line)
+    ]
+    (_, *stimuli), *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
+    return {
+        (LETTERS[name[0]], Stimulus(stimulus)): cell
+        for name, *cells in rows
+        for stimulus, cell in zip(stimuli, cells, strict=True)
+    }
+
+
+DRAWINGS = {"docstring": drawn(lifecycle.__doc__), "page": drawn(PAGE.read_text(encoding="utf-8"))}
 PAIRS = [(state, stimulus) for state in State for stimulus in Stimulus]
 
 
@@ -39,9 +47,15 @@ def in_table(state, stimulus):
     return f"{to} new" if entry.is_new else to
 
 
+@pytest.mark.parametrize("where", DRAWINGS)
 @pytest.mark.parametrize(("state", "stimulus"), PAIRS)
-def test_the_table_is_as_it_is_drawn(state, stimulus):
-    assert DRAWN[state, stimulus] == in_table(state, stimulus)
+def test_the_table_is_as_it_is_drawn(state, stimulus, where):
+    assert DRAWINGS[where][state, stimulus] == in_table(state, stimulus)
+
+
+def test_the_page_names_every_transition():
+    page = PAGE.read_text(encoding="utf-8").partition("## Transitions")[2]
+    assert {transition.value for transition in Transition} == set(re.findall(r"`([a-z-]+)`", page)) - {"state"}
 
 
 # How an alarm gets into each state; a latched one where `on_clear` latches.

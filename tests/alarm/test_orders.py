@@ -150,6 +150,7 @@ def test_a_test_rises_and_clears_by_itself_and_counts_nowhere(ward):
     before = ward.register.counts()
     assert ward.orders(Test()) == [("raise", "tocsin-test")]
     assert ward.register.counts() == before
+    assert sum(ward.register.census().states.values()) == 1
     with pytest.raises(Refused, match="a test is running"):
         ward.orders(Test())
     assert ward.wait(9) == []

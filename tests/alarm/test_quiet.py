@@ -72,6 +72,14 @@ def test_what_somebody_shelved_is_forgotten_with_the_patient():
     assert ward.status().is_annunciated
 
 
+def test_what_nobody_watches_any_more_is_taken_from_the_shelf():
+    ward = Ward(known=["icu/1"])
+    ward.orders(Shelve(*BED, for_s=600))
+    (event,) = ward.register.end_stream("icu/1", START)
+    assert (event.transition, event.status.shelved) == ("unshelve", None)
+    assert ward.register.statuses == {}
+
+
 HR = plan()
 ABSENT = plan("hr-absent", category=Category.TECHNICAL)
 SPO2 = plan("spo2-low", channels=("spo2",))

@@ -8,7 +8,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from alarm_events import event
-from tocsin.alarm import Transition
+from tocsin.alarm import State, Transition
+from tocsin.alarm.register import Census
 from tocsin.codec.reject import Reject, RejectReason
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.model import Model, Task
@@ -59,6 +60,23 @@ def test_everything_that_can_be_counted_is_there_at_0(metrics):
     assert value(metrics, "tocsin_mqtt_dropped_total", queue="outbox") == 0
     assert value(metrics, "tocsin_build_info", version="0.1.0") == 1
     assert value(metrics, "tocsin_model_info", name="ward", version="1.0.0", sha256="ab" * 32) == 1
+
+
+def test_alarms_by_state_and_what_keeps_them_quiet(metrics):
+    states = {State.UNACKNOWLEDGED: 3, State.LATCHED_ACKNOWLEDGED: 1}
+    metrics.census(Census(states, shelved=2, suppressed=4, out_of_service=0, floods=1))
+    assert value(metrics, "tocsin_alarms", state="unacknowledged") == 3
+    assert value(metrics, "tocsin_alarms", state="latched-acknowledged") == 1
+    assert value(metrics, "tocsin_alarms", state="returned") == 0
+    assert value(metrics, "tocsin_alarms_quiet", by="shelved") == 2
+    assert value(metrics, "tocsin_alarms_quiet", by="suppressed") == 4
+    assert value(metrics, "tocsin_alarm_floods") == 1
+
+
+def test_a_test_alarm_counts_in_no_figure(metrics):
+    before = samples(metrics)
+    metrics.event(event(test=True, alarm="tocsin-test"), 0.1)
+    assert samples(metrics) == before
 
 
 def test_a_batch(metrics):

@@ -202,8 +202,11 @@ class Ledger:
                 status = replace(status, uncertain=stimulus is Stimulus.LOST)
             case Stimulus.ACKNOWLEDGE if status.acknowledged and order is not None:
                 status = replace(status, acknowledged_by=order.actor, acknowledged_at=now)
-            case Stimulus.CEASES | Stimulus.ENDED:
+            case Stimulus.CEASES:
                 record.held = None
+            case Stimulus.ENDED:
+                record.held = None
+                status = replace(status, shelved=None, chattering=False)
         if status.occurrence is None:
             status = replace(status, priority=record.priority)
         aside = Aside(fleeting=stimulus is Stimulus.CEASES and _is_fleeting(record, t))
@@ -327,6 +330,17 @@ class Ledger:
         if record.held is not None:
             self.move(record, Stimulus.CEASES, record.held.t + record.held.off_delay_ns, now, told=record.held.told)
 
+    def end(self, record: Record, t: int, now: int, told: Told) -> None:
+        """End an alarm that nobody watches any more, and forget what people said of it.
+
+        What is out of service stays out: that is said of the equipment, not of whom it watches.
+        """
+        self.move(record, Stimulus.ENDED, t, now, told=told)
+        if record.status.shelved is not None:  # nothing was up that could end
+            record.told = told
+            self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
+        self.forget(record)
+
     def forget(self, record: Record) -> None:
         """Forget an alarm, but for its being out of service."""
         self._unfollow(record)
@@ -343,14 +357,12 @@ class Ledger:
         self.whereabouts = plans.whereabouts
         for record in list(self.records.values()):
             if record.kind is Kind.WATCHED and (record.watch, record.alarm) not in self.plans:
-                self.move(record, Stimulus.ENDED, now, now, told=Told(reason))
-                self._unfollow(record)
-                del self.records[record.key]
+                self.end(record, now, now, Told(reason))
+                self.records.pop(record.key, None)
         grouping = plans.grouping
         if grouping != (self._floods and self._floods.grouping):
             for record in [r for r in self.records.values() if r.kind is Kind.FLOOD]:
-                self.move(record, Stimulus.ENDED, now, now, told=Told(reason))
-                self.forget(record)
+                self.end(record, now, now, Told(reason))
             self._floods = None if grouping is None else Floods(grouping)
         self._begin_indexes()
         self._to_review = True

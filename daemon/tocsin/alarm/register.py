@@ -7,13 +7,15 @@ in `timers`; here it comes together.
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tocsin.alarm import plain
 from tocsin.alarm.ledger import Ledger
-from tocsin.alarm.lifecycle import Stimulus
 from tocsin.alarm.orders import Orders
 from tocsin.alarm.record import Kind, Record, Told
+from tocsin.alarm.status import State
 from tocsin.alarm.turns import take
 
 if TYPE_CHECKING:
@@ -27,6 +29,25 @@ if TYPE_CHECKING:
 
 GONE = "the stream has ended"
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many alarms there are.
+
+    Attributes:
+        states: By state, but for normal ones.
+        shelved: Of any state.
+        suppressed: By design.
+        out_of_service: Of any state.
+        floods: Groups whose alarms are told as one.
+    """
+
+    states: Mapping[State, int]
+    shelved: int
+    suppressed: int
+    out_of_service: int
+    floods: int
 
 
 class Register:
@@ -55,6 +76,18 @@ class Register:
                 group = record.status.priority, record.category
                 counts[group] = counts.get(group, 0) + 1
         return counts
+
+    def census(self) -> Census:
+        """Count alarms by what they are in, without tests."""
+        records = [record for record in self._ledger.records.values() if record.kind is not Kind.TEST]
+        statuses = [record.status for record in records]
+        return Census(
+            states=Counter(status.state for status in statuses if status.state is not State.NORMAL),
+            shelved=sum(status.shelved is not None for status in statuses),
+            suppressed=sum(bool(status.suppressed_by) for status in statuses),
+            out_of_service=sum(status.out_of_service for status in statuses),
+            floods=sum(record.kind is Kind.FLOOD and record.status.active for record in records),
+        )
 
     def take_in(self, changes: Sequence[Change], now: int) -> list[Event]:
         """Let conditions' turns move their alarms.
@@ -95,12 +128,11 @@ class Register:
     def end_stream(self, stream: str, now: int, reason: str = GONE) -> list[Event]:
         """End every alarm of a stream that is no more, and forget what people said of it.
 
-        What is out of service stays out: that is said of the equipment, not of whom it watches.
+        Its engine ends those that have ever rung. This reaches the others too, which somebody may have put aside.
         """
         ledger = self._ledger
         for record in [r for r in ledger.records.values() if r.stream == stream and r.kind is Kind.WATCHED]:
-            ledger.move(record, Stimulus.ENDED, now, now, told=Told(reason))
-            ledger.forget(record)
+            ledger.end(record, now, now, Told(reason))
         ledger.review(now)
         return ledger.drain()
 

@@ -44,8 +44,7 @@ def take(ledger: Ledger, change: Change, now: int) -> None:
         case Turn.FOUND:
             ledger.move(record, Stimulus.FOUND, change.t, now, told=told)
         case Turn.ENDED:
-            ledger.move(record, Stimulus.ENDED, change.t, now, told=told)
-            ledger.forget(record)
+            ledger.end(record, change.t, now, told)
 
 
 def _record_of(ledger: Ledger, change: Change) -> Record:

@@ -229,5 +229,6 @@ class Pump:
         self._connection.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
     def show_alarms(self) -> None:
-        """Set the gauge of alarms that are up."""
+        """Set the gauges of alarms."""
         self._metrics.active_alarms(self._register.counts())
+        self._metrics.census(self._register.census())

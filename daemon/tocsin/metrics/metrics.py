@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from tocsin.alarm.events import Event, Transition
+from tocsin.alarm.register import Census
+from tocsin.alarm.status import State
 from tocsin.codec.reject import RejectReason
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.outcome import Refusal
@@ -34,6 +36,7 @@ _APPLY_BUCKETS_S = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 
 _LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 _RESULTS = ("success", "failure")
+_QUIET = ("shelved", "suppressed", "out_of_service")
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -138,6 +141,14 @@ class Metrics:
             registry=registry,
         )
         self._active = Gauge("tocsin_alarms_active", "Alarms that are up.", ["priority", "category"], registry=registry)
+        self._alarms = Gauge("tocsin_alarms", "Alarms that are not normal, by state.", ["state"], registry=registry)
+        self._quiet = Gauge(
+            "tocsin_alarms_quiet",
+            "Alarms that people are not told of, by what keeps them quiet.",
+            ["by"],
+            registry=registry,
+        )
+        self._floods = Gauge("tocsin_alarm_floods", "Groups whose alarms are told as one.", registry=registry)
         self._streams = Gauge("tocsin_streams", "Streams that the engine knows.", registry=registry)
         self._warming_up = Gauge(
             "tocsin_streams_warming_up", "Streams whose score is still unknown.", registry=registry
@@ -176,6 +187,7 @@ class Metrics:
         for priority in Priority:
             for category in Category:
                 self._active.labels(priority, category)
+        self.census(Census({}, 0, 0, 0, 0))
         for result in _RESULTS:
             self._reloads.labels(result)
         self._series: StreamSeries | None = None
@@ -255,12 +267,14 @@ class Metrics:
             self._series.stepped(watch, steps)
 
     def event(self, event: Event, latency_s: float | None) -> None:
-        """Count an event.
+        """Count an event; a test's is none.
 
         Args:
             event: It.
             latency_s: From the arrival of its message to now; None if no message caused it, such as a silence.
         """
+        if event.test:
+            return
         self._events.labels(event.alarm, event.transition, event.status.priority, event.category).inc()
         if latency_s is not None:
             self._latency.observe(latency_s)
@@ -270,6 +284,15 @@ class Metrics:
         for priority in Priority:
             for category in Category:
                 self._active.labels(priority, category).set(counts.get((priority, category), 0))
+
+    def census(self, census: Census) -> None:
+        """Show what alarms are in, and what keeps some of them quiet."""
+        for state in State:
+            if state is not State.NORMAL:
+                self._alarms.labels(state).set(census.states.get(state, 0))
+        for by in _QUIET:
+            self._quiet.labels(by).set(getattr(census, by))
+        self._floods.set(census.floods)
 
     def streams(self, *, known: int, warming_up: int) -> None:
         """Show how many streams there are."""
