@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test setup lint types format dashboards container-check clean
+.PHONY: help demo test fuzz setup lint types format dashboards container-check clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -19,6 +19,9 @@ test: $(VENV)/.dev  ## Everything that is checked: lint, types, tests
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/.dev  ## A million mutated payloads through every decoder; ARGS='--count 10000 --seed 7'
+	@$(BIN)/python scripts/fuzz.py $(ARGS)
 
 lint: $(VENV)/.dev  ## Lint alone
 	$(BIN)/ruff check

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from decoded import rows
 from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
 from tocsin.codec.message import Message
 from tocsin.codec.reject import DETAIL_CHARACTERS, RejectReason
@@ -27,14 +27,6 @@ def decoder(**changes):
 def message(payload, topic="vitals/icu/1", *, received_at=NOW, retain=False):
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return Message(topic, body, received_at, retain)
-
-
-def rows(decoded):
-    r = decoded.readings
-    return [
-        (r.streams[s], t, [None if math.isnan(v) else v for v in values])
-        for s, t, values in zip(r.stream, r.t.tolist(), r.values.tolist(), strict=True)
-    ]
 
 
 def reasons(decoded):

@@ -7,6 +7,7 @@ import math
 
 import pytest
 
+from decoded import reasons, rows
 from tocsin.codec.decode import Decoder
 from tocsin.codec.message import Message
 from tocsin.codec.source import FieldSettings, Format, SourceSettings
@@ -26,23 +27,11 @@ def message(payload, topic="vitals/7/HR", **more):
     return Message(topic, body, NOW, **more)
 
 
-def rows(decoded):
-    r = decoded.readings
-    return [
-        (r.streams[s], t, [None if math.isnan(v) else round(v, 6) for v in values])
-        for s, t, values in zip(r.stream, r.t.tolist(), r.values.tolist(), strict=True)
-    ]
-
-
-def reasons(decoded):
-    return [(str(reject.reason), reject.detail) for reject in decoded.rejects]
-
-
 def test_a_plain_value_is_of_the_channel_that_its_topic_names():
     decoded = decoder().decode([message(b"72.5"), message(b" 98.6\n", "vitals/7/temp_f"), message(b"-1e2")], NOW)
     assert rows(decoded) == [
         ("7", NOW, [72.5, None]),
-        ("7", NOW, [None, 37.0]),
+        ("7", NOW, [None, pytest.approx(37)]),
         ("7", NOW, [-100.0, None]),
     ]
     assert decoded.readings.channels == ["hr", "temp"]
@@ -104,8 +93,8 @@ def test_json_with_the_channel_in_the_topic():
     assert decoded.rejects == []
     assert rows(decoded) == [
         ("7", NOW - 10 * S, [72.0, None]),
-        ("7", NOW - 9 * S, [None, 100.0]),
-        ("7", NOW, [None, 0.0]),
+        ("7", NOW - 9 * S, [None, pytest.approx(100)]),
+        ("7", NOW, [None, pytest.approx(0, abs=1e-9)]),
         ("7", NOW, [None, None]),
         ("7", NOW, [81.5, None]),
         ("7", NOW, [None, None]),

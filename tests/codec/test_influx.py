@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoded import reasons, rows
 from tocsin.codec.decode import Decoder
 from tocsin.codec.message import Message
 from tocsin.codec.source import FieldSettings, Format, SourceSettings
@@ -28,18 +28,6 @@ def decoder(**changes):
 
 def message(text, **more):
     return Message("telegraf", text if isinstance(text, bytes) else text.encode(), NOW, **more)
-
-
-def rows(decoded):
-    r = decoded.readings
-    return [
-        (r.streams[s], t, [None if math.isnan(v) else v for v in values])
-        for s, t, values in zip(r.stream, r.t.tolist(), r.values.tolist(), strict=True)
-    ]
-
-
-def reasons(decoded):
-    return [(str(reject.reason), reject.detail) for reject in decoded.rejects]
 
 
 def test_lines_of_influxdbs_own_client():

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from decoded import reasons, rows
 from tocsin.codec.decode import Decoder
 from tocsin.codec.message import Message
 from tocsin.codec.source import FieldSettings, Format, SourceSettings
@@ -61,18 +62,6 @@ def encode(pack, kind):
 
 def message(pack, kind=Format.SENML_JSON, topic="senml", **more):
     return Message(topic, pack if isinstance(pack, bytes) else encode(pack, kind), NOW, **more)
-
-
-def rows(decoded):
-    r = decoded.readings
-    return [
-        (r.streams[s], t, [None if math.isnan(v) else v for v in values])
-        for s, t, values in zip(r.stream, r.t.tolist(), r.values.tolist(), strict=True)
-    ]
-
-
-def reasons(decoded):
-    return [(str(reject.reason), reject.detail) for reject in decoded.rejects]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from decoded import reasons, rows
 from tocsin.codec.decode import Decoder
 from tocsin.codec.message import Message
 from tocsin.codec.source import FieldSettings, Format, SourceSettings
@@ -65,18 +66,6 @@ def message(kind, device=None, seq=None, metrics=(), t=NOW // MS, *, at=NOW, nod
     body += b"" if seq is None else b"\x18" + varint(seq)
     topic = f"spBv1.0/plant/{kind}/{node}" + (f"/{device}" if device else "")
     return Message(topic, body, at)
-
-
-def rows(decoded):
-    r = decoded.readings
-    return [
-        (r.streams[s], t, [None if math.isnan(v) else v for v in values])
-        for s, t, values in zip(r.stream, r.t.tolist(), r.values.tolist(), strict=True)
-    ]
-
-
-def reasons(decoded):
-    return [(str(reject.reason), reject.detail) for reject in decoded.rejects]
 
 
 HR = {"name": "hr", "alias": 1, "datatype": 3}

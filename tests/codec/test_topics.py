@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.codec.topics import StreamPattern, TopicTemplate
+from tocsin.codec.topics import NameTemplate, StreamPattern, TopicTemplate
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,25 @@ def test_whatever_matches_can_be_part_of_a_topic_and_a_log(topic):
         assert not set("+#") & set(stream)
         assert all(stream.split("/"))
         assert stream.count("/") == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "name", "captures"),
+    [
+        ("{channel}", "room/temp", {"channel": "room/temp"}),
+        ("{room}/{channel}", "a/b", {"room": "a", "channel": "b"}),
+        ("{room}/{channel}", "a/b/c", None),
+        ("{room}/{channel}", "a", None),
+        ("urn:{device}:{channel}", "urn:7:a:b", {"device": "7", "channel": "a:b"}),
+        ("x.{channel}.value", "x.hr.value", {"channel": "hr"}),
+        ("x.{channel}.value", "xxhr.value", None),
+        ("{a}-{b}-{c}", "1-2-3", {"a": "1", "b": "2", "c": "3"}),
+    ],
+)
+def test_names_inside_payloads(template, name, captures):
+    assert NameTemplate(template).match(name) == captures
+
+
+def test_a_long_name_takes_no_longer_than_it_has_characters():
+    assert NameTemplate("{a}:{b}:{c}:{d};").match(":" * 60_000) is None
+    assert NameTemplate("{a}:{b}:{c}:{d};").match("a:" * 30_000) is None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Topics and names come from outside: whoever may publish could make up a million of them.
 _CACHED = 100_000
 _KIND = "type"  # Sparkplug's level that says what a message is, and nothing about whose it is
-_LONGEST_NAME = 1_024
+_LONGEST_CACHED = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,11 @@ class Places:
         try:
             return self._place_of[topic]
         except KeyError:
-            if len(self._place_of) >= _CACHED:
-                self._place_of.clear()
-            place = self._place_of[topic] = self._place(topic)
+            place = self._place(topic)
+            if len(topic) < _LONGEST_CACHED:
+                if len(self._place_of) >= _CACHED:
+                    self._place_of.clear()
+                self._place_of[topic] = place
             return place
 
     def _place(self, topic: str) -> Place | None:
@@ -132,10 +134,10 @@ class Places:
         try:
             return self._target_of[key]
         except KeyError:
-            if len(self._target_of) >= _CACHED:
-                self._target_of.clear()
             target = self._target(place, name, tags or {})
-            if len(name) + len(tags_key) < _LONGEST_NAME:  # what is remembered is bounded, too
+            if len(topic) + len(name) + len(tags_key) < _LONGEST_CACHED:
+                if len(self._target_of) >= _CACHED:
+                    self._target_of.clear()
                 self._target_of[key] = target
             return target
 

@@ -24,7 +24,8 @@ NAMESPACE = "spBv1.0"
 TOPICS = (f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}", f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}/{{device}}")
 REBIRTH_EVERY_NS = 10_000_000_000
 MAX_NODES = 10_000
-MAX_METRICS = 1_000_000  # of all nodes
+MAX_METRICS = 1_000_000  # of all nodes, as `Sessions.metrics` counts them
+_LONG_NAME = 64  # characters
 
 _KINDS = frozenset({"NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH"})
 _COMMANDS = frozenset({"NCMD", "DCMD"})  # of other hosts, and our own: not for us
@@ -77,7 +78,7 @@ class Sessions:
 
     Attributes:
         nodes: By group and edge node, those heard last at the end.
-        metrics: How many metrics they have; a device counts as one more.
+        metrics: How many metrics they have. A device counts as one more, and a long name as several.
         requests: To publish.
         stale: Streams whose sender died.
     """
@@ -205,7 +206,7 @@ class Sparkplug:
             node.streams.pop(device, None)
             known = node.metrics.pop(device, None)
             if known is not None:
-                self.sessions.metrics -= len(known) + 1
+                self.sessions.metrics -= _cost(known)
 
     def _learn(self, node: NodeSession, device: str, payload: Any) -> None:  # noqa: ANN401  (likewise)
         known: dict[int | str, tuple[str, int]] = {}
@@ -214,12 +215,13 @@ class Sparkplug:
             known[name] = name, metric.datatype
             if metric.HasField("alias"):
                 known[metric.alias] = name, metric.datatype
-        if self.sessions.metrics + len(known) + 1 > MAX_METRICS:
+        cost = _cost(known)
+        if self.sessions.metrics + cost > MAX_METRICS:
             node.is_born = node.is_born and device != _NODE
             raise _RefusedError(
                 RejectReason.SESSION, f"a birth of {len(known)} metrics: {MAX_METRICS} are known already"
             )
-        self.sessions.metrics += len(known) + 1
+        self.sessions.metrics += cost
         node.metrics[device] = known
 
     def _put(
@@ -260,6 +262,11 @@ class Sparkplug:
             streams.add(target.stream)
             rows.put(index, rows.code(target.stream, target.labels), time, target.column, value)
         return all_known
+
+
+def _cost(known: dict[int | str, tuple[str, int]]) -> int:
+    """What it takes to remember a device's births, in metrics."""
+    return 1 + sum(1 + len(name) // _LONG_NAME for name, _ in known.values())
 
 
 def _bd_seq(payload: Any) -> int | None:  # noqa: ANN401  (likewise)

@@ -131,8 +131,8 @@ class NameTemplate:
         """Check a template.
 
         Args:
-            template: Text with `{name}`s, each of which stands for one or more characters other than `/`; one that is
-                nothing but a `{name}` takes a whole name, with its slashes.
+            template: Text with `{name}`s, each of which stands for one or more characters up to the text that
+                follows, and never for a `/`; one that is nothing but a `{name}` takes a whole name, slashes and all.
 
         Raises:
             ValueError: It says what is wrong with which template.
@@ -149,19 +149,27 @@ class NameTemplate:
             raise ValueError(f"name template {template!r}: write text with {{name}}s, such as '{{bed}}/{{channel}}'")
         if "" in plain[1:-1]:
             raise ValueError(f"name template {template!r}: put some text between two {{name}}s")
-        anything = ".+" if template == f"{{{self.names[0]}}}" else "[^/]+"
-        self._pattern = re.compile(
-            "".join(
-                f"(?P<{part}>{anything})" if i % 2 else re.escape(part)
-                for i, part in enumerate(_CAPTURE.split(template))
-            ),
-            re.DOTALL,
-        )
+        self._pattern = re.compile("".join(_parts(template)), re.DOTALL)
 
     def match(self, name: str) -> dict[str, str] | None:
         """Read the named parts; None if the name is another one."""
         found = self._pattern.fullmatch(name)
         return None if found is None else found.groupdict()
+
+
+def _parts(template: str) -> list[str]:
+    """Regular expressions for the parts of a name template.
+
+    No capture can hold the character that ends it: there is one way to match, and a long name takes no longer than
+    it has characters.
+    """
+    text_and_names = _CAPTURE.split(template)
+    if text_and_names[0] == text_and_names[-1] == "" and len(text_and_names) == 3:  # noqa: PLR2004  (text, name, text)
+        return [f"(?P<{text_and_names[1]}>.+)"]
+    parts = [re.escape(text_and_names[0])]
+    for name, text in zip(text_and_names[1::2], text_and_names[2::2], strict=True):
+        parts += [f"(?P<{name}>[^/{re.escape(text[:1])}]+)", re.escape(text)]
+    return parts
 
 
 def _name_of_level(level: str, template: str) -> str | None:
