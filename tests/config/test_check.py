@@ -419,3 +419,17 @@ def test_a_variable_that_sets_nothing_is_named(faults_of, monkeypatch):
     monkeypatch.setenv("TOCSIN_PORT", "tcp://10.0.0.1:1883")  # as platforms set it for a service called tocsin
     (fault,) = faults_of(SOUND)
     assert re.match(r"environment TOCSIN_HTP__PORT: sets nothing \(legal: TOCSIN_BROKER__…, ", fault)
+
+
+def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
+    text = SOUND + "      gone: {silent: {for_s: 10 min}}\n"
+    (fault,) = faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 300\n"))
+    assert fault.endswith(
+        "evict_after_s 300 gives streams up before alarm gone can ring (legal: more than its silent.for_s, 600)"
+    )
+    assert faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 1 h\n")) == []
+
+
+def test_a_channel_whose_values_are_combined_must_be_one_of_the_model(faults_of):
+    (fault,) = faults_of(SOUND.replace("    model: toy\n", "    model: toy\n    combine: {hr: mean, rr: max}\n"))
+    assert "toy measures no 'rr' (it measures: hr, spo2)" in fault

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tocsin.engine.model import Model
 
 _NS_PER_S = 1_000_000_000
+_MAX_PAUSE_NS = 60 * _NS_PER_S  # the pump calls every second: who doesn't was asleep, or the clock was set
 
 
 class Station:
@@ -148,8 +149,19 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
         clock = FrameClock(
             lateness_ns=_ns(entry.lateness_s),
             linger_ns=model.period_ns if entry.linger_s is None else _ns(entry.linger_s),
+            rewind_ticks=entry.rewind,
+            combine=entry.combine,
         )
-        engine = Engine(Watch(model, alarms(entry, bundles[name]), clock, entry.max_streams, name))
+        watch = Watch(
+            model,
+            alarms(entry, bundles[name]),
+            clock,
+            entry.max_streams,
+            name,
+            evict_after_ns=None if entry.evict_after_s is None else _ns(entry.evict_after_s),
+            max_pause_ns=None if entry.clock == "event" else _MAX_PAUSE_NS,
+        )
+        engine = Engine(watch)
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")
     return made
 

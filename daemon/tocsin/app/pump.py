@@ -194,6 +194,7 @@ class Pump:
         for steps in outcome.steps:
             self._metrics.stepped(model, len(steps.rows))
         self._metrics.of_streams(station.name, outcome.steps)
+        self._metrics.stays(rewound=outcome.rewound, evicted=sum(len(kept.streams) for kept in outcome.evicted))
         if self._publish_scores and self._connection.is_connected:
             self._hand_out_scores(station, outcome)
         return bool(events)

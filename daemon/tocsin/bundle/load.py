@@ -153,6 +153,8 @@ def _model(manifest: Manifest, graph: Graph) -> Model:
         delta_cap_s=manifest.delta_cap_s,
         threshold=manifest.calibration.threshold,
         step=graph,
+        gaps=manifest.gaps,
+        max_blind=manifest.max_blind,
         quantiles=manifest.quantiles or (),
         horizon_ticks=manifest.horizon_ticks or 0,
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tocsin.bundle.calibration import Curve
 from tocsin.bundle.signature import Signature
-from tocsin.engine.model import ChannelKind, Task
+from tocsin.engine.model import ChannelKind, Gaps, Task
 
 SCHEMA_VERSION: Final = 1
 
@@ -108,6 +108,12 @@ class Manifest(_Frozen):
     warm_up_ticks: int = Field(ge=0, description="After a reset the score is unknown for so many frames.")
     max_gap_ticks: int = Field(gt=0, description="A longer silence resets a stream's state.")
     delta_cap_s: float = Field(gt=0, description="`delta` is cut here, as in training.")
+    gaps: Gaps = Field(
+        default=Gaps.DELTA,
+        description="delta: ticks without a frame are bridged by the next frame's `delta`; blind: they are stepped "
+        "with nothing observed, as in training.",
+    )
+    max_blind: int = Field(default=30, gt=0, description="So many ticks of a gap are stepped blind at most.")
     calibration: Calibration
     training: tuple[Source, ...] = Field(min_length=1)
     figures: dict[str, float] = Field(description="What was measured, by what the report calls it.")

@@ -134,6 +134,8 @@ class Names:
             )
             return
         self.bundles[name] = bundle if watch.period_s is None else bundle.ticking(watch.period_s)
+        for channel in watch.combine:
+            self._check_channel((*path, "combine", channel), channel, bundle)
         for alarm_name, alarm in watch.alarms.items():
             self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
 

@@ -17,6 +17,7 @@ from tocsin.config.conditions import Member, Silence
 from tocsin.config.durations import Seconds
 from tocsin.config.section import Name, Section
 from tocsin.engine.changes import Category, Priority
+from tocsin.engine.frames import Combine
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -210,8 +211,36 @@ class WatchEntry(Section):
         default=None, description="How long an incomplete frame waits for its missing channels; one tick if left out."
     )
     max_skew_s: Seconds = Field(default=5.0, description="A reading further ahead of the clock is refused.")
-    max_streams: int = Field(default=10_000, ge=1, le=1_000_000)
+    rewind: int = Field(
+        default=0,
+        ge=0,
+        le=600,
+        description="A reading later than lateness_s, at most so many ticks back, is put in, and the stream "
+        "is scored again from there; 0: it is refused. Each tick costs memory in every stream.",
+    )
+    combine: dict[Name, Combine] = Field(
+        default={},
+        description="What counts of several values of a channel in one tick: last (if left out), mean, min or max. "
+        "With any but last, no frame closes before its tick is over.",
+    )
+    max_streams: int = Field(default=10_000, ge=1, le=1_000_000, description="Readings of more are refused.")
+    evict_after_s: Annotated[Seconds, Field(gt=0)] | None = Field(
+        default=None,
+        description="A stream of which nothing was heard for so long is given up, unless a command admitted it; none "
+        "is if left out.",
+    )
     alarms: dict[Name, AlarmEntry] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _silence_comes_first(self) -> Self:
+        for name, alarm in self.alarms.items():
+            silent_s = 0.0 if alarm.silent is None else alarm.silent.for_s
+            if self.evict_after_s is not None and silent_s >= self.evict_after_s:
+                raise ValueError(
+                    f"evict_after_s {self.evict_after_s:g} gives streams up before alarm {name} can ring (legal: more "
+                    f"than its silent.for_s, {silent_s:g})"
+                )
+        return self
 
 
 class Publish(Section):

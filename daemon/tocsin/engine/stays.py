@@ -23,7 +23,7 @@ from tocsin.engine.commands import (
     StreamRefused,
     Transfer,
 )
-from tocsin.engine.conditions import Above, Below, Silent, Truth
+from tocsin.engine.conditions import Above, Below, Forecast, Silent, Truth
 from tocsin.engine.delays import Standing
 from tocsin.engine.memory import check, export, place
 from tocsin.engine.model import ChannelKind
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tocsin.engine.memory import StreamMemory
     from tocsin.engine.outcome import Outcome
 
+_LIMITED = (Above, Below, Forecast)
 _PROFILE_VALUES = {"news2_scale": (1, 2), "oxygen": (0, 1), "alert": (0, 1)}
 _NS_PER_S = 1_000_000_000
 
@@ -232,8 +233,8 @@ def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None
         legal = ", ".join(alarm.name for alarm in alarms)
         raise StreamRefused(stream, f"has no alarm {name!r} (legal: {legal})", "unknown-alarm")
     condition = alarms[index].condition
-    if not isinstance(condition, Above | Below):
-        legal = ", ".join(alarm.name for alarm in alarms if isinstance(alarm.condition, Above | Below)) or "none here"
+    if not isinstance(condition, _LIMITED):
+        legal = ", ".join(alarm.name for alarm in alarms if isinstance(alarm.condition, _LIMITED)) or "none here"
         raise StreamRefused(stream, f"alarm {name!r} has no limit (legal: {legal})", "illegal")
     channel = engine.watch.model.channels[condition.channel]
     if limit is not None and not channel.low <= limit <= channel.high:

@@ -116,6 +116,14 @@ class Metrics:
         self._stale = Counter(
             "tocsin_stale_streams_total", "Streams whose Sparkplug node or device died.", registry=registry
         )
+        self._rewound = Counter(
+            "tocsin_readings_rewound_total",
+            "Late readings that were put in, by taking their streams back.",
+            registry=registry,
+        )
+        self._evicted = Counter(
+            "tocsin_streams_evicted_total", "Streams given up since nothing was heard of them.", registry=registry
+        )
         self._steps = Counter(
             "tocsin_frames_stepped_total", "Frames closed and stepped through a model.", ["model"], registry=registry
         )
@@ -251,6 +259,11 @@ class Metrics:
     def applied(self, duration_s: float) -> None:
         """Observe how long the engine took for a batch."""
         self._apply.observe(duration_s)
+
+    def stays(self, *, rewound: int, evicted: int) -> None:
+        """Count late readings that took streams back, and streams that were given up."""
+        self._rewound.inc(rewound)
+        self._evicted.inc(evicted)
 
     def stepped(self, model: str, frames: int) -> None:
         """Count frames.
