@@ -77,6 +77,7 @@ def test_the_state_of_an_alarm_that_was_raised():
             {"channel": "spo2", "unit": "%", "value": 81.0, "mean": 95.0, "scale": 2.0, "contribution": 6.5},
             {"channel": "hr", "unit": "/min", "value": None, "mean": None, "scale": None, "contribution": None},
         ],
+        "explanation": None,
         "actor": None,
         "comment": None,
         "transaction": None,

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from tocsin.alarm.commands import Verdict  # noqa: TC001
 from tocsin.alarm.status import Status  # noqa: TC001
-from tocsin.engine.changes import Category, Evidence  # noqa: TC001
+from tocsin.engine.changes import Category, Evidence, Explanation  # noqa: TC001
 
 
 class Transition(StrEnum):
@@ -60,6 +60,7 @@ class Event:
         score: The model's score in this frame; None is unknown.
         evidence: The channels, those that contribute most first.
         model: `name/version` and the first 12 digits of the graph's hash; None for an alarm without a model.
+        explanation: What the model's part rests on, None likewise; with the last frames where an occurrence begins.
         actor: Who did it; None if nobody did.
         comment: Why, in their words.
         transaction: Of the command; None if there was none.
@@ -85,6 +86,7 @@ class Event:
     score: float | None = None
     evidence: tuple[Evidence, ...] = ()
     model: str | None = None
+    explanation: Explanation | None = None
     actor: str | None = None
     comment: str | None = None
     transaction: str | None = None

@@ -159,6 +159,7 @@ class Ledger:
                 score=record.told.score,
                 evidence=record.told.evidence,
                 model=record.told.model,
+                explanation=record.told.explanation,
                 actor=None if order is None else order.actor,
                 comment=None if order is None else order.comment,
                 transaction=None if order is None else order.transaction,
@@ -167,6 +168,7 @@ class Ledger:
                 test=record.kind is Kind.TEST,
             )
         )
+        record.told = record.told.without_frames()
 
     def move(
         self,

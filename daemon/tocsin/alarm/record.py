@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tocsin.alarm.status import State, Status
-from tocsin.engine.changes import Category, Evidence, Priority
+from tocsin.engine.changes import Category, Evidence, Explanation, Priority
 
 URGENCY = {priority: rank for rank, priority in enumerate(reversed(Priority))}
 """Higher is more urgent."""
@@ -39,6 +39,13 @@ class Told:
     score: float | None = None
     evidence: tuple[Evidence, ...] = ()
     model: str | None = None
+    explanation: Explanation | None = None
+
+    def without_frames(self) -> Told:
+        """The same, but for the frames: they are told once."""
+        if self.explanation is None or self.explanation.frames is None:
+            return self
+        return replace(self, explanation=replace(self.explanation, frames=None))
 
 
 @dataclass(frozen=True, slots=True)

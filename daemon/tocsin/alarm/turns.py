@@ -29,7 +29,7 @@ def take(ledger: Ledger, change: Change, now: int) -> None:
         now: Nanoseconds since 1970.
     """
     record = _record_of(ledger, change)
-    told = Told(change.reason, change.score, change.evidence, change.model)
+    told = Told(change.reason, change.score, change.evidence, change.model, change.explanation)
     ledger.relabel(record, change.labels)
     held = record.held
     if held is not None and change.t - held.t >= held.off_delay_ns:  # by the readings' own clock it is over

@@ -160,6 +160,7 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             name,
             evict_after_ns=None if entry.evict_after_s is None else _ns(entry.evict_after_s),
             max_pause_ns=None if entry.clock == "event" else _MAX_PAUSE_NS,
+            explain_ticks=entry.explain_ticks,
         )
         engine = Engine(watch)
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")

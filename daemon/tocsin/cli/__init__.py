@@ -11,6 +11,7 @@ import typer
 import tocsin
 from tocsin.cli.alarms import alarms
 from tocsin.cli.check import check
+from tocsin.cli.explain import explain
 from tocsin.cli.failure import Failure
 from tocsin.cli.generate import generate
 from tocsin.cli.reload import reload
@@ -43,7 +44,7 @@ def build() -> typer.Typer:
     """Put the commands together: the daemon's own, and those that training adds as entry points."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (run, check, reload, replay, generate, watch):
+    for command in (run, check, reload, replay, generate, watch, explain):
         app.command()(command)
     app.add_typer(alarms)
     for entry in sorted(entry_points(group=_COMMANDS_OF_OTHERS), key=lambda entry: entry.name):

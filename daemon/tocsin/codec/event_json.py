@@ -7,6 +7,7 @@ and for programs: `t` as ISO 8601, `t_ns` exactly.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tocsin.codec.times import iso_8601
@@ -14,7 +15,7 @@ from tocsin.codec.times import iso_8601
 if TYPE_CHECKING:
     from tocsin.alarm.events import Event
     from tocsin.alarm.status import Shelving, Status
-    from tocsin.engine.changes import Evidence
+    from tocsin.engine.changes import Evidence, Explanation
 
 
 def event_fields(event: Event) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def event_fields(event: Event) -> dict[str, Any]:
         "score": number(event.score),
         "model": event.model,
         "evidence": [_evidence(e) for e in event.evidence],
+        "explanation": None if event.explanation is None else explanation_fields(event.explanation),
         "actor": event.actor,
         "comment": event.comment,
         "transaction": event.transaction,
@@ -81,6 +83,27 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
         "scale": number(evidence.scale),
         "contribution": number(evidence.contribution),
     }
+
+
+def explanation_fields(explanation: Explanation) -> dict[str, Any]:
+    """What a judgement by a model rests on, but for the frames; `frame_fields` are those."""
+    return {
+        "model": explanation.model,
+        "sha256": explanation.sha256,
+        "threshold": number(explanation.threshold),
+        **time_fields("rising_since", explanation.rising_since),
+        "warm_up_ticks": explanation.warm_up_ticks,
+        "frames_seen": explanation.frames_seen,
+        **time_fields("state_since", explanation.state_since),
+        **time_fields("gap_ended", explanation.gap_ended),
+        "gap_s": number(explanation.gap_s),
+        **time_fields("rewound", explanation.rewound),
+    }
+
+
+def frame_fields(explanation: Explanation | None) -> dict[str, Any] | None:
+    """The last frames, to make a score again from; None where none are told."""
+    return None if explanation is None or explanation.frames is None else asdict(explanation.frames)
 
 
 def time_fields(name: str, ns: int | None) -> dict[str, str | int | None]:

@@ -229,6 +229,12 @@ class WatchEntry(Section):
         description="A stream of which nothing was heard for so long is given up, unless a command admitted it; none "
         "is if left out.",
     )
+    explain_ticks: int = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="So many frames of each stream are kept, or up to twice as many, to explain an alarm; 0: none.",
+    )
     alarms: dict[Name, AlarmEntry] = Field(min_length=1)
 
     @model_validator(mode="after")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine import memory, stays
-from tocsin.engine.changes import Change
+from tocsin.engine.changes import Change, Turn
 from tocsin.engine.conditions import Implausible, Silent, Truth, cells, is_modelled, is_scored, singles
 from tocsin.engine.delays import Standing, advance
+from tocsin.engine.explaining import explanation
 from tocsin.engine.frames import Assembler
 from tocsin.engine.judging import Sight, judge
 from tocsin.engine.model import ChannelKind
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.changes import Evidence, Turn
+    from tocsin.engine.changes import Evidence
     from tocsin.engine.commands import StreamCommand
     from tocsin.engine.delays import Alarm
     from tocsin.engine.frames import FrameClock
@@ -52,6 +53,7 @@ class Watch:
         evict_after_ns: A stream of which nothing was heard for so long is given up; None: none is.
         max_pause_ns: A longer time between two calls is one in which nobody listened, or the clock was set: it counts
             as no silence. None: all time counts, as in a recording.
+        explain_ticks: So many frames are kept at least, once there have been as many, to make an alarm's score again.
     """
 
     model: Model
@@ -61,6 +63,7 @@ class Watch:
     name: str = "watch"
     evict_after_ns: int | None = None
     max_pause_ns: int | None = None
+    explain_ticks: int = 0
 
 
 class Engine:
@@ -82,6 +85,7 @@ class Engine:
             keeps_frames=watch.clock.rewind_ticks > 0,
             samples=self._assembler.samples,
             notes=self.noted[-1].stop if self.noted else 0,
+            recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
         self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
         self.now = NEVER  # of the last call
@@ -466,6 +470,11 @@ class Engine:
             score=scene.score,
             evidence=scene.channels,
             model=self._signature if is_modelled(alarm.condition) else None,
+            explanation=None
+            if not is_modelled(alarm.condition)
+            else explanation(
+                self.table, row, scene.model, alarm.condition, scene.notes, with_frames=turn is Turn.BEGAN
+            ),
         )
 
 

@@ -111,7 +111,7 @@ def check(engine: Engine, remembered: StreamMemory) -> None:
     alarms = len(meta["alarms"])
     for name, column in table.columns.items():
         ours, theirs = getattr(table, name), remembered.columns.get(name)
-        free = {None: 0, "alarms": 1, "notes": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
+        free = {None: 0, "alarms": 1, "notes": 1, "recent": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
         if theirs is None:
             raise StreamRefused(first, f"memory lacks {name}", "illegal")
         if (
@@ -132,6 +132,12 @@ def place(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], out
     for name, column in table.columns.items():
         if column.axis is None and name != "live":
             getattr(table, name)[rows] = remembered.columns[name]
+    recent = [name for name, column in table.columns.items() if column.axis == "recent"]
+    if all(remembered.columns[name].shape == (len(rows), *getattr(table, name).shape[1:]) for name in recent):
+        for name in recent:
+            getattr(table, name)[rows] = remembered.columns[name]
+    else:
+        table.recents[rows] = 0
     place_labels(engine, remembered, rows)
     place_alarms(engine, remembered, rows)
     slots = {name for name, column in table.columns.items() if column.axis == "slots"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.engine import recent
 from tocsin.engine.model import ChannelKind, Gaps
 from tocsin.engine.streams import NEVER, REMEMBERED
 
@@ -101,6 +102,7 @@ class Stepper:
         begins = table.frames[rows] == 0
         table.first_tick[rows] = np.where(begins, tick, table.first_tick[rows])
         table.begun_tick[rows] = np.where(table.begun_tick[rows] == NEVER, tick, table.begun_tick[rows])
+        self._note_gaps(table, rows, tick, np.where(begins, 0, tick - last - 1), rewound)
         if self._max_blind:
             self._step_blind(table, rows, np.where(begins, 0, tick - last - 1), static)
 
@@ -126,6 +128,20 @@ class Stepper:
             high=_when(warm, result.high),
             rewound=np.zeros(len(rows), dtype=np.bool_) if rewound is None else rewound,
         )
+
+    def _note_gaps(
+        self,
+        table: StreamTable,
+        rows: NDArray[np.int64],
+        tick: NDArray[np.int64],
+        missing: NDArray[np.int64],
+        rewound: NDArray[np.bool_] | None,
+    ) -> None:
+        gap = missing > 0
+        table.gap_ticks[rows[gap]] = missing[gap]
+        table.gap_end[rows[gap]] = tick[gap]
+        if rewound is not None:
+            table.rewound_tick[rows[rewound]] = tick[rewound]
 
     def _step_blind(
         self, table: StreamTable, rows: NDArray[np.int64], missing: NDArray[np.int64], static: NDArray[np.float64]
@@ -153,7 +169,10 @@ class Stepper:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], StepResult]:
         """Call the model on n rows' values (n, C) and remember what it gives; gives x, mask and that."""
         x, mask = self._frame(table, rows, tick, values, seen, static)
-        result = self._model.step(x, mask, self._delta(table, rows, tick), table.state[rows])
+        delta, state = self._delta(table, rows, tick), table.state[rows]
+        if table.keeps_recent:
+            recent.keep(table, rows, tick, x, mask, delta)
+        result = self._model.step(x, mask, delta, state)
         table.state[rows] = result.state
         table.mean[rows], table.scale[rows] = result.following
         return x, mask, result

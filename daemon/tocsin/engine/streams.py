@@ -25,7 +25,10 @@ REMEMBERED = ("state", "mean", "scale", "seen_tick", "frames", "first_tick", "be
 """The columns that a step changes. A stream whose frames are kept has them from before each, as `before_…`."""
 
 _FIRST_CAPACITY = 64
-_MODELS_OWN = ("state", "mean", "scale", "frames", "first_tick", "seen_tick")
+_MODELS_OWN = (
+    *("state", "mean", "scale", "frames", "first_tick", "seen_tick"),
+    *("gap_ticks", "gap_end", "rewound_tick", "recents"),
+)
 _OF_THE_PLACE = frozenset(
     {
         "live",
@@ -60,7 +63,8 @@ class Column:
 
     Attributes:
         fill: What it holds in a row that nobody has.
-        axis: What its second dimension counts, `slots`, `alarms` or `notes`; None where that is the same for one model.
+        axis: What its second dimension counts, `slots`, `alarms`, `notes` or `recent`; None where that is the same for
+            one model.
     """
 
     fill: float
@@ -106,6 +110,18 @@ class StreamTable:
         state: (N, S) float32, what the model remembers.
         mean: (N, C) float32, what it expects next; NaN where it has said nothing yet.
         scale: (N, C) float32, likewise.
+        gap_ticks: (N,) how many ticks the last gap was long; 0 if there was none since the state was reset.
+        gap_end: (N,) the first frame after it.
+        rewound_tick: (N,) the last frame that a late reading changed since then.
+        recents: (N,) how many frames have been kept in the ring of recent ones, L long, since it was empty. Frame k
+            stands at k mod L. The columns that follow are (N, 0) where L is 0.
+        recent_tick: (N, L) of each.
+        recent_x: (N, L, C) float32, as the model was given it.
+        recent_mask: (N, L, C) bool, likewise.
+        recent_delta: (N, L, C) float32, likewise.
+        recent_state: (N, 2, S) float32, before the first frame of each half of the ring.
+        recent_mean: (N, 2, C) float32, what was expected of that frame.
+        recent_scale: (N, 2, C) float32, likewise.
         standing: (N, A) int8, a `delays.Standing`.
         truth: (N, A) int8, a `conditions.Truth`: the last judgement of each alarm's condition.
         truth_since: (N, A) `t` since when the judgement has been that.
@@ -114,7 +130,7 @@ class StreamTable:
         notes: (N, M) float64, what the alarms' conditions note, one after the other; NaN is nothing.
     """
 
-    def __init__(  # noqa: PLR0915  (a column a line)
+    def __init__(  # noqa: PLR0913, PLR0915  (a dimension an argument, a column a line)
         self,
         *,
         open_frames: int,
@@ -125,6 +141,7 @@ class StreamTable:
         keeps_frames: bool = False,
         samples: int = 0,
         notes: int = 0,
+        recent: int = 0,
     ) -> None:
         """Make an empty table.
 
@@ -137,11 +154,13 @@ class StreamTable:
             keeps_frames: Whether closed frames can be gone back to.
             samples: K, to begin with.
             notes: M.
+            recent: L, even.
         """
         self.names: list[str] = []
         self.labels: list[Mapping[str, str]] = []
         self.max_streams = max_streams
         self.keeps_frames = keeps_frames
+        self.keeps_recent = recent > 0
         self.ended: dict[str, int] = {}  # streams that are no more → the tick up to which readings were theirs
         self.moves = 0  # how often a stream came or went
         self._topic_labels: list[Mapping[str, str]] = []
@@ -188,6 +207,19 @@ class StreamTable:
         self.state = self._column(0.0, np.float32, s)
         self.mean = self._column(np.nan, np.float32, c)
         self.scale = self._column(np.nan, np.float32, c)
+        halves = 2 if recent else 0
+        self.gap_ticks = self._column(0, np.int64)
+        self.gap_end = self._column(NEVER, np.int64)
+        self.rewound_tick = self._column(NEVER, np.int64)
+        self.recents = self._column(0, np.int64)
+        ring = Axis("recent", recent)
+        self.recent_tick = self._column(NEVER, np.int64, ring)
+        self.recent_x = self._column(0.0, np.float32, ring, c)
+        self.recent_mask = self._column(0, np.bool_, ring, c)
+        self.recent_delta = self._column(0.0, np.float32, ring, c)
+        self.recent_state = self._column(0.0, np.float32, Axis("recent", halves), s)
+        self.recent_mean = self._column(np.nan, np.float32, Axis("recent", halves), c)
+        self.recent_scale = self._column(np.nan, np.float32, Axis("recent", halves), c)
         self.standing = self._column(0, np.int8, a)
         self.truth = self._column(0, np.int8, a)
         self.truth_since = self._column(NEVER, np.int64, a)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.codec.event_json import event_fields, number, status_fields, time_fields
+from tocsin.codec.event_json import event_fields, frame_fields, number, status_fields, time_fields
 from tocsin.mqtt.outbox import Outgoing
 
 if TYPE_CHECKING:
@@ -32,7 +32,12 @@ def alarm_state(base: str, event: Event) -> Outgoing:
 
 def alarm_transition(base: str, event: Event) -> Outgoing:
     """What happened: not retained, as it happened once."""
-    body = {"transition": event.transition, **status_fields(event.status), **event_fields(event)}
+    body = {
+        "transition": event.transition,
+        **status_fields(event.status),
+        **event_fields(event),
+        "frames": frame_fields(event.explanation),
+    }
     return Outgoing(f"{base}/event/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=False)
 
 

@@ -12,13 +12,14 @@ import msgspec
 from tocsin.alarm.commands import Verdict
 from tocsin.alarm.events import Transition
 from tocsin.alarm.status import State
-from tocsin.codec.event_json import event_fields, number, time_fields
-from tocsin.engine.changes import Category, Evidence, Priority
+from tocsin.codec.event_json import event_fields, explanation_fields, number, time_fields
+from tocsin.engine.changes import Category, Evidence, Frames, Priority
 
 if TYPE_CHECKING:
     from tocsin.alarm.events import Event
     from tocsin.alarm.record import Record
     from tocsin.alarm.status import Shelving
+    from tocsin.engine.changes import Explanation
 
 
 class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
@@ -29,6 +30,25 @@ class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
     until: str
     until_ns: int
     once: bool
+
+
+class ExplanationView(msgspec.Struct, kw_only=True, frozen=True):
+    """What a judgement by a model rests on."""
+
+    model: str
+    sha256: str
+    threshold: float | None
+    rising_since: str | None
+    rising_since_ns: int | None
+    warm_up_ticks: int
+    frames_seen: int
+    state_since: str | None
+    state_since_ns: int | None
+    gap_ended: str | None
+    gap_ended_ns: int | None
+    gap_s: float | None
+    rewound: str | None
+    rewound_ns: int | None
 
 
 class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
@@ -69,6 +89,7 @@ class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
     score: float | None
     evidence: list[Evidence]
     model: str | None
+    explanation: ExplanationView | None
 
 
 class EventView(msgspec.Struct, kw_only=True, frozen=True):
@@ -95,6 +116,8 @@ class EventView(msgspec.Struct, kw_only=True, frozen=True):
     score: float | None
     evidence: list[Evidence]
     model: str | None
+    explanation: ExplanationView | None
+    frames: Frames | None
     actor: str | None
     comment: str | None
     transaction: str | None
@@ -126,6 +149,8 @@ def event_view(event: Event) -> EventView:
     """Show an event."""
     fields = event_fields(event)
     fields["evidence"] = list(event.evidence)
+    fields["explanation"] = _explanation(event.explanation)
+    fields["frames"] = None if event.explanation is None else event.explanation.frames
     own = {
         "id": event.id,
         "watch": event.watch,
@@ -163,6 +188,7 @@ def alarm_view(record: Record) -> AlarmView:
         "score": number(told.score),
         "evidence": list(told.evidence),
         "model": told.model,
+        "explanation": _explanation(told.explanation),
         **time_fields("acknowledged_at", status.acknowledged_at),
         **time_fields("since", status.since),
         **time_fields("raised_at", status.raised_at),
@@ -172,6 +198,10 @@ def alarm_view(record: Record) -> AlarmView:
         "stale", "occurrence",
     )  # fmt: skip
     return AlarmView(**fields, **{name: getattr(status, name) for name in as_they_are})
+
+
+def _explanation(explanation: Explanation | None) -> ExplanationView | None:
+    return None if explanation is None else ExplanationView(**explanation_fields(explanation))
 
 
 def _shelving(shelving: Shelving) -> ShelvingView:

@@ -1,0 +1,111 @@
+"""`tocsin explain`: from an event as it was published to the score made again."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+import alarm_events
+import toy_bundle
+from counting_watch import START, S, alarm
+from processes import tocsin
+from tocsin.alarm import Transition
+from tocsin.bundle import load
+from tocsin.engine import Engine, FrameClock, Readings, Watch
+from tocsin.engine.conditions import ScoreAbove
+from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return load(toy_bundle.write(tmp_path / "toy"))
+
+
+@pytest.fixture
+def raised(bundle):
+    """An event as the daemon publishes it."""
+    clock = FrameClock(lateness_ns=0, linger_ns=0)
+    engine = Engine(Watch(bundle.model, [alarm("odd", ScoreAbove(110))], clock, 10, explain_ticks=10))
+    for at in range(6):
+        t = START + at * S
+        values = {"hr": 80.0 + at} if at == 2 else {"hr": 80.0 + at if at < 5 else 141.0, "spo2": 97.0}
+        changes = engine.apply(Readings.of([("icu/1", t, values)]), t).changes
+    (change,) = changes
+    told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
+    return alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
+
+
+def published(event):
+    return json.loads(alarm_transition("tocsin", event).payload)
+
+
+def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised):
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(published(raised)))
+    done = tocsin("explain", file, "--model", bundle.folder)
+    assert done.returncode == 0, done.stderr
+    assert "icu/1/odd  2023-11-14T22:13:25.000Z" in done.stdout
+    assert raised.reason in done.stdout.replace("\n", " ")
+    assert "score 119.0: made again to the bit" in done.stdout
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert lines["hr"].split()[1:] == ["▁▁▁▁▁█", "141", "/min", "84", "±", "1", "70.5"]
+    assert lines["spo2"].split()[1:3] == ["▅▅·▅▅▅", "97"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda event: {"events": [{**event, "id": 7, "frames": None}, event], "before": None},
+        lambda event: [event],
+    ],
+)
+def test_answers_with_events_are_taken_too(tmp_path, bundle, raised, around):
+    file = tmp_path / "history.json"
+    file.write_text(json.dumps(around(published(raised))))
+    assert tocsin("explain", file, "--model", bundle.folder).returncode == 0
+
+
+def test_lines_as_watch_prints_them_are_taken_too(tmp_path, bundle, raised):
+    file = tmp_path / "lines"
+    file.write_text('{"state": "online"}\n' + json.dumps(published(raised)) + "\n")
+    assert tocsin("explain", file, "--model", bundle.folder).returncode == 0
+    done = tocsin("explain", file, "--model", bundle.folder, "--id", "99")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: no event here carries frames\nremedy: ")
+
+
+def test_a_score_that_is_another_one_is_told(tmp_path, bundle, raised):
+    event = published(raised)
+    x = np.frombuffer(base64.b64decode(event["frames"]["x"]), dtype="<f4").copy()
+    x[-2] = 100.0
+    event["frames"]["x"] = base64.b64encode(x.tobytes()).decode()
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(event))
+    done = tocsin("explain", file, "--model", bundle.folder)
+    assert done.returncode == 3
+    assert "score 98.5, but the alarm's was 119.0: it could not be made again" in done.stdout
+
+
+def test_another_graph_and_damage_are_refused(tmp_path, bundle, raised):
+    event = published(raised)
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps({**event, "explanation": {**event["explanation"], "sha256": "f" * 64}}))
+    done = tocsin("explain", file, "--model", bundle.folder)
+    assert done.returncode == 1
+    assert "has another graph" in done.stderr
+    file.write_text(json.dumps({**event, "frames": {**event["frames"], "tick": "AAAA"}}))
+    done = tocsin("explain", file, "--model", bundle.folder)
+    assert done.returncode == 1
+    assert "frames are damaged" in done.stderr
+    file.write_text("no JSON")
+    assert "this is no JSON" in tocsin("explain", file).stderr
+
+
+def test_the_retained_state_carries_no_frames(raised):
+    assert raised.explanation.frames is not None
+    state = json.loads(alarm_state("tocsin", raised).payload)
+    assert "frames" not in state
+    assert state["explanation"]["rising_since_ns"] == START
