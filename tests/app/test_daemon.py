@@ -152,12 +152,13 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
             {"channel": "spo2", "unit": "%", "value": 97.0, "mean": None, "scale": None, "contribution": None},
         ]
 
-    for (_, body), transition, ms, hr, score, reason in (
-        (told[0], "raise", t + 1000, 131.5, 116.25, "hr 131.5 /min is above 120"),
-        (told[2], "clear", t + 3000, 114.0, 109.5, "hr 114 /min, no longer above 120"),
+    for number, (_, body), transition, ms, hr, score, reason in (
+        (1, told[0], "raise", t + 1000, 131.5, 116.25, "hr 131.5 /min is above 120"),
+        (2, told[2], "clear", t + 3000, 114.0, 109.5, "hr 114 /min, no longer above 120"),
     ):
         raised_at_ns = body.pop("raised_at_ns")
         assert abs(raised_at_ns / 1e9 - time.time()) < WAIT_S
+        assert (body.pop("id"), body.pop("occurrence")) == (number, 1)
         moment = datetime.fromisoformat(body.pop("raised_at"))
         assert moment.timestamp() == pytest.approx(raised_at_ns / 1e9, abs=0.001)
         seen = body.pop("evidence")
@@ -363,6 +364,7 @@ async def test_libraries_keep_quiet(mosquitto, configuration, run):
     said = [line.split(" ", 2)[2] for line in daemon.errors.splitlines()]
     assert said == [
         f"Tocsin {package.__version__}: http://127.0.0.1:{daemon.port}/metrics",
+        "store: none is configured, so a restart forgets streams, alarms and their history",
         "watch ward: toy/1",
         f"connected to mqtt://127.0.0.1:{broker.port} as 'tocsin'",
         "stopping: finishing what has been received",

@@ -7,7 +7,10 @@ import time
 import pytest
 
 import configurations
+from tocsin.app.broadcast import Broadcast
 from tocsin.app.build import connection_settings, setup, subscriptions
+from tocsin.app.core import Core
+from tocsin.app.keeper import Keeper
 from tocsin.app.pump import Pump
 from tocsin.codec.sparkplug_payload import Metric, Payload
 from tocsin.config import check
@@ -28,7 +31,9 @@ class House:
         self.setup = setup(self.checked.config, self.checked.bundles)
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
         self.metrics = Metrics("0", *self.setup.shown())
-        self._pump = Pump(self.setup, self.connection, self.metrics, RejectLog())
+        keeper = Keeper(None, bytes, self.metrics.keeping)
+        keeper.owe(Broadcast("tocsin", self.connection, keeper.deliveries).owed)
+        self._pump = Pump(Core(self.setup), self.connection, keeper, self.metrics, RejectLog())
         self.published = []
         monkeypatch.setattr(
             self.connection, "publish", lambda topic, payload, **how: self.published.append((topic, payload, how))
@@ -65,7 +70,7 @@ async def test_one_stream_is_fed_by_several_sources_and_topics(tmp_path, monkeyp
     assert "tocsin/alarm/7/hr-high" in published
     assert len(house.setup.stations["ward"].engine.table) == 1
     assert house.figure("tocsin_readings_accepted_total") == 3
-    assert subscriptions(house.setup.desks) == (
+    assert subscriptions(house.setup.desks, "tocsin")[:-1] == (
         Subscription("ecg/+", 1),
         Subscription("monitor/+", 1),
         Subscription("oximeter/+/+", 1),

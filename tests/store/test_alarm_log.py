@@ -154,7 +154,7 @@ def test_retention_by_size_goes_in_small_steps_until_it_fits(tmp_path):
         kept(store, *(event(id=number, reason="x" * 2000) for number in range(1, 3001)))
         retention, sizes = Retention(days=10**5, max_bytes=3_000_000), []
         while store.tidy(retention, 1):
-            sizes.append(store.log_rows())
+            sizes.append(store.log_events)
         assert len(sizes) > 2, "not in steps"
         left = [found.id for found in store.history(History())]
         assert left == list(range(3001 - len(left), 3001))

@@ -79,11 +79,19 @@ def test_sinks_are_woken_when_there_is_something():
     assert sorted(woken) == ["other", "webhook", "webhook"]
 
 
-def test_all_at_once_for_a_sink_that_keeps_the_order_itself():
+def test_states_stay_beyond_the_bound():
+    deliveries = Deliveries(max_per_sink=2)
+    deliveries.owe(owed(number, f"key-{number}", merges=number != 2) for number in range(1, 6))
+    assert told(deliveries) == [1, 3, 4, 5]
+    assert deliveries.dropped == {"webhook": 1}
+
+
+def test_many_at_once_for_a_sink_that_keeps_the_order_itself():
     deliveries = Deliveries()
     deliveries.owe([owed(1), owed(2), owed(3, "b")])
-    assert [delivery.owed.event_id for delivery in deliveries.take_all("webhook")] == [1, 2, 3]
-    assert deliveries.take_all("webhook") == []
+    assert [delivery.owed.event_id for delivery in deliveries.take("webhook", 2)] == [1, 2]
+    assert [delivery.owed.event_id for delivery in deliveries.take("webhook", 2)] == [3]
+    assert deliveries.take("webhook", 2) == []
     assert deliveries.next("webhook", 0) is None
 
 

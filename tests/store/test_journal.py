@@ -94,7 +94,7 @@ def test_a_commit_is_all_or_nothing(store, reopened):
     store.commit(inputs(3), [event(id=2)])
     again = reopened(store)
     assert [entry.position for entry in again.inputs(0)] == [1, 2]
-    assert again.log_rows() == 2
+    assert again.log_events == 2
 
 
 def test_a_full_disk_fails_the_commit_and_loses_nothing(tmp_path):
@@ -106,5 +106,5 @@ def test_a_full_disk_fails_the_commit_and_loses_nothing(tmp_path):
             store.commit([Input("readings", 1, os.urandom(10**6))], [event(id=2)])
         store._connection.execute("PRAGMA max_page_count = 1000000")  # noqa: SLF001
         store.commit([Input("readings", 1, b"x")], [event(id=2)])
-        assert store.log_rows() == 2
+        assert store.log_events == 2
         assert len(list(store.inputs(0))) == 2

@@ -378,6 +378,28 @@ class Ledger:
             self._floods.restore(floods)
         self._begin_indexes()
 
+    def recall(self, event: Event) -> None:
+        """Take an alarm to be in what an event told of it."""
+        kind = Kind.TEST if event.test else Kind.FLOOD if event.alarm == FLOOD else Kind.WATCHED
+        record = self.records.get((event.stream, event.alarm)) or self.add(
+            Record(
+                stream=event.stream,
+                alarm=event.alarm,
+                watch=event.watch,
+                labels=event.labels,
+                priority=event.status.priority,
+                category=event.category,
+                kind=kind,
+                status=normal(event.status.priority),
+                told=Told(event.reason),
+                ends_at=event.raised_at if kind is Kind.TEST else None,
+            )
+        )
+        record.told = Told(event.reason, event.score, event.evidence, event.model)
+        record.become(event.status, event.raised_at)
+        self._follow(record)
+        self.last_id = max(self.last_id, event.id)
+
     def export_floods(self) -> dict[str, list[int]]:
         """The windows in which floods are counted."""
         return {} if self._floods is None else self._floods.export()

@@ -19,7 +19,7 @@ from tocsin.alarm.status import State
 from tocsin.alarm.turns import take
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tocsin.alarm.commands import Order
     from tocsin.alarm.events import Event
@@ -145,6 +145,16 @@ class Register:
         """
         self._ledger.reconfigure(plans, now, NOT_CONFIGURED)
         return self._ledger.drain()
+
+    @property
+    def last_id(self) -> int:
+        """Of the last event; 0 before the first."""
+        return self._ledger.last_id
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Take alarms to be in what people were told last, where that can't be worked out again."""
+        for event in events:
+            self._ledger.recall(event)
 
     def export(self) -> dict[str, Any]:
         """Everything that the register remembers, as plain data that JSON can hold."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tocsin.alarm import Plan, Plans
 from tocsin.app.conditions import condition_of
@@ -12,7 +14,7 @@ from tocsin.codec.sparkplug import NAMESPACE
 from tocsin.codec.sparkplug_payload import host_state
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
-from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch
+from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch, dump
 from tocsin.engine.changes import Category
 from tocsin.engine.conditions import channels_of, is_technical
 from tocsin.engine.streams import NEVER
@@ -52,6 +54,7 @@ class Station:
         self.name = name
         self.engine = engine
         self.model = model
+        self.clock_is_event = clock_is_event
         self._event_clock = EventClock(engine) if clock_is_event else None
 
     def take_over(self, before: Station, wall_now: int) -> Outcome:
@@ -70,6 +73,32 @@ class Station:
             heard = table.heard_at[rows] != NEVER
             table.heard_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
         return outcome
+
+    def resume(self, wall_now: int) -> None:
+        """Let what waits for readings begin to wait anew: nobody could hear them until now."""
+        if self._event_clock is not None:
+            return  # time stood still
+        self.engine.now = wall_now
+        table = self.engine.table
+        for column in (table.heard_at, table.opened_at):
+            column[column != NEVER] = np.maximum(column[column != NEVER], wall_now)
+
+    def export(self) -> dict[str, Any]:
+        """Copy all that is remembered, as plain data with arrays in it."""
+        clock = None if self._event_clock is None else self._event_clock.now
+        return {"engine": dump.export(self.engine), "clock": clock}
+
+    def restore(self, data: Mapping[str, Any]) -> None:
+        """Go on with what `export` gave under the same configuration.
+
+        Raises:
+            ValueError: It was another configuration's.
+        """
+        if (data["clock"] is None) != (self._event_clock is None):
+            raise ValueError(f"watch {self.name}: its memory is by another clock")
+        dump.restore(self.engine, data["engine"])
+        if self._event_clock is not None:
+            self._event_clock = EventClock(self.engine, data["clock"])
 
     def apply(self, readings: Readings, wall_now: int) -> Outcome:
         """Let the engine take in readings at its own `now`."""

@@ -6,27 +6,37 @@ import asyncio
 import logging
 import signal
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import tocsin
+from tocsin.app.broadcast import Broadcast
 from tocsin.app.build import connection_settings, setup
 from tocsin.app.commands import CommandDesk
+from tocsin.app.core import Core
+from tocsin.app.housekeeping import Housekeeping
+from tocsin.app.keeper import Keeper
 from tocsin.app.pump import Pump
+from tocsin.app.recovery import Recovered, recover, snapshot
 from tocsin.app.reload import Reloader
 from tocsin.app.request_door import RequestDoor
 from tocsin.config.secrets import token
 from tocsin.http.api import Api
 from tocsin.http.guard import Guard
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
+from tocsin.metrics.keeping import KeepingFigures
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
 from tocsin.mqtt.connection import Connection
 from tocsin.rejects import RejectLog
+from tocsin.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
-    from tocsin.app.build import Station
-    from tocsin.config import Checked
+    from tocsin.app.build import Setup, Station
+    from tocsin.config import Checked, Config
+    from tocsin.config.schema import StoreEntry
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,28 +52,50 @@ async def run(checked: Checked) -> None:
     Raises:
         OSError: The password file or the token file can't be read.
         PortTakenError: The HTTP address can't be listened on.
+        StoreError: The store can't be used.
     """
     config = checked.config
     if config is None or checked.faults:
         raise ValueError(f"{checked.file} has faults: run `tocsin check` first")
-    made = setup(config, checked.bundles)
-    connection = Connection(
-        connection_settings(config, made.desks, checked.file.parent, tocsin.__version__, time.time_ns())
-    )
+    with ExitStack() as stack:
+        store = None if config.store is None else stack.enter_context(open_store(config.store, checked.file.parent))
+        await _run(checked, config, store)
+    _LOG.info("stopped")
+
+
+def open_store(entry: StoreEntry, folder: Path) -> Store:
+    """Open the store of a configuration that lies in `folder`.
+
+    Raises:
+        StoreError: It can't be used.
+    """
+    return Store.open(folder / entry.folder, max_owed=entry.max_owed)
+
+
+async def _run(checked: Checked, config: Config, store: Store | None) -> None:
+    folder = checked.file.parent
+    recovered = _recovered(checked, config, store)
+    core, made = recovered.core, recovered.setup
+    connection = Connection(connection_settings(config, made.desks, folder, tocsin.__version__, time.time_ns()))
     metrics = Metrics(tocsin.__version__, *made.shown())
     metrics.started(time.time())
-    pump = Pump(made, connection, metrics, RejectLog())
+    keeper = Keeper(store, lambda: snapshot(core), metrics.keeping)
+    broadcast = Broadcast(config.publish.base, connection, keeper.deliveries)
+    keeper.owe(broadcast.owed)
+    pump = Pump(core, connection, keeper, metrics, RejectLog())
+    pump.begin(made, recovered.untold)
     reloader = Reloader(checked.file, made, pump, connection, metrics)
 
     def render() -> Exposition:
         _refresh(metrics, connection, reloader.at_work.stations.values())
+        metrics.keeping.show(_figures(keeper, store))
         return Exposition(metrics.render(), CONTENT_TYPE)
 
     def not_ready() -> list[str]:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
-        return ([connection.problem] if connection.problem else []) + refused
+        return [problem for problem in (connection.problem, keeper.problem) if problem] + refused
 
-    desk = CommandDesk(pump, None)
+    desk = CommandDesk(pump, None if store is None else store.history)
     requests = RequestDoor(config.publish.base, connection, desk)
     pump.listen_to(requests)
     secret = None if config.http.token_file is None else token(checked.file.parent / config.http.token_file)
@@ -74,6 +106,8 @@ async def run(checked: Checked) -> None:
     )
     port = server.bind()
     _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, config.http.host, port)
+    if store is None:
+        _LOG.info("store: none is configured, so a restart forgets streams, alarms and their history")
     for name, station in made.stations.items():
         _LOG.info("watch %s: %s/%s", name, station.model.name, station.model.version)
 
@@ -86,17 +120,22 @@ async def run(checked: Checked) -> None:
         tasks.create_task(connection.run(), name="connection")
         tasks.create_task(server.run(), name="http")
         pumping = tasks.create_task(pump.run(), name="pump")
-        reloading = tasks.create_task(_reload_on(hung_up, reloader), name="reload")
-        answering = tasks.create_task(requests.run(), name="requests")
+        beside = [
+            tasks.create_task(_reload_on(hung_up, reloader), name="reload"),
+            tasks.create_task(requests.run(), name="requests"),
+        ]
+        if store is not None and config.store is not None:
+            housekeeping = Housekeeping(store, config.store, core, keeper)
+            beside.append(tasks.create_task(housekeeping.run(), name="housekeeping"))
         await stopping.wait()
         _LOG.info("stopping: finishing what has been received")
         pump.stop()
         await pumping
         await connection.stop(_FLUSH_WITHIN_S)
         server.stop()
-        reloading.cancel()
-        answering.cancel()
-    _LOG.info("stopped")
+        for task in beside:
+            task.cancel()
+    keeper.close(time.time_ns())
 
 
 async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
@@ -105,6 +144,28 @@ async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
         await hung_up.wait()
         hung_up.clear()
         await reloader.reload()
+
+
+def _recovered(checked: Checked, config: Config, store: Store | None) -> Recovered:
+    def make() -> Setup:
+        return setup(config, checked.bundles)
+
+    if store is None:
+        made = make()
+        return Recovered(Core(made), made)
+    return recover(store, make, checked.file.parent, time.time_ns())
+
+
+def _figures(keeper: Keeper, store: Store | None) -> KeepingFigures:
+    return KeepingFigures(
+        is_failing=keeper.problem is not None,
+        journal_bytes=0 if store is None else store.journal_bytes,
+        snapshot_at=None if store is None else store.snapshot_at,
+        log_events=0 if store is None else store.log_events,
+        owed=keeper.deliveries.waiting(),
+        dropped_total=keeper.deliveries.dropped,
+        dead_letters=keeper.deliveries.dead,
+    )
 
 
 def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Station]) -> None:

@@ -1,4 +1,4 @@
-"""The way through the house: messages in, decoded, applied, published, acknowledged."""
+"""The way through the house: messages in, decoded, applied, kept, acknowledged; events told."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.alarm import Register
 from tocsin.app import refusals
-from tocsin.engine import Outcome, Readings
-from tocsin.engine.succession import retire
-from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, score_message
+from tocsin.app.inputs import order_input, readings_input, time_input
+from tocsin.mqtt.alarm_messages import score_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +20,15 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event, Order
     from tocsin.alarm.record import Record
     from tocsin.app.build import Setup, Station
+    from tocsin.app.core import Core, Result
+    from tocsin.app.keeper import Keeper
     from tocsin.app.request_door import RequestDoor
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
+    from tocsin.engine import Outcome
     from tocsin.metrics.metrics import Metrics
     from tocsin.mqtt.connection import Connection
-    from tocsin.mqtt.outbox import Outgoing
+    from tocsin.mqtt.inbox import Batch
     from tocsin.rejects import RejectLog
 
 _LOG = logging.getLogger(__name__)
@@ -35,21 +36,20 @@ _LOG = logging.getLogger(__name__)
 _NS_PER_S = 1_000_000_000
 _MAX_BATCH = 4096
 _CACHED_TOPICS = 100_000
-_NO_READINGS = Readings.of([])
-_NO_INDICES = np.empty(0, dtype=np.int64)
 
 
 class Pump:
-    """Moves readings from the connection through the engines and events back out.
+    """Moves readings from the connection through the core and events back out.
 
-    Everything between `receive` and `acknowledge` is one step without a pause, so that what is acknowledged has
-    been applied and its events are queued.
+    Everything between `receive` and `acknowledge` is one step without a pause, so that what is acknowledged has been
+    applied and is kept, with its events and what is owed for them.
     """
 
     def __init__(
         self,
-        setup: Setup,
+        core: Core,
         connection: Connection,
+        keeper: Keeper,
         metrics: Metrics,
         rejects: RejectLog,
         *,
@@ -58,20 +58,23 @@ class Pump:
         """Wire the parts.
 
         Args:
-            setup: Sources and watches.
+            core: What readings go into.
             connection: To the broker.
+            keeper: Keeps what was applied.
             metrics: Where figures go.
             rejects: Where refusals are logged.
-            clock: Nanoseconds since 1970; the only clock that the engines' `now` is read from.
+            clock: Nanoseconds since 1970; the only clock that the core's `now` is read from.
         """
+        self._core = core
         self._connection = connection
+        self._keeper = keeper
         self._metrics = metrics
         self._rejects = rejects
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._register = Register(setup.plans)
         self._requests: RequestDoor | None = None
-        self._use(setup)
+        self._unacknowledged: list[Batch] = []
+        self._use(core.setup)
 
     def listen_to(self, requests: RequestDoor) -> None:
         """Have requests answered that come among the readings."""
@@ -80,44 +83,63 @@ class Pump:
     @property
     def records(self) -> Mapping[tuple[str, str], Record]:
         """Every alarm that has been up, or that somebody has put aside."""
-        return self._register.records
-
-    def order(self, order: Order) -> list[Event]:
-        """Do what somebody asks of alarms, between two batches, and tell what came of it.
-
-        Raises:
-            Refused: It can't be done; nothing has changed.
-        """
-        events = self._register.carry_out(order, self._clock())
-        self._tell(events, None)
-        self.show_alarms()
-        return events
+        return self._core.register.records
 
     def _use(self, setup: Setup) -> None:
-        self._setup = setup
         self._desks = setup.desks
-        self._stations = list(setup.stations.values())
         self._base = setup.config.publish.base
         self._publish_scores = setup.config.publish.scores
+        self._most_unacknowledged = max(1, setup.config.broker.receive_maximum // 2)
         self._desk_of_topic: dict[str, int] = {}
         # Frames that linger, and silence, are noticed within this time though nothing arrives.
-        self._tick_s = max(0.05, min(1.0, min(s.model.period_ns for s in self._stations) / _NS_PER_S / 4))
+        periods = (station.model.period_ns for station in setup.stations.values())
+        self._tick_s = max(0.05, min(1.0, min(periods) / _NS_PER_S / 4))
 
     def take_over(self, setup: Setup) -> None:
         """Go on with another configuration, between two batches: its watches take over the streams of their namesakes.
 
-        Alarms that it doesn't have any more clear.
+        Alarms that it doesn't have any more end.
         """
-        now, before = self._clock(), self._setup.stations
-        for name, station in before.items():
-            successor = setup.stations.get(name)
-            if successor is None:
-                outcome = Outcome(now, changes=retire(station.engine, now))
-            else:
-                outcome = successor.take_over(station, now)
-            self._hand_out(station, outcome, None)
-        self._tell(self._register.reconfigure(setup.plans, now), None)
+        now = self._clock()
+        for result in self._core.take_over(setup, now):
+            self._hand_out(result, None)
         self._use(setup)
+        self._keeper.note_change_of_configuration()
+        self._keeper.keep(now)
+        self.show_alarms()
+
+    def order(self, order: Order) -> list[Event]:
+        """Do what somebody asks of alarms, between two batches; what came of it is kept when this returns, and told.
+
+        Raises:
+            Refused: It can't be done; nothing has changed.
+        """
+        now, before = self._clock(), self._core.register.last_id
+        events = self._core.order(order, now)
+        new = [event for event in events if event.id > before]
+        if new or not events:  # else it had been carried out before
+            self._keeper.note(order_input(order, now))
+            self._tell(new, None)
+            self._keeper.keep(now)
+            self.show_alarms()
+        return events
+
+    def begin(self, setup: Setup, untold: Sequence[Event]) -> None:
+        """Go on where the daemon was before it ended.
+
+        Args:
+            setup: What is configured now, be it what the core has recovered under or not.
+            untold: What nobody has been told yet.
+        """
+        now = self._clock()
+        self._tell(untold, None)
+        self._core.resume(now)
+        if setup is not self._core.setup:
+            for result in self._core.take_over(setup, now):
+                self._hand_out(result, None)
+            self._use(setup)
+        self._keeper.note_change_of_configuration()
+        self._keeper.keep(now)
         self.show_alarms()
 
     def stop(self) -> None:
@@ -134,14 +156,30 @@ class Pump:
 
     async def _turn(self, timeout_s: float) -> int:
         batch = await self._connection.receive(max_messages=_MAX_BATCH, timeout_s=timeout_s)
+        now = self._clock()
         messages = batch.messages if self._requests is None else self._requests.take(batch.messages)
-        self._process(messages)
-        self._connection.acknowledge(batch)
+        self._process(messages, now)
+        self._unacknowledged.append(batch)
+        self._acknowledge(kept=self._keeper.keep(now))
         return len(batch)
 
-    def _process(self, messages: Sequence[Message]) -> None:
+    def _acknowledge(self, *, kept: bool) -> None:
+        """Let the broker forget what is kept.
+
+        What can't be kept it holds on to for a while: the store may come back. But it sends nothing more once it holds
+        too much, and to go on watching is worth more than to be able to watch the same again after a crash.
+        """
+        if not kept:
+            count = sum(len(batch) for batch in self._unacknowledged)
+            if count <= self._most_unacknowledged:
+                return
+            self._metrics.keeping.unstored(count)
+        for batch in self._unacknowledged:
+            self._connection.acknowledge(batch)
+        self._unacknowledged.clear()
+
+    def _process(self, messages: Sequence[Message], now: int) -> None:
         began = time.perf_counter()
-        now = self._clock()
         readings = 0
         rejects: list[Reject] = []
         moved = False
@@ -150,22 +188,24 @@ class Pump:
             desk, of_source = self._desks[index], list(run)
             decoded = desk.decoder.decode(of_source, now)
             rejects += decoded.rejects
-            topics = ", ".join(desk.decoder.settings.topics)
-            accepted = 0
-            for station in desk.stations:
-                outcome = station.apply(decoded.readings, now)
-                accepted = max(accepted, outcome.accepted)
-                rejects += refusals.rejects(decoded.readings, outcome, station.model, topics)
-                moved |= self._hand_out(station, outcome, of_source[-1].received_at)
-            readings += accepted
             for request in decoded.requests:
                 self._connection.publish(request.topic, request.payload, qos=0)
             self._metrics.sparkplug(rebirths=len(decoded.requests), stale=len(decoded.stale))
-        for station in self._stations:
-            moved |= self._hand_out(station, station.apply(_NO_READINGS, now), None)
-        due = self._register.pass_time(now)
-        self._tell(due, None)
-        moved |= bool(due)
+            if not len(decoded.readings):
+                continue
+            topics = ", ".join(desk.decoder.settings.topics)
+            accepted = 0
+            for station in desk.stations:
+                result = self._core.take_in(station.name, decoded.readings, now)
+                moved |= self._hand_out(result, of_source[-1].received_at)
+                if result.outcome is not None:
+                    accepted = max(accepted, result.outcome.accepted)
+                    rejects += refusals.rejects(decoded.readings, result.outcome, station.model, topics)
+            self._keeper.note(readings_input([s.name for s in desk.stations], decoded.readings, now))
+            readings += accepted
+        for result in self._core.pass_time(now):
+            moved |= self._hand_out(result, None)
+        self._keeper.note(time_input(now))
         if messages:
             self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
             self._metrics.applied(time.perf_counter() - began)
@@ -186,24 +226,25 @@ class Pump:
             self._desk_of_topic[message.topic] = index
         return index
 
-    def _hand_out(self, station: Station, outcome: Outcome, received_at: int | None) -> bool:
-        """Publish what an engine said; whether any alarm moved."""
-        events = self._register.take_in(outcome.changes, self._clock())
-        self._tell(events, received_at)
-        model = f"{station.model.name}/{station.model.version}"
-        for steps in outcome.steps:
-            self._metrics.stepped(model, len(steps.rows))
-        self._metrics.of_streams(station.name, outcome.steps)
-        self._metrics.stays(rewound=outcome.rewound, evicted=sum(len(kept.streams) for kept in outcome.evicted))
-        if self._publish_scores and self._connection.is_connected:
-            self._hand_out_scores(station, outcome)
-        return bool(events)
+    def _hand_out(self, result: Result, received_at: int | None) -> bool:
+        """Note what happened to alarms, and show the rest; whether any alarm moved."""
+        self._tell(result.events, received_at)
+        if result.station is not None and result.outcome is not None:
+            model = f"{result.station.model.name}/{result.station.model.version}"
+            for steps in result.outcome.steps:
+                self._metrics.stepped(model, len(steps.rows))
+            self._metrics.of_streams(result.station.name, result.outcome.steps)
+            evicted = sum(len(kept.streams) for kept in result.outcome.evicted)
+            self._metrics.stays(rewound=result.outcome.rewound, evicted=evicted)
+            if self._publish_scores and self._connection.is_connected:
+                self._hand_out_scores(result.station, result.outcome)
+        return bool(result.events)
 
     def _tell(self, events: Sequence[Event], received_at: int | None) -> None:
-        """Publish what happened to alarms."""
+        """Note what is to be told; that waits for the commit, which is soon."""
+        if events:
+            self._keeper.note_events(events)
         for event in events:
-            self._publish(alarm_transition(self._base, event))
-            self._publish(alarm_state(self._base, event))
             latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
             self._metrics.event(event, latency_s)
             _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
@@ -224,12 +265,9 @@ class Pump:
                     mean=steps.mean[i].tolist(),
                     scale=steps.scale[i].tolist(),
                 )
-                self._publish(message)
-
-    def _publish(self, message: Outgoing) -> None:
-        self._connection.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
+                self._connection.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
     def show_alarms(self) -> None:
         """Set the gauges of alarms."""
-        self._metrics.active_alarms(self._register.counts())
-        self._metrics.census(self._register.census())
+        self._metrics.active_alarms(self._core.register.counts())
+        self._metrics.census(self._core.register.census())

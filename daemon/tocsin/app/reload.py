@@ -97,6 +97,7 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
     fixed = {
         "broker": (before.broker, after.broker),
         "http": (before.http, after.http),
+        "store": (before.store, after.store),
         "publish.base": (before.publish.base, after.publish.base),
         "primary_host of the sources": tuple(
             sorted({source.primary_host or "" for source in config.sources}) for config in (before, after)

@@ -34,6 +34,7 @@ def run(
     """
     from tocsin.app import run as run_daemon  # noqa: PLC0415  (other commands need not wait for it)
     from tocsin.http.server import PortTakenError  # noqa: PLC0415
+    from tocsin.store import StoreError  # noqa: PLC0415
 
     logging.basicConfig(
         stream=sys.stderr,
@@ -46,5 +47,7 @@ def run(
         asyncio.run(run_daemon(checked))
     except PortTakenError as error:
         raise Failure(str(error), f"set http.port in {file}, or TOCSIN_HTTP__PORT") from error
+    except StoreError as error:
+        raise Failure(str(error), error.remedy) from error
     except OSError as error:  # of the password file; once the daemon runs, none comes out of it
         raise Failure(str(error)) from error

@@ -256,6 +256,20 @@ class Publish(Section):
     scores: bool = Field(default=False, description="Publish every frame's score, values and expected band.")
 
 
+class StoreEntry(Section):
+    """What outlives the daemon, in one file: the alarm log, what streams remember, what is still to be told."""
+
+    folder: Path = Field(description="Of the daemon's own: made if it isn't there, and used by one daemon.")
+    retain_days: float = Field(default=365.0, gt=0, le=36_500, description="How long events stay in the alarm log.")
+    max_mb: int = Field(default=1024, ge=16, description="How large the alarm log may be; then the oldest events go.")
+    snapshot_every_s: Annotated[Seconds, Field(ge=1)] = Field(
+        default=60.0, description="After a crash at most the inputs of so long are applied again."
+    )
+    max_owed: int = Field(
+        default=100_000, ge=1000, description="How much may wait to be told to one receiver; then the oldest news goes."
+    )
+
+
 class StreamMetrics(Section):
     """Which streams have metrics of their own."""
 
@@ -293,6 +307,7 @@ class Config(BaseSettings):
     publish: Publish = Publish()
     http: Http = Http()
     metrics: StreamMetrics = StreamMetrics()
+    store: StoreEntry | None = Field(default=None, description="Left out: nothing outlives the daemon.")
 
     @classmethod
     def settings_customise_sources(

@@ -20,6 +20,8 @@ from tocsin.alarm.status import State
 from tocsin.codec.reject import RejectReason
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.outcome import Refusal
+from tocsin.metrics.keeping import KeepingMetrics
+from tocsin.metrics.totals import Total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -60,18 +62,6 @@ class ConnectionFigures:
     inbox_dropped_total: int
     outbox_messages: int
     outbox_dropped_total: int
-
-
-class _Total:
-    """A counter that follows a total which somebody else keeps."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self._last = 0
-
-    def follow(self, total: int) -> None:
-        self._counter.inc(max(0, total - self._last))
-        self._last = total
 
 
 class _WithoutCreated:
@@ -164,7 +154,7 @@ class Metrics:
         self._connected = Gauge(
             "tocsin_mqtt_connected", "Whether the connection to the broker is up (1) or not (0).", registry=registry
         )
-        self._connects = _Total(
+        self._connects = Total(
             Counter("tocsin_mqtt_connects_total", "Connections that the broker accepted.", registry=registry)
         )
         self._inbox = Gauge("tocsin_mqtt_inbox_messages", "Received messages that wait.", registry=registry)
@@ -172,8 +162,10 @@ class Metrics:
             "tocsin_mqtt_outbox_messages", "Messages that wait to be published or acknowledged.", registry=registry
         )
         dropped = Counter("tocsin_mqtt_dropped_total", "Messages dropped, by queue.", ["queue"], registry=registry)
-        self._inbox_dropped = _Total(dropped.labels("inbox"))
-        self._outbox_dropped = _Total(dropped.labels("outbox"))
+        self._inbox_dropped = Total(dropped.labels("inbox"))
+        self._outbox_dropped = Total(dropped.labels("outbox"))
+
+        self.keeping = KeepingMetrics(registry)
 
         Gauge("tocsin_build_info", "The daemon's version.", ["version"], registry=registry).labels(version).set(1)
         self._model_info = Gauge(

@@ -129,17 +129,24 @@ class Connection:
     # The way out.
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, correlation: bytes | None = None
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        correlation: bytes | None = None,
+        settled: Callable[[], None] | None = None,
     ) -> None:
         """Queue a message.
 
         QoS 1 waits for a connection and is sent until the broker acknowledges it. QoS 0 is for what is worthless
-        later: without a connection it is dropped and counted.
+        later: without a connection it is dropped and counted. `settled`: see `Outgoing`; of QoS 1 alone.
         """
         if qos == 0 and (self._link is None or self._link.is_congested):
             self._never_published += 1
             return
-        self._put(Outgoing(topic, payload, qos=qos, retain=retain, correlation=correlation))
+        self._put(Outgoing(topic, payload, qos=qos, retain=retain, correlation=correlation, settled=settled))
 
     async def wait_connected(self) -> None:
         """Wait until the broker has accepted and answered the subscriptions."""
@@ -327,6 +334,7 @@ class Connection:
                 _LOG.error(
                     "%s takes no message of %d bytes: %s", self._settings.broker, len(message.payload), message.topic
                 )
+                message.settle()
                 continue
             mid, packet = link.build(message)
             packets.append(packet)

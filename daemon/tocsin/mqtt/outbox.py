@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LONGEST_TOPIC_BYTES = 65_535
 
@@ -18,6 +22,8 @@ class Outgoing:
         qos: 1 for what must arrive; 0 for what is worthless when it is late.
         retain: Whether the broker keeps it for those who come later.
         correlation: What its receiver knows it by (MQTT 5); None for nothing.
+        settled: Called once when there is nothing more to do for it: the broker has it, a newer state has taken its
+            place, or it was dropped and counted. Nothing may be put or taken meanwhile.
     """
 
     topic: str
@@ -25,6 +31,7 @@ class Outgoing:
     qos: int = 1
     retain: bool = False
     correlation: bytes | None = None
+    settled: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a topic for which a broker would drop the connection, again and again.
@@ -34,6 +41,11 @@ class Outgoing:
         """
         if not self.topic or any(c in self.topic for c in "+#\x00") or len(self.topic.encode()) > _LONGEST_TOPIC_BYTES:
             raise ValueError(f"nothing can be published on topic {self.topic!r:.100}")
+
+    def settle(self) -> None:
+        """Tell whoever asked that there is nothing more to do for it."""
+        if self.settled is not None:
+            self.settled()
 
 
 class Outbox:
@@ -87,7 +99,10 @@ class Outbox:
 
     def acknowledged(self, mid: int) -> Outgoing | None:
         """Let a message go; None if it was not in flight."""
-        return self._in_flight.pop(mid, None)
+        message = self._in_flight.pop(mid, None)
+        if message is not None:
+            message.settle()
+        return message
 
     def requeue(self) -> None:
         """Put what was in flight back to the front, in its order: the connection is gone."""
@@ -102,7 +117,8 @@ class Outbox:
     def _append(self, message: Outgoing) -> str | int:
         key: str | int = message.topic
         if message.retain:
-            self._queue.pop(key, None)
+            if (older := self._queue.pop(key, None)) is not None:
+                older.settle()
         else:
             self._serial += 1
             key = self._serial
@@ -113,5 +129,5 @@ class Outbox:
     def _drop_surplus(self) -> None:
         while len(self._queue) > self._max_messages and self._transient:
             oldest, _ = self._transient.popitem(last=False)
-            del self._queue[oldest]
+            self._queue.pop(oldest).settle()
             self.dropped += 1

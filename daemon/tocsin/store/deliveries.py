@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class _Line:
     def __init__(self) -> None:
         self.by_key: dict[str, deque[Delivery]] = {}
         self.waiting: dict[int, Delivery] = {}  # by id: what is not in hand
+        self.news: dict[int, Delivery] = {}  # of that, what is no state
         self.in_hand = 0
         self._heads: list[tuple[int, int, Delivery]] = []  # a heap of what may be tried: the first of each key
 
@@ -100,7 +102,7 @@ class _Line:
     def append(self, delivery: Delivery) -> None:
         queue = self.by_key.setdefault(delivery.owed.key, deque())
         queue.append(delivery)
-        self.waiting[delivery.id] = delivery
+        self._wait(delivery)
         if len(queue) == 1:
             self.offer(delivery.owed.key)
 
@@ -122,13 +124,13 @@ class _Line:
     def take(self, delivery: Delivery) -> None:
         delivery.in_hand = True
         self.in_hand += 1
-        del self.waiting[delivery.id]
+        self._wait_no_more(delivery)
 
     def put_back(self, delivery: Delivery) -> None:
         if delivery.in_hand:
             delivery.in_hand = False
             self.in_hand -= 1
-            self.waiting[delivery.id] = delivery
+            self._wait(delivery)
         self.offer(delivery.owed.key)
 
     def remove(self, delivery: Delivery) -> None:
@@ -136,7 +138,7 @@ class _Line:
         if delivery.in_hand:
             self.in_hand -= 1
         else:
-            del self.waiting[delivery.id]
+            self._wait_no_more(delivery)
         key = delivery.owed.key
         queue = self.by_key[key]
         was_first = queue[0] is delivery
@@ -145,6 +147,15 @@ class _Line:
             del self.by_key[key]
         elif was_first:
             self.offer(key)
+
+    def _wait(self, delivery: Delivery) -> None:
+        self.waiting[delivery.id] = delivery
+        if not delivery.owed.merges:
+            self.news[delivery.id] = delivery
+
+    def _wait_no_more(self, delivery: Delivery) -> None:
+        del self.waiting[delivery.id]
+        self.news.pop(delivery.id, None)
 
 
 class Deliveries:
@@ -155,7 +166,7 @@ class Deliveries:
 
         Args:
             owed: In the order of their ids.
-            max_per_sink: When more waits, the oldest goes, and is counted.
+            max_per_sink: When more waits, the oldest news goes, and is counted. States stay: there are as many as keys.
             first_id: Of what comes next; higher than any there is.
         """
         self._max_per_sink = max_per_sink
@@ -189,8 +200,8 @@ class Deliveries:
             self._next_id += 1
             line.append(delivery)
             self.pending.new[delivery.id] = delivery
-            while len(line.waiting) > self._max_per_sink:
-                self._remove(next(iter(line.waiting.values())))
+            while len(line.waiting) > self._max_per_sink and line.news:
+                self._remove(next(iter(line.news.values())))
                 self.dropped[one.sink] = self.dropped.get(one.sink, 0) + 1
 
     def wake(self) -> None:
@@ -216,10 +227,10 @@ class Deliveries:
         delivery = self._line(sink).first()
         return None if delivery is None else delivery.next_at
 
-    def take_all(self, sink: str) -> list[Delivery]:
-        """Take in hand all that isn't, in order: for a sink that keeps the order by itself."""
+    def take(self, sink: str, most: int) -> list[Delivery]:
+        """Take so many in hand, in order: for a sink that keeps the order by itself and postpones none."""
         line = self._line(sink)
-        taken = sorted(line.waiting.values(), key=lambda delivery: delivery.id)
+        taken = list(islice(line.waiting.values(), most))
         for delivery in taken:
             line.take(delivery)
         return taken

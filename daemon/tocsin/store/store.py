@@ -53,6 +53,7 @@ class Store:
     Attributes:
         file: Where it all is.
         deliveries: What somebody is still to be told.
+        log_events: How many events the log holds.
         journal_bytes: Of the inputs since the last snapshot, and those that wait to be removed.
         snapshot_at: When the last snapshot was made, nanoseconds since 1970; None if there is none.
     """
@@ -71,6 +72,7 @@ class Store:
         self._last_event = alarm_log.last_id(connection)
         self.journal_bytes = journal.size(connection)
         at = connection.execute("SELECT made_at FROM snapshot_at").fetchone()
+        self.log_events = int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
         self.snapshot_at: int | None = None if at is None else int(at[0])
 
     @classmethod
@@ -161,6 +163,7 @@ class Store:
                 journal.conclude(c, position, now)
         self._position, self._last_event = position, last_event
         self.journal_bytes += size
+        self.log_events += len(events)
         if snapshot is not None:
             self.snapshot_at = now
         self.deliveries.written(pending)
@@ -206,6 +209,7 @@ class Store:
             gone = alarm_log.forget(self._aside, oldest, _CHUNK)
             if not gone and self._log_bytes() > retention.max_bytes:
                 gone = alarm_log.forget(self._aside, self._last_event + 1, _CHUNK)
+            self.log_events -= gone
             spare = int(self._aside.execute("PRAGMA freelist_count").fetchone()[0])
             if spare > _SPARE_PAGES:
                 self._aside.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
@@ -239,11 +243,6 @@ class Store:
         """What could not be told, the oldest first."""
         with closing(connect(self.file, read_only=True)) as connection:
             return deliveries.dead_letters(connection)
-
-    def log_rows(self) -> int:
-        """How many events the log holds."""
-        with closing(connect(self.file, read_only=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM event").fetchone()[0])
 
     def _log_bytes(self) -> int:
         c = self._aside

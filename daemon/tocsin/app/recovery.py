@@ -1,0 +1,184 @@
+"""Going on where the daemon was: the last snapshot, and what came in since applied again, with nobody told twice.
+
+A snapshot names the configuration that it was made under. If that is another one now, the daemon recovers under the
+old one and then changes over, as in a reload: that ends alarms that are gone and keeps streams whose model is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from tocsin.app.build import setup
+from tocsin.app.core import Core
+from tocsin.app.inputs import apply
+from tocsin.bundle import Bundle, BundleError, load
+from tocsin.config.names import bundle_folder
+from tocsin.config.schema import Config
+from tocsin.store.columns import pack, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from tocsin.alarm import Event
+    from tocsin.app.build import Setup, Station
+    from tocsin.store import Store
+
+_LOG = logging.getLogger(__name__)
+
+_FORMAT = 1
+_OF_THE_SHELLS = {"broker", "publish", "notify", "http", "metrics", "store"}
+_CORE_SECTIONS = sorted(Config.model_fields.keys() - _OF_THE_SHELLS)
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+class CannotReplayError(Exception):
+    """What is in the store can't be applied again; says why."""
+
+
+def remember(core: Core) -> dict[str, Any]:
+    """Copy all that a snapshot holds; to `pack` it may be left to another thread."""
+    return {
+        "format": _FORMAT,
+        "config": core.setup.config.model_dump(mode="json", include=set(_CORE_SECTIONS), exclude_unset=True),
+        "identity": identity(core.setup),
+        "core": core.export(),
+    }
+
+
+def snapshot(core: Core) -> bytes:
+    """A snapshot for the store."""
+    return pack(remember(core))
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Where the daemon was.
+
+    Attributes:
+        core: Perhaps under the configuration of then.
+        setup: What the configuration asks for now; the core's, if that is the same.
+        untold: Events that nobody has been told yet.
+    """
+
+    core: Core
+    setup: Setup
+    untold: list[Event] = field(default_factory=list)
+
+
+def recover(store: Store, make: Callable[[], Setup], folder: Path, now: int) -> Recovered:
+    """Go on where the daemon was.
+
+    Args:
+        store: Where it was kept.
+        make: Sets up what the configuration asks for now.
+        folder: The configuration's, from which bundles' names count.
+        now: Nanoseconds since 1970.
+    """
+    made = make()
+    found = store.snapshot()
+    if found is None:
+        core = Core(made)
+        core.register.recall(store.events_after(0))
+        return Recovered(core, made)
+    position, body = found
+    data: dict[str, Any] = {}
+    try:
+        data = _read(body)
+        then = made if identity(made) == data["identity"] else _made_again(data, made.config, folder)
+        core = Core(then)
+        core.restore(data["core"])
+        _replay(store, core, position)
+    except (CannotReplayError, ValueError, KeyError, TypeError) as error:
+        _LOG.warning("store: streams begin anew, alarms stay as they were told: %s", error)
+        return _go_on_from_the_log(store, make(), data, now)
+    streams = sum(len(station.engine.table) for station in core.stations.values())
+    _LOG.info("store: %d streams and event %d as they were", streams, core.register.last_id)
+    return Recovered(core, made)
+
+
+def identity(of: Setup) -> dict[str, str]:
+    """What must be equal for the same inputs to have the same results: each watch with its model, and all alarms.
+
+    Tocsin itself is not part of it: where another version decides otherwise, the log says what people were told.
+    """
+    return {name: _digest(station) for name, station in of.stations.items()} | {"": _hashed(repr(of.plans))}
+
+
+def _digest(station: Station) -> str:
+    model, watch = station.model, station.engine.watch
+    of_model = [(entry.name, getattr(model, entry.name)) for entry in fields(model) if entry.name != "step"]
+    of_watch = [(entry.name, getattr(watch, entry.name)) for entry in fields(watch) if entry.name != "model"]
+    return _hashed(repr((of_model, of_watch, station.clock_is_event)))
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(_ADDRESS.sub("", text).encode()).hexdigest()
+
+
+def _read(body: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = unpack(body)
+    if data.get("format") != _FORMAT:
+        raise CannotReplayError(f"the snapshot has format {data.get('format')!r} (this Tocsin reads {_FORMAT})")
+    return data
+
+
+def _made_again(data: Mapping[str, Any], config: Config, folder: Path) -> Setup:
+    """Set up the configuration of a snapshot."""
+    try:
+        then = config.model_copy(update={name: _section(name, given) for name, given in data["config"].items()})
+        made = setup(then, {name: _bundle(watch.model, watch.period_s, folder) for name, watch in then.watches.items()})
+    except (ValidationError, BundleError, OSError) as error:
+        raise CannotReplayError(f"the configuration of then can't be set up any more ({error})") from error
+    changed = [name or "alarms" for name, digest in identity(made).items() if data["identity"].get(name) != digest]
+    if changed:
+        raise CannotReplayError(f"its models are no longer what they were ({', '.join(changed)})")
+    return made
+
+
+def _section(name: str, given: object) -> object:
+    annotation: Any = Config.model_fields[name].annotation
+    return TypeAdapter(annotation).validate_python(given)
+
+
+def _bundle(model: str, period_s: float | None, folder: Path) -> Bundle:
+    found = bundle_folder(model, folder)
+    if found is None:
+        raise CannotReplayError(f"bundle {model} is gone")
+    bundle = load(found)
+    return bundle if period_s is None else bundle.ticking(period_s)
+
+
+def _replay(store: Store, core: Core, position: int) -> None:
+    """Apply again what came in since the snapshot; what comes of it is in the log, and owed if it must be told."""
+    count = 0
+    for entry in store.inputs(position):
+        for given in entry.inputs:
+            apply(core, given)
+        count += len(entry.inputs)
+        if core.register.last_id != entry.last_event:
+            raise CannotReplayError(
+                f"at position {entry.position} of the journal event {core.register.last_id} came where the log has "
+                f"event {entry.last_event}"
+            )
+    if count:
+        _LOG.info("store: %d inputs applied again", count)
+
+
+def _go_on_from_the_log(store: Store, made: Setup, data: Mapping[str, Any], now: int) -> Recovered:
+    core = Core(made)
+    told = store.events_after(0)
+    try:
+        core.register.restore(data["core"]["register"])
+        told = [event for event in told if event.id > core.register.last_id]
+    except (ValueError, KeyError, TypeError) as error:
+        _LOG.warning("store: what the snapshot says of alarms can't be used (%s): the log alone counts", error)
+        core = Core(made)
+        told = store.events_after(0)
+    return Recovered(core, made, core.recall(told, now))
