@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.codec.places import UnnameableError
 from tocsin.codec.reject import RejectReason
-from tocsin.codec.senml import pack_is_mute
+from tocsin.codec.rows import said
 from tocsin.codec.times import Nanoseconds, RawTime, TimeUnit
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Influx:
 
     def read(self, message: Message, index: int, place: Place, rows: Rows, refusals: Refusals) -> None:
         """Read one message: a point a line; lines that are right stay."""
-        before = len(rows.times), len(refusals.of_message)
+        before = said(rows, refusals)
         try:
             text = message.payload.decode()
         except UnicodeDecodeError as error:
@@ -78,7 +78,7 @@ class Influx:
                 refusals.add(RejectReason.UNREADABLE, index, str(error))
                 end = text.find("\n", at) + 1 or len(text)
             at = _begin(text, end)
-        if pack_is_mute(before, rows, refusals):
+        if said(rows, refusals) == before:
             refusals.add(RejectReason.EMPTY, index, "none of the source's fields")
 
     def _point(

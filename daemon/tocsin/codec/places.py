@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Topics and names come from outside: whoever may publish could make up a million of them.
 _CACHED = 100_000
-_KIND = "type"  # Sparkplug's level that says what a message is, and nothing about whose it is
+KIND = "type"  # Sparkplug's level that says what a message is, and nothing about whose it is
 _LONGEST_CACHED = 1_024
 
 
@@ -69,7 +69,7 @@ class Places:
         self._names = NameTemplate(settings.name or f"{{{CHANNEL}}}") if settings.format in NAMED else None
         self._columns = {field.name: column for column, field in enumerate(settings.fields)}
         self._labels = settings.labels
-        self._hidden = {CHANNEL, _KIND} if settings.format is Format.SPARKPLUG else {CHANNEL}
+        self._hidden = {CHANNEL, KIND} if settings.format is Format.SPARKPLUG else {CHANNEL}
         others: tuple[str, ...] | None = () if self._names is None else self._names.names
         if settings.format in {Format.INFLUX, Format.AUTO}:
             others = None  # tags can have any name

@@ -81,3 +81,8 @@ class Refusals:
         """Refuse a message, or something of it."""
         first, count = self.of_message.get((reason, message), (detail, 0))
         self.of_message[reason, message] = (first, count + 1)
+
+
+def said(rows: Rows, refusals: Refusals) -> tuple[int, int]:
+    """How much a batch came to so far; the same before and after a message that gave neither a row nor a reason."""
+    return len(rows.times), len(refusals.of_message)

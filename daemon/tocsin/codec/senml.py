@@ -17,6 +17,7 @@ import cbor2
 
 from tocsin.codec.places import UnnameableError
 from tocsin.codec.reject import RejectReason
+from tocsin.codec.rows import said
 from tocsin.codec.times import Nanoseconds, RawTime
 from tocsin.codec.units import conversion, convertible, ucum_of_senml
 
@@ -68,7 +69,7 @@ class SenML:
 
     def read(self, message: Message, index: int, place: Place, rows: Rows, refusals: Refusals) -> None:
         """Read one message."""
-        before = len(rows.times), len(refusals.of_message)
+        before = said(rows, refusals)
         try:
             pack = self._parse(message.payload)
             if not isinstance(pack, list):
@@ -76,7 +77,7 @@ class SenML:
             self._resolve(pack, message, index, place, rows, refusals)
         except _PackError as wrong:
             refusals.add(wrong.reason, index, wrong.detail)
-        if pack_is_mute(before, rows, refusals):
+        if said(rows, refusals) == before:
             refusals.add(RejectReason.EMPTY, index, "none of the source's fields")
 
     def _resolve(
@@ -233,11 +234,6 @@ def _finite(key: str, value: float) -> float:
 def _ns(seconds: float) -> int:
     """Seconds in nanoseconds; of a double the digits below a microsecond are noise, and dropped."""
     return seconds * 1_000_000_000 if isinstance(seconds, int) else round(seconds * 1_000_000) * 1_000
-
-
-def pack_is_mute(before: tuple[int, int], rows: Rows, refusals: Refusals) -> bool:
-    """Whether a message gave neither a row nor a reason."""
-    return before == (len(rows.times), len(refusals.of_message))
 
 
 def parse_json(payload: bytes) -> Any:  # noqa: ANN401  (whatever it holds)

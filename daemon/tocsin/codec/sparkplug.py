@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tocsin.codec.places import UnnameableError
+from tocsin.codec.places import KIND, UnnameableError
 from tocsin.codec.reject import RejectReason
 from tocsin.codec.sparkplug_payload import REFUSED, Payload, rebirth_command
 from tocsin.codec.times import Nanoseconds, RawTime
@@ -27,6 +27,7 @@ MAX_NODES = 10_000
 MAX_METRICS = 1_000_000  # of all nodes, as `Sessions.metrics` counts them
 _LONG_NAME = 64  # characters
 
+_NODE_LEVELS = 4  # spBv1.0/GROUP/TYPE/EDGE
 _KINDS = frozenset({"NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH"})
 _COMMANDS = frozenset({"NCMD", "DCMD"})  # of other hosts, and our own: not for us
 _SEQUENCE = 256
@@ -36,6 +37,21 @@ _BITS = {_INT8: 8, _INT16: 16, _INT32: 32, _INT64: 64}  # of those that are sign
 _NS_PER_MS = 1_000_000
 _LATEST_MS = 9_000_000_000_000
 _BD_SEQ = "bdSeq"
+
+
+def is_topic(template: str) -> bool:
+    """Whether a topic template has Sparkplug's levels, and leaves the message's type open.
+
+    >>> [is_topic(topic) for topic in (*TOPICS, "spBv1.0/plant/{type}/press", "spBv1.0/{group}/NDATA/{edge}")]
+    [True, True, True, False]
+    """
+    levels = template.split("/")
+    return levels[0] == NAMESPACE and len(levels) in {_NODE_LEVELS, _NODE_LEVELS + 1} and levels[2] == f"{{{KIND}}}"
+
+
+def is_of_node(template: str) -> bool:
+    """Whether a topic of Sparkplug's is an edge node's own, and no device's."""
+    return len(template.split("/")) == _NODE_LEVELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,13 @@ class Sparkplug:
 
         Args:
             places: Says where a metric goes.
+
+        Raises:
+            ValueError: A topic is none of Sparkplug's.
         """
+        for template in places.templates:
+            if not is_topic(template.template):
+                raise ValueError(f"{template.template!r} is no topic of Sparkplug (legal: {' and '.join(TOPICS)})")
         self._places = places
         self.sessions = Sessions()
 

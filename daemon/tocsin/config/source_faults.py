@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.codec.source import CHANNEL, NAMED, Format
-from tocsin.codec.sparkplug import NAMESPACE
+from tocsin.codec.sparkplug import NAMESPACE, is_of_node, is_topic
 from tocsin.codec.topics import NameTemplate, StreamPattern, TopicTemplate
 from tocsin.config.sources import UnitError, field_of, topics_of, units_of, watches_of
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _Path = tuple[str | int, ...]
 _Fault = tuple[_Path, str]
-_NODE_LEVELS = 4  # spBv1.0/GROUP/TYPE/EDGE
 
 
 def source_faults(  # noqa: C901  (one check after the other)
@@ -106,14 +105,13 @@ def _naming_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterat
 
 def _sparkplug_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterator[_Fault]:
     for (where, _), template in zip(_topics(entry), templates, strict=True):
-        levels = template.template.split("/")
-        if levels[0] != NAMESPACE or len(levels) not in {_NODE_LEVELS, _NODE_LEVELS + 1} or levels[2] != "{type}":
+        if not is_topic(template.template):
             legal = f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}, and the same with /{{device}}"
             yield (
                 where,
                 f"{template.template!r} is no topic of Sparkplug (legal: {legal}; any level but {{type}} may be text)",
             )
-    if all(len(template.template.split("/")) != _NODE_LEVELS for template in templates):
+    if not any(is_of_node(template.template) for template in templates):
         yield ("topic",), f"births and deaths of edge nodes are missing: add {NAMESPACE}/{{group}}/{{type}}/{{edge}}"
 
 
