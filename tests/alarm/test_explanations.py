@@ -1,0 +1,59 @@
+"""An occurrence's frames are told once, with the event that raises it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from tocsin.alarm import Plan, Plans, Register
+from tocsin.alarm.commands import Acknowledge, Order
+from tocsin.alarm.events import Event
+from tocsin.engine.changes import Category, Change, Explanation, Frames, Priority, Turn
+
+S = 1_000_000_000
+FRAMES = Frames(("hr",), S, "AAAAAAAAAAA=", "AAAAAA==", "AQ==", "AAAAAA==", "AAAAAA==", "AAAAAA==", "AAAAAA==")
+SAID = Explanation("ward/1", "0" * 64, 1.0, 5 * S, 15, 99, 0, None, None, None, FRAMES)
+CHANGE = Change(
+    watch="ward",
+    stream="icu/1",
+    labels={},
+    alarm="odd",
+    turn=Turn.BEGAN,
+    t=9 * S,
+    raised_at=9 * S,
+    since=9 * S,
+    priority=Priority.HIGH,
+    category=Category.PHYSIOLOGICAL,
+    reason="score 2, threshold 1",
+    score=2.0,
+    evidence=(),
+    model="ward/1 000000000000",
+    explanation=SAID,
+)
+
+
+def register():
+    return Register(Plans([Plan("ward", "odd", Priority.HIGH, Category.PHYSIOLOGICAL, ())]))
+
+
+def test_the_event_that_raises_carries_them_and_no_later_one_does():
+    alarms = register()
+    (raised,) = alarms.take_in([CHANGE], 9 * S)
+    assert raised.explanation == SAID
+    (seen,) = alarms.carry_out(Order(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    assert seen.explanation == replace(SAID, frames=None)
+
+
+def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
+    alarms = register()
+    alarms.take_in([CHANGE], 9 * S)
+    again = register()
+    again.restore(msgspec.json.decode(msgspec.json.encode(alarms.export())))
+    (seen,) = again.carry_out(Order(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    assert seen.explanation == replace(SAID, frames=None)
+
+
+def test_the_log_keeps_them_as_they_are():
+    (raised,) = register().take_in([CHANGE], 9 * S)
+    assert msgspec.json.decode(msgspec.json.encode(raised), type=Event) == raised
