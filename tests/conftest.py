@@ -13,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import receivers
+
 # How long an example takes says more about the machine than about Tocsin.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
@@ -106,3 +108,20 @@ def nats(tmp_path):
     )
     yield broker.start()
     broker.stop()
+
+
+@pytest.fixture
+def alertmanager(tmp_path):
+    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if program is None:
+        pytest.skip("prometheus-alertmanager is not installed")
+    server = receivers.Alertmanager(program, tmp_path, free_port())
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def receiver():
+    server = receivers.Receiver()
+    yield server
+    server.stop()

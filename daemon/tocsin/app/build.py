@@ -23,6 +23,7 @@ from tocsin.metrics.streams import StreamSeries
 from tocsin.mqtt.alarm_messages import status_payload
 from tocsin.mqtt.requests import Topics
 from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
+from tocsin.notify.home_assistant import birth_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,7 +243,7 @@ def connection_settings(config: Config, at: list[Desk], beside: Path, version: s
         keepalive_s=round(broker.keepalive_s),
         session_expiry_s=round(broker.session_expiry_s),
         receive_maximum=broker.receive_maximum,
-        subscriptions=subscriptions(at, base),
+        subscriptions=subscriptions(at, config),
         status=Status(
             topic=f"{base}/status",
             online=status_payload("online", version, now),
@@ -264,14 +265,16 @@ def _host_states(config: Config, now: int) -> tuple[Announcement, ...]:
     )
 
 
-def subscriptions(at: list[Desk], base: str) -> tuple[Subscription, ...]:
-    """Say what the sources want to receive, and where requests come."""
+def subscriptions(at: list[Desk], config: Config) -> tuple[Subscription, ...]:
+    """Say what the sources want to receive, and where requests and Home Assistant's birth come."""
     qos_of: dict[str, int] = {}
     for desk in at:
         for template in desk.decoder.templates:
             qos_of[template.filter] = max(desk.qos, qos_of.get(template.filter, 0))
     of_sources = (Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
-    return (*of_sources, Subscription(Topics(base).filter))
+    house = config.notify.home_assistant
+    births = () if house is None else (Subscription(birth_topic(house.prefix), 0),)
+    return (*of_sources, Subscription(Topics(config.publish.base).filter), *births)
 
 
 def password(broker: Broker, beside: Path) -> str | None:

@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import tocsin
@@ -16,6 +17,7 @@ from tocsin.app.commands import CommandDesk
 from tocsin.app.core import Core
 from tocsin.app.housekeeping import Housekeeping
 from tocsin.app.keeper import Keeper
+from tocsin.app.notifying import Announcer, Notifier
 from tocsin.app.pump import Pump
 from tocsin.app.recovery import Recovered, recover, snapshot
 from tocsin.app.reload import Reloader
@@ -27,6 +29,7 @@ from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.metrics.keeping import KeepingFigures
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
 from tocsin.mqtt.connection import Connection
+from tocsin.notify.home_assistant import House
 from tocsin.rejects import RejectLog
 from tocsin.store import Store
 
@@ -82,6 +85,10 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     keeper = Keeper(store, lambda: snapshot(core), metrics.keeping)
     broadcast = Broadcast(config.publish.base, connection, keeper.deliveries)
     keeper.owe(broadcast.owed)
+    notifier = Notifier(config, folder, tocsin.__version__, keeper.deliveries, metrics.keeping.tried)
+    metrics.keeping.over_http(notifier.sinks)
+    notifier.resume(core.register.records.values())
+    keeper.owe(notifier.owed)
     pump = Pump(core, connection, keeper, metrics, RejectLog())
     pump.begin(made, recovered.untold)
     reloader = Reloader(checked.file, made, pump, connection, metrics)
@@ -98,24 +105,16 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     desk = CommandDesk(pump, None if store is None else store.history)
     requests = RequestDoor(config.publish.base, connection, desk)
     pump.listen_to(requests)
-    secret = None if config.http.token_file is None else token(checked.file.parent / config.http.token_file)
-    guard = Guard(config.http.host, secret)
+    announcer = _announcer(config, connection)
+    if announcer is not None:
+        pump.listen_to(announcer)
+    guard = _guard(config, folder)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
         application(render, not_ready, reloader.reload, guard, Api(desk.answer, guard, tocsin.__version__).routes()),
     )
-    port = server.bind()
-    _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, config.http.host, port)
-    if store is None:
-        _LOG.info("store: none is configured, so a restart forgets streams, alarms and their history")
-    for name, station in made.stations.items():
-        _LOG.info("watch %s: %s/%s", name, station.model.name, station.model.version)
-
-    stopping, hung_up = asyncio.Event(), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
+    _introduce(config.http.host, server.bind(), made, store)
+    stopping, hung_up = _signals()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.run(), name="connection")
         tasks.create_task(server.run(), name="http")
@@ -123,7 +122,11 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         beside = [
             tasks.create_task(_reload_on(hung_up, reloader), name="reload"),
             tasks.create_task(requests.run(), name="requests"),
+            tasks.create_task(notifier.run(), name="notify"),
         ]
+        if announcer is not None:
+            announcing = announcer.run(lambda: list(reloader.at_work.stations.values()))
+            beside.append(tasks.create_task(announcing, name="home assistant"))
         if store is not None and config.store is not None:
             housekeeping = Housekeeping(store, config.store, core, keeper)
             beside.append(tasks.create_task(housekeeping.run(), name="housekeeping"))
@@ -136,6 +139,38 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         for task in beside:
             task.cancel()
     keeper.close(time.time_ns())
+
+
+def _announcer(config: Config, connection: Connection) -> Announcer | None:
+    entry = config.notify.home_assistant
+    if entry is None:
+        return None
+    house = House(entry.prefix, config.publish.base, tocsin.__version__, config.publish.scores)
+    return Announcer(house, partial(connection.publish, retain=True))
+
+
+def _guard(config: Config, folder: Path) -> Guard:
+    file = config.http.token_file
+    return Guard(config.http.host, None if file is None else token(folder / file))
+
+
+def _introduce(host: str, port: int, made: Setup, store: Store | None) -> None:
+    """Say in the log what begins."""
+    _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, host, port)
+    if store is None:
+        _LOG.info("store: none is configured, so a restart forgets streams, alarms and their history")
+    for name, station in made.stations.items():
+        _LOG.info("watch %s: %s/%s", name, station.model.name, station.model.version)
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Be told to stop, and to read the configuration again."""
+    stopping, hung_up = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
+    return stopping, hung_up
 
 
 async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tocsin.app.build import Setup, Station
     from tocsin.app.core import Core, Result
     from tocsin.app.keeper import Keeper
-    from tocsin.app.request_door import RequestDoor
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
     from tocsin.engine import Outcome
@@ -36,6 +35,13 @@ _LOG = logging.getLogger(__name__)
 _NS_PER_S = 1_000_000_000
 _MAX_BATCH = 4096
 _CACHED_TOPICS = 100_000
+
+
+class Door(Protocol):
+    """Who else is sent messages over the broker."""
+
+    def take(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Take those that are for it; the others."""
 
 
 class Pump:
@@ -72,13 +78,13 @@ class Pump:
         self._rejects = rejects
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._requests: RequestDoor | None = None
+        self._doors: list[Door] = []
         self._unacknowledged: list[Batch] = []
         self._use(core.setup)
 
-    def listen_to(self, requests: RequestDoor) -> None:
-        """Have requests answered that come among the readings."""
-        self._requests = requests
+    def listen_to(self, door: Door) -> None:
+        """Give a door what comes for it among the readings."""
+        self._doors.append(door)
 
     @property
     def records(self) -> Mapping[tuple[str, str], Record]:
@@ -157,7 +163,9 @@ class Pump:
     async def _turn(self, timeout_s: float) -> int:
         batch = await self._connection.receive(max_messages=_MAX_BATCH, timeout_s=timeout_s)
         now = self._clock()
-        messages = batch.messages if self._requests is None else self._requests.take(batch.messages)
+        messages: Sequence[Message] = batch.messages
+        for door in self._doors:
+            messages = door.take(messages)
         self._process(messages, now)
         self._unacknowledged.append(batch)
         self._acknowledge(kept=self._keeper.keep(now))

@@ -88,7 +88,7 @@ class Reloader:
         told = [*_changes(before, after), f"{self._file}: reloaded"]
         for line in told:
             _LOG.info("reload: %s", line)
-        await self._connection.subscribe_to(subscriptions(after.desks, after.config.publish.base))
+        await self._connection.subscribe_to(subscriptions(after.desks, after.config))
         return Answer(succeeded=True, text="".join(f"{line}\n" for line in told))
 
 
@@ -97,6 +97,7 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
     fixed = {
         "broker": (before.broker, after.broker),
         "http": (before.http, after.http),
+        "notify": (before.notify, after.notify),
         "store": (before.store, after.store),
         "publish.base": (before.publish.base, after.publish.base),
         "primary_host of the sources": tuple(

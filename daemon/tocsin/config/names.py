@@ -8,7 +8,9 @@ from pydantic import ValidationError
 
 from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.bundle.calibration import BudgetError
+from tocsin.config import receivers
 from tocsin.config.conditions import Crossing
+from tocsin.config.notify import Notify
 from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
 from tocsin.config.section import Section
@@ -62,6 +64,7 @@ class Names:
         if config is not None:
             base = config.publish.base
             watches, broker, http = dict(config.watches), config.broker, config.http
+            notify = config.notify
             sources: list[tuple[int, SourceEntry]] = list(enumerate(config.sources))
             names = list(watches)
         else:
@@ -74,6 +77,7 @@ class Names:
             broker = _valid(Broker, content.get("broker", {})) or Broker()
             http = _valid(Http, content.get("http", {})) or Http()
             base = (_valid(Publish, content.get("publish", {})) or Publish()).base
+            notify = _valid(Notify, content.get("notify", {})) or Notify()
         for name, watch in watches.items():
             self._check_watch(("watches", name), name, watch)
         for index, source in sources:
@@ -81,6 +85,8 @@ class Names:
                 self._fault(("sources", index, *path), message)
         self._check_files(broker)
         self._check_token(http)
+        for path, message in receivers.faults(notify, self._folder):
+            self._fault(path, message)
 
     def _check_token(self, http: Http) -> None:
         if http.token_file is None:

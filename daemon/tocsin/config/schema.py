@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tocsin.codec.source import Format
 from tocsin.config.conditions import Member, Silence
 from tocsin.config.durations import Seconds
+from tocsin.config.notify import Notify
 from tocsin.config.section import Name, Section
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.frames import Combine
@@ -305,6 +306,7 @@ class Config(BaseSettings):
     sources: list[SourceEntry] = Field(min_length=1)
     watches: dict[Name, WatchEntry] = Field(min_length=1)
     publish: Publish = Publish()
+    notify: Notify = Notify()
     http: Http = Http()
     metrics: StreamMetrics = StreamMetrics()
     store: StoreEntry | None = Field(default=None, description="Left out: nothing outlives the daemon.")

@@ -97,7 +97,14 @@ class KeepingMetrics:
             ["sink"],
             registry=registry,
         )
+        self._attempts = Counter(
+            "tocsin_deliveries_attempts_total",
+            "Attempts to tell somebody over HTTP, by sink and what became of them.",
+            ["sink", "fate"],
+            registry=registry,
+        )
         self.sinks(["mqtt"])
+        self.over_http(["alertmanager"])
 
     def sinks(self, names: list[str]) -> None:
         """Make room for sinks, at 0."""
@@ -105,6 +112,17 @@ class KeepingMetrics:
             self._owed.labels(name)
             self._dead.labels(name)
             self._dropped.setdefault(name, Total(self._dropped_counter.labels(name)))
+
+    def over_http(self, names: list[str]) -> None:
+        """Make room for sinks that are told over HTTP, at 0."""
+        self.sinks(names)
+        for name in names:
+            for fate in ("delivered", "later", "refused"):
+                self._attempts.labels(name, fate)
+
+    def tried(self, sink: str, fate: str) -> None:
+        """Count an attempt to tell somebody: `delivered`, `later` or `refused`."""
+        self._attempts.labels(sink, fate).inc()
 
     def committed(self, duration_s: float) -> None:
         """Observe a commit."""

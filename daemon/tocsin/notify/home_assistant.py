@@ -22,6 +22,11 @@ _encode = msgspec.json.Encoder().encode
 ACTOR = "home-assistant"
 
 
+def birth_topic(prefix: str) -> str:
+    """Where Home Assistant says `online` when it has started: devices are announced again then."""
+    return f"{prefix}/status"
+
+
 @dataclass(frozen=True, slots=True)
 class Watched:
     """One stream, as Home Assistant is told of it.
@@ -52,11 +57,6 @@ class House:
     base: str
     version: str
     scores: bool
-
-    @property
-    def birth_topic(self) -> str:
-        """Where Home Assistant says `online` when it has started: devices are announced again then."""
-        return f"{self.prefix}/status"
 
     def topic(self, stream: str) -> str:
         """Where a stream's device is announced."""

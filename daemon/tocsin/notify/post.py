@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import httpx
@@ -16,7 +16,7 @@ _GONE = 410  # the Standard Webhooks specification: nobody wants it any more
 _SHOWN_CHARACTERS = 200
 
 
-class Fate(Enum):
+class Fate(StrEnum):
     """What became of a delivery."""
 
     DELIVERED = "delivered"

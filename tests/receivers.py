@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
-import pytest
 
-from conftest import free_port
 from processes import until
 
 
 class Alertmanager:
     """Debian's, on a free port of this machine; it keeps its port when it is started again."""
 
-    def __init__(self, program, folder):
+    def __init__(self, program, folder, port):
         self._program = program
         self._folder = folder
-        self.port = free_port()
+        self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self._process = None
         (folder / "alertmanager.yml").write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
@@ -59,16 +56,6 @@ class Alertmanager:
         return httpx.get(f"{self.url}/api/v2/alerts?active=true", timeout=5).raise_for_status().json()
 
 
-@pytest.fixture
-def alertmanager(tmp_path):
-    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if program is None:
-        pytest.skip("prometheus-alertmanager is not installed")
-    server = Alertmanager(program, tmp_path)
-    yield server
-    server.stop()
-
-
 class Receiver:
     """Keeps what it is sent; answers by turns, 204 once they are used up."""
 
@@ -101,10 +88,3 @@ class Receiver:
     def stop(self):
         self._server.shutdown()
         self._server.server_close()
-
-
-@pytest.fixture
-def receiver():
-    server = Receiver()
-    yield server
-    server.stop()
