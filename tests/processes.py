@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -114,3 +115,17 @@ class Daemon(Running):
         found = re.search(rf"^{re.escape(series)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
         assert found is not None, f"no series {series}"
         return float(found[1])
+
+
+def call(daemon, method, path, body=None, **headers):
+    """Ask over HTTP; status and JSON."""
+    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+    headers = ({"Content-Type": "application/json"} if data is not None else {}) | headers
+    request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}{path}", data=data, method=method, headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:  # noqa: S310
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            kind = error.headers["content-type"]
+            return error.code, {**json.load(error), "kind": kind}

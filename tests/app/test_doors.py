@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
-import urllib.error
-import urllib.request
 import uuid
 
 import aiomqtt
@@ -15,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 import configurations
-from processes import WAIT_S, Daemon, tocsin, until
+from processes import Daemon, call, tocsin, until
 
 SHOWN = ("transition", "state", "actor", "comment")
 
@@ -87,20 +86,6 @@ class CommandLine:
         assert done.returncode == 3, done.stderr
         assert done.stdout == ""
         return {"status": "error", "error": done.stderr.partition("error: ")[2].rstrip("\n")}
-
-
-def call(daemon, method, path, body=None, **headers):
-    """Ask over HTTP; status and JSON."""
-    data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = ({"Content-Type": "application/json"} if data is not None else {}) | headers
-    request = urllib.request.Request(f"http://127.0.0.1:{daemon.port}{path}", data=data, method=method, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:  # noqa: S310
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            kind = error.headers["content-type"]
-            return error.code, {**json.load(error), "kind": kind}
 
 
 @pytest.fixture
@@ -250,7 +235,7 @@ async def test_http_tells_faults_as_problems(ward):
         ("reset", command, {}, 409, "illegal"),
         ("shelve", {**command, "for_s": 1}, {}, 422, "missing-reason"),
         ("acknowledge", b"{", {}, 400, "malformed"),
-        ("acknowledge", b" " * 70_000, {}, 413, "too-large"),
+        ("acknowledge", b" " * 4_200_000, {}, 413, "too-large"),
         ("acknowledge", command, {"Content-Type": "text/plain"}, 415, "content-type"),
         ("acknowledge", command, {"Content-Type": "application/x-www-form-urlencoded"}, 415, "content-type"),
         ("acknowledge", command, {"Origin": "http://evil.example"}, 403, "forbidden"),
@@ -310,3 +295,73 @@ async def test_a_token_for_the_commands_and_the_command_line_finds_it(mosquitto,
         assert tocsin("reload", file, "--http", here, "--token-file", file).returncode == 1
     finally:
         daemon.clean_up()
+
+
+async def test_what_was_done_is_known_after_a_crash_and_looked_up_on_the_command_line(mosquitto, tmp_path):
+    broker = mosquitto()
+    file = configurations.write(tmp_path, broker={"port": broker.port}, store={"folder": "store"})
+    daemon = Daemon(tmp_path, file)
+    try:
+        daemon.ready()
+        async with aiomqtt.Client(broker.host, broker.port) as client:
+            await raise_alarms(daemon, client, "icu/1", "ward/2")
+        one = {"stream": "icu/1", "alarm": "hr-high", "actor": "joy"}
+        other = {**one, "stream": "ward/2"}
+        for verb, body in (
+            ("acknowledge", {**one, "transaction": "a"}),
+            ("mark", {**one, "verdict": "false", "comment": "cold finger"}),
+            ("shelve", {**other, "for_s": 600, "comment": "washing"}),
+            ("set-limit", {**other, "limit": 110}),
+        ):
+            assert call(daemon, "POST", f"/api/v1/commands/{verb}", body)[0] == 200
+        daemon.end(signal.SIGKILL)
+        daemon = Daemon(tmp_path, file)
+        daemon.ready()
+
+        states = {a["id"]: (a["state"], a["annunciated"]) for a in call(daemon, "GET", "/api/v1/alarms")[1]["alarms"]}
+        assert states == {"icu/1/hr-high": ("acknowledged", True), "ward/2/hr-high": ("unacknowledged", False)}
+        again = call(daemon, "POST", "/api/v1/commands/acknowledge", {**one, "transaction": "a"})
+        assert [event["transition"] for event in again[1]["data"]["events"]] == ["acknowledge"]
+        stream = call(daemon, "GET", "/api/v1/streams/ward/2")[1]
+        assert stream["watches"][0]["limits"] == {"hr-high": 110.0}
+
+        looked_up(daemon, tmp_path)
+    finally:
+        daemon.clean_up()
+
+
+def looked_up(daemon, folder):
+    here = ("--http", f"127.0.0.1:{daemon.port}")
+
+    def told(*words):
+        done = tocsin("alarms", *words, *here)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def history(*words):
+        events = [json.loads(line) for line in told("history", "--json", *words).splitlines()]
+        return [(event["stream"], event["transition"]) for event in events]
+
+    everything = [
+        ("icu/1", "raise"), ("ward/2", "raise"), ("icu/1", "acknowledge"), ("icu/1", "mark"), ("ward/2", "shelve"),
+    ]  # fmt: skip
+    assert sorted(history()[:2]) + history()[2:] == everything
+    assert history("--stream", "icu/*", "--actor", "joy", "--since", "1h") == everything[2:4]
+    assert history("--verdict", "false") == [("icu/1", "mark")]
+    assert history("--until", "1h") == []
+    assert history("--limit", "1") == [("ward/2", "shelve")]
+    page = call(daemon, "GET", "/api/v1/history?limit=2")[1]
+    rest = call(daemon, "GET", f"/api/v1/history?limit=10&before={page['before']}")[1]
+    assert ([len(page["events"]), len(rest["events"]), rest["before"]]) == [2, 3, None]
+
+    told("history", "--csv", folder / "a.csv")
+    assert len((folder / "a.csv").read_text().splitlines()) == 6
+    shown = told("report", "--days", "1", "--by", "ward", "--html", folder / "report.html", "--json")
+    assert json.loads(shown)["alarms"] == 2
+    assert "<svg" in (folder / "report.html").read_text()
+    told("labels", "--csv", folder / "labels.csv")
+    lines = (folder / "labels.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["stream", "icu/1"]
+    assert ",0,false,hr-high," in lines[1]
+    assert "cold finger" in told("history", "--verdict", "false")
+    assert "alarms per operator" in told("report", "--days", "1")

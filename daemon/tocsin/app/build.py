@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from tocsin.config.schema import Broker, WatchEntry
     from tocsin.engine import Outcome, Readings
     from tocsin.engine.changes import Priority
+    from tocsin.engine.commands import StreamCommand
+    from tocsin.engine.memory import StreamMemory
     from tocsin.engine.model import Model
 
 _NS_PER_S = 1_000_000_000
@@ -100,6 +102,25 @@ class Station:
         dump.restore(self.engine, data["engine"])
         if self._event_clock is not None:
             self._event_clock = EventClock(self.engine, data["clock"])
+
+    def carry_out(self, command: StreamCommand, wall_now: int) -> Outcome:
+        """Let the engine do what is asked of a stream, at its own `now`.
+
+        Raises:
+            StreamRefused: It can't be done; nothing has changed.
+        """
+        return self.engine.carry_out(command, self._now(wall_now))
+
+    def take(self, memory: StreamMemory, wall_now: int) -> Outcome:
+        """Let the engine go on with what was remembered of a stream elsewhere.
+
+        Raises:
+            StreamRefused: It is of another model, or there is no room; nothing has changed.
+        """
+        return self.engine.take(memory, self._now(wall_now))
+
+    def _now(self, wall_now: int) -> int:
+        return wall_now if self._event_clock is None else self._event_clock.now
 
     def apply(self, readings: Readings, wall_now: int) -> Outcome:
         """Let the engine take in readings at its own `now`."""

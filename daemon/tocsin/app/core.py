@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tocsin.alarm import Register
+from tocsin.app import stream_requests
 from tocsin.engine import Outcome, Readings, dump
 from tocsin.engine.changes import Change, Turn
 from tocsin.engine.succession import retire
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from tocsin.alarm import Event, Order
     from tocsin.app.build import Setup, Station
+    from tocsin.app.stream_requests import OfStream
 
 MEMORY_LOST = "what was remembered of the stream is lost: it is not known whether this still holds"
 _NO_READINGS = Readings.of([])
@@ -78,6 +80,20 @@ class Core:
             Refused: It can't be done; nothing has changed.
         """
         return self.register.carry_out(order, now)
+
+    def command(self, command: OfStream, now: int) -> list[Event]:
+        """Do what somebody asks of a stream, in every watch that knows it.
+
+        Whoever comes next inherits nothing: where a stay ends, what people said of its alarms is forgotten too.
+
+        Raises:
+            StreamRefused: It can't be done; nothing has changed.
+        """
+        outcomes = stream_requests.carry_out(self.setup, command, now)
+        events = [event for outcome in outcomes for event in self.register.take_in(outcome.changes, now)]
+        for stream in stream_requests.ended(command):
+            events += self.register.end_stream(stream, now)
+        return events
 
     def resume(self, now: int) -> None:
         """Go on after a time in which nobody listened: what waits for readings begins to wait anew.

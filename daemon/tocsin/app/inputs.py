@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, get_args
 
 from tocsin.alarm import plain
 from tocsin.alarm.commands import COMMANDS, Order
+from tocsin.app.stream_requests import OfStream
 from tocsin.engine import Readings
 from tocsin.store.columns import pack, unpack
 from tocsin.store.journal import Input
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 READINGS = "readings"
 TIME = "time"
 ORDER = "order"
+COMMAND = "command"
 
 
 def readings_input(watches: Sequence[str], readings: Readings, now: int) -> Input:
@@ -34,6 +37,18 @@ def time_input(now: int) -> Input:
 def order_input(order: Order, now: int) -> Input:
     """Somebody's order was carried out."""
     return Input(ORDER, now, pack([order.command.verb, plain.to_plain(order)]))
+
+
+def command_input(command: OfStream, now: int) -> Input:
+    """Something was done that somebody asked of a stream."""
+    fields = {field.name: getattr(command, field.name) for field in dataclasses.fields(command)}
+    return Input(COMMAND, now, pack([type(command).__name__, fields]))
+
+
+def _command(body: bytes) -> OfStream:
+    name, fields = unpack(body)
+    command: OfStream = {kind.__name__: kind for kind in get_args(OfStream)}[name](**fields)
+    return command
 
 
 def _order(body: bytes) -> Order:
@@ -56,4 +71,6 @@ def apply(core: Core, given: Input) -> list[Event]:
         return [event for result in core.pass_time(given.now) for event in result.events]
     if given.kind == ORDER:
         return core.order(_order(given.body), given.now)
-    raise ValueError(f"an input of kind {given.kind!r} (legal: {READINGS}, {TIME}, {ORDER})")
+    if given.kind == COMMAND:
+        return core.command(_command(given.body), given.now)
+    raise ValueError(f"an input of kind {given.kind!r} (legal: {READINGS}, {TIME}, {ORDER}, {COMMAND})")

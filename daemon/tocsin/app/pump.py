@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tocsin.app import refusals
-from tocsin.app.inputs import order_input, readings_input, time_input
+from tocsin.app.inputs import command_input, order_input, readings_input, time_input
 from tocsin.mqtt.alarm_messages import score_message
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tocsin.app.build import Setup, Station
     from tocsin.app.core import Core, Result
     from tocsin.app.keeper import Keeper
+    from tocsin.app.stream_requests import OfStream
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
     from tocsin.engine import Outcome
@@ -90,6 +91,25 @@ class Pump:
     def records(self) -> Mapping[tuple[str, str], Record]:
         """Every alarm that has been up, or that somebody has put aside."""
         return self._core.register.records
+
+    @property
+    def setup(self) -> Setup:
+        """What is at work."""
+        return self._core.setup
+
+    def command(self, command: OfStream) -> list[Event]:
+        """Do what somebody asks of a stream, between two batches; what came of it is kept when this returns, and told.
+
+        Raises:
+            StreamRefused: It can't be done; nothing has changed.
+        """
+        now = self._clock()
+        events = self._core.command(command, now)
+        self._keeper.note(command_input(command, now))
+        self._tell(events, None)
+        self._keeper.keep(now)
+        self.show_alarms()
+        return events
 
     def _use(self, setup: Setup) -> None:
         self._desks = setup.desks

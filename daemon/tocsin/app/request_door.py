@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tocsin.mqtt.connection import Connection
 
 _WAITING = 32  # questions that take a thread; more are refused
+_MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 _SHOWN_CHARACTERS = 200
 
 
@@ -66,6 +67,9 @@ class RequestDoor:
         if verb is None:
             shown = printable(name, _SHOWN_CHARACTERS)
             self._answer(message, refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})"))
+            return
+        if len(message.payload) > _MAX_PAYLOAD_BYTES:
+            self._answer(message, refusal("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes"))
             return
         try:
             asked = read(verb, message.payload)

@@ -17,6 +17,7 @@ from tocsin.cli.generate import generate
 from tocsin.cli.reload import reload
 from tocsin.cli.replay import replay
 from tocsin.cli.run import run
+from tocsin.cli.streams import streams
 from tocsin.cli.watch import watch
 
 _COMMANDS_OF_OTHERS = "tocsin.commands"
@@ -47,6 +48,7 @@ def build() -> typer.Typer:
     for command in (run, check, reload, replay, generate, watch, explain):
         app.command()(command)
     app.add_typer(alarms)
+    app.add_typer(streams)
     for entry in sorted(entry_points(group=_COMMANDS_OF_OTHERS), key=lambda entry: entry.name):
         try:
             command = entry.load()

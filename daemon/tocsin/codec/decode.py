@@ -86,6 +86,10 @@ class Decoder:
         place = self._places.place(topic)
         return None if place is None else place.stream
 
+    def could_name(self, stream: str) -> bool:
+        """Whether a stream of this source may be called so."""
+        return self._places.could_name(stream)
+
     def _find_reader(self, message: Message) -> tuple[Reader | None, bool]:
         """The reader for a message, None for JSON objects; and whether there is one."""
         if self.settings.format is not Format.AUTO:

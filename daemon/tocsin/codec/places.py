@@ -88,6 +88,10 @@ class Places:
         self._place_of: dict[str, Place | None] = {}
         self._target_of: dict[tuple[str, str, str], Target | None] = {}
 
+    def could_name(self, stream: str) -> bool:
+        """Whether a stream of this source may be called so."""
+        return any(pattern.could_name(stream) for pattern in self._patterns)
+
     def place(self, topic: str) -> Place | None:
         """What a topic says; None if none of the source's templates matches."""
         try:

@@ -117,6 +117,16 @@ class StreamPattern:
         """
         return _CAPTURE.sub(lambda found: captures[found[1]], self.pattern)
 
+    def could_name(self, stream: str) -> bool:
+        """Whether a stream may be called so.
+
+        >>> pattern = StreamPattern("{ward}/{bed}", TopicTemplate("vitals/{ward}/{bed}"))
+        >>> pattern.could_name("icu/bed-3"), pattern.could_name("pump-7")
+        (True, False)
+        """
+        parts = _CAPTURE.split(self.pattern)[::2]  # the plain text between the captures
+        return re.fullmatch("[^/]+".join(map(re.escape, parts)), stream) is not None
+
 
 class NameTemplate:
     """A name inside a payload, such as a SenML record's or a Sparkplug metric's, parts of which have names.

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from tocsin.request import Asked, Reply, Verb
 
 _JSON = "application/json"
-_MAX_BODY_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 4 * 1024 * 1024  # a stream's memory has some hundred thousand at most
 
 _STATUS_OF = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "unknown-alarm": HTTPStatus.NOT_FOUND,
     "unknown-stream": HTTPStatus.NOT_FOUND,
     "unknown-verb": HTTPStatus.NOT_FOUND,
+    "unknown-watch": HTTPStatus.NOT_FOUND,
     "illegal": HTTPStatus.CONFLICT,
+    "too-many-streams": HTTPStatus.CONFLICT,
+    "another-model": HTTPStatus.CONFLICT,
     "other-occurrence": HTTPStatus.CONFLICT,
     "other-command": HTTPStatus.CONFLICT,
     "no-store": HTTPStatus.NOT_IMPLEMENTED,

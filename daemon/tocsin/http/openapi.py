@@ -14,11 +14,15 @@ QUESTIONS = {
     "list": f"{PREFIX}/alarms",
     "show": f"{PREFIX}/alarms/{{id:path}}",
     "history": f"{PREFIX}/history",
+    "list-streams": f"{PREFIX}/streams",
+    "show-stream": f"{PREFIX}/streams/{{stream:path}}",
+    "export-stream": f"{PREFIX}/memory/{{stream:path}}",
 }
 """Where each verb that changes nothing is found."""
 
 _IN_PATH = {
     "id": "`STREAM/ALARM`, such as `icu/bed-3/spo2-low`; slashes may be written as `%2F`.",
+    "stream": "Such as `icu/bed-3`; slashes may be written as `%2F`.",
 }
 _JSON = "application/json"
 _INFO = """\

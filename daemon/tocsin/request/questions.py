@@ -86,3 +86,51 @@ class History:
     verdict: Verdict | None = None
     before: int | None = None
     limit: _Limit = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ListStreams:
+    """List streams.
+
+    Attributes:
+        stream: Names that match; `*` stands for any text.
+        labels: What they must have.
+    """
+
+    stream: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowStream:
+    """Show one stream: its watches, profile, limits.
+
+    Attributes:
+        stream: Its name.
+    """
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportStream:
+    """Give a stream's whole memory, to be imported elsewhere.
+
+    Attributes:
+        stream: Its name.
+    """
+
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportStream:
+    """Take over a stream's memory that was exported elsewhere.
+
+    Attributes:
+        stream: Its name here.
+        memory: What the export gave, as it was.
+    """
+
+    stream: str
+    memory: str

@@ -14,6 +14,8 @@ from typing import Annotated, Any
 import msgspec
 
 from tocsin.alarm.commands import COMMANDS
+from tocsin.codec.topics import can_name
+from tocsin.engine import commands as of_streams
 from tocsin.request import questions, views
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,6 +101,8 @@ _ENVELOPE: list[tuple[str, Any, Any]] = [
     ("transaction", _Transaction | None, None),
 ]
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_NAMES = {"stream", "to"}
+_LONGEST_NAME = 1024
 _TIMES = {"until", "since"}  # nanoseconds within; ISO 8601 with a zone at the doors
 
 
@@ -133,11 +137,21 @@ def read_text(verb: Verb, values: Mapping[str, Any]) -> Asked:
 def _asked(verb: Verb, found: Any) -> Asked:  # noqa: ANN401  (a struct that was made at run time)
     fields = [field.name for field in dataclasses.fields(verb.asks)]
     values = {name: _inward(getattr(found, name)) for name in fields}
+    if verb.changes:
+        for name in _NAMES & values.keys():
+            _check_name(verb, name, values[name], found.transaction)
     try:
         what = verb.asks(**values)
     except ValueError as error:
         raise RequestError("illegal-value", f"{verb.name}: {error}", found.transaction) from error
     return Asked(verb, what, getattr(found, "actor", None), getattr(found, "comment", None), found.transaction)
+
+
+def _check_name(verb: Verb, field: str, name: str, transaction: str | None) -> None:
+    """See that a stream may be called so: its name becomes part of topics, on which alarms have to be published."""
+    if len(name) > _LONGEST_NAME or not all(can_name(level) for level in name.split("/")):
+        text = f"{verb.name}: {field} {name!r:.300} can't be a stream's name (legal: levels of plain text, joined by /)"
+        raise RequestError("illegal-value", text, transaction)
 
 
 def _inward(value: Any) -> Any:  # noqa: ANN401
@@ -214,12 +228,27 @@ def _descriptions(doc: str) -> dict[str, str]:
 
 
 def _table() -> dict[str, Verb]:
-    alarms = Subject.ALARMS
+    alarms, streams = Subject.ALARMS, Subject.STREAMS
+    commands = {
+        "admit": of_streams.Admit,
+        "discharge": of_streams.Discharge,
+        "transfer": of_streams.Transfer,
+        "standby": of_streams.Standby,
+        "resume": of_streams.Resume,
+        "reset-stream": of_streams.ResetStream,
+        "set-limit": of_streams.SetLimit,
+        "set-profile": of_streams.SetProfile,
+        "import-stream": questions.ImportStream,
+    }
     verbs = [
         *(_verb(name, alarms, asks) for name, asks in COMMANDS.items()),
         _verb("list", alarms, questions.List, views.AlarmsView, changes=False),
         _verb("show", alarms, questions.Show, views.AlarmView, changes=False),
         _verb("history", alarms, questions.History, views.HistoryView, changes=False),
+        *(_verb(name, streams, asks) for name, asks in commands.items()),
+        _verb("list-streams", streams, questions.ListStreams, views.StreamsView, changes=False),
+        _verb("show-stream", streams, questions.ShowStream, views.StreamView, changes=False),
+        _verb("export-stream", streams, questions.ExportStream, views.MemoryView, changes=False),
     ]
     return {verb.name: verb for verb in verbs}
 

@@ -132,6 +132,50 @@ class AlarmsView(msgspec.Struct, kw_only=True, frozen=True):
     alarms: list[AlarmView]
 
 
+class WatchView(msgspec.Struct, kw_only=True, frozen=True):
+    """What one watch knows of a stream.
+
+    `frames` counts since its state was last reset. `limits` are the stream's own; what is left out of `profile` is
+    unknown. A standby without `standby_until` lasts until somebody says so.
+    """
+
+    watch: str
+    model: str
+    admitted: bool
+    standby: bool
+    standby_until: str | None
+    standby_until_ns: int | None
+    frames: int
+    warming_up: bool
+    newest_t: str | None
+    newest_t_ns: int | None
+    heard_at: str | None
+    heard_at_ns: int | None
+    profile: dict[str, float]
+    limits: dict[str, float]
+
+
+class StreamView(msgspec.Struct, kw_only=True, frozen=True):
+    """A stream, and what each watch that knows it knows of it."""
+
+    stream: str
+    labels: dict[str, str]
+    watches: list[WatchView]
+
+
+class StreamsView(msgspec.Struct, kw_only=True, frozen=True):
+    """Streams, by name."""
+
+    streams: list[StreamView]
+
+
+class MemoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """All that is remembered of a stream, to be imported elsewhere: a NumPy archive (.npz) in base64."""
+
+    stream: str
+    memory: str
+
+
 class EventsView(msgspec.Struct, kw_only=True, frozen=True):
     """What came of a command."""
 

@@ -1,0 +1,221 @@
+"""What is asked of streams, of all watches that know them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import zipfile
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.codec.event_json import number, time_fields
+from tocsin.engine.commands import Admit, Discharge, StreamCommand, StreamRefused, Transfer
+from tocsin.engine.memory import StreamMemory
+from tocsin.engine.model import ChannelKind
+from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
+from tocsin.request.questions import ImportStream
+from tocsin.request.views import MemoryView, StreamsView, StreamView, WatchView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tocsin.app.build import Setup, Station
+    from tocsin.engine import Outcome
+    from tocsin.request.questions import ListStreams
+
+OfStream = StreamCommand | ImportStream
+"""All that changes a stream by somebody's will."""
+
+_UNKNOWN = {"unknown-stream", "unknown-alarm", "unknown-channel"}
+"""What one watch may refuse while another takes it: they have different alarms, and measure different things."""
+
+_MAX_MEMORY_BYTES = 64 * 1024 * 1024
+_VERSION = 1
+
+
+def carry_out(setup: Setup, command: OfStream, now: int) -> list[Outcome]:
+    """Do what somebody asks of a stream, in every watch that knows it.
+
+    Args:
+        setup: What is at work.
+        command: It.
+        now: The wall's clock, nanoseconds since 1970.
+
+    Raises:
+        StreamRefused: No watch can do it, and nothing has changed.
+    """
+    if isinstance(command, ImportStream):
+        return _take(setup, command.stream, command.memory, now)
+    stations = _knowing(setup, command.stream)
+    if not stations and isinstance(command, Admit):
+        stations = _could_know(setup, command.stream)
+    done: list[Outcome] = []
+    refused: StreamRefused | None = None
+    for station in stations or setup.stations.values():
+        try:
+            done.append(station.carry_out(command, now))
+        except StreamRefused as error:
+            if error.code not in _UNKNOWN and not done:
+                raise
+            refused = refused or error
+    if not done and refused is not None:
+        raise refused
+    return done
+
+
+def ended(command: OfStream) -> list[str]:
+    """The streams in which a stay ends by a command."""
+    match command:
+        case Admit(stream) | Discharge(stream) | ImportStream(stream):
+            return [stream]
+        case Transfer(stream, to):
+            return [stream, to]
+    return []
+
+
+def export(setup: Setup, stream: str) -> MemoryView:
+    """Give all that is remembered of a stream, by every watch that knows it.
+
+    Raises:
+        StreamRefused: None knows it.
+    """
+    stations = _known(setup, stream)
+    arrays: dict[str, Any] = {}
+    told: dict[str, Any] = {"version": _VERSION, "stream": stream, "watches": []}
+    for place, station in enumerate(stations):
+        memory = station.engine.export([stream])
+        told["watches"].append({"watch": station.name, "meta": dict(memory.meta)})
+        arrays |= {f"{place}.{name}": column for name, column in memory.columns.items()}
+    out = io.BytesIO()
+    np.savez_compressed(out, allow_pickle=False, told=np.frombuffer(json.dumps(told).encode(), np.uint8), **arrays)
+    return MemoryView(stream=stream, memory=base64.b64encode(out.getvalue()).decode())
+
+
+def _take(setup: Setup, stream: str, memory: str, now: int) -> list[Outcome]:
+    """Go on with what was exported elsewhere, under this name.
+
+    Raises:
+        StreamRefused: It is no export, is damaged, or is of models that no watch here has.
+    """
+    try:
+        found = list(_read(stream, memory))
+        pairs = [(_station(setup, stream, watch), kept) for watch, kept in found]
+        return [station.take(kept, now) for station, kept in pairs]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile) as error:
+        raise StreamRefused(stream, f"memory is damaged, or no export ({error})", "illegal-value") from error
+
+
+def _read(stream: str, memory: str) -> Iterator[tuple[str, StreamMemory]]:
+    """Each watch's name, and what it remembers."""
+    try:
+        data = base64.b64decode(memory, validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from error
+    with zipfile.ZipFile(io.BytesIO(data)) as members:
+        size = sum(member.file_size for member in members.infolist())
+    if size > _MAX_MEMORY_BYTES:
+        raise ValueError(f"{size} bytes, at most {_MAX_MEMORY_BYTES}")
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        told = json.loads(arrays["told"].tobytes())
+        if told["version"] != _VERSION:
+            raise ValueError(f"version {told['version']!r}, legal: {_VERSION}")
+        for place, entry in enumerate(told["watches"]):
+            meta = entry["meta"]
+            meta["streams"] = [{**known, "name": stream} for known in meta["streams"]]
+            prefix = f"{place}."
+            columns = {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
+            yield entry["watch"], StreamMemory(meta, columns)
+
+
+def _station(setup: Setup, stream: str, watch: str) -> Station:
+    """The watch of the same name; the only one, whatever its name, where there is but one."""
+    if watch in setup.stations:
+        return setup.stations[watch]
+    if len(setup.stations) == 1:
+        return next(iter(setup.stations.values()))
+    legal = ", ".join(setup.stations)
+    raise StreamRefused(stream, f"memory is of watch {watch!r} (legal: {legal})", "unknown-watch")
+
+
+def listed(setup: Setup, wanted: ListStreams) -> StreamsView:
+    """Show the streams that are wanted, by name."""
+    names = {
+        name
+        for station in setup.stations.values()
+        for name in (station.engine.table.names[row] for row in station.engine.table.live_rows().tolist())
+        if wanted.stream is None or fnmatchcase(name, wanted.stream)
+    }
+    views = [shown(setup, name) for name in sorted(names)]
+    return StreamsView(streams=[view for view in views if wanted.labels.items() <= view.labels.items()])
+
+
+def shown(setup: Setup, stream: str) -> StreamView:
+    """Show a stream.
+
+    Raises:
+        StreamRefused: No watch knows it.
+    """
+    stations = _known(setup, stream)
+    labels: dict[str, str] = {}
+    for station in stations:
+        labels |= station.engine.table.labels[_row(station, stream)]
+    return StreamView(stream=stream, labels=labels, watches=[_watch_view(station, stream) for station in stations])
+
+
+def _watch_view(station: Station, stream: str) -> WatchView:
+    table, model, row = station.engine.table, station.model, _row(station, stream)
+    standby = int(table.standby_until[row])
+    until = None if standby in {NEVER, ALWAYS} else standby
+    static = {c.name: float(table.static[row, i]) for i, c in enumerate(model.channels) if c.kind is ChannelKind.STATIC}
+    profile = static | {name: float(table.profile[row, i]) for i, name in enumerate(PROFILE)}
+    limits = {alarm.name: float(table.limit[row, i]) for i, alarm in enumerate(station.engine.alarms)}
+    times: dict[str, Any] = {
+        **time_fields("newest_t", _time(table.newest_t[row])),
+        **time_fields("heard_at", _time(table.heard_at[row])),
+        **time_fields("standby_until", until),
+    }
+    return WatchView(
+        watch=station.name,
+        model=f"{model.name}/{model.version}",
+        admitted=bool(table.admitted[row]),
+        standby=standby != NEVER,
+        frames=int(table.frames[row]),
+        warming_up=bool(table.frames[row] <= model.warm_up_ticks),
+        profile={name: value for name, value in profile.items() if number(value) is not None},
+        limits={name: value for name, value in limits.items() if number(value) is not None},
+        **times,
+    )
+
+
+def _time(value: np.int64) -> int | None:
+    return None if value == NEVER else int(value)
+
+
+def _row(station: Station, stream: str) -> int:
+    row = station.engine.table.row_of(stream)
+    if row is None:  # whoever asks has looked
+        raise KeyError(stream)
+    return row
+
+
+def _knowing(setup: Setup, stream: str) -> list[Station]:
+    return [s for s in setup.stations.values() if s.engine.table.row_of(stream) is not None]
+
+
+def _known(setup: Setup, stream: str) -> list[Station]:
+    stations = _knowing(setup, stream)
+    if not stations:
+        raise StreamRefused(stream, "is not known (legal: see list-streams)", "unknown-stream")
+    return stations
+
+
+def _could_know(setup: Setup, stream: str) -> list[Station]:
+    """The watches whose sources name streams like this one; all of them, if none does."""
+    found = {
+        station.name: station for desk in setup.desks if desk.decoder.could_name(stream) for station in desk.stations
+    }
+    return list(found.values())

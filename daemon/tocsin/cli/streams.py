@@ -1,0 +1,337 @@
+"""`tocsin streams`: what a running daemon knows of its streams, and what can be asked of them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli import alarm_tables as tables
+from tocsin.cli.asking import (
+    ActorOption,
+    JsonOption,
+    ReasonOption,
+    TransactionOption,
+    apart,
+    command,
+    duration_s,
+    labels,
+    question,
+    who,
+)
+from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
+from tocsin.cli.failure import Failure
+from tocsin.codec.reject import printable
+
+StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Such as icu/bed-3.")]
+ProfileOption = Annotated[
+    list[str] | None, typer.Option("--profile", metavar="NAME=VALUE", help="Such as age=71; may be repeated.")
+]
+_SHOWN_CHARACTERS = 200
+
+streams = typer.Typer(
+    name="streams",
+    help="What a running daemon knows of its streams: list, show, admit, discharge, transfer, limits, export.\n\n"
+    "Exit codes: 0 done; 1 no daemon answers, or it takes no command from here; 2 wrong usage; 3 the daemon refuses, "
+    "and says why.",
+    no_args_is_help=True,
+)
+
+
+def _do(
+    verb: str,
+    body: dict[str, Any],
+    at: tuple[ConfigOption, HttpOption, TokenOption],
+    by: tuple[ActorOption, ReasonOption, TransactionOption],
+    *,
+    as_json: bool,
+) -> None:
+    reply = command(find(*at), verb, body, who(*by))
+    if as_json or reply["data"]["events"]:
+        tables.show_events(reply, as_json=as_json)
+    else:
+        typer.echo(printable(f"{body['stream']}: {verb}: done", _SHOWN_CHARACTERS))
+
+
+@streams.command("list")
+def list_streams(
+    *,
+    stream: Annotated[str | None, typer.Option("--stream", metavar="PATTERN", help="Such as 'icu/*'.")] = None,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")] = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """List the streams that are known."""
+    labels(label or [])
+    found = question(find(config, address, token_file), "streams", {"stream": stream, "label": label or None})
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("stream", "watch", "last reading", "frames", "", "labels"):
+        table.add_column(name, overflow="fold")
+    for entry in found["streams"]:
+        for watch in entry["watches"]:
+            cells = (
+                entry["stream"],
+                watch["watch"],
+                watch["newest_t"] or "none",
+                str(watch["frames"]),
+                _condition(watch),
+                ", ".join(f"{name}={value}" for name, value in entry["labels"].items()),
+            )
+            table.add_row(*(Text(printable(cell, _SHOWN_CHARACTERS)) for cell in cells))
+    Console(highlight=False).print(table)
+
+
+@streams.command()
+def show(
+    stream: StreamArgument,
+    *,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Show a stream: its watches, profile and limits of its own."""
+    found = question(find(config, address, token_file), "streams/" + quote(stream), {})
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    lines = [found["stream"]]
+    lines += [f"  label {name}: {value}" for name, value in found["labels"].items()]
+    for watch in found["watches"]:
+        lines.append(
+            f"  watch {watch['watch']}: {watch['model']}, {watch['frames']} frames {_condition(watch)}".rstrip()
+        )
+        lines.append(f"    last reading: {watch['newest_t'] or 'none'}")
+        lines += [f"    {name}: {value:g}" for name, value in watch["profile"].items()]
+        lines += [f"    limit of {name}: {value:g}" for name, value in watch["limits"].items()]
+    for line in lines:
+        typer.echo(printable(line, _SHOWN_CHARACTERS))
+
+
+@streams.command()
+def admit(
+    stream: StreamArgument,
+    *,
+    label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")] = None,
+    profile: ProfileOption = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Begin a stream anew for another patient or machine: nothing of the one before is left."""
+    body = {"stream": stream, "labels": labels(label or []), "profile": _numbers(profile or [])}
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("admit", body, at, by, as_json=as_json)
+
+
+@streams.command()
+def discharge(
+    stream: StreamArgument,
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """End a stream, its memory and its alarms."""
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("discharge", {"stream": stream}, at, by, as_json=as_json)
+
+
+@streams.command()
+def transfer(
+    stream: StreamArgument,
+    to: Annotated[str, typer.Argument(metavar="TO", help="Where it goes on.")],
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Move all that is known of a stream, but for its alarms, to another name."""
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("transfer", {"stream": stream, "to": to}, at, by, as_json=as_json)
+
+
+@streams.command()
+def standby(
+    stream: StreamArgument,
+    *,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="30min, 2h, …; until `resume` if left out.")
+    ] = None,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Judge a stream no more for a while."""
+    until = None
+    if duration is not None:
+        until = (datetime.now(UTC) + timedelta(seconds=duration_s(duration, "--for"))).isoformat()
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("standby", {"stream": stream, "until": until}, at, by, as_json=as_json)
+
+
+@streams.command()
+def resume(
+    stream: StreamArgument,
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """End a standby."""
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("resume", {"stream": stream}, at, by, as_json=as_json)
+
+
+@streams.command()
+def reset(
+    stream: StreamArgument,
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Forget what the model remembers of a stream, and end its alarms; labels, limits and profile stay."""
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("reset-stream", {"stream": stream}, at, by, as_json=as_json)
+
+
+@streams.command("set-limit")
+def set_limit(
+    alarm: Annotated[str, typer.Argument(metavar="STREAM/ALARM", help="Such as icu/bed-3/spo2-low.")],
+    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="In the channel's unit, or `configured`.")],
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Give one alarm another limit in one stream."""
+    body = {**apart(alarm), "limit": None if limit == "configured" else _number("LIMIT", limit)}
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("set-limit", body, at, by, as_json=as_json)
+
+
+@streams.command("set-profile")
+def set_profile(
+    stream: StreamArgument,
+    values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="Such as age=71; age= for unknown.")],
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Say what is given once of a stream, such as an age."""
+    body = {"stream": stream, "values": _numbers(values)}
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("set-profile", body, at, by, as_json=as_json)
+
+
+@streams.command("export")
+def export_stream(
+    stream: StreamArgument,
+    *,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to: a NumPy archive, .npz.")],
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Write a stream's whole memory into a file, to be imported elsewhere."""
+    found = question(find(config, address, token_file), "memory/" + quote(stream), {})
+    try:
+        out.write_bytes(base64.b64decode(found["memory"], validate=True))
+    except binascii.Error as error:
+        raise Failure(f"what the daemon gave is no memory ({error})") from error
+    except OSError as error:
+        raise Failure(f"{out}: cannot be written: {error.strerror}") from error
+    typer.echo(printable(f"wrote {out}: {stream}", _SHOWN_CHARACTERS), err=True)
+
+
+@streams.command("import")
+def import_stream(
+    stream: StreamArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
+    *,
+    reason: ReasonOption = None,
+    actor: ActorOption = None,
+    transaction: TransactionOption = None,
+    as_json: JsonOption = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Go on with a stream's memory that was exported elsewhere, under this name: no cold start."""
+    try:
+        memory = base64.b64encode(file.read_bytes()).decode()
+    except OSError as error:
+        raise Failure(f"{file}: cannot be read: {error.strerror}") from error
+    at, by = (config, address, token_file), (actor, reason, transaction)
+    _do("import-stream", {"stream": stream, "memory": memory}, at, by, as_json=as_json)
+
+
+def _condition(watch: dict[str, Any]) -> str:
+    parts = []
+    if watch["standby"]:
+        parts.append(f"on standby until {watch['standby_until']}" if watch["standby_until"] else "on standby")
+    elif watch["warming_up"]:
+        parts.append("warming up")
+    if watch["admitted"]:
+        parts.append("admitted")
+    return ", ".join(parts)
+
+
+def _numbers(given: list[str]) -> dict[str, float | None]:
+    """`NAME=VALUE`s; nothing after the `=` is unknown."""
+    return {name: _number(name, text) if text else None for name, text in labels(given).items()}
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise Failure(f"{name}: {text!r} is no number") from None

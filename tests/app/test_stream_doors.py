@@ -1,0 +1,116 @@
+"""Streams that people begin, pause, move, set and carry away, through the doors of a real daemon."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import aiomqtt
+
+import configurations
+from processes import Daemon, call, tocsin, until
+
+
+async def ask(client, verb, **body):
+    """Over MQTT."""
+    await client.publish(f"tocsin/request/{verb}", json.dumps({"actor": "joy", **body}), qos=1)
+    return json.loads((await anext(client.messages)).payload)
+
+
+async def read(client, stream, hr, seconds):
+    """One reading a second."""
+    start = int(time.time()) - seconds
+    for t in range(start, start + seconds):
+        await client.publish(f"vitals/{stream}", json.dumps({"t": t, "hr": hr, "spo2": 20}), qos=1)
+
+
+def known(daemon, pattern="*"):
+    streams = call(daemon, "GET", f"/api/v1/streams?stream={pattern}")[1]["streams"]
+    return {entry["stream"]: entry["watches"][0] | {"labels": entry["labels"]} for entry in streams}
+
+
+def alarms(daemon, query=""):
+    return [(a["id"], a["state"]) for a in call(daemon, "GET", f"/api/v1/alarms{query}")[1]["alarms"]]
+
+
+async def test_a_stream_from_its_admission_to_another_daemon(mosquitto, tmp_path):
+    broker = mosquitto()
+    file = configurations.write(tmp_path, broker={"port": broker.port})
+    daemon = Daemon(tmp_path, file)
+    try:
+        daemon.ready()
+        async with aiomqtt.Client(broker.host, broker.port) as client:
+            await client.subscribe("tocsin/response/#", qos=1)
+            await begins_pauses_and_moves(client, daemon)
+            await refusals(client, daemon)
+            await is_carried_away(daemon, tmp_path)
+    finally:
+        daemon.clean_up()
+
+
+async def begins_pauses_and_moves(client, daemon):
+    reply = await ask(client, "admit", stream="icu/1", labels={"nurse": "sam"}, profile={"oxygen": 1}, transaction="a")
+    assert (reply["status"], reply["transaction"]) == ("ok", "a"), reply
+    watch = known(daemon)["icu/1"]
+    assert (watch["admitted"], watch["labels"], watch["profile"]) == (True, {"nurse": "sam"}, {"oxygen": 1.0})
+
+    assert (await ask(client, "set-limit", stream="icu/1", alarm="hr-high", limit=90))["status"] == "ok"
+    await read(client, "icu/1", 100, seconds=3)
+    until(lambda: alarms(daemon) == [("icu/1/hr-high", "unacknowledged")])
+    assert known(daemon)["icu/1"]["limits"] == {"hr-high": 90.0}
+
+    shelving = {"stream": "icu/1", "alarm": "hr-high", "for_s": 600, "comment": "washing"}
+    assert (await ask(client, "shelve", **shelving))["status"] == "ok"
+    reply = await ask(client, "transfer", stream="icu/1", to="ward/7", comment="better", transaction="t")
+    assert [e["transition"] for e in reply["data"]["events"]] == ["end"]
+    assert set(known(daemon)) == {"ward/7"}
+    assert known(daemon)["ward/7"]["limits"] == {"hr-high": 90.0}
+    assert alarms(daemon, "?all=true") == []  # nor is whoever comes next into icu/1 shelved
+    # Again: the same answer, and no second patient is moved.
+    assert await ask(client, "transfer", stream="icu/1", to="ward/7", transaction="t") == reply
+    assert "transfer Transfer(stream='icu/1', to='ward/7') by joy: better" in daemon.errors
+
+    assert (await ask(client, "standby", stream="ward/7"))["status"] == "ok"
+    assert known(daemon)["ward/7"]["standby"] is True
+    assert (await ask(client, "resume", stream="ward/7"))["status"] == "ok"
+    assert (await ask(client, "set-profile", stream="ward/7", values={"oxygen": None}))["status"] == "ok"
+    assert known(daemon)["ward/7"]["profile"] == {}
+
+
+async def refusals(client, daemon):
+    for verb, body, code, error in (
+        ("discharge", {"stream": "icu/9"}, "unknown-stream", "^stream 'icu/9': is not known"),
+        ("resume", {"stream": "ward/7"}, "illegal", "^stream 'ward/7': cannot resume"),
+        ("set-limit", {"stream": "ward/7", "alarm": "x", "limit": 1}, "unknown-alarm", r"legal: hr-high"),
+        ("set-limit", {"stream": "ward/7", "alarm": "hr-high", "limit": 999}, "illegal", "999 is not plausible"),
+        ("transfer", {"stream": "ward/7", "to": "ward/8", "transaction": "t"}, "other-command", "another command"),
+        # What is published under such a name would end the connection.
+        ("admit", {"stream": "icu/#"}, "illegal-value", "^admit: stream 'icu/#' can't be a stream's name"),
+        ("admit", {"stream": "icu//1"}, "illegal-value", "can't be a stream's name"),
+        ("transfer", {"stream": "ward/7", "to": "a\u0000b"}, "illegal-value", "can't be a stream's name"),
+        ("test", {"stream": "x" * 70_000}, "illegal-value", "can't be a stream's name"),
+        ("import-stream", {"stream": "icu/1", "memory": "bm90aGluZw=="}, "illegal-value", "damaged, or no export"),
+    ):
+        reply = await ask(client, verb, **body)
+        assert (reply["status"], reply["code"]) == ("error", code), reply
+        assert re.search(error, reply["error"]), reply
+    assert call(daemon, "GET", "/api/v1/streams/icu/9")[0] == 404
+    assert set(known(daemon)) == {"ward/7"}
+
+
+async def is_carried_away(daemon, folder):
+    def streams(*words):
+        return tocsin("streams", *words, "--http", f"127.0.0.1:{daemon.port}")
+
+    frames = known(daemon)["ward/7"]["frames"]
+    exported = streams("export", "ward/7", "--out", folder / "bed.npz")
+    assert exported.returncode == 0, exported.stderr
+    assert streams("import", "icu/2", folder / "bed.npz", "--actor", "joy").returncode == 0
+    found = known(daemon)["icu/2"]
+    assert (found["limits"], found["frames"]) == ({"hr-high": 90.0}, frames)
+    assert streams("discharge", "ward/7", "--actor", "joy", "--reason", "home").returncode == 0
+    shown = streams("list")
+    assert (shown.returncode, "icu/2" in shown.stdout, "ward/7" in shown.stdout) == (0, True, False)
+    gone = streams("show", "ward/7")
+    assert (gone.returncode, gone.stderr.startswith("error: stream 'ward/7': is not known")) == (3, True)
