@@ -97,6 +97,29 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
             "silent: {for_s: 5}\n        on_delay_s: 1",
             "9: .*: a silent alarm has no delays: set silent.for_s",
         ),
+        # How alarms are handled.
+        ("priority: high", "on_clear: never", "11: .*hr-high.on_clear: .*'end', 'acknowledge' or 'latch'"),
+        ("priority: high", "chattering: {}", "11: .*chattering: give either shelve_s or off_delay_s"),
+        (
+            "priority: high",
+            "priority: medium\n        escalate: [{after_s: 60, to: low}]",
+            "12: .*escalate.0.to: low is no step up for an alarm of priority medium: leave the step out",
+        ),
+        (
+            "priority: high",
+            "escalate: [{after_s: 60, to: high}, {after_s: 90, to: high}]",
+            "9: .*hr-high: escalate goes up step by step: high after 90 s can't follow high after 60 s",
+        ),
+        (
+            "priority: high",
+            "inhibits: [{alarm: 'spo2-*', equal: [ward]}]",
+            "11: .*inhibits.0.alarm: no other alarm is called 'spo2-*' (there are: none)",
+        ),
+        (
+            "watches:",
+            "groups: {flood: {begin: 3}}\nwatches:",
+            "5: groups.flood: a flood that begins above 3 can't end below 5: set end lower",
+        ),
         # Topics and streams.
         ("{ward}/{bed}", "#", "4: sources.0.topic: .*'#' has a wildcard: write {name} instead"),
         ("{ward}/{bed}", "icu", "4: sources.0.topic: 'vitals/icu' has no {capture} to name streams by: set stream"),
@@ -243,6 +266,33 @@ def test_a_field_for_two_channels(faults_of):
         "tocsin.yaml:5: sources.0.channels.hr: field 'a' is mapped twice",
         "tocsin.yaml:5: sources.0.channels.spo2: field 'a' is mapped twice",
     ]
+
+
+TWO = (
+    SOUND.replace("{bed}\n", "{bed}\n    watch: ward\n")
+    + """\
+  pumps:
+    model: toy
+    alarms:
+      hr-high:
+        above: {channel: hr, limit: 130}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "shared"),
+    [
+        ("  - {topic: 'pumps/{hall}/{pump}', watch: pumps}", True),
+        ("  - {topic: 'pumps/{pump}', watch: pumps}", False),
+        ("  - {topic: 'pumps/{hall}/{pump}', stream: 'pumps/{pump}/{hall}', watch: pumps}", False),
+        ("  - {topic: 'pumps/{pump}', stream: 'icu/{pump}', watch: pumps}", True),
+    ],
+)
+def test_alarms_of_watches_that_share_a_stream_have_names_of_their_own(faults_of, source, shared):
+    faults = faults_of(TWO.replace("watches:", f"{source}\nwatches:"))
+    fault = "watches.pumps.alarms.hr-high: watch 'ward' has an alarm of this name too, and both can watch one stream"
+    assert [fault in found for found in faults] == [True] * shared
 
 
 def test_several_watches_need_to_be_told_apart(faults_of):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.alarm import Plan, Plans
+from tocsin.alarm import Plans
 from tocsin.app.conditions import condition_of
+from tocsin.app.handling import grouping_of, plan_of
 from tocsin.codec.decode import Decoder
 from tocsin.codec.sparkplug import NAMESPACE
 from tocsin.codec.sparkplug_payload import host_state
@@ -166,17 +167,18 @@ class Setup:
 def setup(config: Config, bundles: dict[str, Bundle]) -> Setup:
     """Make everything anew; nothing of it has met a reading."""
     made = stations(config, bundles)
-    return Setup(config, made, desks(config, made), _series(config, made), plans(made))
+    return Setup(config, made, desks(config, made), _series(config, made), plans(config, made))
 
 
-def plans(made: dict[str, Station]) -> Plans:
+def plans(config: Config, made: dict[str, Station]) -> Plans:
     """Say how each watch's alarms are handled."""
-    found: list[Plan] = []
+    found = []
     for name, station in made.items():
         for alarm in station.engine.alarms:
             channels = tuple(station.model.channels[channel].name for channel in channels_of(alarm.condition))
-            found.append(Plan(name, alarm.name, alarm.priority, alarm.category, channels))
-    return Plans(found, whereabouts=lambda stream: _whereabouts(made, stream))
+            entry = config.watches[name].alarms[alarm.name]
+            found.append(plan_of(name, alarm, channels, entry, config.alarms))
+    return Plans(found, grouping_of(config.groups), lambda stream: _whereabouts(made, stream))
 
 
 def _whereabouts(made: dict[str, Station], stream: str) -> dict[str, Mapping[str, str]]:

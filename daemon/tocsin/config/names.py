@@ -10,6 +10,7 @@ from tocsin.bundle import Bundle, BundleError, load, shipped_folder
 from tocsin.bundle.calibration import BudgetError
 from tocsin.config import receivers
 from tocsin.config.conditions import Crossing
+from tocsin.config.handling_faults import handling_faults
 from tocsin.config.notify import Notify
 from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
@@ -83,6 +84,8 @@ class Names:
         for index, source in sources:
             for path, message in source_faults(source, watches, names, self.bundles, base, broker):
                 self._fault(("sources", index, *path), message)
+        for path, message in handling_faults(watches, [source for _, source in sources]):
+            self._fault(path, message)
         self._check_files(broker)
         self._check_token(http)
         for path, message in receivers.faults(notify, self._folder):

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tocsin.codec.source import Format
 from tocsin.config.conditions import Member, Silence
 from tocsin.config.durations import Seconds
+from tocsin.config.handling import Defaults, Groups, Handling, Inhibits
 from tocsin.config.notify import Notify
 from tocsin.config.section import Name, Section
 from tocsin.engine.changes import Category, Priority
@@ -163,8 +164,8 @@ class SourceEntry(Section):
         return self
 
 
-class AlarmEntry(Member):
-    """One alarm: exactly one condition, and how it is told."""
+class AlarmEntry(Member, Handling):
+    """One alarm: exactly one condition, and how it is told and handled."""
 
     KINDS: ClassVar[tuple[str, ...]] = (*Member.KINDS, "silent", "all_of", "any_of")
 
@@ -178,6 +179,7 @@ class AlarmEntry(Member):
     )
     on_delay_s: Seconds = Field(default=0.0, description="The condition must hold for so long, in the readings' time.")
     off_delay_s: Seconds = Field(default=0.0, description="It must have ceased for so long.")
+    inhibits: list[Inhibits] = Field(default=[], description="Alarms that it keeps quiet while its condition holds.")
 
     @property
     def members(self) -> list[Member]:
@@ -305,6 +307,10 @@ class Config(BaseSettings):
     broker: Broker = Broker()
     sources: list[SourceEntry] = Field(min_length=1)
     watches: dict[Name, WatchEntry] = Field(min_length=1)
+    alarms: Defaults = Field(
+        default=Defaults(), description="How alarms are handled whose own entries leave it out, by category."
+    )
+    groups: Groups = Groups()
     publish: Publish = Publish()
     notify: Notify = Notify()
     http: Http = Http()
