@@ -173,25 +173,23 @@ class Engine:
         """
         return memory.export(self, streams)
 
-    def take(self, remembered: StreamMemory, now: int, *, restore: bool = False) -> Outcome:
-        """Go on with what was remembered of streams elsewhere, or before.
+    def take(self, remembered: StreamMemory, now: int) -> Outcome:
+        """Go on with what was remembered of streams elsewhere, or before they were given up.
 
         A stream of the same name that is here ends. A condition that held begins again, and rings again, at the next
-        frame in which it still holds, unless `restore` is set: then all is as it was, up to what has rung.
+        frame in which it still holds.
 
         Args:
             remembered: What `export` gave.
-            now: Nanoseconds since 1970; silence is counted from here, unless `restore` is set.
-            restore: Whether this engine goes on for one that is gone, after a restart.
+            now: Nanoseconds since 1970; silence is counted from here.
 
         Raises:
             StreamRefused: It is of another model, or there is no room; nothing has changed.
         """
         self.table.reuse()
         outcome = Outcome(now)
-        if not restore:
-            self._keep_time(now)
-        stays.take(self, remembered, outcome, restore=restore)
+        self._keep_time(now)
+        stays.take(self, remembered, outcome)
         return outcome
 
     def newest_tick(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

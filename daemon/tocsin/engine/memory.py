@@ -40,7 +40,7 @@ class StreamMemory:
 
     Attributes:
         meta: `version` of this layout; `model`, `sha256`, `channels`, `period_ns` of whose state it is; `alarms` and
-            what they were; `streams` with their labels; `now` of the engine; `ended`, if these are all streams.
+            what they were; `streams` with their labels.
         columns: By name, (n, …) each; see `StreamTable`.
     """
 
@@ -79,10 +79,7 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamMemory
             {"name": table.names[row], "topic_labels": dict(topic), "given_labels": dict(given)}
             for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
         ],
-        "now": engine.now,
     }
-    if streams is None:
-        meta["ended"] = dict(table.ended)
     return StreamMemory(meta, {name: getattr(table, name)[rows] for name in table.columns})
 
 

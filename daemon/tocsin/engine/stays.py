@@ -91,23 +91,19 @@ def evict(engine: Engine, rows: NDArray[np.int64], outcome: Outcome) -> None:
         _end(engine, row, outcome, f"given up: nothing was heard for {idle_s:.0f} s")
 
 
-def take(engine: Engine, remembered: StreamMemory, outcome: Outcome, *, restore: bool) -> None:
+def take(engine: Engine, remembered: StreamMemory, outcome: Outcome) -> None:
     """Go on with what was remembered of streams; see `Engine.take`."""
     check(engine, remembered)
     table, names = engine.table, remembered.streams
     here = [row for name in names if (row := table.row_of(name)) is not None]
     room = table.max_streams - table.count + len(here)
-    if len(names) > room and not restore:
+    if len(names) > room:
         what = f"cannot be taken in, being one of {len(names)}: max_streams leaves room for {room}"
         raise StreamRefused(names[0], what, "too-many-streams")
     for row in here:
         _end(engine, row, outcome, "what is remembered of another stay was taken in")
     rows = np.array([table.join(name) for name in names], dtype=np.int64)
     place(engine, remembered, rows, outcome)
-    if restore:
-        table.ended.update(remembered.meta.get("ended", {}))
-        engine.now = remembered.meta["now"]
-        return
     ring_again(engine, rows)
     for since in (table.heard_at, table.opened_at):
         since[rows] = np.where(since[rows] == NEVER, NEVER, outcome.now)
