@@ -31,9 +31,9 @@ RUN groupadd --system --gid 10001 tocsin \
 COPY --from=build /opt/tocsin /opt/tocsin
 COPY config/tocsin.yaml /etc/tocsin/tocsin.yaml
 
-# The environment wins over the file: inside, the port has to be open to whoever maps it.
+# The environment wins over the file: inside, the port has to be open to whoever maps it, and one place is writable.
 ENV PATH=/opt/tocsin/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    TOCSIN_HTTP__HOST=0.0.0.0 TOCSIN_HTTP__PORT=9464
+    TOCSIN_HTTP__HOST=0.0.0.0 TOCSIN_HTTP__PORT=9464 TOCSIN_STORE__FOLDER=/var/lib/tocsin/store
 USER 10001:10001
 WORKDIR /var/lib/tocsin
 VOLUME /var/lib/tocsin

@@ -85,6 +85,8 @@ def _look(container: Container, stage: Stage, port: int) -> None:
     _must("runs as nobody in particular", holds=re.search(r"^Uid:\s+10001\s+10001", user, re.MULTILINE) is not None)
     _must("has no capability", holds=re.search(r"^CapEff:\s+0+$", user, re.MULTILINE) is not None)
     _must("serves metrics", holds=_status(port, "/metrics") == 200)  # noqa: PLR2004  (HTTP's own)
+    store = f"{stage.environment['TOCSIN_STORE__FOLDER']}/tocsin.db"
+    _must(f"keeps its store in {store}", holds=container.succeeds("test", "-s", store))
     for folder in ("/", "/etc/tocsin", "/opt/tocsin/bin", "/usr/bin", "/src", "/root"):
         _must(f"can't write to {folder}", holds=not container.succeeds("touch", f"{folder}/x"))
     for folder in (*stage.volumes, "/tmp"):  # noqa: S108  (a path inside)

@@ -31,6 +31,8 @@ from tocsin.alarm.status import Shelving, State
 from tocsin.engine.changes import Category, Priority
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tocsin.alarm.commands import Order, Targeted
     from tocsin.alarm.ledger import Ledger
     from tocsin.alarm.status import Status
@@ -228,10 +230,10 @@ class Orders:
             f"(legal: {', '.join(legal_verbs(record.status))})",
         )
 
-    def export(self) -> list[dict[str, Any]]:
-        """The orders that are remembered, as plain data."""
+    def export(self, plainly: Callable[[object], Any] = plain.to_plain) -> list[dict[str, Any]]:
+        """The orders that are remembered, as plain data; `plainly` as of `Register.export`."""
         return [
-            {"transaction": transaction, "command": command, "events": [plain.to_plain(event) for event in events]}
+            {"transaction": transaction, "command": command, "events": [plainly(event) for event in events]}
             for transaction, (command, events) in self._done.items()
         ]
 

@@ -13,6 +13,7 @@ from tocsin.app import stream_requests
 from tocsin.engine import Outcome, Readings, dump
 from tocsin.engine.changes import Change, Turn
 from tocsin.engine.succession import retire
+from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,7 +128,8 @@ class Core:
         """Copy all that is remembered, as plain data with arrays in it."""
         return {
             "stations": {name: station.export() for name, station in self.stations.items()},
-            "register": self.register.export(),
+            # At once, and not by whoever packs the rest: alarms move on.
+            "register": pack(self.register.export(lambda record: record)),
         }
 
     def restore(self, data: Mapping[str, Any]) -> None:
@@ -140,7 +142,7 @@ class Core:
             raise ValueError(f"watches {', '.join(data['stations'])} (legal: {', '.join(self.stations)})")
         for name, station in self.stations.items():
             station.restore(data["stations"][name])
-        self.register.restore(data["register"])
+        self.register.restore(unpack(data["register"]))
 
     def recall(self, told: Sequence[Event], now: int) -> list[Event]:
         """Go on from what people were told, where what came in since can't be applied again.
@@ -153,21 +155,21 @@ class Core:
         """
         self.register.recall(told)
         lost = []
-        for record in self.register.export()["records"]:
-            station = self.stations.get(record["watch"])
+        for record in self.register.records.values():
+            station = self.stations.get(record.watch)
             names = [] if station is None else [alarm.name for alarm in station.engine.alarms]
-            if station is None or record["alarm"] not in names:
+            if station is None or record.alarm not in names:
                 continue
-            index = names.index(record["alarm"])
-            alarm, since = station.engine.alarms[index], record["status"]["since"]
-            is_up = record["status"]["active"]
-            certain = dump.presume(station.engine, record["stream"], index, since if is_up else None)
+            index = names.index(record.alarm)
+            alarm, is_up = station.engine.alarms[index], record.status.active
+            since = 0 if record.status.since is None else record.status.since
+            certain = dump.presume(station.engine, record.stream, index, since if is_up else None)
             if is_up and not certain:
                 lost.append(
                     Change(
                         watch=station.name,
-                        stream=record["stream"],
-                        labels=record["labels"],
+                        stream=record.stream,
+                        labels=record.labels,
                         alarm=alarm.name,
                         turn=Turn.LOST,
                         t=now,

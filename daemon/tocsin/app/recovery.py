@@ -175,7 +175,7 @@ def _go_on_from_the_log(store: Store, made: Setup, data: Mapping[str, Any], now:
     core = Core(made)
     told = store.events_after(0)
     try:
-        core.register.restore(data["core"]["register"])
+        core.register.restore(unpack(data["core"]["register"]))
         told = [event for event in told if event.id > core.register.last_id]
     except (ValueError, KeyError, TypeError) as error:
         _LOG.warning("store: what the snapshot says of alarms can't be used (%s): the log alone counts", error)
