@@ -58,6 +58,7 @@ class Daemon:
         self.folder = folder
         self.store_folder = store_folder
         self.store = Store.open(store_folder)
+        self.store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
         recovered = recover(self.store, lambda: made(folder, **changes), folder, now)
         self.core, self.made, self.untold = recovered.core, recovered.setup, recovered.untold
         self.scores = []
