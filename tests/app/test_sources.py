@@ -70,11 +70,11 @@ async def test_one_stream_is_fed_by_several_sources_and_topics(tmp_path, monkeyp
     assert "tocsin/alarm/7/hr-high" in published
     assert len(house.setup.stations["ward"].engine.table) == 1
     assert house.figure("tocsin_readings_accepted_total") == 3
-    assert subscriptions(house.setup.desks, "tocsin")[:-1] == (
+    assert set(subscriptions(house.setup.desks, house.checked.config)) >= {
         Subscription("ecg/+", 1),
         Subscription("monitor/+", 1),
         Subscription("oximeter/+/+", 1),
-    )
+    }
 
 
 async def test_several_watches_take_one_source(tmp_path, monkeypatch):

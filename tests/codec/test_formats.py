@@ -157,6 +157,8 @@ def test_several_patterns_are_tried_in_their_order_and_captures_become_labels():
     assert rows(decoded) == [("7", NOW, [1.0]), ("8", NOW, [2.0]), ("7", NOW, [3.0])]
     assert decoded.readings.streams == ["7", "8"]
     assert decoded.readings.labels == [{"ward": "icu", "bed": "7"}, {"bed": "8"}]
+    more = many.decode([message({"HR": 3}, "trolley/7"), message({"HR": 1}, "ward/icu/7")], NOW)
+    assert more.readings.labels == [{"ward": "icu", "bed": "7"}]
     assert [template.filter for template in many.templates] == ["ward/+/+", "ward/icu/+", "trolley/+"]
     assert many.matches("trolley/7")
     assert not many.matches("trolley/7/8")

@@ -204,3 +204,11 @@ def test_a_change_tells_the_labels_that_came_with_the_readings():
     batch = Readings.of([reading("a", hr=130, spo2=97), reading("b", hr=130, spo2=97)])
     outcome = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)
     assert [(change.stream, change.labels) for change in outcome.changes] == [("a", {"ward": "icu"}), ("b", {})]
+
+
+def test_labels_that_one_topic_gives_stay_when_another_of_the_stream_gives_fewer():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)))
+    for k, labels in enumerate([{"ward": "icu", "bed": "7"}, {"bed": "7"}, {"ward": "er"}]):
+        batch = Readings.of([reading("a", k, hr=80, spo2=97)])
+        watching.apply(replace(batch, labels=[labels]), START)
+        assert watching.table.labels[0] == {"ward": "er" if k == 2 else "icu", "bed": "7"}

@@ -44,6 +44,8 @@ class Rows:
             code = self._code_of[stream] = len(self.names)
             self.names.append(stream)
             self.labels.append(labels)
+        elif labels is not (known := self.labels[code]) and not labels.items() <= known.items():
+            self.labels[code] = {**known, **labels}  # another topic of the stream says more
         return code
 
     def add(self, message: int, code: int, time: RawTime, values: tuple[float | None, ...]) -> None:

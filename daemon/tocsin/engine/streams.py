@@ -256,15 +256,20 @@ class StreamTable:
 
         Args:
             streams: Their names.
-            labels: What their topics say of each now; empty if nothing.
+            labels: What their topics say of each now; empty if nothing. What an earlier topic said besides stays: a
+                stream fed by two topics would change with every batch.
 
         Returns:
             (len(streams),) int64; -1 for a stream that found the table full.
         """
         rows = [self._row(name) for name in streams]
         for row, known in zip(rows, labels, strict=False):
-            if row >= 0 and known is not self._topic_labels[row]:
-                self._topic_labels[row] = known
+            if row < 0 or known is self._topic_labels[row]:
+                continue
+            before = self._topic_labels[row]
+            told = known if before.keys() <= known.keys() else {**before, **known}
+            self._topic_labels[row] = told
+            if told != before:
                 self._show_labels(row)
         return np.array(rows, dtype=np.int64)
 
