@@ -92,7 +92,7 @@ def test_nothing_is_kept_where_nothing_can_be_explained_or_nobody_asks(alarms):
     scored = alarms[0].name == "odd"
     engine = watching(*alarms, explain_ticks=0 if scored else KEPT)
     (change,) = read(engine, 0, hr=120, spo2=97)
-    assert engine.table.recent_x.size == 0
+    assert engine.table.recent_frame.size == 0
     assert engine.table.recent_state.size == 0
     assert scored == (change.explanation is not None and change.explanation.frames is None)
 

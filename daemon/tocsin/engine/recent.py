@@ -46,9 +46,7 @@ def keep(
         table.recent_mean[begun, half] = table.mean[begun]
         table.recent_scale[begun, half] = table.scale[begun]
     table.recent_tick[rows, at] = tick
-    table.recent_x[rows, at] = x
-    table.recent_mask[rows, at] = mask != 0
-    table.recent_delta[rows, at] = delta
+    table.recent_frame[rows, at] = np.concatenate([np.where(mask != 0, x, np.float32(np.nan)), delta], axis=1)
     table.recents[rows] = count + 1
 
 
@@ -61,13 +59,15 @@ def frames(table: StreamTable, row: int, model: Model) -> Frames | None:
     start = max((count - 1) // half - 1, 0) * half
     at = np.arange(start, count) % length
     begun = start % length // half
+    x, delta = np.split(table.recent_frame[row, at], 2, axis=1)  # (T, C) each
+    missing = np.isnan(x)
     return Frames(
         channels=tuple(channel.name for channel in model.channels),
         period_ns=model.period_ns,
         tick=_text(table.recent_tick[row, at], "<i8"),
-        x=_text(table.recent_x[row, at], "<f4"),
-        mask=_text(table.recent_mask[row, at], "<u1"),
-        delta=_text(table.recent_delta[row, at], "<f4"),
+        x=_text(np.where(missing, np.float32(0.0), x), "<f4"),
+        mask=_text(~missing, "<u1"),
+        delta=_text(delta, "<f4"),
         state=_text(table.recent_state[row, begun], "<f4"),
         mean=_text(table.recent_mean[row, begun], "<f4"),
         scale=_text(table.recent_scale[row, begun], "<f4"),

@@ -116,9 +116,8 @@ class StreamTable:
         recents: (N,) how many frames have been kept in the ring of recent ones, L long, since it was empty. Frame k
             stands at k mod L. The columns that follow are (N, 0) where L is 0.
         recent_tick: (N, L) of each.
-        recent_x: (N, L, C) float32, as the model was given it.
-        recent_mask: (N, L, C) bool, likewise.
-        recent_delta: (N, L, C) float32, likewise.
+        recent_frame: (N, L, 2 C) float32, x and delta as the model was given them, side by side to be written at
+            once; x is NaN where missing.
         recent_state: (N, 2, S) float32, before the first frame of each half of the ring.
         recent_mean: (N, 2, C) float32, what was expected of that frame.
         recent_scale: (N, 2, C) float32, likewise.
@@ -214,9 +213,7 @@ class StreamTable:
         self.recents = self._column(0, np.int64)
         ring = Axis("recent", recent)
         self.recent_tick = self._column(NEVER, np.int64, ring)
-        self.recent_x = self._column(0.0, np.float32, ring, c)
-        self.recent_mask = self._column(0, np.bool_, ring, c)
-        self.recent_delta = self._column(0.0, np.float32, ring, c)
+        self.recent_frame = self._column(np.nan, np.float32, ring, 2 * c)
         self.recent_state = self._column(0.0, np.float32, Axis("recent", halves), s)
         self.recent_mean = self._column(np.nan, np.float32, Axis("recent", halves), c)
         self.recent_scale = self._column(np.nan, np.float32, Axis("recent", halves), c)

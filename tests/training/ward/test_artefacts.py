@@ -62,7 +62,7 @@ def rang():
 
 
 def test_artefacts_give_technical_alarms_only(rang):
-    """All but a cuff that is held too high or too low: what it reads is a pressure like any other."""
+    """But for a cuff that is held too high or too low, and for long movement: limits can't tell those."""
     assert {entry for entry in rang if entry[0] not in {8, 9}} == {
         (1, "spo2-absent", "technical"),
         (2, "spo2-absent", "technical"),
