@@ -45,8 +45,29 @@ def test_help_names_every_command():
     done = tocsin("--help")
     assert done.returncode == 0
     assert done.stderr == ""
-    for command in ("run", "check", "replay", "watch", "train", "demo"):
+    for command in ("run", "check", "replay", "watch", "alarms", "streams", "train", "demo"):
         assert re.search(rf"^\W*{command} ", done.stdout, re.MULTILINE), command
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("alarms", "acknowledge", "spo2-low"), "'spo2-low' is no alarm"),
+        (("alarms", "shelve", "a/b", "--for", "soon"), "--for: 'soon' is no duration"),
+        (("alarms", "history", "--since", "yesterday"), "--since 'yesterday' is no time"),
+        (("alarms", "list", "--label", "icu"), "label 'icu' is no NAME=VALUE"),
+        (("alarms", "labels"), "labels are a table"),
+        (("alarms", "list", "--http", "here"), "--http 'here' is no address"),
+        (("streams", "set-limit", "a/b", "low"), "LIMIT: 'low' is no number"),
+        (("streams", "import", "a", "nowhere.npz"), "nowhere.npz: cannot be read: No such file or directory"),
+        (("streams", "list", "--http", "127.0.0.1:1"), r"no daemon answers at 127\.0\.0\.1:1"),
+    ],
+)
+def test_what_is_wrong_before_anything_is_asked(words, problem, tmp_path):
+    done = tocsin(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(f"^error: {problem}", done.stderr, re.MULTILINE), done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_command_that_is_none():

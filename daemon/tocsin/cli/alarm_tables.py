@@ -71,12 +71,12 @@ def show_alarm(alarm: Mapping[str, Any], *, as_json: bool) -> None:
         ("occurrence", alarm["occurrence"]),
         ("acknowledged", alarm["acknowledged_by"] and f"by {alarm['acknowledged_by']}, {alarm['acknowledged_at']}"),
         ("put aside", _aside(alarm)),
-        ("score", alarm["score"] and f"{alarm['score']:.4g} by {alarm['model']}"),
+        ("score", alarm["model"] and alarm["score"] is not None and f"{alarm['score']:.4g} by {alarm['model']}"),
         ("labels", ", ".join(f"{name}={value}" for name, value in alarm["labels"].items())),
     ]
     console.print(_text(alarm["id"], STYLE_OF[alarm["priority"]]))
     for name, value in lines:
-        if value not in {None, ""}:
+        if value not in {None, "", False}:
             console.print(Text(f"  {name:<13}", style="dim") + _text(str(value)))
     for evidence in alarm["evidence"]:
         seen = "not measured" if evidence["value"] is None else f"{evidence['value']:.6g} {evidence['unit']}"

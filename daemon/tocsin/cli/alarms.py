@@ -5,27 +5,23 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tocsin.cli import alarm_tables as tables
 from tocsin.cli.alarm_report import labels_of_alarms, report_alarms
 from tocsin.cli.asking import (
-    ActorOption,
     JsonOption,
-    ReasonOption,
-    TransactionOption,
     alarm_path,
     apart,
-    command,
     duration_s,
     labels,
     moment,
     pages,
     question,
-    who,
 )
+from tocsin.cli.commanding import Said, commanding
 from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
 
 AlarmArgument = Annotated[str, typer.Argument(metavar="STREAM/ALARM", help="Such as icu/bed-3/spo2-low.")]
@@ -43,18 +39,6 @@ alarms = typer.Typer(
     "and says why.",
     no_args_is_help=True,
 )
-
-
-def _do(
-    verb: str,
-    body: dict[str, Any],
-    at: tuple[ConfigOption, HttpOption, TokenOption],
-    by: tuple[ActorOption, ReasonOption, TransactionOption],
-    *,
-    as_json: bool,
-) -> None:
-    reply = command(find(*at), verb, body, who(*by))
-    tables.show_events(reply, as_json=as_json)
 
 
 @alarms.command("list")
@@ -102,184 +86,102 @@ def show(
 
 
 @alarms.command()
+@commanding
 def acknowledge(
     alarm: AlarmArgument,
     *,
     occurrence: Annotated[int | None, typer.Option(min=1, help="The one you saw; refused if it is another.")] = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Say that you have seen an alarm."""
     body = {**apart(alarm), "occurrence": occurrence}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("acknowledge", body, at, by, as_json=as_json)
+    return "acknowledge", body
 
 
 @alarms.command("acknowledge-group")
+@commanding
 def acknowledge_group(
     *,
     label: Annotated[list[str], typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")],
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Say that you have seen all that people are told of in a group, such as --label ward=icu."""
     body = {"labels": labels(label)}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("acknowledge-group", body, at, by, as_json=as_json)
+    return "acknowledge-group", body
 
 
 @alarms.command()
-def reset(
-    alarm: AlarmArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def reset(alarm: AlarmArgument) -> Said:
     """End a latched alarm that has been acknowledged."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("reset", apart(alarm), at, by, as_json=as_json)
+    return "reset", apart(alarm)
 
 
 @alarms.command()
+@commanding
 def shelve(
     alarm: AlarmArgument,
     *,
     duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="30min, 2h, … at most a day.")],
     once: Annotated[bool, typer.Option("--once", help="End with the next clear, if that comes first.")] = False,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Keep an alarm quiet for a time. Takes a --reason."""
     body = {**apart(alarm), "for_s": duration_s(duration, "--for"), "once": once}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("shelve", body, at, by, as_json=as_json)
+    return "shelve", body
 
 
 @alarms.command()
-def unshelve(
-    alarm: AlarmArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def unshelve(alarm: AlarmArgument) -> Said:
     """End a shelving before its time."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("unshelve", apart(alarm), at, by, as_json=as_json)
+    return "unshelve", apart(alarm)
 
 
 @alarms.command("take-out")
-def take_out(
-    alarm: AlarmArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def take_out(alarm: AlarmArgument) -> Said:
     """Take an alarm out of service, for maintenance. Takes a --reason."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("take-out", apart(alarm), at, by, as_json=as_json)
+    return "take-out", apart(alarm)
 
 
 @alarms.command("put-back")
-def put_back(
-    alarm: AlarmArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def put_back(alarm: AlarmArgument) -> Said:
     """Return an alarm to service."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("put-back", apart(alarm), at, by, as_json=as_json)
+    return "put-back", apart(alarm)
 
 
 @alarms.command()
+@commanding
 def annotate(
     alarm: AlarmArgument,
-    text: Annotated[str, typer.Argument(metavar="TEXT")],
+    reason: Annotated[str, typer.Argument(metavar="TEXT")],
     *,
     occurrence: Occurrence = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Say something about an occurrence of an alarm."""
     body = {**apart(alarm), "occurrence": occurrence}
-    at, by = (config, address, token_file), (actor, text, transaction)
-    _do("annotate", body, at, by, as_json=as_json)
+    return "annotate", {**body, "comment": reason}
 
 
 @alarms.command()
+@commanding
 def mark(
     alarm: AlarmArgument,
     verdict: Annotated[str, typer.Argument(metavar="true|false")],
     *,
     occurrence: Occurrence = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Say whether an occurrence of an alarm was true: was there something to do?"""
     body = {**apart(alarm), "verdict": verdict, "occurrence": occurrence}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("mark", body, at, by, as_json=as_json)
+    return "mark", body
 
 
 @alarms.command("test")
+@commanding
 def raise_test(
     stream: Annotated[str, typer.Argument(metavar="STREAM", help="Under which name.")] = "tocsin/test",
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Raise a test alarm, which goes through every door out and clears by itself after ten seconds."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("test", {"stream": stream}, at, by, as_json=as_json)
+    return "test", {"stream": stream}
 
 
 @alarms.command()

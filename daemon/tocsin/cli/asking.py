@@ -81,7 +81,7 @@ def command(door: Door, verb: str, body: Mapping[str, Any], by: Who) -> dict[str
         Failure: Nobody answers, or the daemon refuses.
     """
     envelope = {"actor": by.actor, "comment": by.comment, "transaction": by.transaction}
-    answer = ask(door, "POST", f"/api/v1/commands/{verb}", {**body, **envelope})
+    answer = ask(door, "POST", f"/api/v1/commands/{verb}", {**envelope, **body})
     if not answer.is_ok:
         _fail(answer)
     reply: dict[str, Any] = json.loads(answer.body)

@@ -15,19 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli import alarm_tables as tables
 from tocsin.cli.asking import (
-    ActorOption,
     JsonOption,
-    ReasonOption,
-    TransactionOption,
     apart,
-    command,
     duration_s,
     labels,
     question,
-    who,
 )
+from tocsin.cli.commanding import Said, commanding
 from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
 from tocsin.cli.failure import Failure
 from tocsin.codec.reject import printable
@@ -45,21 +40,6 @@ streams = typer.Typer(
     "and says why.",
     no_args_is_help=True,
 )
-
-
-def _do(
-    verb: str,
-    body: dict[str, Any],
-    at: tuple[ConfigOption, HttpOption, TokenOption],
-    by: tuple[ActorOption, ReasonOption, TransactionOption],
-    *,
-    as_json: bool,
-) -> None:
-    reply = command(find(*at), verb, body, who(*by))
-    if as_json or reply["data"]["events"]:
-        tables.show_events(reply, as_json=as_json)
-    else:
-        typer.echo(printable(f"{body['stream']}: {verb}: done", _SHOWN_CHARACTERS))
 
 
 @streams.command("list")
@@ -123,153 +103,85 @@ def show(
 
 
 @streams.command()
+@commanding
 def admit(
     stream: StreamArgument,
     *,
     label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")] = None,
     profile: ProfileOption = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Begin a stream anew for another patient or machine: nothing of the one before is left."""
     body = {"stream": stream, "labels": labels(label or []), "profile": _numbers(profile or [])}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("admit", body, at, by, as_json=as_json)
+    return "admit", body
 
 
 @streams.command()
-def discharge(
-    stream: StreamArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def discharge(stream: StreamArgument) -> Said:
     """End a stream, its memory and its alarms."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("discharge", {"stream": stream}, at, by, as_json=as_json)
+    return "discharge", {"stream": stream}
 
 
 @streams.command()
+@commanding
 def transfer(
     stream: StreamArgument,
     to: Annotated[str, typer.Argument(metavar="TO", help="Where it goes on.")],
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Move all that is known of a stream, but for its alarms, to another name."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("transfer", {"stream": stream, "to": to}, at, by, as_json=as_json)
+    return "transfer", {"stream": stream, "to": to}
 
 
 @streams.command()
+@commanding
 def standby(
     stream: StreamArgument,
     *,
     duration: Annotated[
         str | None, typer.Option("--for", metavar="DURATION", help="30min, 2h, …; until `resume` if left out.")
     ] = None,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Judge a stream no more for a while."""
     until = None
     if duration is not None:
         until = (datetime.now(UTC) + timedelta(seconds=duration_s(duration, "--for"))).isoformat()
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("standby", {"stream": stream, "until": until}, at, by, as_json=as_json)
+    return "standby", {"stream": stream, "until": until}
 
 
 @streams.command()
-def resume(
-    stream: StreamArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def resume(stream: StreamArgument) -> Said:
     """End a standby."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("resume", {"stream": stream}, at, by, as_json=as_json)
+    return "resume", {"stream": stream}
 
 
 @streams.command()
-def reset(
-    stream: StreamArgument,
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+@commanding
+def reset(stream: StreamArgument) -> Said:
     """Forget what the model remembers of a stream, and end its alarms; labels, limits and profile stay."""
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("reset-stream", {"stream": stream}, at, by, as_json=as_json)
+    return "reset-stream", {"stream": stream}
 
 
 @streams.command("set-limit")
+@commanding
 def set_limit(
     alarm: Annotated[str, typer.Argument(metavar="STREAM/ALARM", help="Such as icu/bed-3/spo2-low.")],
     limit: Annotated[str, typer.Argument(metavar="LIMIT", help="In the channel's unit, or `configured`.")],
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Give one alarm another limit in one stream."""
     body = {**apart(alarm), "limit": None if limit == "configured" else _number("LIMIT", limit)}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("set-limit", body, at, by, as_json=as_json)
+    return "set-limit", body
 
 
 @streams.command("set-profile")
+@commanding
 def set_profile(
     stream: StreamArgument,
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="Such as age=71; age= for unknown.")],
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Say what is given once of a stream, such as an age."""
     body = {"stream": stream, "values": _numbers(values)}
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("set-profile", body, at, by, as_json=as_json)
+    return "set-profile", body
 
 
 @streams.command("export")
@@ -293,25 +205,17 @@ def export_stream(
 
 
 @streams.command("import")
+@commanding
 def import_stream(
     stream: StreamArgument,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
-    *,
-    reason: ReasonOption = None,
-    actor: ActorOption = None,
-    transaction: TransactionOption = None,
-    as_json: JsonOption = False,
-    config: ConfigOption = None,
-    address: HttpOption = None,
-    token_file: TokenOption = None,
-) -> None:
+) -> Said:
     """Go on with a stream's memory that was exported elsewhere, under this name: no cold start."""
     try:
         memory = base64.b64encode(file.read_bytes()).decode()
     except OSError as error:
         raise Failure(f"{file}: cannot be read: {error.strerror}") from error
-    at, by = (config, address, token_file), (actor, reason, transaction)
-    _do("import-stream", {"stream": stream, "memory": memory}, at, by, as_json=as_json)
+    return "import-stream", {"stream": stream, "memory": memory}
 
 
 def _condition(watch: dict[str, Any]) -> str:
