@@ -224,14 +224,17 @@ class Decoder:
         if not keep.all():
             stream, t, values = stream[keep], t[keep], values[keep]
         # Every distinct stream of the batch, and no other: one whose every message was refused sent no reading.
-        used = np.bincount(stream, minlength=len(rows.names)) > 0
-        stream = (np.cumsum(used) - 1).astype(np.int32)[stream]
-        at = np.flatnonzero(used).tolist()
+        names, labels = rows.names, rows.labels
+        used = np.bincount(stream, minlength=len(names)) > 0
+        if not used.all():
+            stream = (np.cumsum(used) - 1).astype(np.int32)[stream]
+            at = np.flatnonzero(used).tolist()
+            names, labels = [names[code] for code in at], [labels[code] for code in at]
         return Readings(
-            streams=[rows.names[code] for code in at],
+            streams=names,
             channels=self._channels,
             stream=stream,
             t=t,
             values=values,
-            labels=[rows.labels[code] for code in at],
+            labels=labels,
         )
