@@ -9,6 +9,7 @@ from tocsin_training.errors import TrainingError  # noqa: E402
 from tocsin_training.make import make, read  # noqa: E402
 from tocsin_training.network import Network  # noqa: E402
 from tocsin_training.recipe import read as read_recipe  # noqa: E402
+from tocsin_training.sequences import Record, Sequences  # noqa: E402
 from tocsin_training.whitened import Whitened  # noqa: E402
 
 C = 4
@@ -39,10 +40,33 @@ def test_the_channel_that_strays_gets_most_of_it_not_its_neighbours(weigh):
     assert found[1] > 0.8 * found.sum()
 
 
-def test_one_wild_channel_counts_as_its_logarithm(weigh):
-    once, hundredfold = evidence(weigh, 0.0, 0.0, 0.0, 0.8).sum(), evidence(weigh, 0.0, 0.0, 0.0, 8.0).sum()
-    assert hundredfold < 10 * once
-    assert evidence(weigh, 0.0, 0.0, 0.0, 8e3).sum() == hundredfold  # cut
+def test_far_off_evidence_grows_as_the_distance(weigh):
+    once, tenfold = evidence(weigh, 0.0, 0.0, 0.0, 0.8).sum(), evidence(weigh, 0.0, 0.0, 0.0, 8.0).sum()
+    near, nearer = evidence(weigh, 0.0, 0.0, 0.0, 0.2).sum(), evidence(weigh, 0.0, 0.0, 0.0, 0.1).sum()
+    assert once < tenfold < 30 * once
+    assert float(near) == pytest.approx(4 * float(nearer), rel=0.1)  # a square
+    assert evidence(weigh, 0.0, 0.0, 0.0, 8e3).sum() == tenfold  # cut
+
+
+def test_one_channel_far_off_outranks_four_that_stray(weigh):
+    weigh.clip = 100.0
+    assert evidence(weigh, 0.0, 0.0, 0.0, 30.0).sum() > evidence(weigh, 5.0, 5.0, 5.0, 5.0).sum()
+
+
+def test_a_channel_that_never_moved_is_no_news_at_its_first_stir(toy):
+    recipe = read_recipe(toy(score="whitened"))
+    torch.manual_seed(1)
+    network = Network(recipe).eval()
+    rows = np.full((60, 5), 5.0)
+    rows[:, :2] = np.random.default_rng(1).uniform(0, 4, (60, 2))  # the third stands still
+    data = Sequences.of(recipe.channels, 60.0, 60.0, [Record("a", np.arange(60), rows)])
+    stirred = torch.tensor([[0.0, 0.0, 0.1, 0.0, 0.0]])
+    found = []
+    for slack in (0.0, 0.1):
+        module = Whitened(5, 100.0, 1.0, slack=slack)
+        module.fit(network, data, recipe.serving)
+        found.append(float(module.evidence(stirred, torch.ones(1, 5)).sum()))
+    assert found[0] > 10 * found[1]
 
 
 def test_a_missing_channel_adds_nothing(weigh):

@@ -183,5 +183,5 @@ def _rms(values: Tensor, observed: Tensor) -> Tensor:
 def make(recipe: ScoreRecipe, channels: int) -> Surprise:
     """The score module that a recipe asks for."""
     if recipe.kind == "whitened":
-        return Whitened(channels, recipe.clip, recipe.ticks, recipe.first_ticks)
+        return Whitened(channels, recipe.clip, recipe.ticks, recipe.first_ticks, recipe.slack)
     return Departure(channels, recipe.clip) if recipe.kind == "departure" else surprise.make(recipe, channels)

@@ -161,11 +161,11 @@ class Memory(nn.Module):
             logged = torch.log1p(values * (self.logarithmic > 0))
             yield torch.where(self.logarithmic > 0, logged, values) * observed, observed
 
-    def normalise(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(…, C) in the channels' units to standard deviations; 0, the mean, where missing."""
+    def normalise(self, x: Tensor, mask: Tensor, reach: float = FURTHEST) -> Tensor:
+        """(…, C) in the channels' units to standard deviations, cut at ±reach; 0, the mean, where missing."""
         logged = torch.log1p(x * self.logarithmic)
         plain = self.logarithmic * logged + (1.0 - self.logarithmic) * x
-        return torch.clamp((plain - self.mean) / self.deviation, -FURTHEST, FURTHEST) * mask
+        return torch.clamp((plain - self.mean) / self.deviation, -reach, reach) * mask
 
     def in_units(self, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """(…, C) an expectation in standard deviations, back in the channels' units."""

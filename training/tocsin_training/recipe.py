@@ -98,6 +98,11 @@ class ScoreRecipe(_Part):
     kind: Literal["nll", "ewma", "departure", "whitened"] = "nll"
     ticks: float = Field(default=30.0, ge=1, description="ewma, whitened: evidence is gathered over so many ticks.")
     first_ticks: float = Field(default=1.0, ge=1, description="whitened: residuals are averaged over so many first.")
+    slack: float = Field(
+        default=0.0,
+        ge=0,
+        description="whitened: a variance, in squares of the forecast's scale, by which any channel may stray.",
+    )
     clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
 
 

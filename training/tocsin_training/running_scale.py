@@ -97,7 +97,7 @@ class RunningScale(Memory):
     def fit(self, x: NDArray[np.float32], mask: NDArray[np.float32]) -> None:
         """Take nothing: every stream has its own level and scale."""
 
-    def normalise(self, x: Tensor, mask: Tensor) -> Tensor:
+    def normalise(self, x: Tensor, mask: Tensor, reach: float = ANY) -> Tensor:  # noqa: ARG002  (in units, none is far)
         """(…, C) as it is: forecasts are in the channels' units already."""
         return x * mask
 

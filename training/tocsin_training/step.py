@@ -79,7 +79,9 @@ class ForecastStep(StepModule):
         remembered, recurrent, mean, scale, ready, evidence = torch.split(state, self.sizes, dim=1)
         memory = self.network.memory
 
-        z = (memory.normalise(x, mask) - mean) / (scale + (1.0 - ready))  # (N, C); scale is 0 before a prediction
+        z = (memory.normalise(x, mask, self.weigh.reach) - mean) / (
+            scale + (1.0 - ready)
+        )  # (N, C); scale is 0 before a prediction
         z = self.network.distribution.as_normal(z)
         observed = mask * self.network.measured * ready
         contribution, evidence = self.weigh(z, observed, mean, evidence)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from tocsin_training.memory import FURTHEST
+
 if TYPE_CHECKING:
     from tocsin_training.network import Network
     from tocsin_training.recipe import ScoreRecipe, ServingRecipe
@@ -25,11 +27,14 @@ class Surprise(nn.Module):
 
     Attributes:
         state_size: Floats a stream carries.
+        reach: Standard deviations at which values are cut before they are judged; the network's inputs always end at
+            `FURTHEST`.
     """
 
     def __init__(self, channels: int, clip: float) -> None:
         """Residuals are cut at ±clip."""
         super().__init__()
+        self.reach = FURTHEST
         self.channels = channels
         self.clip = clip
         self.state_size = 0

@@ -1,11 +1,14 @@
 """What one channel does, given what all the others do: residuals whitened by how they go together in normal streams.
 
-A forecast gives residuals z, one a channel. In normal streams they have a covariance Σ; with P = Σ⁻¹, (P z)ᵢ² / Pᵢᵢ is
-how far channel i lies from what the residuals of all others say of it, in variances (leave-one-out regression,
-without a regression). So a broken correlation is seen in the tick it breaks, and as long as it stays broken if the
-network forecasts levels. Each channel's distance is divided by what it exceeds once in `RARE` normal ticks, lest one
-with heavy tails drown the others, and its logarithm taken, lest one spike do: the evidence is Σᵢ log(1 + dᵢ / limitᵢ),
-gathered over a few ticks.
+A forecast gives residuals z, one a channel. In normal streams they have a covariance Σ; with P = Σ⁻¹,
+dᵢ = (P z)ᵢ² / Pᵢᵢ is how far channel i lies from what the residuals of all others say of it, in variances
+(leave-one-out regression, without a regression). So a broken correlation is seen in the tick it breaks, and as long as
+it stays broken if the network forecasts levels. The evidence is Σᵢ √(1 + dᵢ) - 1: near 0 half a square, far off a
+distance, as Huber's loss is, so that what lies 30 deviations off in one channel outranks what lies 5 off in three. It
+is gathered over a few ticks.
+
+A channel that the network foretells to the last bit, or that never moved, would be news at its first stir. Σ gets some
+slack therefore: how far channels may stray, and together in which directions, without being news.
 
 Channels share the evidence in proportion to √max(zᵢ (P z)ᵢ, 0), not to d: a channel that strays makes its neighbours
 look odd as well, but theirs are not the residuals that stray.
@@ -32,8 +35,7 @@ if TYPE_CHECKING:
     from tocsin_training.sequences import Sequences
 
 SHRUNK = 0.05  # how far Σ is drawn toward its diagonal: eigenvalues near 0 are chance
-RARE = 1000.0  # normal ticks in which a channel passes its limit once
-LEAST = 1e-6  # of a limit, and of a share
+LEAST = 1e-6  # of a variance, and of a share
 FLAT = 0.1  # residuals below which a share falls off: a root is steep at 0, and last bits would decide
 
 
@@ -41,20 +43,21 @@ class Whitened(Surprise):
     """See the module. The state holds averaged residuals and gathered evidence; the constants are fitted."""
 
     precision: Tensor
-    limit: Tensor
     ones: Tensor
 
-    def __init__(self, channels: int, clip: float, ticks: float, first: float = 1.0) -> None:
+    def __init__(self, channels: int, clip: float, ticks: float, first: float = 1.0, slack: float = 0.0) -> None:
         """Residuals are cut at ±clip and averaged over `first` frames; evidence is gathered over `ticks` frames.
 
         Both are moving averages with λ = 2 / (frames + 1). Averaging first finds what is small and lasts, as a
-        multivariate EWMA chart does (Lowry et al. 1992).
+        multivariate EWMA chart does (Lowry et al. 1992). `slack` is a variance, the same for every channel; a matrix
+        may take its place before `fit`.
         """
         super().__init__(channels, clip)
+        self.reach = clip  # what lies far off is told apart
+        self.slack = slack * torch.eye(channels, dtype=torch.float64)
         self.rate, self.first_rate = 2.0 / (ticks + 1.0), 2.0 / (first + 1.0)
         self.state_size = 2 * channels
         self.register_buffer("precision", torch.eye(channels))
-        self.register_buffer("limit", torch.ones(channels))
         self.register_buffer("ones", torch.ones(channels, 1))
 
     def forward(
@@ -77,7 +80,7 @@ class Whitened(Surprise):
     def evidence(self, averaged: Tensor, observed: Tensor) -> Tensor:
         """(N, C) of averaged residuals (N, C)."""
         distance, joint = self.distances(averaged, observed)
-        total = torch.log1p(distance / self.limit) @ self.ones  # (N, 1)
+        total = (torch.sqrt(1.0 + distance) - 1.0) @ self.ones  # (N, 1)
         share = torch.sqrt(torch.clamp(joint, min=0.0) + FLAT * FLAT) - FLAT + LEAST * observed
         found: Tensor = total * share / torch.clamp(share @ self.ones, min=LEAST)
         return found
@@ -94,8 +97,8 @@ class Whitened(Surprise):
 
     @torch.no_grad()
     def fit(self, network: Network, data: Sequences, serving: ServingRecipe) -> None:  # noqa: ARG002  (as others)
-        """Take Σ and the limits from normal streams, as the trained network sees them."""
-        z, observed = residuals(network, data)
+        """Take Σ from normal streams, as the trained network sees them, and add the slack."""
+        z, observed = residuals(network, data, self.reach)
         z = self.average(z, observed, data.lengths - 1)
         if len(z) < 2 * self.channels:
             raise TrainingError(
@@ -104,10 +107,7 @@ class Whitened(Surprise):
             )
         together = (z.T @ z / (observed.T @ observed).clamp(min=1.0)).double()
         own = torch.diagonal(together).clamp(min=LEAST)
-        self.precision.copy_(torch.linalg.inv((1.0 - SHRUNK) * together + SHRUNK * torch.diag(own)))
-        distance, _ = self.distances(z, observed)
-        limit = torch.from_numpy(np.quantile(distance.numpy(), 1.0 - 1.0 / RARE, axis=0))
-        self.limit.copy_(limit.clamp(min=LEAST))
+        self.precision.copy_(torch.linalg.inv((1.0 - SHRUNK) * together + SHRUNK * torch.diag(own) + self.slack))
 
 
 def moving_average(values: Tensor, rate: float) -> Tensor:
@@ -120,12 +120,15 @@ def moving_average(values: Tensor, rate: float) -> Tensor:
 
 
 @torch.no_grad()
-def residuals(network: Network, data: Sequences) -> tuple[Tensor, Tensor]:
-    """Standardised residuals (R - B, C) of all but the first frame of each stream, and which were observed."""
+def residuals(network: Network, data: Sequences, reach: float) -> tuple[Tensor, Tensor]:
+    """Standardised residuals (R - B, C) of all but the first frame of each stream, and which were observed.
+
+    Values are cut at ±reach standard deviations.
+    """
     network.eval()
     batch = padded(data, np.arange(len(data)), torch.device("cpu"))
     said, _ = network(batch.x, batch.mask, batch.delta)
-    x = network.memory.normalise(batch.x, batch.mask)
+    x = network.memory.normalise(batch.x, batch.mask, reach)
     z = (x[:, 1:] - said.mean[:, :-1]) / said.scale[:, :-1]
     real = batch.real[:, 1:] > 0
     return z[real], (batch.mask[:, 1:] * network.measured)[real]

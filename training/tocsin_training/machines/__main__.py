@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from tocsin_training.machines import compare, page, pictures, servers, skab
+from tocsin_training.machines.drift import Drift
 
 
 def main() -> None:
@@ -23,9 +24,10 @@ def main() -> None:
     console = Console(stderr=True)
     began = time.process_time()
 
+    drift = Drift.learn(skab.pretended(chosen.data))
     scored = []
     for experiment in skab.experiments(chosen.data):
-        scored.append(compare.compare_experiment(experiment))
+        scored.append(compare.compare_experiment(experiment, drift))
         console.print(f"skab {experiment.name}")
     table = page.skab_section(scored)
     console.print(table)
@@ -38,7 +40,8 @@ def main() -> None:
     figures = page.servers_section(every, [one.ranked for one in found])
     console.print(figures)
 
-    chosen.out.write_text(page.page(figures, table, time.process_time() - began), encoding="utf-8")
+    causes = page.causes_of_all([one.ranked for one in found])
+    chosen.out.write_text(page.page(figures, causes, table, time.process_time() - began), encoding="utf-8")
     pictures.draw(chosen.out.parent, every, [one.scores for one in found], scored)
 
 

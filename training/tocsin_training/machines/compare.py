@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin_training.machines.detector import Detector
+    from tocsin_training.machines.drift import Drift
     from tocsin_training.machines.servers import Server
     from tocsin_training.machines.skab import Experiment
 
@@ -67,21 +68,11 @@ class Scored:
     scores: dict[str, NDArray[np.float64]]
 
 
-def compare_experiment(experiment: Experiment) -> Scored:
+def compare_experiment(experiment: Experiment, drift: Drift) -> Scored:
     """Fit both on the first 400 rows, score all."""
     plane = Plane.fit(experiment.rows[: skab.FITTED])
     both = [in_parts(score(experiment.rows)) for score in (plane.t2, plane.q)]
-    return Scored(
-        experiment.label,
-        {NETWORK: score_experiment(experiment) / recipes.MARGIN, PCA_EITHER: np.maximum(*both)},
-    )
-
-
-def score_experiment(experiment: Experiment) -> NDArray[np.float64]:
-    """(T,) the network's score in parts of the 99 % limit of the fitted rows."""
-    recipe = recipes.of_experiment()
-    fitted = detector.fit(recipe, experiment.fitted(), experiment.held_out(), experiment.stream(skab.FITTED))
-    return in_parts(fitted.contributions(experiment.stream()).sum(axis=1))
+    return Scored(experiment.label, {NETWORK: drift.score(experiment), PCA_EITHER: np.maximum(*both)})
 
 
 def in_parts(score: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import torch
 
 from tocsin_training import loop
 from tocsin_training import step as steps
+from tocsin_training.distribution import spread
 from tocsin_training.whitened import Whitened, moving_average, residuals
 
 if TYPE_CHECKING:
@@ -26,6 +27,28 @@ class Detector:
     """A fitted network with its score, as the graph would hold it."""
 
     step: steps.ForecastStep
+    recipe: Recipe
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """(C,) what a residual of 1 is in the channels' units; the network's spread is constant."""
+        network = self.step.network
+        scale = spread(network.forecast.bias[network.channels :]) * network.memory.deviation
+        found: NDArray[np.float64] = scale.detach().double().numpy()
+        return found
+
+    def averaged(self, data: Sequences) -> NDArray[np.float64]:
+        """(R - 1, C) averaged residuals of one stream, in the channels' units."""
+        weigh = cast("Whitened", self.step.weigh)
+        z, observed = residuals(self.step.network, data, weigh.reach)
+        found: NDArray[np.float64] = weigh.average(z, observed, data.lengths - 1).double().numpy()
+        return found * self.units
+
+    def allow(self, drift: NDArray[np.float64], normal: Sequences) -> None:
+        """Take the score's constants from `normal` anew, with slack for a drift (C, C), in the channels' units."""
+        weigh, units = cast("Whitened", self.step.weigh), self.units
+        weigh.slack = torch.from_numpy(drift / np.outer(units, units))
+        weigh.fit(self.step.network, normal, self.recipe.serving)
 
     def contributions(self, data: Sequences) -> NDArray[np.float64]:
         """(R, C) of one stream; rows sum to the score. The first, which nothing foretold, is 0.
@@ -33,7 +56,7 @@ class Detector:
         The same sums that the exported graph makes tick by tick, made for all ticks at once.
         """
         network, weigh = self.step.network, cast("Whitened", self.step.weigh)
-        z, observed = residuals(network, data)
+        z, observed = residuals(network, data, weigh.reach)
         with torch.no_grad():
             averaged = weigh.average(z, observed, data.lengths - 1)
             gathered = moving_average(weigh.evidence(averaged, observed), weigh.rate)
@@ -54,4 +77,4 @@ def fit(recipe: Recipe, fitted: Sequences, held_out: Sequences, normal: Sequence
         )
     step = cast("steps.ForecastStep", steps.make([network], recipe))
     step.weigh.fit(network, normal, recipe.serving)
-    return Detector(step)
+    return Detector(step, recipe)

@@ -37,6 +37,7 @@ PERIOD_S = 1.0
 FITTED = 400  # rows
 PIECE = 50  # ticks that a gradient reaches back
 HELD_OUT = 80  # of the fitted rows, the last: they stop the training
+LASTS, EVERY = 1150, 550  # rows of the pretended experiments that the file without anomalies is cut into
 WIDE = 1e6
 
 
@@ -91,6 +92,15 @@ def experiments(folder: Path) -> list[Experiment]:
 def normal(folder: Path) -> Experiment:
     """The file in which nothing is wrong, 9,401 rows: choices are made on it."""
     return _read(folder / FOLDER / "anomaly-free" / "anomaly-free.csv")
+
+
+def pretended(folder: Path) -> list[Experiment]:
+    """Stretches of that file, as long as an experiment; each shares its second half with the next."""
+    whole = normal(folder)
+    return [
+        replace(whole, name=f"normal:{at}", rows=whole.rows[at : at + LASTS], label=whole.label[at : at + LASTS])
+        for at in range(0, len(whole.rows) - LASTS + 1, EVERY)
+    ]
 
 
 def _read(path: Path) -> Experiment:
