@@ -57,9 +57,36 @@ TURNS: dict[tuple[Standing, Signal], tuple[Standing, Turn]] = {
 }
 """What is not listed changes nothing."""
 
-_NEXT = np.arange(len(Standing), dtype=np.int8)[:, None].repeat(len(Signal), axis=1)  # (standings, signals)
-for (_standing, _signal), (_next, _) in TURNS.items():
-    _NEXT[_standing, _signal] = _next
+
+def signal(standing: Standing, truth: Truth, *, due: bool) -> Signal:
+    """What a judgement comes to.
+
+    Args:
+        standing: Of the condition until now.
+        truth: The judgement.
+        due: Whether it has lasted for the delay that counts: the on-delay of what is absent, the off-delay of what
+            is not.
+    """
+    is_up = standing is not Standing.ABSENT
+    match truth:
+        case Truth.UNKNOWN:
+            return Signal.UNKNOWN
+        case Truth.TRUE:
+            return Signal.HOLDS if is_up or due else Signal.PENDING
+        case Truth.FALSE:
+            return Signal.CEASED if not is_up or due else Signal.PENDING
+
+
+# All of it as one table of the standing that follows, (standings, truths, due or not): this runs for every alarm of
+# every frame.
+_FOLLOWING = np.array(
+    [
+        [[TURNS.get((s, signal(s, truth, due=due)), (s, None))[0] for due in (False, True)] for truth in Truth]
+        for s in Standing
+    ],
+    dtype=np.int8,
+)
+_ABSENT = int(Standing.ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +136,16 @@ def advance(
     table.truth_since[rows, index] = since
 
     standing = table.standing[rows, index]
-    lasted = t - since
-    holds = (standing != Standing.ABSENT) | (lasted >= alarm.on_delay_ns)
-    ceased = (standing == Standing.ABSENT) | (lasted >= alarm.off_delay_ns)
-    signal = np.full(len(rows), Signal.UNKNOWN, dtype=np.int8)
-    signal[truth == Truth.TRUE] = np.where(holds, Signal.HOLDS, Signal.PENDING)[truth == Truth.TRUE]
-    signal[truth == Truth.FALSE] = np.where(ceased, Signal.CEASED, Signal.PENDING)[truth == Truth.FALSE]
-
-    following = _NEXT[standing, signal]
+    due = t - since >= np.where(standing == _ABSENT, alarm.on_delay_ns, alarm.off_delay_ns)
+    following = _FOLLOWING[standing, truth, due.view(np.int8)]
     moved = np.flatnonzero(following != standing)
     if not len(moved):
         return []
     table.standing[rows, index] = following
     happened: list[tuple[int, Turn]] = []
     for i in moved.tolist():
-        _, turn = TURNS[Standing(standing[i]), Signal(signal[i])]
+        before = Standing(standing[i])
+        _, turn = TURNS[before, signal(before, Truth(truth[i]), due=bool(due[i]))]
         if turn is Turn.BEGAN:
             table.began_t[rows[i], index] = t[i]
         happened.append((i, turn))
