@@ -15,7 +15,7 @@ import configurations
 import toy_bundle
 from tocsin.alarm.commands import Acknowledge, Order
 from tocsin.app.build import setup
-from tocsin.app.inputs import order_input, readings_input, time_input
+from tocsin.app.inputs import loss_input, order_input, readings_input, time_input
 from tocsin.app.recovery import recover, remember, snapshot
 from tocsin.config import check
 from tocsin.engine import Readings
@@ -70,13 +70,16 @@ class Daemon:
         self.store.commit((), events, snapshot=snapshot(self.core), now=now)
         return events
 
-    def turn(self, rows, now):
+    def turn(self, rows, now, lost=()):
         """As the pump has it; the events."""
         inputs, results = [], []
         if rows:
             readings = Readings.of(rows)
             results.append(self.core.take_in("ward", readings, now))
             inputs.append(readings_input(["ward"], readings, now))
+        if lost:
+            results.append(self.core.lose("ward", lost, now))
+            inputs.append(loss_input(["ward"], lost, now))
         results += self.core.pass_time(now)
         inputs.append(time_input(now))
         for result in results:
@@ -100,6 +103,7 @@ TURNS = st.lists(
     st.tuples(
         st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(-2, 1), st.sampled_from([80, 119, 121, 160]))),
         st.sampled_from([0, 1, 1, 1, 2, 9]),
+        st.sampled_from([(), (), (), ("a",), ("b", "a")]),
         st.sampled_from(["", "", "crash", "snapshot", "snapshot, crash"]),
     ),
     max_size=25,
@@ -108,10 +112,10 @@ TURNS = st.lists(
 
 def live(daemon, turns, *, crashing):
     now, events = T0, daemon.begin(T0)
-    for tick, (rows, seconds, happens) in enumerate(turns, 1):
+    for tick, (rows, seconds, lost, happens) in enumerate(turns, 1):
         now += seconds * S
         readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
-        events += daemon.turn(readings, now)
+        events += daemon.turn(readings, now, lost)
         if crashing and "snapshot" in happens:
             daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
         if crashing and "crash" in happens:

@@ -19,6 +19,8 @@ MADE = json.loads(
     (Path(__file__).parents[1] / "codec" / "payloads" / "sparkplug.json").read_text(encoding="utf-8")
 )  # by pysparkplug 0.6.1, in November 2025
 
+ALARMS = ("gone", "hr-high")
+
 
 @pytest.fixture
 def daemon(tmp_path, mosquitto):
@@ -27,7 +29,7 @@ def daemon(tmp_path, mosquitto):
         tmp_path,
         broker={"port": broker.port},
         sources=[{"format": "sparkplug", "primary_host": "tocsin"}],
-        watches={"ward": {"linger_s": 0}},
+        watches={"ward": {"linger_s": 0, "alarms": {"gone": {"silent": {"for_s": 3600}}}}},
     )
     made = Daemon(tmp_path, file).ready()
     made.broker = broker
@@ -38,8 +40,8 @@ def daemon(tmp_path, mosquitto):
 async def test_a_node_is_asked_for_its_births_and_then_heard(daemon):
     ms = int(time.time() * 1000)
 
-    def payload(seq, *metrics):
-        return Payload(timestamp=ms, seq=seq, metrics=metrics).SerializeToString()
+    def payload(seq, *metrics, later_ms=0):
+        return Payload(timestamp=ms + later_ms, seq=seq, metrics=metrics).SerializeToString()
 
     hr = Metric(name=b"hr", alias=1, datatype=3, int_value=150)
     async with aiomqtt.Client(daemon.broker.host, daemon.broker.port) as node:
@@ -54,8 +56,15 @@ async def test_a_node_is_asked_for_its_births_and_then_heard(daemon):
         alarm = json.loads((await next_on(node, "tocsin/alarm/plant/press/pump-1/hr-high")).payload)
         assert alarm["active"]
         await node.publish("spBv1.0/plant/NDEATH/press", payload(0))
+        told = [json.loads((await next_on(node, f"tocsin/alarm/plant/press/pump-1/{a}")).payload) for a in ALARMS]
+        assert [(a["active"], a["uncertain"]) for a in told] == [(True, False), (True, True)]
+        assert told[0]["reason"] == "its source says that it is gone"
         await until(lambda: daemon.metric("tocsin_stale_streams_total") == 1)
         assert daemon.metric("tocsin_rebirth_requests_total") == 1
+        await node.publish("spBv1.0/plant/NBIRTH/press", payload(0))
+        await node.publish("spBv1.0/plant/DBIRTH/press/pump-1", payload(1, hr, later_ms=2000))
+        back = [json.loads((await next_on(node, f"tocsin/alarm/plant/press/pump-1/{a}")).payload) for a in ALARMS]
+        assert [(a["active"], a["uncertain"]) for a in back] == [(False, False), (True, False)]
         # Our own command came back, and was no fault.
         assert daemon.metric('tocsin_rejects_total{reason="session"}') == 1
         assert await asyncio.to_thread(daemon.end) == 0

@@ -127,6 +127,13 @@ def test_the_death_of_a_node_makes_all_of_its_streams_stale():
     assert [r for r, _ in reasons(late)] == ["session"]
 
 
+def test_who_is_born_again_in_the_same_batch_is_not_stale():
+    d = born()
+    birth = message("DBIRTH", "pump-1", 3, [metric("hr", 1, datatype=3, int=60)])
+    assert d.decode([message("DDEATH", "pump-1", 2), birth], NOW).stale == []
+    assert d.decode([message("DDEATH", "pump-1", 4)], NOW).stale == ["plant/press/pump-1"]
+
+
 def test_the_will_of_a_session_that_another_followed_kills_nobody():
     d = born()
     old = d.decode([message("NDEATH", metrics=[metric("bdSeq", datatype=4, long=2)])], NOW)

@@ -8,6 +8,7 @@ import numpy as np
 
 from counting_watch import START, S, alarm, counting_step, engine, happened
 from tocsin.engine import Readings, Refusal
+from tocsin.engine.commands import Standby
 from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
 
 HR, SPO2, AGE, HOURS = range(4)
@@ -87,6 +88,54 @@ def test_silence_rings_once_and_makes_what_was_up_uncertain():
         ("bed", "silent", "ceased", 20),
         ("bed", "hr-high", "ceased", 20),
     ]
+
+
+def lose(watching, *streams, now):
+    return watching.lose(streams, START + round(now * S))
+
+
+def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncertain():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
+    outcomes = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
+    outcomes.append(lose(watching, "bed", "stranger", "bed", now=1))
+    assert outcomes[-1].changes[0].reason == "its source says that it is gone"
+    assert outcomes[-1].changes[1].reason == "hr was above 120 /min and is not measured now"
+    outcomes += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
+    outcomes.append(let_pass(watching, until=12))
+    outcomes.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))
+    assert happened(outcomes) == [
+        ("bed", "hr-high", "began", 0),
+        ("other", "hr-high", "began", 0),
+        ("bed", "silent", "began", 0),
+        ("bed", "hr-high", "lost", 0),
+        ("bed", "silent", "ceased", 14),
+        ("bed", "hr-high", "ceased", 14),
+    ]
+    assert [row is None for row in map(watching.table.row_of, ("bed", "other", "stranger"))] == [False, False, True]
+
+
+def test_what_was_measured_before_the_source_was_gone_is_judged_first():
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)), lateness_s=2)
+    outcomes = [apply(watching, reading(at=k, hr=hr), now=k) for k, hr in ((0, 80), (1, 130))]
+    assert happened(outcomes) == []  # neither frame has closed
+    outcomes.append(lose(watching, "bed", now=1.5))
+    outcomes.append(let_pass(watching, until=9))
+    assert happened(outcomes) == [
+        ("bed", "hr-high", "began", 1),
+        ("bed", "silent", "began", 1),
+        ("bed", "hr-high", "lost", 1),
+    ]
+    again = apply(watching, reading(at=1, hr=80), now=10)
+    assert list(again.refused) == [Refusal.LATE]
+    assert happened([again]) == [("bed", "silent", "ceased", 1)]
+
+
+def test_a_stream_that_is_silent_already_or_on_standby_is_not_lost():
+    watching = engine(alarm("silent", Silent(10 * S)))
+    apply(watching, reading(at=0, hr=80, spo2=97), reading("idle", at=0, hr=80, spo2=97), now=0)
+    watching.carry_out(Standby("idle", None), START + S)
+    assert happened([let_pass(watching, until=10)]) == [("bed", "silent", "began", 10)]
+    assert happened([lose(watching, "bed", "idle", now=11)]) == []
 
 
 def test_an_absent_channel_rings_while_the_others_go_on():

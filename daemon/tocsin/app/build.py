@@ -27,7 +27,7 @@ from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersi
 from tocsin.notify.home_assistant import birth_topic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from tocsin.bundle import Bundle
@@ -119,6 +119,10 @@ class Station:
             StreamRefused: It is of another model, or there is no room; nothing has changed.
         """
         return self.engine.take(memory, self._now(wall_now))
+
+    def lose(self, streams: Sequence[str], wall_now: int) -> Outcome:
+        """Let the engine hear that streams are gone, at its own `now`."""
+        return self.engine.lose(streams, self._now(wall_now))
 
     def _now(self, wall_now: int) -> int:
         return wall_now if self._event_clock is None else self._event_clock.now

@@ -69,6 +69,17 @@ class Core:
         station = self.stations[watch]
         return self._of(station, station.apply(readings, now), now)
 
+    def lose(self, watch: str, streams: Sequence[str], now: int) -> Result:
+        """Let a watch hear from a source that streams are gone.
+
+        Args:
+            watch: Its name.
+            streams: Theirs.
+            now: The wall's clock, nanoseconds since 1970.
+        """
+        station = self.stations[watch]
+        return self._of(station, station.lose(streams, now), now)
+
     def pass_time(self, now: int) -> list[Result]:
         """Let time pass until `now`, the wall's clock, for everybody."""
         results = [self._of(station, station.apply(_NO_READINGS, now), now) for station in self.stations.values()]

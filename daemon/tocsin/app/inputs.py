@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tocsin.app.core import Core
 
 READINGS = "readings"
+LOSS = "loss"
 TIME = "time"
 ORDER = "order"
 COMMAND = "command"
@@ -27,6 +28,11 @@ COMMAND = "command"
 def readings_input(watches: Sequence[str], readings: Readings, now: int) -> Input:
     """Watches took in readings, in this order."""
     return Input(READINGS, now, pack([list(watches), readings]))
+
+
+def loss_input(watches: Sequence[str], streams: Sequence[str], now: int) -> Input:
+    """Watches heard from a source, in this order, that streams are gone."""
+    return Input(LOSS, now, pack([list(watches), list(streams)]))
 
 
 def time_input(now: int) -> Input:
@@ -67,10 +73,13 @@ def apply(core: Core, given: Input) -> list[Event]:
         watches, fields = unpack(given.body)
         readings = Readings(**fields)
         return [event for watch in watches for event in core.take_in(watch, readings, given.now).events]
+    if given.kind == LOSS:
+        watches, streams = unpack(given.body)
+        return [event for watch in watches for event in core.lose(watch, streams, given.now).events]
     if given.kind == TIME:
         return [event for result in core.pass_time(given.now) for event in result.events]
     if given.kind == ORDER:
         return core.order(_order(given.body), given.now)
     if given.kind == COMMAND:
         return core.command(_command(given.body), given.now)
-    raise ValueError(f"an input of kind {given.kind!r} (legal: {READINGS}, {TIME}, {ORDER}, {COMMAND})")
+    raise ValueError(f"an input of kind {given.kind!r} (legal: {READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND})")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tocsin.app import refusals
-from tocsin.app.inputs import command_input, order_input, readings_input, time_input
+from tocsin.app.inputs import command_input, loss_input, order_input, readings_input, time_input
 from tocsin.mqtt.alarm_messages import score_message
 
 if TYPE_CHECKING:
@@ -219,18 +219,20 @@ class Pump:
             for request in decoded.requests:
                 self._connection.publish(request.topic, request.payload, qos=0)
             self._metrics.sparkplug(rebirths=len(decoded.requests), stale=len(decoded.stale))
-            if not len(decoded.readings):
-                continue
-            topics = ", ".join(desk.decoder.settings.topics)
-            accepted = 0
-            for station in desk.stations:
-                result = self._core.take_in(station.name, decoded.readings, now)
-                moved |= self._hand_out(result, of_source[-1].received_at)
-                if result.outcome is not None:
-                    accepted = max(accepted, result.outcome.accepted)
-                    rejects += refusals.rejects(decoded.readings, result.outcome, station.model, topics)
-            self._keeper.note(readings_input([s.name for s in desk.stations], decoded.readings, now))
-            readings += accepted
+            watches, received_at = [station.name for station in desk.stations], of_source[-1].received_at
+            if len(decoded.readings):
+                topics = ", ".join(desk.decoder.settings.topics)
+                accepted = 0
+                for station in desk.stations:
+                    result = self._core.take_in(station.name, decoded.readings, now)
+                    moved |= self._hand_out(result, received_at)
+                    if result.outcome is not None:
+                        accepted = max(accepted, result.outcome.accepted)
+                        rejects += refusals.rejects(decoded.readings, result.outcome, station.model, topics)
+                self._keeper.note(readings_input(watches, decoded.readings, now))
+                readings += accepted
+            if decoded.stale:
+                moved |= self._lose(watches, decoded.stale, now, received_at)
         for result in self._core.pass_time(now):
             moved |= self._hand_out(result, None)
         self._keeper.note(time_input(now))
@@ -240,6 +242,14 @@ class Pump:
             self._rejects.report(rejects, now)
         if moved:
             self.show_alarms()
+
+    def _lose(self, watches: Sequence[str], streams: Sequence[str], now: int, received_at: int) -> bool:
+        """Let watches hear that streams are gone; whether any alarm moved."""
+        moved = False
+        for watch in watches:
+            moved |= self._hand_out(self._core.lose(watch, streams, now), received_at)
+        self._keeper.note(loss_input(watches, streams, now))
+        return moved
 
     def _desk_index(self, message: Message) -> int:
         """Find the first source whose template matches; the first of all, which will refuse it, if none does."""

@@ -43,7 +43,7 @@ class Decoded:
         readings: What was right, in the order of arrival.
         rejects: What was not.
         requests: To be published; Sparkplug asks for rebirths.
-        stale: Streams whose sender says, or whose broker says of it, that it is gone.
+        stale: Streams whose sender says, or whose broker says of it, that it is gone; no reading here is later.
     """
 
     readings: Readings

@@ -96,18 +96,18 @@ class Sessions:
         nodes: By group and edge node, those heard last at the end.
         metrics: How many metrics they have. A device counts as one more, and a long name as several.
         requests: To publish.
-        stale: Streams whose sender died.
+        stale: Streams whose sender died, and that nothing was read of since.
     """
 
     nodes: dict[tuple[str, str], NodeSession] = field(default_factory=dict)
     metrics: int = 0
     requests: list[Request] = field(default_factory=list)
-    stale: list[str] = field(default_factory=list)
+    stale: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
     def drain(self) -> tuple[list[Request], list[str]]:
         """Take what is to be told."""
-        told = self.requests, list(dict.fromkeys(self.stale))
-        self.requests, self.stale = [], []
+        told = self.requests, list(self.stale)
+        self.requests, self.stale = [], {}
         return told
 
 
@@ -220,7 +220,7 @@ class Sparkplug:
 
     def _die(self, node: NodeSession, devices: list[str]) -> None:
         for device in devices:
-            self.sessions.stale += sorted(node.streams.pop(device, ()))
+            self.sessions.stale |= dict.fromkeys(sorted(node.streams.pop(device, ())))
 
     def _forget(self, node: NodeSession, devices: list[str]) -> None:
         """Forget births, before others or for good; what is born again brings its streams along."""
@@ -282,6 +282,7 @@ class Sparkplug:
                 refusals.add(refused.reason, index, str(refused))
                 continue
             streams.add(target.stream)
+            self.sessions.stale.pop(target.stream, None)
             rows.put(index, rows.code(target.stream, target.labels), time, target.column, value)
         return all_known
 

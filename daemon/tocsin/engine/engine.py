@@ -26,7 +26,7 @@ from tocsin.engine.steps import Stepper
 from tocsin.engine.streams import NEVER, StreamTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tocsin.engine.model import Model
     from tocsin.engine.readings import Readings
     from tocsin.engine.steps import Steps
+
+GONE = "its source says that it is gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,35 @@ class Engine:
         self._keep_time(now)
         self._resume_expired(now)
         stays.carry_out(self, command, outcome)
+        return outcome
+
+    def lose(self, streams: Iterable[str], now: int) -> Outcome:
+        """Hear from their source that these streams are gone: it is silence that nobody has to wait for.
+
+        Open frames close first with what they hold, since it was measured. Then everything but silence is unknown, so
+        that what is up stays up, and `silent` rings until the next reading. Streams that aren't known, or are on
+        standby, are passed over.
+
+        Args:
+            streams: Their names.
+            now: Nanoseconds since 1970.
+
+        Returns:
+            What happened; what comes of the loss happens at each stream's newest `t`.
+        """
+        self.table.reuse()
+        outcome = Outcome(now)
+        self._keep_time(now)
+        self._resume_expired(now)
+        known = [row for name in dict.fromkeys(streams) if (row := self.table.row_of(name)) is not None]
+        rows = np.array(known, dtype=np.int64)
+        rows = rows[self.table.standby_until[rows] == NEVER]
+        self._close_up_to(rows, self.newest_tick(rows), outcome)
+        for index, alarm in enumerate(self.watch.alarms):
+            if isinstance(alarm.condition, Silent):
+                heard = rows[self.table.truth[rows, index] != Truth.TRUE]
+                self._judge_bare(index, heard, self._heard_t(heard), Truth.TRUE, outcome, because=GONE)
+        self._lose_sight(rows, self._heard_t(rows), outcome)
         return outcome
 
     def strangers(self, streams: Sequence[str]) -> list[str]:
@@ -393,22 +424,40 @@ class Engine:
             heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
             heard &= table.standby_until[:n] == NEVER
             rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
-            # Not `now`: a change's time must not depend on how often somebody asked. Whoever was admitted, and of
-            # whom nothing has come, is silent since then.
-            come = self.newest_tick(rows) > table.barred_tick[rows]
-            t = np.where(come, table.newest_t[rows], table.heard_at[rows]) + alarm.condition.for_ns
+            t = self._heard_t(rows) + alarm.condition.for_ns
             self._judge_bare(index, rows, t, Truth.TRUE, outcome)
             self._lose_sight(rows, t, outcome)
 
+    def _heard_t(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R,) since when nothing is heard of streams.
+
+        Not `now`: a change's time must not depend on how often somebody asked. Whoever was admitted, and of whom
+        nothing has come, is silent since then.
+        """
+        table = self.table
+        come = self.newest_tick(rows) > table.barred_tick[rows]
+        return np.where(come, table.newest_t[rows], table.heard_at[rows])
+
     def _judge_bare(
-        self, index: int, rows: NDArray[np.int64], t: NDArray[np.int64], judged: Truth, outcome: Outcome
+        self,
+        index: int,
+        rows: NDArray[np.int64],
+        t: NDArray[np.int64],
+        judged: Truth,
+        outcome: Outcome,
+        *,
+        because: str | None = None,
     ) -> None:
-        """Judge an alarm's condition alike in some streams, of which no frame has come."""
+        """Judge an alarm's condition alike in some streams, of which no frame has come.
+
+        What turns says why by itself, unless another reason is given.
+        """
         if not len(rows):
             return
         truth = np.full(len(rows), judged, dtype=np.int8)
         for i, turn in advance(self.table, index, self.watch.alarms[index], rows, truth, t):
-            outcome.changes.append(self._bare_change(index, turn, int(rows[i]), int(t[i]), outcome.now))
+            change = self._bare_change(index, turn, int(rows[i]), int(t[i]), outcome.now)
+            outcome.changes.append(change if because is None else replace(change, reason=because))
 
     def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
         for index, alarm in enumerate(self.watch.alarms):

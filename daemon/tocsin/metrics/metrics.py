@@ -104,7 +104,9 @@ class Metrics:
             "tocsin_rebirth_requests_total", "Sparkplug edge nodes asked for their births.", registry=registry
         )
         self._stale = Counter(
-            "tocsin_stale_streams_total", "Streams whose Sparkplug node or device died.", registry=registry
+            "tocsin_stale_streams_total",
+            "Streams whose Sparkplug node or device died; they are silent at once.",
+            registry=registry,
         )
         self._rewound = Counter(
             "tocsin_readings_rewound_total",
