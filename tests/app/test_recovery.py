@@ -15,6 +15,7 @@ import configurations
 import toy_bundle
 from tocsin.alarm.commands import Acknowledge, Order
 from tocsin.app.build import setup
+from tocsin.app.core import Beside
 from tocsin.app.inputs import loss_input, order_input, readings_input, time_input
 from tocsin.app.recovery import recover, remember, snapshot
 from tocsin.config import check
@@ -82,8 +83,9 @@ class Daemon:
             inputs.append(loss_input(["ward"], lost, now))
         results += self.core.pass_time(now)
         inputs.append(time_input(now))
-        for result in results:
-            names = [] if result.station is None else result.station.engine.table.names
+        for result in [*results, *(result.beside for result in results if result.beside is not None)]:
+            station = result.elder.station if isinstance(result, Beside) else result.station
+            names = [] if station is None else station.engine.table.names
             for steps in result.outcome.steps if result.outcome is not None else ():
                 self.scores += [
                     (names[row], int(t), score.tobytes())
@@ -148,6 +150,74 @@ def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, clock):
         assert broken[3] == whole[3]  # everything remembered
 
     holds()
+
+
+NEW = {"watches": {"ward": {"model": "toy2", "alarms": {"new": {"above": {"channel": "hr", "limit": 100}}}}}}
+
+
+@pytest.fixture(scope="module")
+def two_toys(toy):
+    toy_bundle.write(toy / "toy2", toy_bundle.serialised(toy_bundle.GRAPH), version="2", warm_up_ticks=3)
+    return toy
+
+
+def shadowed(folder, store_folder, turns, at, *, crashing):
+    """As `live`, and a new model comes at turn `at`; who waits for it is told, too."""
+    daemon, now, taken_over = Daemon(folder, store_folder), T0, []
+    events = daemon.begin(T0)
+    for tick, (rows, seconds, lost, happens) in enumerate(turns):
+        now += seconds * S
+        if tick == at:
+            results = daemon.core.take_over(made(folder, **NEW), now)
+            told = [event for result in results for event in result.events]
+            daemon.store.commit((), told, snapshot=snapshot(daemon.core), now=now)
+            events += told
+        readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
+        events += daemon.turn(readings, now, lost)
+        taken_over.append((sorted(daemon.core.elders), [elder.shadow.waiting for elder in daemon.core.elders.values()]))
+        if crashing and "snapshot" in happens:
+            daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
+        if crashing and "crash" in happens:
+            daemon.crash()
+            before, changes = daemon.scores, NEW if tick >= at else {}
+            daemon = Daemon(folder, store_folder, now, **changes)
+            assert daemon.core.setup is daemon.made
+            daemon.scores = before
+    remembered = pack(daemon.core.export())
+    daemon.store.close()
+    return daemon.scores, events, taken_over, remembered
+
+
+def test_a_crash_while_a_model_warms_up_changes_no_bit(two_toys, tmp_path_factory):
+    @settings(max_examples=20, deadline=None)
+    @given(TURNS, st.integers(0, 20))
+    def holds(turns, at):
+        folder = tmp_path_factory.mktemp("store")
+        try:
+            whole = shadowed(two_toys, folder / "whole", turns, at, crashing=False)
+            broken = shadowed(two_toys, folder / "broken", turns, at, crashing=True)
+        finally:
+            shutil.rmtree(folder)
+        assert broken == whole
+
+    holds()
+
+
+def test_with_another_model_in_place_of_the_one_before_alarms_stay_and_streams_begin_anew(two_toys, tmp_path, caplog):
+    folder = tmp_path / "config"
+    shutil.copytree(two_toys, folder)
+    daemon = Daemon(folder, tmp_path / "store")
+    now = ringing(daemon)
+    daemon.core.take_over(made(folder, **NEW), now)
+    daemon.store.commit((), (), snapshot=snapshot(daemon.core), now=now)
+    daemon.crash()
+    before = statuses(daemon.core)
+    shutil.rmtree(folder / "toy")
+    with caplog.at_level(logging.WARNING):
+        again = Daemon(folder, tmp_path / "store", now, **NEW)
+    assert "its models are no longer what they were (ward)" in caplog.text
+    assert statuses(again.core).keys() == before.keys()
+    again.store.close()
 
 
 def _with(kind, changes):

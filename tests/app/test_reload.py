@@ -128,7 +128,7 @@ async def test_sources_come_and_go(ward):
     assert ward.daemon.metric("tocsin_messages_received_total") == 3  # the old topic's is nobody's business now
 
 
-async def test_another_model_warms_up_and_an_alarm_that_is_gone_clears(ward):
+async def test_another_model_warms_up_beside_the_old_one_and_an_alarm_that_is_gone_clears(ward):
     await ward.hears(130, wanted="tocsin/event/icu/a/hr-high")
     toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(REMEMBERING), version="2", warm_up_ticks=1)
     file = ward.configure(watches={"ward": {"model": "toy2"}})
@@ -142,12 +142,51 @@ async def test_another_model_warms_up_and_an_alarm_that_is_gone_clears(ward):
     event = json.loads(message.payload)
     assert (event["alarm"], event["transition"]) == ("hr-high", "end")
     assert "configuration" in event["reason"]
-    ward.daemon.says(r"watch ward: 1 streams warm up with toy/2 \w+ instead of toy/1")
-    first, second = await ward.hears(80, 80)
-    assert first["score"] is None
-    assert memory([second]) == 2
+    ward.daemon.says(r"watch ward: 1 streams stay with toy/1 \w+, each until toy/2 \w+ is warm")
+    assert [memory(await ward.hears(80)) for _ in range(3)] == [2, 3, 3]  # the old model's, then the new one's
+    ward.daemon.says("watch ward: toy/2 is warm, and has taken over")
     assert 'tocsin_model_info{name="toy",sha256' in ward.daemon.get("/metrics")[1]
     assert 'version="1"} 1' not in ward.daemon.get("/metrics")[1]
+
+
+ODD = {"odd": {"anomaly": {"threshold": 105}}}
+
+
+async def test_one_can_go_back_while_a_model_warms_up_and_after(ward):
+    address = f"127.0.0.1:{ward.daemon.port}"
+    nowhere = tocsin("rollback", ward.file, "--http", address)
+    assert nowhere.returncode == 1
+    assert "nothing ran before this configuration" in nowhere.stderr
+    ward.configure(watches={"ward": {"alarms": ODD}})
+    assert ward.reload()[0] == 200
+    (event,) = await ward.hears(140, wanted="tocsin/event/icu/a/odd")
+    assert event["transition"] == "raise"
+    await ward.hears(140)
+
+    toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(REMEMBERING), version="2", warm_up_ticks=3)
+    ward.configure(watches={"ward": {"model": "toy2", "alarms": ODD}})
+    assert ward.reload()[0] == 200
+    assert memory(await ward.hears(140, 140)) == 4  # the old one's: it goes on
+    assert ward.daemon.metric("tocsin_shadow_streams") == 1
+    done = tocsin("rollback", ward.file, "--http", address)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "watch ward: 1 streams go on"
+    assert "is not what runs" in done.stdout
+    assert ward.daemon.metric("tocsin_shadow_streams") == 0
+    assert ward.daemon.metric("tocsin_config_last_reload_successful") == 0
+    assert memory(await ward.hears(140)) == 5  # as if nothing had been
+
+    assert ward.reload()[0] == 200
+    assert memory(await ward.hears(140, 140, 140, 140)) == 9
+    assert memory(await ward.hears(140)) == 5  # the new one's, which warmed up anew
+    assert ward.daemon.metric("tocsin_shadow_taken_over_total") == 1
+    back = tocsin("rollback", ward.file, "--http", address)
+    assert "1 streams stay with toy/2" in back.stdout
+    assert memory(await ward.hears(140)) == 6
+    assert memory(await ward.hears(140)) == 2  # the one before knows its score at once, and has begun anew
+    (event,) = await ward.hears(80, wanted="tocsin/event/icu/a/odd")
+    assert event["transition"] == "clear"
+    assert ward.daemon.errors.count("raise icu/a/odd") == 1
 
 
 def test_the_command_says_what_the_daemon_says(ward):

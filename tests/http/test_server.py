@@ -21,8 +21,10 @@ async def unasked():
 
 
 @asynccontextmanager
-async def serving(not_ready=list, render=metrics, reload=unasked, token=None):
-    server = HttpServer(HttpSettings(port=0), application(render, not_ready, reload, Guard("127.0.0.1", token)))
+async def serving(not_ready=list, render=metrics, reload=unasked, roll_back=unasked, token=None):
+    server = HttpServer(
+        HttpSettings(port=0), application(render, not_ready, reload, roll_back, Guard("127.0.0.1", token))
+    )
     port = server.bind()
     task = asyncio.create_task(server.run())
     try:
@@ -72,6 +74,16 @@ async def test_reload_goes_by_the_same_rule_as_every_command():
         assert (status, text) == (401, "a token is needed: send `Authorization: Bearer …` (http.token_file)\n")
         assert (await request(port, "/-/reload", "POST", secret, "Origin: http://evil.example"))[0] == 403
         assert (await request(port, "/-/reload", "POST", secret))[0] == 200
+        assert (await request(port, "/-/rollback", "POST"))[0] == 401
+
+
+async def test_rollback_answers_with_what_became_of_it():
+    async def roll_back():
+        return Answer(succeeded=False, text="there is no way back\n")
+
+    async with serving(roll_back=roll_back) as (port, _, _):
+        assert (await request(port, "/-/rollback", "POST"))[::2] == (500, "there is no way back\n")
+        assert (await request(port, "/-/rollback"))[0] == 405
 
 
 async def test_nobody_reloads_by_following_a_link():
@@ -104,7 +116,7 @@ async def test_other_paths_and_methods():
 
 async def test_a_taken_port_is_named():
     async with serving() as (port, _, _):
-        second = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, OPEN))
+        second = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, unasked, OPEN))
         with pytest.raises(PortTakenError, match=rf"can't listen on 127\.0\.0\.1:{port} \(Address already in use\)"):
             second.bind()
 
@@ -112,7 +124,7 @@ async def test_a_taken_port_is_named():
 @pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
 async def test_an_address_that_is_not_this_machines_is_named(host):
     with pytest.raises(PortTakenError, match=f"can't listen on {host}:0"):
-        HttpServer(HttpSettings(host, 0), application(metrics, list, unasked, OPEN)).bind()
+        HttpServer(HttpSettings(host, 0), application(metrics, list, unasked, unasked, OPEN)).bind()
 
 
 async def test_signals_stay_the_daemons():
@@ -123,14 +135,14 @@ async def test_signals_stay_the_daemons():
 
 
 async def test_cancelled_it_leaves_the_port_free():
-    server = HttpServer(HttpSettings(port=0), application(metrics, list, unasked, OPEN))
+    server = HttpServer(HttpSettings(port=0), application(metrics, list, unasked, unasked, OPEN))
     port = server.bind()
     task = asyncio.create_task(server.run())
     await request(port, "/-/healthy")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    again = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, OPEN))
+    again = HttpServer(HttpSettings(port=port), application(metrics, list, unasked, unasked, OPEN))
     assert again.bind() == port
     task = asyncio.create_task(again.run())
     assert (await request(port, "/-/healthy"))[0] == 200

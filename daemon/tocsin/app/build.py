@@ -18,6 +18,7 @@ from tocsin.config.sources import source_settings, units_of, watches_of
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch, dump
 from tocsin.engine.changes import Category
 from tocsin.engine.conditions import channels_of, is_technical
+from tocsin.engine.shadow import Shadow, obstacle
 from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
 from tocsin.metrics.streams import StreamSeries
@@ -66,8 +67,25 @@ class Station:
 
         What happened on the way is told of the streams as `before` knows them.
         """
-        now = wall_now if before._event_clock is None else before._event_clock.now
+        now = before._now(wall_now)
         outcome = succeed(before.engine, self.engine, now)
+        self._set_clock(before, now, wall_now)
+        return outcome
+
+    def obstacle(self, before: Station) -> str | None:
+        """Why this station's model can't warm up beside the one of `before`; None if it can."""
+        if self.clock_is_event != before.clock_is_event:
+            return "its clock is another"
+        return obstacle(before.model, self.model)
+
+    def stand_beside(self, before: Station, wall_now: int) -> tuple[Shadow, Outcome]:
+        """Let the model warm up on the streams of a station of another configuration, which goes on."""
+        now = before._now(wall_now)
+        shadow, outcome = Shadow.cast(before.engine, self.engine, now)
+        self._set_clock(before, now, wall_now)
+        return shadow, outcome
+
+    def _set_clock(self, before: Station, now: int, wall_now: int) -> None:
         table = self.engine.table
         rows = slice(0, len(table))
         if self._event_clock is not None:
@@ -76,7 +94,6 @@ class Station:
             # Silence was counted on the other clock: it begins anew.
             heard = table.heard_at[rows] != NEVER
             table.heard_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
-        return outcome
 
     def resume(self, wall_now: int) -> None:
         """Let what waits for readings begin to wait anew: nobody could hear them until now."""
@@ -125,6 +142,7 @@ class Station:
         return self.engine.lose(streams, self._now(wall_now))
 
     def _now(self, wall_now: int) -> int:
+        """The engine's."""
         return wall_now if self._event_clock is None else self._event_clock.now
 
     def apply(self, readings: Readings, wall_now: int) -> Outcome:
@@ -149,6 +167,7 @@ class Setup:
 
     Attributes:
         config: It.
+        bundles: By watch, to make everything anew.
         stations: By watch.
         desks: In the order of the sources.
         series: Of the streams that may have some; None if no stream may.
@@ -156,6 +175,7 @@ class Setup:
     """
 
     config: Config
+    bundles: dict[str, Bundle]
     stations: dict[str, Station]
     desks: list[Desk]
     series: StreamSeries | None
@@ -171,7 +191,7 @@ class Setup:
 def setup(config: Config, bundles: dict[str, Bundle]) -> Setup:
     """Make everything anew; nothing of it has met a reading."""
     made = stations(config, bundles)
-    return Setup(config, made, desks(config, made), _series(config, made), plans(config, made))
+    return Setup(config, bundles, made, desks(config, made), _series(config, made), plans(config, made))
 
 
 def plans(config: Config, made: dict[str, Station]) -> Plans:

@@ -12,11 +12,14 @@ from tocsin.alarm import Register
 from tocsin.app import stream_requests
 from tocsin.engine import Outcome, Readings, dump
 from tocsin.engine.changes import Change, Turn
+from tocsin.engine.commands import Admit, ResetStream, StreamRefused, Transfer
+from tocsin.engine.shadow import Shadow
 from tocsin.engine.succession import retire
+from tocsin.request.questions import ImportStream
 from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tocsin.alarm import Event, Order
     from tocsin.app.build import Setup, Station
@@ -27,6 +30,38 @@ _NO_READINGS = Readings.of([])
 
 
 @dataclass(frozen=True, slots=True)
+class Elder:
+    """A watch as it was before its model changed, at work until the new one is warm.
+
+    Attributes:
+        station: It.
+        shadow: Says which of both speaks of a stream.
+        setup: What it was part of.
+    """
+
+    station: Station
+    shadow: Shadow
+    setup: Setup
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the model that ran before said to the same call.
+
+    Attributes:
+        elder: It.
+        outcome: What it said.
+        waiting: The streams that it spoke of.
+        gone_over: How many of them the new model speaks of from now on.
+    """
+
+    elder: Elder
+    outcome: Outcome
+    waiting: frozenset[str]
+    gone_over: int
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What came of a call.
 
@@ -34,11 +69,13 @@ class Result:
         events: What happened to alarms.
         station: Whose engine was called; None where none was.
         outcome: What it said; None likewise.
+        beside: What the model said that is to be taken over from; None where there is none.
     """
 
     events: list[Event]
     station: Station | None = None
     outcome: Outcome | None = None
+    beside: Beside | None = None
 
 
 class Core:
@@ -52,6 +89,7 @@ class Core:
         """
         self.setup = setup
         self.register = Register(setup.plans)
+        self.elders: dict[str, Elder] = {}
 
     @property
     def stations(self) -> dict[str, Station]:
@@ -66,8 +104,7 @@ class Core:
             readings: In the order of arrival.
             now: The wall's clock, nanoseconds since 1970.
         """
-        station = self.stations[watch]
-        return self._of(station, station.apply(readings, now), now)
+        return self._apply(self.stations[watch], lambda at_work: at_work.apply(readings, now), now)
 
     def lose(self, watch: str, streams: Sequence[str], now: int) -> Result:
         """Let a watch hear from a source that streams are gone.
@@ -78,11 +115,14 @@ class Core:
             now: The wall's clock, nanoseconds since 1970.
         """
         station = self.stations[watch]
-        return self._of(station, station.lose(streams, now), now)
+        return self._apply(station, lambda at_work: at_work.lose(streams, now), now)
 
     def pass_time(self, now: int) -> list[Result]:
         """Let time pass until `now`, the wall's clock, for everybody."""
-        results = [self._of(station, station.apply(_NO_READINGS, now), now) for station in self.stations.values()]
+        results = [
+            self._apply(station, lambda at_work: at_work.apply(_NO_READINGS, now), now)
+            for station in self.stations.values()
+        ]
         return [*results, Result(self.register.pass_time(now))]
 
     def order(self, order: Order, now: int) -> list[Event]:
@@ -101,8 +141,12 @@ class Core:
         Raises:
             StreamRefused: It can't be done; nothing has changed.
         """
-        outcomes = stream_requests.carry_out(self.setup, command, now)
-        events = [event for outcome in outcomes for event in self.register.take_in(outcome.changes, now)]
+        moves = {name: self.stations[name].engine.table.moves for name in self.elders}
+        changes = [change for of in stream_requests.carry_out(self.setup, command, now) for change in of.changes]
+        for name, before in moves.items():
+            moved = self.stations[name].engine.table.moves != before
+            changes = self._follow(self.elders[name], command, changes, now, moved=moved)
+        events = self.register.take_in(changes, now)
         for stream in stream_requests.ended(command):
             events += self.register.end_stream(stream, now)
         return events
@@ -113,38 +157,59 @@ class Core:
         Otherwise every stream would have been silent for as long as the daemon was away, and every open frame would
         have lingered long enough, before the broker can hand over what it kept.
         """
-        for station in self.stations.values():
+        for station in (*self.stations.values(), *(elder.station for elder in self.elders.values())):
             station.resume(now)
 
     def take_over(self, setup: Setup, now: int) -> list[Result]:
         """Go on with another configuration; alarms that it doesn't have any more end.
 
+        A new model warms up beside the one before, where it can. One that warms up already is given up for that: the
+        one before it is warm.
+
         Args:
             setup: What it asks for; nothing of it has met a reading.
             now: Nanoseconds since 1970.
         """
-        results = []
-        for name, station in self.stations.items():
+        results, elders = [], {}
+        for name, at_work in self.stations.items():
+            station, before = at_work, self.setup
+            if name in self.elders:
+                elder = self.elders[name]
+                ends = elder.shadow.hand_back(now)
+                results.append(Result(self.register.take_in(ends, now)))
+                station, before = elder.station, elder.setup
             successor = setup.stations.get(name)
             if successor is None:
                 outcome = Outcome(now, changes=retire(station.engine, now))
+            elif successor.obstacle(station) is None:
+                shadow, outcome = successor.stand_beside(station, now)
+                if not shadow.is_over:
+                    elders[name] = Elder(station, shadow, before)
             else:
                 outcome = successor.take_over(station, now)
             results.append(self._of(station, outcome, now))
         results.append(Result(self.register.reconfigure(setup.plans, now)))
-        self.setup = setup
+        self.setup, self.elders = setup, elders
         return results
 
     def export(self) -> dict[str, Any]:
         """Copy all that is remembered, as plain data with arrays in it."""
         return {
             "stations": {name: station.export() for name, station in self.stations.items()},
+            "elders": {
+                name: {"station": elder.station.export(), "gone_over": sorted(elder.shadow.gone_over)}
+                for name, elder in self.elders.items()
+            },
             # At once, and not by whoever packs the rest: alarms move on.
             "register": pack(self.register.export(lambda record: record)),
         }
 
-    def restore(self, data: Mapping[str, Any]) -> None:
+    def restore(self, data: Mapping[str, Any], before: Mapping[str, Setup] | None = None) -> None:
         """Go on with what `export` gave under the same configuration.
+
+        Args:
+            data: It.
+            before: For each watch whose new model was warming up, what was at work before, made anew.
 
         Raises:
             ValueError: It was another configuration's.
@@ -153,6 +218,10 @@ class Core:
             raise ValueError(f"watches {', '.join(data['stations'])} (legal: {', '.join(self.stations)})")
         for name, station in self.stations.items():
             station.restore(data["stations"][name])
+        for name, setup in (before or {}).items():
+            elder, kept = setup.stations[name], data["elders"][name]
+            elder.restore(kept["station"])
+            self.elders[name] = Elder(elder, Shadow(elder.engine, self.stations[name].engine, kept["gone_over"]), setup)
         self.register.restore(unpack(data["register"]))
 
     def recall(self, told: Sequence[Event], now: int) -> list[Event]:
@@ -195,6 +264,50 @@ class Core:
                     )
                 )
         return self.register.take_in(lost, now)
+
+    def _apply(self, station: Station, call: Callable[[Station], Outcome], now: int) -> Result:
+        """Call a watch, and the one that was at work before it where that goes on."""
+        elder = self.elders.get(station.name)
+        if elder is None:
+            return self._of(station, call(station), now)
+        waiting = frozenset(elder.shadow.waiting)
+        before, outcome = call(elder.station), call(station)
+        changes = elder.shadow.told(before, outcome)
+        gone_over = len(elder.shadow.settle())
+        self._end_if_over(station.name)
+        return Result(self.register.take_in(changes, now), station, outcome, Beside(elder, before, waiting, gone_over))
+
+    def _follow(self, elder: Elder, command: OfStream, changes: list[Change], now: int, *, moved: bool) -> list[Change]:
+        """Let the model that ran before do what was done of a stream; what people are to hear of both.
+
+        Args:
+            elder: The watch as it was.
+            command: It.
+            changes: What came of it, in all watches.
+            now: The wall's clock, nanoseconds since 1970.
+            moved: Whether a stream came, went or was renamed in this watch.
+        """
+        name, shadow = elder.station.name, elder.shadow
+        ours = [change for change in changes if change.watch == name]
+        others = [change for change in changes if change.watch != name]
+        # A memory is of the new model alone. To the old one it is somebody of whom nothing is known.
+        asked = ResetStream(command.stream) if isinstance(command, ImportStream) else command
+        outcome: Outcome | None = None
+        if moved or not isinstance(command, ImportStream | Admit):
+            try:
+                outcome = elder.station.carry_out(asked, now)
+            except StreamRefused:  # it doesn't know the stream, or has no such alarm: then nothing of it is told
+                outcome = None
+        told = shadow.told(outcome, Outcome(now, changes=ours))
+        if isinstance(command, Transfer):
+            shadow.renamed(command.to)
+        shadow.settle()
+        self._end_if_over(name)
+        return others + told
+
+    def _end_if_over(self, watch: str) -> None:
+        if self.elders[watch].shadow.is_over:
+            del self.elders[watch]
 
     def _of(self, station: Station, outcome: Outcome, now: int) -> Result:
         return Result(self.register.take_in(outcome.changes, now), station, outcome)

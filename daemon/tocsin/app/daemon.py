@@ -94,7 +94,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     reloader = Reloader(checked.file, made, pump, connection, metrics)
 
     def render() -> Exposition:
-        _refresh(metrics, connection, reloader.at_work.stations.values())
+        _refresh(metrics, connection, reloader.at_work.stations.values(), pump.waiting)
         metrics.keeping.show(_figures(keeper, store))
         return Exposition(metrics.render(), CONTENT_TYPE)
 
@@ -111,7 +111,14 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     guard = _guard(config, folder)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
-        application(render, not_ready, reloader.reload, guard, Api(desk.answer, guard, tocsin.__version__).routes()),
+        application(
+            render,
+            not_ready,
+            reloader.reload,
+            reloader.roll_back,
+            guard,
+            Api(desk.answer, guard, tocsin.__version__).routes(),
+        ),
     )
     _introduce(config.http.host, server.bind(), made, store)
     stopping, hung_up = _signals()
@@ -203,7 +210,7 @@ def _figures(keeper: Keeper, store: Store | None) -> KeepingFigures:
     )
 
 
-def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Station]) -> None:
+def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Station], waiting: int) -> None:
     """Bring the gauges up to the moment of the scrape."""
     metrics.connection(
         ConnectionFigures(
@@ -219,3 +226,4 @@ def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Stati
         known=sum(station.engine.table.count for station in at_work),
         warming_up=sum(station.engine.warming_up() for station in at_work),
     )
+    metrics.shadow.show(waiting)

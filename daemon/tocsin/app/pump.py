@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event, Order
     from tocsin.alarm.record import Record
     from tocsin.app.build import Setup, Station
-    from tocsin.app.core import Core, Result
+    from tocsin.app.core import Beside, Core, Result
     from tocsin.app.keeper import Keeper
     from tocsin.app.stream_requests import OfStream
     from tocsin.codec.message import Message
@@ -97,6 +97,21 @@ class Pump:
         """What is at work."""
         return self._core.setup
 
+    @property
+    def before(self) -> Setup | None:
+        """What was at work before a new model began to warm up; None where none does."""
+        return next((elder.setup for elder in self._core.elders.values()), None)
+
+    @property
+    def waiting(self) -> int:
+        """How many streams wait for a new model to warm up."""
+        return sum(len(elder.shadow.waiting) for elder in self._core.elders.values())
+
+    def watched_by(self, watch: str) -> Station:
+        """Who speaks of a watch's streams: the model before, while a new one warms up."""
+        elder = self._core.elders.get(watch)
+        return self._core.stations[watch] if elder is None else elder.station
+
     def command(self, command: OfStream) -> list[Event]:
         """Do what somebody asks of a stream, between two batches; what came of it is kept when this returns, and told.
 
@@ -129,6 +144,10 @@ class Pump:
         now = self._clock()
         for result in self._core.take_over(setup, now):
             self._hand_out(result, None)
+        for watch, elder in self._core.elders.items():
+            for station in (elder.station, self._core.stations[watch]):
+                name = f"{station.model.name}/{station.model.version}"
+                self._metrics.shadow.expects(name, elder.shadow.alarms)
         self._use(setup)
         self._keeper.note_change_of_configuration()
         self._keeper.keep(now)
@@ -271,11 +290,18 @@ class Pump:
             model = f"{result.station.model.name}/{result.station.model.version}"
             for steps in result.outcome.steps:
                 self._metrics.stepped(model, len(steps.rows))
+            if result.beside is not None:
+                self._compare(result.station, result.outcome, result.beside)
             self._metrics.of_streams(result.station.name, result.outcome.steps)
             evicted = sum(len(kept.streams) for kept in result.outcome.evicted)
             self._metrics.stays(rewound=result.outcome.rewound, evicted=evicted)
             if self._publish_scores and self._connection.is_connected:
-                self._hand_out_scores(result.station, result.outcome)
+                waiting = frozenset[str]() if result.beside is None else result.beside.waiting
+                self._hand_out_scores(result.station, result.outcome, lambda stream: stream not in waiting)
+                if result.beside is not None:
+                    self._hand_out_scores(
+                        result.beside.elder.station, result.beside.outcome, lambda stream: stream in waiting
+                    )
         return bool(result.events)
 
     def _tell(self, events: Sequence[Event], received_at: int | None) -> None:
@@ -287,12 +313,30 @@ class Pump:
             self._metrics.event(event, latency_s)
             _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
 
-    def _hand_out_scores(self, station: Station, outcome: Outcome) -> None:
+    def _compare(self, station: Station, outcome: Outcome, beside: Beside) -> None:
+        """Count what two models say of the same streams, and tell when the new one has taken them all over."""
+        elder = beside.elder
+        for of, said in ((elder.station, beside.outcome), (station, outcome)):
+            name = f"{of.model.name}/{of.model.version}"
+            for alarm in elder.shadow.onsets(said):
+                self._metrics.shadow.began(name, alarm)
+            if of is elder.station:
+                for steps in said.steps:
+                    self._metrics.stepped(name, len(steps.rows))
+        self._metrics.shadow.compared(elder.shadow.differences(beside.outcome, outcome))
+        self._metrics.shadow.went_over(beside.gone_over)
+        if beside.gone_over and elder.shadow.is_over:
+            model = station.model
+            _LOG.info("watch %s: %s/%s is warm, and has taken over", station.name, model.name, model.version)
+
+    def _hand_out_scores(self, station: Station, outcome: Outcome, speaks_of: Callable[[str], bool]) -> None:
         channels = [channel.name for channel in station.model.channels]
         names = station.engine.table.names
         for steps in outcome.steps:
             values = np.where(steps.mask == 0, np.float32(np.nan), steps.x)
             for i, row in enumerate(steps.rows.tolist()):
+                if not speaks_of(names[row]):
+                    continue
                 message = score_message(
                     self._base,
                     names[row],

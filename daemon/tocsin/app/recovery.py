@@ -2,6 +2,7 @@
 
 A snapshot names the configuration that it was made under. If that is another one now, the daemon recovers under the
 old one and then changes over, as in a reload: that ends alarms that are gone and keeps streams whose model is the same.
+Where a new model was warming up, the one before it goes on too, and must be there.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 _OF_THE_SHELLS = {"broker", "publish", "notify", "http", "metrics", "store"}
 _CORE_SECTIONS = sorted(Config.model_fields.keys() - _OF_THE_SHELLS)
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -46,10 +47,16 @@ def remember(core: Core) -> dict[str, Any]:
     """Copy all that a snapshot holds; to `pack` it may be left to another thread."""
     return {
         "format": _FORMAT,
-        "config": core.setup.config.model_dump(mode="json", include=set(_CORE_SECTIONS), exclude_unset=True),
-        "identity": identity(core.setup),
+        **_named(core.setup),
+        "before": {name: _named(elder.setup) for name, elder in core.elders.items()},
         "core": core.export(),
     }
+
+
+def _named(of: Setup) -> dict[str, Any]:
+    """What it takes to set it up again."""
+    config = of.config.model_dump(mode="json", include=set(_CORE_SECTIONS), exclude_unset=True)
+    return {"config": config, "identity": identity(of)}
 
 
 def snapshot(core: Core) -> bytes:
@@ -93,7 +100,8 @@ def recover(store: Store, make: Callable[[], Setup], folder: Path, now: int) -> 
         data = _read(body)
         then = made if identity(made) == data["identity"] else _made_again(data, made.config, folder)
         core = Core(then)
-        core.restore(data["core"])
+        before = {name: _made_again(named, made.config, folder) for name, named in data["before"].items()}
+        core.restore(data["core"], before)
         _replay(store, core, position)
     except (CannotReplayError, ValueError, KeyError, TypeError) as error:
         _LOG.warning("store: streams begin anew, alarms stay as they were told: %s", error)

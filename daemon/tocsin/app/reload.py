@@ -1,4 +1,7 @@
-"""Reading the configuration again, while everything runs: all is built and checked first, then swapped at once."""
+"""Reading the configuration again, while everything runs: all is built and checked first, then swapped at once.
+
+What ran before is kept in mind, to go back to it by one command.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,10 @@ from tocsin.engine.succession import is_same_model
 from tocsin.http.server import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from tocsin.app.build import Setup
+    from tocsin.app.build import Setup, Station
     from tocsin.app.pump import Pump
     from tocsin.config import Config
     from tocsin.metrics.metrics import Metrics
@@ -42,6 +46,7 @@ class Reloader:
         self._pump = pump
         self._connection = connection
         self._metrics = metrics
+        self._before: Setup | None = pump.before
         self._one_at_a_time = asyncio.Lock()
 
     @property
@@ -57,6 +62,18 @@ class Reloader:
             if made is None:
                 return self._refuse(faults)
             return await self._change_over(made)
+
+    async def roll_back(self) -> Answer:
+        """Go back to the configuration that ran before, as it was read then.
+
+        A model that is still warm goes on at once; any other warms up beside the one at work.
+        """
+        async with self._one_at_a_time:
+            before = self._before
+            if before is None:
+                return Answer(succeeded=False, text="nothing ran before this configuration: there is no way back\n")
+            made = await asyncio.to_thread(setup, before.config, before.bundles)
+            return await self._change_over(made, rolls_back=True)
 
     def _make(self) -> tuple[Setup | None, list[str]]:
         """What the configuration asks for now, or its faults."""
@@ -79,15 +96,22 @@ class Reloader:
         _LOG.error("reload: %s is refused; the daemon goes on as before", self._file)
         return Answer(succeeded=False, text="".join(f"{fault}\n" for fault in faults))
 
-    async def _change_over(self, after: Setup) -> Answer:
-        before = self._at_work
+    async def _change_over(self, after: Setup, *, rolls_back: bool = False) -> Answer:
+        told = _changes({name: self._pump.watched_by(name) for name in self._at_work.stations}, after)
+        if rolls_back:
+            told.append(f"{self._file}: is not what runs; it is what the next start or reload takes")
+        else:
+            told.append(f"{self._file}: reloaded")
+        self._before = self._at_work
         self._pump.take_over(after)
         self._at_work = after
         self._metrics.configured(*after.shown())
-        self._metrics.reloaded(time.time())
-        told = [*_changes(before, after), f"{self._file}: reloaded"]
+        if rolls_back:
+            self._metrics.rolled_back()
+        else:
+            self._metrics.reloaded(time.time())
         for line in told:
-            _LOG.info("reload: %s", line)
+            _LOG.info("%s: %s", "rollback" if rolls_back else "reload", line)
         await self._connection.subscribe_to(subscriptions(after.desks, after.config))
         return Answer(succeeded=True, text="".join(f"{line}\n" for line in told))
 
@@ -111,20 +135,23 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
     ]
 
 
-def _changes(before: Setup, after: Setup) -> list[str]:
-    """Say what becomes of each watch's streams."""
+def _changes(before: Mapping[str, Station], after: Setup) -> list[str]:
+    """Say what becomes of each watch's streams, by who watches them now."""
     lines = []
-    for name, station in before.stations.items():
+    for name, station in before.items():
         successor = after.stations.get(name)
         streams = f"{station.engine.table.count} streams"
         if successor is None:
             lines.append(f"watch {name}: gone, and its {streams} with it")
-        elif is_same_model(station.model, successor.model):
+            continue
+        if is_same_model(station.model, successor.model):
             lines.append(f"watch {name}: {streams} go on")
+            continue
+        old, new = (f"{model.name}/{model.version} {model.sha256[:12]}" for model in (station.model, successor.model))
+        obstacle = successor.obstacle(station)
+        if obstacle is None:
+            lines.append(f"watch {name}: {streams} stay with {old}, each until {new} is warm")
         else:
-            old, new = (
-                f"{model.name}/{model.version} {model.sha256[:12]}" for model in (station.model, successor.model)
-            )
-            lines.append(f"watch {name}: {streams} warm up with {new} instead of {old}")
-    lines += [f"watch {name}: new" for name in after.stations if name not in before.stations]
+            lines.append(f"watch {name}: {streams} warm up with {new} instead of {old}, since {obstacle}")
+    lines += [f"watch {name}: new" for name in after.stations if name not in before]
     return lines

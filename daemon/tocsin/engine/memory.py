@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.engine.commands import StreamRefused
-from tocsin.engine.conditions import Truth, cells, channels_of
+from tocsin.engine.conditions import Truth, cells, channels_of, is_modelled
 from tocsin.engine.delays import Standing
 from tocsin.engine.streams import NEVER
 
@@ -148,7 +148,7 @@ def place(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], out
             else:
                 ours[rows] = theirs
     else:
-        _move_frames(engine, remembered, rows, outcome)
+        move_frames(engine, remembered, rows, outcome)
 
 
 def place_labels(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64]) -> None:
@@ -157,8 +157,23 @@ def place_labels(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int6
         engine.table.take_labels(row, entry["topic_labels"], entry["given_labels"])
 
 
-def place_alarms(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], *, same_model: bool = True) -> None:
-    """Let alarms that are still what they were go on in rows (n,)."""
+def place_alarms(
+    engine: Engine,
+    remembered: StreamMemory,
+    rows: NDArray[np.int64],
+    *,
+    same_model: bool = True,
+    same_ticks: bool = True,
+) -> None:
+    """Let alarms that are still what they were go on in rows (n,).
+
+    Args:
+        engine: Where.
+        remembered: What was.
+        rows: Of its streams.
+        same_model: Whether what the model said means the same.
+        same_ticks: Whether at least channels and ticks do.
+    """
     table, columns = engine.table, remembered.columns
     for old, new in carried(remembered, engine):
         for name, column in table.columns.items():
@@ -166,8 +181,9 @@ def place_alarms(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int6
                 getattr(table, name)[rows, new] = columns[name][:, old]
         # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
         # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
-        unchanged = same_model and remembered.meta["alarms"][old]["asks"] == repr(engine.watch.alarms[new].condition)
-        if unchanged:
+        condition = engine.watch.alarms[new].condition
+        means_the_same = same_model or (same_ticks and not is_modelled(condition))
+        if means_the_same and remembered.meta["alarms"][old]["asks"] == repr(condition):
             begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
             noted = columns["notes"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
             table.notes[rows, engine.noted[new]] = noted
@@ -203,7 +219,7 @@ def _make_room(table: StreamTable, remembered: StreamMemory) -> None:
         table.widen_samples()
 
 
-def _move_frames(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], outcome: Outcome) -> None:
+def move_frames(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], outcome: Outcome) -> None:
     """Put open frames into the slots of another frame clock, oldest first; those that it would not wait for close.
 
     Frames that could be gone back to are not kept.

@@ -2,7 +2,7 @@
 
 Whoever is being watched stays watched. A stream whose model is the same keeps everything, to the bit. With another
 model it keeps its clock, what was given once (an age), and its alarms; what the old model remembered means nothing
-to the new one, so it warms up.
+to the new one, so it warms up: in the `shadow` of the old one where it can.
 
 An alarm goes on if one of its name has the same kind of condition, channel, priority and category; a new limit or a
 new delay counts from the next frame. Any other that holds ends, and says that the configuration did it.
@@ -60,7 +60,7 @@ def succeed(before: Engine, after: Engine, now: int) -> Outcome:
     if same:
         memory.place(after, remembered, rows, outcome)
     else:
-        _begin_anew(before.watch.model, after, remembered, rows)
+        begin_anew(before.watch.model, after, remembered, rows, same_ticks=False)
     ended_by = np.array(list(before.table.ended.values()), dtype=np.int64)
     ended_by = _ticks(ended_by, before.watch.model, after.watch.model)
     after.table.ended = dict(zip(before.table.ended, ended_by.tolist(), strict=True))
@@ -97,8 +97,18 @@ def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Change
     return changes
 
 
-def _begin_anew(old: Model, after: Engine, remembered: StreamMemory, rows: NDArray[np.int64]) -> None:
-    """Keep what any model can use: who is there, which times are past, and what was given once."""
+def begin_anew(
+    old: Model, after: Engine, remembered: StreamMemory, rows: NDArray[np.int64], *, same_ticks: bool
+) -> None:
+    """Keep what any model can use: who is there, which times are past, what was given once, and alarms.
+
+    Args:
+        old: The model that ran until now.
+        after: Where the streams go on.
+        remembered: Of them.
+        rows: (n,) theirs, new.
+        same_ticks: Whether both models have the same period and channels.
+    """
     new, table, columns = after.watch.model, after.table, remembered.columns
     for name in _OF_THE_STAY:
         getattr(table, name)[rows] = columns[name]
@@ -112,7 +122,7 @@ def _begin_anew(old: Model, after: Engine, remembered: StreamMemory, rows: NDArr
         if channel.name in column:
             table.static[rows, c] = columns["static"][:, column[channel.name]]
     memory.place_labels(after, remembered, rows)
-    memory.place_alarms(after, remembered, rows, same_model=False)
+    memory.place_alarms(after, remembered, rows, same_model=False, same_ticks=same_ticks)
 
 
 def _ticks(ticks: NDArray[np.int64], old: Model, new: Model) -> NDArray[np.int64]:

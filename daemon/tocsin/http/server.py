@@ -72,6 +72,7 @@ def application(
     metrics: Callable[[], Exposition],
     not_ready: Callable[[], Sequence[str]],
     reload: Callable[[], Awaitable[Answer]],
+    roll_back: Callable[[], Awaitable[Answer]],
     guard: Guard,
     more: Sequence[Route] = (),
 ) -> Starlette:
@@ -81,6 +82,7 @@ def application(
         metrics: Renders the metrics.
         not_ready: Why the daemon isn't ready, one line each; nothing when it is.
         reload: Reads the configuration again.
+        roll_back: Goes back to the one before.
         guard: Says who may command.
         more: Other routes, which ask the guard themselves.
     """
@@ -99,19 +101,23 @@ def application(
             return PlainTextResponse("".join(f"{reason}\n" for reason in reasons), status_code=503)
         return PlainTextResponse("ready\n")
 
-    async def read_again(request: Request) -> Response:
-        refused = guard.refuse_command(request.headers)
-        if refused is not None:
-            return PlainTextResponse(f"{refused.detail}\n", status_code=refused.status)
-        answer = await reload()
-        return PlainTextResponse(answer.text, status_code=200 if answer.succeeded else 500)
+    def guarded(carry_out: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            refused = guard.refuse_command(request.headers)
+            if refused is not None:
+                return PlainTextResponse(f"{refused.detail}\n", status_code=refused.status)
+            answer = await carry_out()
+            return PlainTextResponse(answer.text, status_code=200 if answer.succeeded else 500)
+
+        return answer
 
     return Starlette(
         routes=[
             Route("/metrics", show_metrics),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
-            Route("/-/reload", read_again, methods=["POST"]),
+            Route("/-/reload", guarded(reload), methods=["POST"]),
+            Route("/-/rollback", guarded(roll_back), methods=["POST"]),
             *more,
         ]
     )

@@ -21,6 +21,7 @@ from tocsin.codec.reject import RejectReason
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.outcome import Refusal
 from tocsin.metrics.keeping import KeepingMetrics
+from tocsin.metrics.shadow import ShadowMetrics
 from tocsin.metrics.totals import Total
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ class Metrics:
         self._outbox_dropped = Total(dropped.labels("outbox"))
 
         self.keeping = KeepingMetrics(registry)
+        self.shadow = ShadowMetrics(registry)
 
         Gauge("tocsin_build_info", "The daemon's version.", ["version"], registry=registry).labels(version).set(1)
         self._model_info = Gauge(
@@ -236,6 +238,10 @@ class Metrics:
         self._reload_succeeded.set(at_s is not None)
         if at_s is not None:
             self._reload_time.set(at_s)
+
+    def rolled_back(self) -> None:
+        """Note that what is at work was read before what was read last."""
+        self._reload_succeeded.set(0)
 
     def batch(self, *, messages: int, readings: int, rejects: Iterable[Reject]) -> None:
         """Count a batch that was decoded."""
