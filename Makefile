@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test fuzz setup lint types format dashboards container-check clean
+.PHONY: help demo test fuzz setup lint types format bench dashboards container-check clean
 
 help:  ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 24
@@ -22,6 +22,9 @@ test: $(VENV)/.dev  ## Everything that is checked: lint, types, tests
 
 fuzz: $(VENV)/.dev  ## A million mutated payloads through every decoder; ARGS='--count 10000 --seed 7'
 	@$(BIN)/python scripts/fuzz.py $(ARGS)
+
+bench: $(VENV)/.dev  ## Messages a second, part by part and behind a real Mosquitto; ARGS='--streams 200 --no-broker'
+	@$(BIN)/python scripts/bench.py $(ARGS)
 
 lint: $(VENV)/.dev  ## Lint alone
 	$(BIN)/ruff check
