@@ -92,8 +92,6 @@ def test_several_watches_on_one_source(tmp_path):
     source = {"topic": "v/{bed}", "watch": ["ward", "second"]}
     second = {"model": "toy", "alarms": {"odd-too": {"anomaly": {}}}}
     assert faults_of(tmp_path, source, watches={"second": second}) == []
-    [(place, says)] = faults_of(tmp_path, source, watches={"second": {**second, "alarms": {"odd": {"anomaly": {}}}}})
-    assert (place, says) == ("watch", "ward and second both have an alarm 'odd', for the same streams: rename one")
     [(place, says)] = faults_of(tmp_path, source, watches={"second": {**second, "max_skew_s": 9}})
     assert (place, says) == ("watch", "ward and second differ in max_skew_s (5 and 9): make it one")
     channels = [toy_bundle.MANIFEST["channels"][0] | {"unit": "Hz"}, toy_bundle.MANIFEST["channels"][1]]

@@ -118,14 +118,8 @@ def _sparkplug_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Ite
 def _sharing_faults(
     taking: list[str], watches: Mapping[str, WatchEntry], bundles: Mapping[str, Bundle]
 ) -> Iterator[_Fault]:
-    """What watches of one source may not differ in, and what they may not share."""
+    """What watches of one source may not differ in."""
     there = [name for name in taking if name in watches]
-    owner: dict[str, str] = {}
-    for name in there:
-        for alarm in watches[name].alarms:
-            first = owner.setdefault(alarm, name)
-            if first != name:
-                yield ("watch",), f"{first} and {name} both have an alarm {alarm!r}, for the same streams: rename one"
     skews = sorted({watches[name].max_skew_s for name in there})
     if len(skews) > 1:
         yield ("watch",), f"{' and '.join(there)} differ in max_skew_s ({skews[0]:g} and {skews[-1]:g}): make it one"
