@@ -86,7 +86,8 @@ _FOLLOWING = np.array(
     ],
     dtype=np.int8,
 )
-_ABSENT = int(Standing.ABSENT)
+_ABSENT = int(Standing.ABSENT)  # 0, which `any` rests on
+_TRUE = int(Truth.TRUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +132,15 @@ def advance(
     Returns:
         The positions in `rows` at which something happened, with what.
     """
-    since = np.where(table.truth[rows, index] == truth, table.truth_since[rows, index], t)
-    table.truth[rows, index] = truth
-    table.truth_since[rows, index] = since
+    turned = np.flatnonzero(table.truth[rows, index] != truth)
+    if len(turned):
+        table.truth[rows[turned], index] = truth[turned]
+        table.truth_since[rows[turned], index] = t[turned]
 
     standing = table.standing[rows, index]
-    due = t - since >= np.where(standing == _ABSENT, alarm.on_delay_ns, alarm.off_delay_ns)
+    if not (standing.any() or (truth == _TRUE).any()):  # as nearly always: all are absent, and none can begin
+        return []
+    due = t - table.truth_since[rows, index] >= np.where(standing == _ABSENT, alarm.on_delay_ns, alarm.off_delay_ns)
     following = _FOLLOWING[standing, truth, due.view(np.int8)]
     moved = np.flatnonzero(following != standing)
     if not len(moved):

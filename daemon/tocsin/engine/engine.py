@@ -392,13 +392,16 @@ class Engine:
         """Judge every condition in these frames."""
         outcome.steps.append(steps)
         rows = steps.rows
+        limits, held = self.table.limit[rows], self.table.truth[rows]  # (n, A): rows are quicker to gather than columns
         for index, alarm in enumerate(self.watch.alarms):
             if isinstance(alarm.condition, Silent):
                 continue
-            sight = Sight(steps, self.table, self.watch.model, self.table.limit[rows, index])
-            notes = self.table.notes[rows, self.noted[index]]
-            truth = judge(alarm.condition, sight, self.table.truth[rows, index], notes)
-            self.table.notes[rows, self.noted[index]] = notes
+            sight = Sight(steps, self.table, self.watch.model, limits[:, index])
+            noted = self.noted[index]
+            notes = self.table.notes[rows, noted]
+            truth = judge(alarm.condition, sight, held[:, index], notes)
+            if noted.stop > noted.start:
+                self.table.notes[rows, noted] = notes
             for i, turn in advance(self.table, index, alarm, rows, truth, steps.t):
                 outcome.changes.append(self._framed_change(index, turn, steps, i, outcome.now))
 
