@@ -11,6 +11,7 @@ from dashboards.parts import Query, bars, lines, number, quantiles, rows, steps
 from dashboards.parts import dashboard as begin
 
 if TYPE_CHECKING:
+    from grafana_foundation_sdk.builders import timeseries
     from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 DAEMON = 'instance=~"$instance"'
@@ -102,6 +103,10 @@ def dashboard() -> Dashboard:
         )
     )
 
+    made.with_row(Row("Store, deliveries, streams"))
+    for panel in _kept_and_owed():
+        made.with_panel(panel)
+
     made.with_row(Row("Connection"))
     made.with_panel(
         lines(
@@ -168,3 +173,44 @@ def dashboard() -> Dashboard:
         rows("Versions", "Of the daemons.", Query(f"tocsin_build_info{{{DAEMON}}}"), ["instance", "version"], span=24)
     )
     return made
+
+
+def _kept_and_owed() -> list[timeseries.Panel]:
+    return [
+        lines(
+            "Time for a commit",
+            "Until it is on the disk; nothing where there is no store.",
+            *quantiles("tocsin_store_commit_duration_seconds", (0.5, 0.95, 0.99), DAEMON),
+            unit="s",
+            span=8,
+        ),
+        lines(
+            "Journal",
+            "What would be applied again after a crash; a snapshot begins it anew.",
+            Query(f"sum by (instance) (tocsin_store_journal_bytes{{{DAEMON}}})", "{{instance}}"),
+            unit="bytes",
+            span=8,
+        ),
+        lines(
+            "Owed, by sink",
+            "Messages that somebody is still to be told; one that only rises has a receiver that is away.",
+            Query(f"sum by (sink) (tocsin_deliveries_owed{{{DAEMON}}})", "{{sink}}"),
+            span=8,
+        ).decimals(0),
+        lines(
+            "Never told, by sink",
+            "Dead letters, which a receiver refused for good, and messages given up since too many were owed.",
+            Query(f"sum by (sink) (tocsin_deliveries_dead_letters{{{DAEMON}}})", "{{sink}} dead letters"),
+            Query(f"sum by (sink) (tocsin_deliveries_dropped_total{{{DAEMON}}})", "{{sink}} given up"),
+        ).decimals(0),
+        bars(
+            lines(
+                "Late, given up, gone",
+                "Readings that took their streams back; streams given up as idle, and those that their source said "
+                "were gone.",
+                Query(f"sum(increase(tocsin_readings_rewound_total{RATE}))", "readings put in late"),
+                Query(f"sum(increase(tocsin_streams_evicted_total{RATE}))", "streams given up"),
+                Query(f"sum(increase(tocsin_stale_streams_total{RATE}))", "streams gone"),
+            )
+        ),
+    ]

@@ -79,6 +79,31 @@ def dashboard() -> Dashboard:
             )
         )
     )
+    for panel in (
+        stacked(
+            lines(
+                "Alarms by state",
+                "Those that are not normal; letters and names as in ISA-18.2.",
+                Query(f"sum by (state) (tocsin_alarms{{{DAEMON}}})", "{{state}}"),
+                span=8,
+            )
+        ),
+        stacked(
+            lines(
+                "Kept quiet",
+                "Alarms that people are not told of: shelved by somebody, suppressed by another alarm, out of service.",
+                Query(f"sum by (by) (tocsin_alarms_quiet{{{DAEMON}}})", "{{by}}"),
+                span=8,
+            )
+        ),
+        lines(
+            "Floods",
+            "Groups whose alarms are told as one, since there are too many of them.",
+            Query(f"sum(tocsin_alarm_floods{{{DAEMON}}})", "floods"),
+            span=8,
+        ).decimals(0),
+    ):
+        made.with_panel(panel)
 
     made.with_row(Row("Streams with series of their own (metrics.streams)"))
     made.with_panel(

@@ -105,7 +105,11 @@ def prometheus(tmp_path_factory):
     )
     ward = [Path(sys.executable).with_name("tocsin"), "demo", "--no-board", "--speed", SPEED, "--duration", LASTS_S]
     watching = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
-    variables = {"TOCSIN_HTTP__PORT": str(daemon), "TOCSIN_METRICS__STREAMS": '["ward/*"]'}
+    variables = {
+        "TOCSIN_HTTP__PORT": str(daemon),
+        "TOCSIN_METRICS__STREAMS": '["ward/*"]',
+        "TOCSIN_STORE__FOLDER": str(folder / "store"),
+    }
     running = []
     try:
         for name, command in (
