@@ -55,6 +55,10 @@ def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
     assert (folder / "model.onnx").read_bytes() == graph
     assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
 
+    # How long it warms up was measured with it: not at all, as its score rests on the frame alone.
+    warm_up = {name: ticks for name, ticks in bundle.manifest.figures.items() if "pasts" in name}
+    assert warm_up == {f"ticks until {share} of pasts agree": 1.0 for share in ("50%", "90%", "99%")}
+
     streams = read(recipe, "check", tmp_path)
     often = made.rates[0].per_day[-1]
     kept = budget_check.check(bundle, curve.scored(bundle.model, streams), [often, 1e9])

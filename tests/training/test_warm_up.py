@@ -87,6 +87,18 @@ def test_it_is_written_down_and_graph_and_warm_up_stay(tmp_path):
     assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
 
 
+def test_a_glance_is_short_and_leaves_what_was_measured_before(tmp_path):
+    folder = bundle(tmp_path / "toy", curve=CURVE)
+    (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n")
+    warm_up.glance(folder, steady(80.0, 3))  # too short to tell
+    assert not any("pasts" in name for name in load(folder).manifest.figures)
+    warm_up.glance(folder, steady(80.0, 40))
+    glanced = load(folder).manifest.figures
+    assert glanced["ticks until 50% of pasts agree, at least"] == 20
+    warm_up.glance(folder, steady(80.0, 400))
+    assert load(folder).manifest.figures == glanced
+
+
 def test_without_a_curve_or_with_short_streams_there_is_nothing_to_measure(tmp_path):
     with pytest.raises(TrainingError, match="no curve of false alarms"):
         warm_up.noise(load(bundle(tmp_path / "bare")).manifest)

@@ -1,5 +1,7 @@
 """Put the curve of false alarms into a bundle: the manifest and the card are written anew, the graph stays.
 
+With a curve it can be told how long the model warms up, so that is measured, too, unless it has been.
+
 python -m tocsin_training.recalibrate models/ward-vitals/1
 """
 
@@ -13,7 +15,7 @@ import typer
 
 from tocsin.bundle import load
 from tocsin.engine.model import Task
-from tocsin_training import curve, publish
+from tocsin_training import curve, publish, warm_up
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import read
@@ -47,6 +49,8 @@ def recalibrate(folder: Path, recipe: Recipe, data: Path, runs: Path) -> Curve |
     calibration = manifest.calibration.model_copy(update={"curve": made})
     notes = (folder / "CARD.md").read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2]
     publish.describe(folder, manifest.model_copy(update={"calibration": calibration}), notes)
+    if made is not None and streams is not None:
+        warm_up.glance(folder, streams)
     return made
 
 
