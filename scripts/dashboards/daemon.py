@@ -104,8 +104,8 @@ def dashboard() -> Dashboard:
     )
 
     made.with_row(Row("Store, deliveries, streams"))
-    for panel in _kept_and_owed():
-        made.with_panel(panel)
+    for drawn in _kept_and_owed():
+        made.with_panel(drawn)
 
     made.with_row(Row("Connection"))
     made.with_panel(

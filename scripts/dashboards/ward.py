@@ -79,31 +79,8 @@ def dashboard() -> Dashboard:
             )
         )
     )
-    for panel in (
-        stacked(
-            lines(
-                "Alarms by state",
-                "Those that are not normal; letters and names as in ISA-18.2.",
-                Query(f"sum by (state) (tocsin_alarms{{{DAEMON}}})", "{{state}}"),
-                span=8,
-            )
-        ),
-        stacked(
-            lines(
-                "Kept quiet",
-                "Alarms that people are not told of: shelved by somebody, suppressed by another alarm, out of service.",
-                Query(f"sum by (by) (tocsin_alarms_quiet{{{DAEMON}}})", "{{by}}"),
-                span=8,
-            )
-        ),
-        lines(
-            "Floods",
-            "Groups whose alarms are told as one, since there are too many of them.",
-            Query(f"sum(tocsin_alarm_floods{{{DAEMON}}})", "floods"),
-            span=8,
-        ).decimals(0),
-    ):
-        made.with_panel(panel)
+    for drawn in _handled():
+        made.with_panel(drawn)
 
     made.with_row(Row("Streams with series of their own (metrics.streams)"))
     made.with_panel(
@@ -162,6 +139,33 @@ def _alarms_up() -> timeseries.Panel:
     for priority, colour in COLOURS.items():
         panel.override_by_name(f"{priority} physiological", [coloured(colour)])
     return panel
+
+
+def _handled() -> list[timeseries.Panel]:
+    return [
+        stacked(
+            lines(
+                "Alarms by state",
+                "Those that are not normal; letters and names as in ISA-18.2.",
+                Query(f"sum by (state) (tocsin_alarms{{{DAEMON}}})", "{{state}}"),
+                span=8,
+            )
+        ),
+        stacked(
+            lines(
+                "Kept quiet",
+                "Alarms that people are not told of: shelved by somebody, suppressed by another alarm, out of service.",
+                Query(f"sum by (by) (tocsin_alarms_quiet{{{DAEMON}}})", "{{by}}"),
+                span=8,
+            )
+        ),
+        lines(
+            "Floods",
+            "Groups whose alarms are told as one, since there are too many of them.",
+            Query(f"sum(tocsin_alarm_floods{{{DAEMON}}})", "floods"),
+            span=8,
+        ).decimals(0),
+    ]
 
 
 def _band() -> timeseries.Panel:
