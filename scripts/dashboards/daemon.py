@@ -153,6 +153,16 @@ def dashboard() -> Dashboard:
         )
     )
     made.with_panel(
+        bars(
+            lines(
+                "Requests",
+                "Answered, through any door; one that was refused is an error.",
+                Query(f"sum by (status) (increase(tocsin_requests_total{RATE}))", "{{status}}"),
+                span=24,
+            )
+        ).decimals(0)
+    )
+    made.with_panel(
         lines(
             "Reloads",
             "Of the configuration; after one that was refused the daemon goes on as before, and the log says why.",

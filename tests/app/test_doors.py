@@ -268,6 +268,9 @@ async def test_http_tells_faults_as_problems(ward):
         ("alarm=hr-*&all=true", ["icu/1/hr-high"]),
     ):
         assert [alarm["id"] for alarm in call(daemon, "GET", f"/api/v1/alarms?{query}")[1]["alarms"]] == ids, query
+    # What was refused by the commands themselves; the rest never came so far.
+    assert daemon.metric('tocsin_requests_total{status="error"}') == 5
+    assert daemon.metric('tocsin_requests_total{status="ok"}') >= 8
 
 
 async def test_a_token_for_the_commands_and_the_command_line_finds_it(mosquitto, tmp_path):

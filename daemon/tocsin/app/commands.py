@@ -54,15 +54,19 @@ class AtWork(Protocol):
 class CommandDesk:
     """Answers requests. A command is one step without a pause, so that no reading comes between its parts."""
 
-    def __init__(self, at_work: AtWork, history: Callable[[History], list[Event]] | None) -> None:
+    def __init__(
+        self, at_work: AtWork, history: Callable[[History], list[Event]] | None, answered: Callable[[str], None]
+    ) -> None:
         """Open it.
 
         Args:
             at_work: Who carries out commands.
             history: Searches the alarm log, from any thread; None where none is kept.
+            answered: Told the status of each answer.
         """
         self._at_work = at_work
         self._history = history
+        self._answered = answered
         self._done: OrderedDict[str, tuple[str, bytes, Reply]] = OrderedDict()  # of streams, by transaction
 
     def answers_at_once(self, asked: Asked) -> bool:
@@ -72,11 +76,18 @@ class CommandDesk:
     async def answer(self, asked: Asked) -> Reply:
         """Answer any request."""
         if isinstance(asked.what, questions.History):
-            return await self._read_history(asked, asked.what)
+            reply = await self._read_history(asked, asked.what)
+            self._answered(reply.status)
+            return reply
         return self.answer_at_once(asked)
 
     def answer_at_once(self, asked: Asked) -> Reply:
         """Answer a request for which `answers_at_once` holds."""
+        reply = self._answer(asked)
+        self._answered(reply.status)
+        return reply
+
+    def _answer(self, asked: Asked) -> Reply:
         is_of_stream = asked.verb.changes and asked.verb.subject is Subject.STREAMS
         if is_of_stream and asked.transaction is not None and asked.transaction in self._done:
             return self._answer_again(asked, asked.transaction)

@@ -109,6 +109,14 @@ class Metrics:
             "Streams whose Sparkplug node or device died; they are silent at once.",
             registry=registry,
         )
+        self._requests = Counter(
+            "tocsin_requests_total",
+            "Requests that were understood and answered, through any door, by status.",
+            ["status"],
+            registry=registry,
+        )
+        for status in ("ok", "error"):
+            self._requests.labels(status)
         self._rewound = Counter(
             "tocsin_readings_rewound_total",
             "Late readings that were put in, by taking their streams back.",
@@ -255,6 +263,10 @@ class Metrics:
         """Count what the sessions of edge nodes came to."""
         self._rebirths.inc(rebirths)
         self._stale.inc(stale)
+
+    def answered(self, status: str) -> None:
+        """Count a request that was answered: `ok` or `error`."""
+        self._requests.labels(status).inc()
 
     def applied(self, duration_s: float) -> None:
         """Observe how long the engine took for a batch."""
