@@ -174,7 +174,9 @@ def shadowed(folder, store_folder, turns, at, *, crashing):
             events += told
         readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
         events += daemon.turn(readings, now, lost)
-        taken_over.append((sorted(daemon.core.elders), [elder.shadow.waiting for elder in daemon.core.elders.values()]))
+        taken_over.append(
+            (sorted(daemon.core.elders), [sorted(elder.shadow.waiting) for elder in daemon.core.elders.values()])
+        )
         if crashing and "snapshot" in happens:
             daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
         if crashing and "crash" in happens:

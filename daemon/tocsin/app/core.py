@@ -270,7 +270,7 @@ class Core:
         elder = self.elders.get(station.name)
         if elder is None:
             return self._of(station, call(station), now)
-        waiting = frozenset(elder.shadow.waiting)
+        waiting = elder.shadow.waiting
         before, outcome = call(elder.station), call(station)
         changes = elder.shadow.told(before, outcome)
         gone_over = len(elder.shadow.settle())

@@ -10,6 +10,7 @@ The old engine takes no notice of who speaks. To go back is therefore to go on w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,23 @@ def obstacle(before: Model, after: Model) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who waits.
+
+    Attributes:
+        moves: How often streams had come or gone in the old and the new engine, when it was seen.
+        names: Theirs.
+        there: (n,) their rows in the old one.
+        here: (n,) and in the new one.
+    """
+
+    moves: tuple[int, int]
+    names: frozenset[str]
+    there: NDArray[np.int64]
+    here: NDArray[np.int64]
+
+
 class Shadow:
     """Two engines at the same streams, and who speaks of which.
 
@@ -66,6 +84,7 @@ class Shadow:
             (o, n) for o, n in pairs if is_modelled(old.alarms[o].condition) and is_modelled(new.alarms[n].condition)
         ]
         self.alarms = {old.alarms[o].name for o, _ in self._modelled}
+        self._waiting = self._look()
 
     @classmethod
     def cast(cls, before: Engine, after: Engine, now: int) -> tuple[Shadow, Outcome]:
@@ -82,11 +101,11 @@ class Shadow:
             that it doesn't hold open as long.
         """
         remembered = memory.export(before)
-        shadow = cls(before, after)
         outcome, unheard = Outcome(now), Outcome(now)
-        outcome.changes += retire(before, now, {o for o, _ in shadow._carried})
+        outcome.changes += retire(before, now, {o for o, _ in memory.carried(remembered, after)})
         rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
         begin_anew(before.watch.model, after, remembered, rows, same_ticks=True)
+        shadow = cls(before, after)
         _forget(after, rows, [n for _, n in shadow._modelled])
         _remember_frames(after.table, remembered.columns, rows)
         memory.move_frames(after, remembered, rows, unheard)
@@ -102,9 +121,9 @@ class Shadow:
         return not self.waiting
 
     @property
-    def waiting(self) -> list[str]:
-        """The streams of which the old model speaks yet."""
-        return sorted(_rows(self.old.table).keys() - self.gone_over)
+    def waiting(self) -> frozenset[str]:
+        """The streams of which the old model speaks yet, since they were settled last."""
+        return self._waiting.names
 
     def told(self, before: Outcome | None, after: Outcome) -> list[Change]:
         """What people are to hear of what both engines said to the same call."""
@@ -120,8 +139,10 @@ class Shadow:
 
     def differences(self, before: Outcome, after: Outcome) -> list[float]:
         """By how much the new model's score is above the old one's, in each frame in which both are known."""
-        ours = _scores(self.old.table, before)
         theirs = _scores(self.new.table, after)
+        if not theirs:
+            return []
+        ours = _scores(self.old.table, before)
         return [score - ours[frame] for frame, score in theirs.items() if frame in ours]
 
     def settle(self) -> list[str]:
@@ -129,24 +150,41 @@ class Shadow:
 
         To be called once both engines have done the same.
         """
+        if self._waiting.moves != self._moves():
+            self._waiting = self._look()
+        there, here = self._waiting.there, self._waiting.here
+        due = np.flatnonzero(_to_wait(self.new, here) <= _to_wait(self.old, there)).tolist()
+        if not due:
+            return []
+        going = [self.old.table.names[there[i]] for i in due]
+        for i in due:
+            for o, n in self._modelled:
+                _hand(self.old, o, int(there[i]), self.new, n, int(here[i]))
+        self.gone_over.update(going)
+        self._waiting = self._look()
+        return going
+
+    def _look(self) -> _Waiting:
+        """See who waits, now that streams have come or gone."""
         there, here = _rows(self.old.table), _rows(self.new.table)
         # Of a stream that one of them alone knows, as its memory came from elsewhere or there is no room for it, the
         # new one says what there is to say.
         self.gone_over = (self.gone_over & here.keys()) | (there.keys() ^ here.keys())
-        going = [
-            stream
-            for stream in sorted(there.keys() - self.gone_over)
-            if _to_wait(self.new, here[stream]) <= _to_wait(self.old, there[stream])
-        ]
-        for stream in going:
-            for o, n in self._modelled:
-                _hand(self.old, o, there[stream], self.new, n, here[stream])
-        self.gone_over.update(going)
-        return going
+        names = sorted(there.keys() - self.gone_over)
+        return _Waiting(
+            self._moves(),
+            frozenset(names),
+            np.array([there[name] for name in names], dtype=np.int64),
+            np.array([here[name] for name in names], dtype=np.int64),
+        )
+
+    def _moves(self) -> tuple[int, int]:
+        return self.old.table.moves, self.new.table.moves
 
     def renamed(self, to: str) -> None:
         """Another stream has this name now: whether its new model is warm remains to be seen."""
         self.gone_over.discard(to)
+        self._waiting = self._look()
 
     def hand_back(self, now: int) -> list[Change]:
         """Let the old engine speak of everything again; the new one must not be used any more.
@@ -207,9 +245,10 @@ def _rows(table: StreamTable) -> dict[str, int]:
     return {table.names[row]: row for row in table.live_rows().tolist()}
 
 
-def _to_wait(engine: Engine, row: int) -> int:
-    """So many frames until the score is known; 0 once it is."""
-    return max(0, engine.watch.model.warm_up_ticks + 1 - int(engine.table.frames[row]))
+def _to_wait(engine: Engine, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n,) so many frames until the score of streams is known; 0 once it is."""
+    to_wait: NDArray[np.int64] = engine.watch.model.warm_up_ticks + 1 - engine.table.frames[rows]
+    return to_wait.clip(min=0)
 
 
 def _scores(table: StreamTable, outcome: Outcome) -> dict[tuple[str, int], float]:
