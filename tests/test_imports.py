@@ -68,6 +68,7 @@ def test_the_daemon_needs_no_extra_but_for_recordings():
     assert sorted(str(file.relative_to(DAEMON)) for file in importers) == [
         "cli/alarm_tables.py",
         "cli/generate.py",
+        "cli/record.py",
         "cli/replay.py",
     ]
 

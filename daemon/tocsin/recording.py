@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,10 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 _NS_OF = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
 _NS_PER_MS = 10**6
 _YEAR_2000_NS = 946_684_800 * 10**9
 _YEAR_2262_NS = 2**63 - 10**9  # where 64 bits of nanoseconds end
+_ISO_8601_NS = "%Y-%m-%dT%H:%M:%S%.9fZ"
+_ROW_GROUP = 100_000
 _TIME = "__t"
 _TOPIC = "__topic"
 _encode = msgspec.json.Encoder().encode
@@ -96,11 +102,11 @@ def read(
     Raises:
         RecordingError: The file, a column or a time is not what was said.
     """
-    table = _load(file)
     try:
         template = TopicTemplate(topic)
     except ValueError as error:
         raise RecordingError(str(error)) from error
+    table = _load(file, template.names)
     static_of = _mapping(static or "")
     if channels is None:
         taken = {time, *template.names, *static_of}
@@ -143,6 +149,112 @@ def write(file: Path, columns: Mapping[str, Sequence[Any]]) -> None:
         raise RecordingError(f"{file}: cannot be written: {error.strerror or error}") from error
 
 
+class TableWriter:
+    """A table that grows, of the kind that `read` takes: `stream`, `t`, labels, channels.
+
+    Each `append` is on the disk when it returns. A CSV is whole at any moment; what is to become Parquet, whose end
+    says where everything is, grows as a CSV beside it.
+    """
+
+    def __init__(self, file: Path, labels: Sequence[str], channels: Sequence[str]) -> None:
+        """Begin a file.
+
+        Args:
+            file: Parquet or CSV, by its suffix; must not exist.
+            labels: Names of columns of text; one that stands for something else already is called `label_…`.
+            channels: Names of columns of numbers.
+
+        Raises:
+            RecordingError: The suffix is another, the file exists or can't be written, or two columns have one name.
+        """
+        self._file = file
+        self._growing = file if _kind(file) == ".csv" else file.with_name(f"{file.name}.partial.csv")
+        taken = {"stream", "t", *channels}
+        self._labels = {name: f"label_{name}" if name in taken else name for name in labels}
+        self._channels = list(channels)
+        texts = ["stream", "t", *self._labels.values()]
+        if twice := sorted({name for name in (*texts, *channels) if (*texts, *channels).count(name) > 1}):
+            raise RecordingError(f"two columns of the table would be called {twice[0]!r}: rename a label")
+        self._schema = pl.Schema(
+            [(name, pl.Float64 if name in channels else pl.String) for name in (*texts, *channels)]
+        )
+        if file.exists():
+            raise RecordingError(f"{file}: exists; name another file, or move it away")
+        try:
+            self._out = self._growing.open("xb")
+        except FileExistsError as error:
+            raise RecordingError(
+                f"{self._growing}: is what a recording left that was cut off; it is a table, too: move it away"
+            ) from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._put(pl.DataFrame(schema=self._schema).write_csv())
+
+    def append(
+        self,
+        stream: Sequence[str],
+        t: Sequence[int],
+        labels: Sequence[Mapping[str, str]],
+        values: NDArray[np.float64],
+    ) -> None:
+        """Add R rows.
+
+        Args:
+            stream: (R,)
+            t: (R,) nanoseconds since 1970 UTC.
+            labels: (R,) each row's.
+            values: (R, C) what is not finite counts as not measured.
+
+        Raises:
+            RecordingError: They can't be written; nothing of them is.
+        """
+        texts = {column: [of.get(name) for of in labels] for name, column in self._labels.items()}
+        table = pl.DataFrame(
+            {
+                "stream": stream,
+                "t": pl.Series(t, dtype=pl.Int64).cast(pl.Datetime("ns", "UTC")),
+                **texts,
+                **dict(zip(self._channels, values.T, strict=True)),
+            },
+            schema_overrides=dict.fromkeys(texts, pl.String),
+        )
+        measured = [pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in self._channels]
+        self._put(table.with_columns(measured).write_csv(include_header=False, datetime_format=_ISO_8601_NS))
+
+    def finish(self) -> None:
+        """Make the file whole.
+
+        Raises:
+            RecordingError: It can't be written; what was appended is kept beside it.
+        """
+        self._out.close()
+        if self._growing == self._file:
+            return
+        whole = self._file.with_name(f"{self._file.name}.partial")
+        t = pl.col("t").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", time_zone="UTC")
+        try:
+            table = pl.scan_csv(self._growing, schema=self._schema, glob=False).with_columns(t)
+            table.sink_parquet(whole, row_group_size=_ROW_GROUP)  # piece by piece
+            whole.replace(self._file)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            whole.unlink(missing_ok=True)
+            raise RecordingError(f"{self._file}: cannot be written: {error}; {self._growing} has it all") from error
+        self._growing.unlink()
+
+    def _put(self, text: str) -> None:
+        size = self._out.tell()
+        try:
+            self._out.write(text.encode())
+            self._out.flush()
+            os.fsync(self._out.fileno())
+        except OSError as error:
+            os.ftruncate(self._out.fileno(), size)  # half a row would spoil the table
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> RecordingError:
+        return RecordingError(f"{self._growing}: cannot be written: {error.strerror or error}")
+
+
 def _kind(file: Path) -> str:
     kind = file.suffix.lower()
     if kind not in {".parquet", ".csv"}:
@@ -150,7 +262,8 @@ def _kind(file: Path) -> str:
     return kind
 
 
-def _load(file: Path) -> pl.DataFrame:
+def _load(file: Path, texts: Sequence[str]) -> pl.DataFrame:
+    """Read all of it; some columns of a CSV are text, whatever stands there: bed 007 is not bed 7."""
     kind = _kind(file)
     if not file.is_file():  # polars would look for a folder of tables
         raise RecordingError(f"{file}: is no file")
@@ -158,7 +271,9 @@ def _load(file: Path) -> pl.DataFrame:
         if kind == ".parquet":
             table = pl.read_parquet(file, glob=False)
         else:
-            table = pl.read_csv(file, glob=False, infer_schema_length=None)
+            table = pl.read_csv(
+                file, glob=False, infer_schema_length=None, schema_overrides=dict.fromkeys(texts, pl.String)
+            )
     except OSError as error:
         raise RecordingError(f"{file}: cannot be read: {error.strerror or error}") from error
     except pl.exceptions.PolarsError as error:

@@ -314,14 +314,18 @@ def _host_states(config: Config, now: int) -> tuple[Announcement, ...]:
 
 def subscriptions(at: list[Desk], config: Config) -> tuple[Subscription, ...]:
     """Say what the sources want to receive, and where requests and Home Assistant's birth come."""
+    house = config.notify.home_assistant
+    births = () if house is None else (Subscription(birth_topic(house.prefix), 0),)
+    return (*source_subscriptions(at), Subscription(Topics(config.publish.base).filter), *births)
+
+
+def source_subscriptions(at: list[Desk]) -> tuple[Subscription, ...]:
+    """Say what the sources want to receive."""
     qos_of: dict[str, int] = {}
     for desk in at:
         for template in desk.decoder.templates:
             qos_of[template.filter] = max(desk.qos, qos_of.get(template.filter, 0))
-    of_sources = (Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
-    house = config.notify.home_assistant
-    births = () if house is None else (Subscription(birth_topic(house.prefix), 0),)
-    return (*of_sources, Subscription(Topics(config.publish.base).filter), *births)
+    return tuple(Subscription(topic_filter, 1 if qos else 0) for topic_filter, qos in qos_of.items())
 
 
 def password(broker: Broker, beside: Path) -> str | None:

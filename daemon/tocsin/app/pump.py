@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tocsin.app import refusals
 from tocsin.app.inputs import command_input, loss_input, order_input, readings_input, time_input
+from tocsin.app.routing import Routing
 from tocsin.mqtt.alarm_messages import score_message
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ _LOG = logging.getLogger(__name__)
 
 _NS_PER_S = 1_000_000_000
 _MAX_BATCH = 4096
-_CACHED_TOPICS = 100_000
 
 
 class Door(Protocol):
@@ -127,11 +126,10 @@ class Pump:
         return events
 
     def _use(self, setup: Setup) -> None:
-        self._desks = setup.desks
+        self._routing = Routing(setup.desks)
         self._base = setup.config.publish.base
         self._publish_scores = setup.config.publish.scores
         self._most_unacknowledged = max(1, setup.config.broker.receive_maximum // 2)
-        self._desk_of_topic: dict[str, int] = {}
         # Frames that linger, and silence, are noticed within this time though nothing arrives.
         periods = (station.model.period_ns for station in setup.stations.values())
         self._tick_s = max(0.05, min(1.0, min(periods) / _NS_PER_S / 4))
@@ -230,9 +228,7 @@ class Pump:
         readings = 0
         rejects: list[Reject] = []
         moved = False
-        # Runs of one source, so that readings of a stream that has several sources stay in the order of arrival.
-        for index, run in groupby(messages, key=self._desk_index):
-            desk, of_source = self._desks[index], list(run)
+        for desk, of_source in self._routing.runs(messages):
             decoded = desk.decoder.decode(of_source, now)
             rejects += decoded.rejects
             for request in decoded.requests:
@@ -269,19 +265,6 @@ class Pump:
             moved |= self._hand_out(self._core.lose(watch, streams, now), received_at)
         self._keeper.note(loss_input(watches, streams, now))
         return moved
-
-    def _desk_index(self, message: Message) -> int:
-        """Find the first source whose template matches; the first of all, which will refuse it, if none does."""
-        if len(self._desks) == 1:
-            return 0
-        index = self._desk_of_topic.get(message.topic)
-        if index is None:
-            matching = (i for i, desk in enumerate(self._desks) if desk.decoder.matches(message.topic))
-            index = next(matching, 0)
-            if len(self._desk_of_topic) >= _CACHED_TOPICS:
-                self._desk_of_topic.clear()
-            self._desk_of_topic[message.topic] = index
-        return index
 
     def _hand_out(self, result: Result, received_at: int | None) -> bool:
         """Note what happened to alarms, and show the rest; whether any alarm moved."""

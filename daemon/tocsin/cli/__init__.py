@@ -14,6 +14,7 @@ from tocsin.cli.check import check
 from tocsin.cli.explain import explain
 from tocsin.cli.failure import Failure
 from tocsin.cli.generate import generate
+from tocsin.cli.record import record
 from tocsin.cli.reload import reload, rollback
 from tocsin.cli.replay import replay
 from tocsin.cli.run import run
@@ -45,7 +46,7 @@ def build() -> typer.Typer:
     """Put the commands together: the daemon's own, and those that training adds as entry points."""
     app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False)
     app.callback()(_about)
-    for command in (run, check, reload, rollback, replay, generate, watch, explain):
+    for command in (run, check, reload, rollback, replay, record, generate, watch, explain):
         app.command()(command)
     app.add_typer(alarms)
     app.add_typer(streams)

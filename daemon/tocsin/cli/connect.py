@@ -37,14 +37,25 @@ async def connected(
     """
     if version not in _VERSIONS:
         raise Failure(f"MQTT version {version!r} is not known", f"legal: {', '.join(_VERSIONS)}")
-    connection = Connection(_settings(parse(broker), _VERSIONS[version], name, tuple(subscriptions)))
+    async with connected_by(_settings(parse(broker), _VERSIONS[version], name, tuple(subscriptions))) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def connected_by(settings: ConnectionSettings) -> AsyncIterator[Connection]:
+    """Connect as is said for as long as the block runs; what was published in it is delivered at its end.
+
+    Raises:
+        Failure: No connection came up in time.
+    """
+    connection = Connection(settings)
     running = asyncio.create_task(connection.run(), name="connection")
     try:
         try:
             async with asyncio.timeout(_CONNECT_WITHIN_S):
                 await connection.wait_connected()
         except TimeoutError:
-            problem = connection.problem or f"no connection to {broker}"
+            problem = connection.problem or f"no connection to {settings.broker}"
             raise Failure(
                 problem.removesuffix("; trying again"), "is the broker running, and --broker right?"
             ) from None
@@ -55,13 +66,18 @@ async def connected(
         await asyncio.gather(running, return_exceptions=True)
 
 
+def client_id(name: str) -> str:
+    """A session's name that no other client has."""
+    return f"{name}-{uuid.uuid4().hex[:12]}"
+
+
 def _settings(
     address: Address, version: ProtocolVersion, name: str, subscriptions: tuple[Subscription, ...]
 ) -> ConnectionSettings:
     return ConnectionSettings(
         host=address.host,
         port=address.port,
-        client_id=f"{name}-{uuid.uuid4().hex[:12]}",
+        client_id=client_id(name),
         version=version,
         username=address.username,
         password=address.password,

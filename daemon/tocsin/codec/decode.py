@@ -81,6 +81,11 @@ class Decoder:
         """Whether one of this source's templates matches a topic."""
         return self._places.place(topic) is not None
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Every label that a stream may have."""
+        return self._places.label_names
+
     def stream_of(self, topic: str) -> str | None:
         """Whose a topic's messages are; None if no template matches, or the topic alone doesn't say."""
         place = self._places.place(topic)

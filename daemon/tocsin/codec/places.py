@@ -88,6 +88,14 @@ class Places:
         self._place_of: dict[str, Place | None] = {}
         self._target_of: dict[tuple[str, str, str], Target | None] = {}
 
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Every label that a stream may have."""
+        named = () if self._names is None else self._names.names
+        patterns = [name for pattern in self._patterns for name in pattern.names]
+        captures = [name for template in self.templates for name in template.names]
+        return tuple(self._labelled(dict.fromkeys((*captures, *named, *patterns, *(self._labels or ())), "")))
+
     def could_name(self, stream: str) -> bool:
         """Whether a stream of this source may be called so."""
         return any(pattern.could_name(stream) for pattern in self._patterns)
