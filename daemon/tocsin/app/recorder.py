@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from tocsin.app.routing import Routing
 from tocsin.config.sources import units_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from tocsin.codec.sparkplug import Request
     from tocsin.engine import Readings
 
+    # R rows: streams, nanoseconds since 1970 UTC, labels, values (R, C) float64 with NaN where not measured.
+    Write = Callable[[Sequence[str], Sequence[int], Sequence[Mapping[str, str]], NDArray[np.float64]], None]
+
 _KNOWN_STREAMS = 100_000
 
 
@@ -30,19 +33,6 @@ class _Row:
     arrived: int
     labels: Mapping[str, str]
     values: NDArray[np.float64]  # (C,)
-
-
-class Table(Protocol):
-    """Where rows go."""
-
-    def __call__(
-        self,
-        stream: Sequence[str],
-        t: Sequence[int],
-        labels: Sequence[Mapping[str, str]],
-        values: NDArray[np.float64],
-    ) -> None:
-        """Write R rows: streams, nanoseconds since 1970 UTC, labels, values (R, C), NaN where not measured."""
 
 
 class Recorder:
@@ -59,12 +49,12 @@ class Recorder:
         rejected: How many messages were refused, by the reason.
     """
 
-    def __init__(self, desks: Sequence[Desk], write: Table, *, hold_ns: int, max_waiting: int = 100_000) -> None:
+    def __init__(self, desks: Sequence[Desk], write: Write, *, hold_ns: int, max_waiting: int = 100_000) -> None:
         """Start with nothing.
 
         Args:
             desks: The sources.
-            write: Takes what has waited.
+            write: Takes what has waited: a stream's rows ascend in time.
             hold_ns: How long a reading waits.
             max_waiting: How many rows may wait; beyond it the older half is written.
         """
