@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from tocsin.codec.topics import TopicTemplate
 
@@ -26,6 +27,7 @@ _YEAR_2000_NS = 946_684_800 * 10**9
 _YEAR_2262_NS = 2**63 - 10**9  # where 64 bits of nanoseconds end
 _ISO_8601_NS = "%Y-%m-%dT%H:%M:%S%.9fZ"
 _ROW_GROUP = 100_000
+_PIECE_BYTES = 4_000_000
 _TIME = "__t"
 _TOPIC = "__topic"
 _encode = msgspec.json.Encoder().encode
@@ -231,15 +233,27 @@ class TableWriter:
         if self._growing == self._file:
             return
         whole = self._file.with_name(f"{self._file.name}.partial")
-        t = pl.col("t").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", time_zone="UTC")
         try:
-            table = pl.scan_csv(self._growing, schema=self._schema, glob=False).with_columns(t)
-            table.sink_parquet(whole, row_group_size=_ROW_GROUP)  # piece by piece
+            # `scan_csv` takes memory as the file has bytes: polars is given pieces instead.
+            schema = {**self._schema, "t": pl.Datetime("ns", "UTC")}
+            table = register_io_source(lambda columns, *_: self._pieces(columns), schema=schema)
+            table.sink_parquet(whole, row_group_size=_ROW_GROUP)
             whole.replace(self._file)
         except (OSError, pl.exceptions.PolarsError) as error:
             whole.unlink(missing_ok=True)
             raise RecordingError(f"{self._file}: cannot be written: {error}; {self._growing} has it all") from error
         self._growing.unlink()
+
+    def _pieces(self, columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        t = pl.col("t").str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ns", time_zone="UTC")
+        with self._growing.open("rb") as lines:
+            lines.readline()  # the header
+            while piece := lines.read(_PIECE_BYTES):
+                piece += lines.readline()
+                while piece.count(b'"') % 2 and (more := lines.readline()):  # a quoted line end is none
+                    piece += more
+                table = pl.read_csv(piece, has_header=False, schema=self._schema).with_columns(t)
+                yield table if columns is None else table.select(columns)
 
     def _put(self, text: str) -> None:
         size = self._out.tell()
