@@ -14,10 +14,10 @@ import polars as pl
 import pytest
 
 from processes import TOCSIN, Daemon, environment, until
-from tocsin.app.build import alarms
-from tocsin.bundle import load, shipped_folder
-from tocsin.config.schema import WatchEntry
-from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
+from tocsin.alarm import Register
+from tocsin.app.build import setup
+from tocsin.config import check
+from tocsin.engine import EventClock, Readings
 from tocsin.engine.model import ChannelKind
 from tocsin_training.icu.records import COLUMNS, FILE
 
@@ -59,12 +59,11 @@ def stays():
     )
 
 
-def offline(stays):
-    """The events of the engine alone, in pieces that no broker cuts: (stream, alarm, transition, t)."""
-    bundle = load(shipped_folder() / WATCH["model"])
-    watch = WatchEntry.model_validate(WATCH)
-    frames = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
-    engine = Engine(Watch(bundle.model, alarms(watch, bundle), frames, max_streams=10_000))
+def offline(stays, configuration):
+    """The events of the core alone, in pieces that no broker cuts: (stream, alarm, transition, t)."""
+    checked = check(configuration)
+    made = setup(checked.config, checked.bundles)
+    engine, bundle = made.stations["icu"].engine, checked.bundles["icu"]
     static = [c.name for c in bundle.model.channels if c.kind is ChannelKind.STATIC]
     measured = [c.name for c in bundle.model.channels if c.kind is ChannelKind.READING]
     rows, known = [], set()
@@ -76,8 +75,8 @@ def offline(stays):
             readings.insert(0, {name: row[name] for name in static if row[name] is not None})
         rows += [(stream, t, values) for values in readings]
     clock = EventClock(engine)
-    events = [e for at in range(0, len(rows), PIECE) for e in clock.apply(Readings.of(rows[at : at + PIECE])).changes]
-    return [(e.stream, e.alarm, e.transition.value, e.t) for e in events]
+    changes = [c for at in range(0, len(rows), PIECE) for c in clock.apply(Readings.of(rows[at : at + PIECE])).changes]
+    return [(e.stream, e.alarm, e.transition.value, e.t) for e in Register(made.plans).take_in(changes, 0)]
 
 
 async def listen(broker, started):
@@ -150,7 +149,7 @@ def test_the_daemon_rings_as_the_engine_does(stays, tmp_path, mosquitto, version
         heart_rates = [np.nan if body["hr"] is None else body["hr"] for body in sent]
         assert np.array_equal(heart_rates, rows["hr"].fill_null(np.nan).to_numpy(), equal_nan=True)
 
-    wanted = by_stream(offline(stays))
+    wanted = by_stream(offline(stays, configuration))
     assert by_stream(events) == wanted
     assert len({alarm for rest in wanted.values() for alarm, *_ in rest}) == len(WATCH["alarms"])  # all of them rang
     assert sum(map(len, wanted.values())) > 500
