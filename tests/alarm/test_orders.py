@@ -158,6 +158,7 @@ def test_a_test_rises_and_clears_by_itself_and_counts_nowhere(ward):
     raised, cleared = ward.events[-2:]
     assert raised.test
     assert cleared.test
+    assert (raised.actor, cleared.actor) == ("nurse", None)
     assert cleared.occurrence == raised.id
     assert raised.category is Category.TECHNICAL
     assert ("tocsin/test", "tocsin-test") not in ward.register.statuses

@@ -140,7 +140,7 @@ TABLE = [
     asks("annotate", "joy", comes("annotate", "acknowledged", "joy", "he ran"), comment="he ran"),
     asks("mark", "joy", comes("mark", "acknowledged", "joy"), verdict="false"),
     asks("mark", "joy", "^mark: .*maybe", verdict="maybe"),
-    ("test", {"stream": "test-{door}", "actor": "tech"}, comes("raise", "unacknowledged", None)),
+    ("test", {"stream": "test-{door}", "actor": "tech"}, comes("raise", "unacknowledged", "tech")),
 ]
 
 

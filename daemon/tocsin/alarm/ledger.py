@@ -196,7 +196,7 @@ class Ledger:
             return
         record.told = told or record.told
         if entry.is_new:
-            self._raise(record, t, now)
+            self._raise(record, t, now, order)
             return
         status = in_state(before, entry.state(self.plan(record).on_clear))
         match stimulus:
@@ -216,7 +216,7 @@ class Ledger:
         if stimulus is Stimulus.CEASES and status.shelved is not None and status.shelved.once:
             self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
 
-    def _raise(self, record: Record, t: int, now: int) -> None:
+    def _raise(self, record: Record, t: int, now: int, order: Order | None = None) -> None:
         before = record.status
         quiet = before.shelved is not None or before.out_of_service
         suppressed_by = self._inhibitors.of(record, self.plan(record))
@@ -235,7 +235,7 @@ class Ledger:
             suppressed_by=suppressed_by,
             first_up=not quiet and not suppressed_by and not others,
         )
-        self.put(record, status, Transition.RAISE, now, t=t)
+        self.put(record, status, Transition.RAISE, now, t=t, order=order)
 
     def _told_in_a_flood(self, record: Record, t: int, now: int) -> tuple[str, ...]:
         """Count an alarm that people would be told of; the grouped alarm that they are told of instead, if any."""
