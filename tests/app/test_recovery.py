@@ -16,12 +16,15 @@ import toy_bundle
 from tocsin.alarm.commands import Acknowledge, Order
 from tocsin.app.build import setup
 from tocsin.app.core import Beside
-from tocsin.app.inputs import loss_input, order_input, readings_input, time_input
+from tocsin.app.inputs import command_input, loss_input, order_input, readings_input, time_input
 from tocsin.app.recovery import recover, remember, snapshot
+from tocsin.app.returning import bring_back, keep
 from tocsin.config import check
 from tocsin.engine import Readings
+from tocsin.engine.commands import SetLimit
+from tocsin.engine.memory import StreamMemory
 from tocsin.store import History, Retention, Store
-from tocsin.store.columns import pack
+from tocsin.store.columns import pack, unpack
 
 S = 10**9
 T0 = 1_760_000_000 * S
@@ -63,6 +66,7 @@ class Daemon:
         recovered = recover(self.store, lambda: made(folder, **changes), folder, now)
         self.core, self.made, self.untold = recovered.core, recovered.setup, recovered.untold
         self.scores = []
+        self.returned = []  # when
 
     def begin(self, now):
         events = list(self.untold)
@@ -76,6 +80,11 @@ class Daemon:
         inputs, results = [], []
         if rows:
             readings = Readings.of(rows)
+            station = self.core.stations["ward"]
+            for given, result in bring_back(self.store.evicted, self.core, station, readings.streams, now):
+                inputs.append(given)
+                results.append(result)
+                self.returned.append(now)
             results.append(self.core.take_in("ward", readings, now))
             inputs.append(readings_input(["ward"], readings, now))
         if lost:
@@ -91,6 +100,8 @@ class Daemon:
                     (names[row], int(t), score.tobytes())
                     for row, t, score in zip(steps.rows.tolist(), steps.t, steps.score, strict=True)
                 ]
+            if result.outcome is not None:
+                keep(self.store.evicted, result.station, result.outcome)
         events = [event for result in results for event in result.events]
         self.store.commit(inputs, events)
         return events
@@ -122,23 +133,30 @@ def live(daemon, turns, *, crashing):
             daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
         if crashing and "crash" in happens:
             daemon.crash()
-            scores, daemon = daemon.scores, type(daemon)(daemon.folder, daemon.store_folder, now)
+            scores, returned, daemon = (
+                daemon.scores,
+                daemon.returned,
+                type(daemon)(daemon.folder, daemon.store_folder, now),
+            )
             assert daemon.untold == []
             assert daemon.core.setup is daemon.made
-            daemon.scores = scores
+            daemon.scores, daemon.returned = scores, returned
     log = daemon.store.history(History())
     remembered = pack(daemon.core.export())
+    given_up = {bed: daemon.store.evicted.find("ward", bed) for bed in "abc"}
     daemon.store.close()
-    return daemon.scores, events, log, remembered
+    return daemon.scores, events, log, remembered, daemon.returned, given_up
 
 
-@pytest.mark.parametrize("clock", ["wall", "event"])
-def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, clock):
+@pytest.mark.parametrize(
+    "watch", [{"clock": "wall"}, {"clock": "event"}, {"evict_after_s": 8}, {"evict_after_s": 8, "clock": "event"}]
+)
+def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, watch):
     @settings(max_examples=20, deadline=None)
     @given(TURNS)
     def holds(turns):
         folder = tmp_path_factory.mktemp("store")
-        changes = {"watches": {"ward": {"clock": clock}}}
+        changes = {"watches": {"ward": watch}}
         try:
             whole = live(Daemon(toy, folder / "whole", **changes), turns, crashing=False)
             broken = live(_with(Daemon, changes)(toy, folder / "broken"), turns, crashing=True)
@@ -148,6 +166,8 @@ def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, clock):
         assert broken[1] == whole[1]  # events, told once
         assert broken[2] == whole[2] == whole[1]  # the log
         assert broken[3] == whole[3]  # everything remembered
+        assert broken[4] == whole[4]  # who came back
+        assert broken[5] == whole[5]  # what is kept of those who have not
 
     holds()
 
@@ -240,6 +260,63 @@ def ringing(daemon, bed="a", start=0):
 
 def statuses(core):
     return {alarm: status for (_, alarm), status in core.register.statuses.items() if status.occurrence is not None}
+
+
+def hears(daemon, bed, second):
+    return daemon.turn([(bed, T0 + second * S, {"hr": 100, "spo2": 97})], T0 + second * S)
+
+
+def row(daemon, bed):
+    table = daemon.core.stations["ward"].engine.table
+    found = table.row_of(bed)
+    return None if found is None else {name: getattr(table, name)[found].copy() for name in table.columns}
+
+
+def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path):
+    watch = {"watches": {"ward": {"evict_after_s": 10}}}
+    steady, leaving = Daemon(toy, tmp_path / "steady"), Daemon(toy, tmp_path / "leaving", **watch)
+    for daemon in (steady, leaving):
+        daemon.begin(T0)
+        command = SetLimit("a", "hr-high", 95.0)
+        for second in range(5):
+            hears(daemon, "a", second)
+        daemon.core.command(command, T0 + 5 * S)
+        daemon.store.commit([command_input(command, T0 + 5 * S)], [])
+        for second in range(5, 30):
+            hears(daemon, "b", second)
+    assert row(leaving, "a") is None
+    leaving.crash()
+    leaving = Daemon(toy, tmp_path / "leaving", T0 + 30 * S, **watch)
+    assert row(leaving, "a") is None
+    told = [hears(daemon, "a", second) for daemon in (steady, leaving) for second in range(30, 34)]
+    assert [e.alarm for events in told for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
+    assert leaving.returned == [T0 + 30 * S]
+    was, now = row(steady, "a"), row(leaving, "a")
+    for name in ("state", "mean", "scale", "frames", "begun_tick", "seen_tick", "limit", "newest_t"):
+        assert now[name].tobytes() == was[name].tobytes(), name
+    before = pack(leaving.core.export())
+    leaving.crash()  # the journal alone knows that it came back
+    leaving = Daemon(toy, tmp_path / "leaving", T0 + 34 * S, **watch)
+    assert pack(leaving.core.export()) == before
+    assert len(leaving.store.evicted) == 0
+    for daemon in (steady, leaving):
+        daemon.store.close()
+
+
+def test_what_another_model_remembered_is_of_no_use(toy, tmp_path):
+    watch = {"watches": {"ward": {"evict_after_s": 10}}}
+    daemon = Daemon(toy, tmp_path, **watch)
+    daemon.begin(T0)
+    for second in range(30):
+        hears(daemon, "ab"[second > 3], second)
+    kept = StreamMemory(**unpack(daemon.store.evicted.find("ward", "a")))
+    another = replace(kept, meta={**kept.meta, "sha256": "0" * 64})
+    daemon.store.evicted.keep("ward", "a", pack(another), T0 + 30 * S)
+    hears(daemon, "a", 31)
+    assert daemon.returned == []
+    assert int(row(daemon, "a")["frames"]) == 0
+    assert len(daemon.store.evicted) == 0
+    daemon.store.close()
 
 
 def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):

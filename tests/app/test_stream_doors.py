@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 
 import aiomqtt
@@ -36,17 +37,58 @@ def alarms(daemon, query=""):
 
 async def test_a_stream_from_its_admission_to_another_daemon(mosquitto, tmp_path):
     broker = mosquitto()
-    file = configurations.write(tmp_path, broker={"port": broker.port})
+    file = configurations.write(tmp_path, broker={"port": broker.port}, store={"folder": "store"})
     daemon = Daemon(tmp_path, file)
     try:
         daemon.ready()
         async with aiomqtt.Client(broker.host, broker.port) as client:
             await client.subscribe("tocsin/response/#", qos=1)
-            await begins_pauses_and_moves(client, daemon)
+            moved = await begins_pauses_and_moves(client, daemon)
             await refusals(client, daemon)
             await is_carried_away(daemon, tmp_path)
+            before = await is_looked_up(client, daemon)
+            daemon.end(signal.SIGKILL)
+            daemon = Daemon(tmp_path, file).ready()
+            assert await is_looked_up(client, daemon) == before
+            # Nor does a restart let it be done twice.
+            assert (
+                await ask(client, "transfer", stream="icu/1", to="ward/7", comment="better", transaction="t") == moved
+            )
+            again = await ask(client, "discharge", stream="icu/2", transaction="t")
+            assert again["code"] == "other-command"
+            assert set(known(daemon)) == {"icu/2"}
     finally:
         daemon.clean_up()
+
+
+async def is_looked_up(client, daemon):
+    """Who had what done, through three doors."""
+    everything = call(daemon, "GET", "/api/v1/stream-history")[1]["commands"]
+    told = [(entry["verb"], entry["stream"], entry["actor"], entry["comment"]) for entry in reversed(everything)]
+    assert told == [
+        ("admit", "icu/1", "joy", None),
+        ("set-limit", "icu/1", "joy", None),
+        ("transfer", "icu/1", "joy", "better"),
+        ("standby", "ward/7", "joy", None),
+        ("resume", "ward/7", "joy", None),
+        ("set-profile", "ward/7", "joy", None),
+        ("import-stream", "icu/2", "joy", None),
+        ("discharge", "ward/7", "joy", "home"),
+    ]
+    moved, carried = everything[5], everything[1]
+    assert (moved["arguments"], moved["transaction"], moved["watches"]) == ({"to": "ward/7"}, "t", ["ward"])
+    assert len(moved["events"]) == 1
+    assert re.fullmatch("sha256:[0-9a-f]{64}", carried["arguments"]["memory"])
+    asked = {"stream": "icu/*", "limit": 1}
+    await client.publish("tocsin/request/stream-history", json.dumps(asked), qos=1)
+    page = json.loads((await anext(client.messages)).payload)["data"]
+    assert page == {"commands": [carried], "before": carried["id"]}
+    here = ("--http", f"127.0.0.1:{daemon.port}")
+    listed = tocsin("streams", "history", "--stream", "ward/7", "--since", "1h", "--json", *here)
+    assert [json.loads(line)["verb"] for line in listed.stdout.splitlines()] == [told[i][0] for i in (2, 3, 4, 5, 7)]
+    shown = tocsin("streams", "history", "--actor", "joy", "--verb", "set-limit", *here)
+    assert (shown.returncode, "alarm=hr-high, limit=90" in shown.stdout, "icu/2" in shown.stdout) == (0, True, False)
+    return everything
 
 
 async def begins_pauses_and_moves(client, daemon):
@@ -68,7 +110,7 @@ async def begins_pauses_and_moves(client, daemon):
     assert known(daemon)["ward/7"]["limits"] == {"hr-high": 90.0}
     assert alarms(daemon, "?all=true") == []  # nor is whoever comes next into icu/1 shelved
     # Again: the same answer, and no second patient is moved.
-    assert await ask(client, "transfer", stream="icu/1", to="ward/7", transaction="t") == reply
+    assert await ask(client, "transfer", stream="icu/1", to="ward/7", comment="better", transaction="t") == reply
     assert "transfer Transfer(stream='icu/1', to='ward/7') by joy: better" in daemon.errors
 
     assert (await ask(client, "standby", stream="ward/7"))["status"] == "ok"
@@ -76,6 +118,7 @@ async def begins_pauses_and_moves(client, daemon):
     assert (await ask(client, "resume", stream="ward/7"))["status"] == "ok"
     assert (await ask(client, "set-profile", stream="ward/7", values={"oxygen": None}))["status"] == "ok"
     assert known(daemon)["ward/7"]["profile"] == {}
+    return reply
 
 
 async def refusals(client, daemon):
@@ -114,3 +157,34 @@ async def is_carried_away(daemon, folder):
     assert (shown.returncode, "icu/2" in shown.stdout, "ward/7" in shown.stdout) == (0, True, False)
     gone = streams("show", "ward/7")
     assert (gone.returncode, gone.stderr.startswith("error: stream 'ward/7': is not known")) == (3, True)
+
+
+async def test_who_was_given_up_comes_back_with_limits_and_frames_but_the_next_patient_does_not(mosquitto, tmp_path):
+    broker = mosquitto()
+    file = configurations.write(
+        tmp_path,
+        broker={"port": broker.port},
+        store={"folder": "store"},
+        watches={"ward": {"evict_after_s": 1}},
+    )
+    daemon = Daemon(tmp_path, file)
+    try:
+        daemon.ready()
+        async with aiomqtt.Client(broker.host, broker.port) as client:
+            await client.subscribe("tocsin/response/#", qos=1)
+            for bed in ("icu/1", "icu/2"):
+                await read(client, bed, 80, seconds=3)
+                until(lambda bed=bed: bed in known(daemon))
+                assert (await ask(client, "set-limit", stream=bed, alarm="hr-high", limit=100))["status"] == "ok"
+            until(lambda: not known(daemon))
+            daemon.end(signal.SIGKILL)
+            daemon = Daemon(tmp_path, file).ready()
+            # A command finds who was given up, too; and what has been discharged is gone.
+            assert (await ask(client, "discharge", stream="icu/2"))["status"] == "ok"
+            for bed in ("icu/1", "icu/2"):
+                await read(client, bed, 80, seconds=1)
+            found = until(lambda: len(known(daemon)) == 2 and known(daemon))
+            assert {bed: watch["limits"] for bed, watch in found.items()} == {"icu/1": {"hr-high": 100.0}, "icu/2": {}}
+            assert daemon.metric("tocsin_streams_returned_total") == 2
+    finally:
+        daemon.clean_up()

@@ -129,6 +129,19 @@ class Station:
         """
         return self.engine.carry_out(command, self._now(wall_now))
 
+    def refuse(self, command: StreamCommand, wall_now: int) -> None:
+        """Say whether the engine can't do what is asked of a stream; nothing changes.
+
+        Raises:
+            StreamRefused: It can't.
+        """
+        self.engine.refuse(command, self._now(wall_now))
+
+    def is_on_standby(self, stream: str, wall_now: int) -> bool:
+        """Whether a stream is known, and not judged now."""
+        row = self.engine.table.row_of(stream)
+        return row is not None and bool(self.engine.table.standby_until[row] > self._now(wall_now))
+
     def take(self, memory: StreamMemory, wall_now: int) -> Outcome:
         """Let the engine go on with what was remembered of a stream elsewhere.
 

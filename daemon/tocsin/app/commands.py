@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections import OrderedDict
 from fnmatch import fnmatchcase
@@ -13,19 +12,28 @@ from tocsin.alarm.commands import Order, RefusalCode, Refused
 from tocsin.alarm.record import URGENCY
 from tocsin.alarm.status import State
 from tocsin.app import stream_requests
+from tocsin.app.stream_requests import StreamOrder
 from tocsin.codec.reject import printable
 from tocsin.engine.commands import StreamRefused
 from tocsin.request import Asked, Reply, Subject, questions, refusal
-from tocsin.request.views import AlarmsView, EventsView, HistoryView, alarm_view, event_view
-from tocsin.store import History
+from tocsin.request.views import (
+    AlarmsView,
+    EventsView,
+    HistoryView,
+    StreamHistoryView,
+    alarm_view,
+    command_view,
+    event_view,
+)
+from tocsin.store import CommandHistory, History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from tocsin.alarm import Event
     from tocsin.alarm.record import Record
     from tocsin.app.build import Setup
-    from tocsin.app.stream_requests import OfStream
+    from tocsin.engine.commands import CommandEntry
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,36 +55,50 @@ class AtWork(Protocol):
     def order(self, order: Order) -> list[Event]:
         """Let an order move alarms, and tell of it."""
 
-    def command(self, command: OfStream) -> list[Event]:
+    def command(self, order: StreamOrder) -> list[Event]:
         """Do what is asked of a stream, and tell what that did to alarms."""
+
+
+class Log(Protocol):
+    """What the desk looks up of what has been."""
+
+    def history(self, wanted: History) -> list[Event]:
+        """Search the alarm log, from any thread."""
+
+    def commands(self, wanted: CommandHistory) -> list[CommandEntry]:
+        """Search the log of commands for streams, from any thread."""
+
+    def command_marked(self, transaction: str) -> CommandEntry | None:
+        """The command for a stream that was carried out under a transaction."""
+
+    def events_numbered(self, ids: Sequence[int]) -> list[Event]:
+        """The events with these ids."""
 
 
 class CommandDesk:
     """Answers requests. A command is one step without a pause, so that no reading comes between its parts."""
 
-    def __init__(
-        self, at_work: AtWork, history: Callable[[History], list[Event]] | None, answered: Callable[[str], None]
-    ) -> None:
+    def __init__(self, at_work: AtWork, log: Log | None, answered: Callable[[str], None]) -> None:
         """Open it.
 
         Args:
             at_work: Who carries out commands.
-            history: Searches the alarm log, from any thread; None where none is kept.
+            log: Of alarms and commands; None where none is kept.
             answered: Told the status of each answer.
         """
         self._at_work = at_work
-        self._history = history
+        self._log = log
         self._answered = answered
-        self._done: OrderedDict[str, tuple[str, bytes, Reply]] = OrderedDict()  # of streams, by transaction
+        self._done: OrderedDict[str, tuple[StreamOrder, list[Event]]] = OrderedDict()  # by transaction
 
     def answers_at_once(self, asked: Asked) -> bool:
         """Whether the answer is quick; if not, `answer` waits for it in a thread."""
-        return not isinstance(asked.what, questions.History)
+        return not isinstance(asked.what, questions.History | questions.StreamHistory)
 
     async def answer(self, asked: Asked) -> Reply:
         """Answer any request."""
-        if isinstance(asked.what, questions.History):
-            reply = await self._read_history(asked, asked.what)
+        if isinstance(asked.what, questions.History | questions.StreamHistory):
+            reply = await self._look_up(asked, asked.what)
             self._answered(reply.status)
             return reply
         return self.answer_at_once(asked)
@@ -87,37 +109,55 @@ class CommandDesk:
         self._answered(reply.status)
         return reply
 
+    async def _look_up(self, asked: Asked, wanted: questions.History | questions.StreamHistory) -> Reply:
+        if self._log is None:
+            text = f"no {_LOG_OF[type(wanted)]} is kept here: set store.folder"
+            return refusal("no-store", text, asked.transaction)
+        data = await asyncio.to_thread(_page, self._log, wanted)
+        return Reply(status="ok", transaction=asked.transaction, data=data)
+
     def _answer(self, asked: Asked) -> Reply:
-        is_of_stream = asked.verb.changes and asked.verb.subject is Subject.STREAMS
-        if is_of_stream and asked.transaction is not None and asked.transaction in self._done:
-            return self._answer_again(asked, asked.transaction)
         try:
             data = self._do(asked)
         except (Refused, StreamRefused) as refused:
             _LOG.info("%s by %s is refused: %s", asked.verb.name, asked.actor or "nobody", refused)
             return refusal(refused.code, str(refused), asked.transaction)
-        reply = Reply(status="ok", transaction=asked.transaction, data=data)
-        if is_of_stream:
-            self._note(asked, reply)
-        return reply
+        return Reply(status="ok", transaction=asked.transaction, data=data)
 
-    def _answer_again(self, asked: Asked, transaction: str) -> Reply:
-        """Answer a command for a stream that was carried out before, as before; alarms remember their own."""
-        before, digest, reply = self._done[transaction]
-        if digest != _digest(asked):
-            text = f"transaction {transaction!r} was another command, {before} (legal: a new transaction)"
-            return refusal(RefusalCode.OTHER_COMMAND, text, transaction)
-        return reply
+    def _do_to_stream(self, order: StreamOrder) -> list[Event]:
+        """Carry out a command for a stream; one that was carried out before gives what it gave. Alarms see to theirs.
 
-    def _note(self, asked: Asked, reply: Reply) -> None:
-        """Keep who did what to a stream, and why."""
-        why = f": {printable(asked.comment, _SHOWN_CHARACTERS)}" if asked.comment else ""
-        who = printable(asked.actor or "", _SHOWN_CHARACTERS)
-        _LOG.info("%s by %s%s", printable(_told(asked), _SHOWN_CHARACTERS), who, why)
-        if asked.transaction is not None:
-            self._done[asked.transaction] = _told(asked), _digest(asked), reply
+        Raises:
+            StreamRefused: It can't be done.
+            Refused: Its transaction was another command's.
+        """
+        if order.transaction is not None:
+            before = self._before(order.transaction)
+            if before is not None:
+                verb, digest, events = before
+                if digest != order.digest:
+                    text = f"transaction {order.transaction!r} was another command, {verb} (legal: a new transaction)"
+                    raise Refused(RefusalCode.OTHER_COMMAND, text)
+                return events
+        events = self._at_work.command(order)
+        why = f": {printable(order.comment, _SHOWN_CHARACTERS)}" if order.comment else ""
+        who = printable(order.actor, _SHOWN_CHARACTERS)
+        _LOG.info("%s by %s%s", printable(f"{order.verb} {order.command!r:.500}", _SHOWN_CHARACTERS), who, why)
+        if order.transaction is not None:
+            self._done[order.transaction] = order, events
             if len(self._done) > _REMEMBERED:
                 self._done.popitem(last=False)
+        return events
+
+    def _before(self, transaction: str) -> tuple[str, str, list[Event]] | None:
+        """What was carried out under a transaction: by this daemon, or by an earlier one, as its log says."""
+        if transaction in self._done:
+            order, events = self._done[transaction]
+            return order.verb, order.digest, events
+        entry = None if self._log is None else self._log.command_marked(transaction)
+        if entry is None or self._log is None:
+            return None
+        return entry.verb, entry.digest, self._log.events_numbered(entry.events)
 
     def _do(self, asked: Asked) -> Any:  # noqa: ANN401  (a view, by the verb)
         what = asked.what
@@ -133,7 +173,11 @@ class CommandDesk:
             case questions.ExportStream():
                 return stream_requests.export(self._at_work.setup, what.stream)
             case _ if asked.verb.subject is Subject.STREAMS:
-                return _events(self._at_work.command(what))
+                return _events(
+                    self._do_to_stream(
+                        StreamOrder(what, asked.verb.name, asked.actor or "", asked.comment, asked.transaction)
+                    )
+                )
             case _:
                 order = Order(what, asked.actor or "", asked.comment, asked.transaction)
                 return _events(self._at_work.order(order))
@@ -153,23 +197,28 @@ class CommandDesk:
             )
         return record
 
-    async def _read_history(self, asked: Asked, wanted: questions.History) -> Reply:
-        if self._history is None:
-            return refusal("no-store", "no alarm log is kept here: set store.folder", asked.transaction)
-        found = await asyncio.to_thread(self._history, _search(wanted))
-        events = [event_view(event) for event in reversed(found)]
-        before = events[-1].id if len(events) == wanted.limit else None
-        return Reply(status="ok", transaction=asked.transaction, data=HistoryView(events=events, before=before))
+
+_LOG_OF = {questions.History: "alarm log", questions.StreamHistory: "log of commands"}
 
 
-def _told(asked: Asked) -> str:
-    """A command in so many words."""
-    return f"{asked.verb.name} {asked.what!r:.500}"
-
-
-def _digest(asked: Asked) -> bytes:
-    """What tells a command from another one, however long it is."""
-    return hashlib.sha256(f"{asked.verb.name} {asked.what!r}".encode()).digest()
+def _page(log: Log, wanted: questions.History | questions.StreamHistory) -> HistoryView | StreamHistoryView:
+    """Read a page of a log, the newest first."""
+    if isinstance(wanted, questions.History):
+        events = [event_view(event) for event in reversed(log.history(_search(wanted)))]
+        return HistoryView(events=events, before=events[-1].id if len(events) == wanted.limit else None)
+    found = log.commands(
+        CommandHistory(
+            since=wanted.since,
+            until=wanted.until,
+            stream=wanted.stream,
+            actor=wanted.actor,
+            verb=wanted.verb,
+            below_id=wanted.before,
+            limit=wanted.limit,
+        )
+    )
+    commands = [command_view(entry) for entry in reversed(found)]
+    return StreamHistoryView(commands=commands, before=commands[-1].id if len(commands) == wanted.limit else None)
 
 
 def _events(events: list[Event]) -> EventsView:

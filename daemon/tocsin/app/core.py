@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tocsin.alarm import Register
 from tocsin.app import stream_requests
+from tocsin.app.stream_requests import share
 from tocsin.engine import Outcome, Readings, dump
 from tocsin.engine.changes import Change, Turn
 from tocsin.engine.commands import Admit, ResetStream, StreamRefused, Transfer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event, Order
     from tocsin.app.build import Setup, Station
     from tocsin.app.stream_requests import OfStream
+    from tocsin.engine.memory import StreamMemory
 
 MEMORY_LOST = "what was remembered of the stream is lost: it is not known whether this still holds"
 _NO_READINGS = Readings.of([])
@@ -133,8 +135,8 @@ class Core:
         """
         return self.register.carry_out(order, now)
 
-    def command(self, command: OfStream, now: int) -> list[Event]:
-        """Do what somebody asks of a stream, in every watch that knows it.
+    def command(self, command: OfStream, now: int) -> list[Result]:
+        """Do what somebody asks of a stream, in every watch that it concerns: in all of them, or in none.
 
         Whoever comes next inherits nothing: where a stay ends, what people said of its alarms is forgotten too.
 
@@ -142,14 +144,24 @@ class Core:
             StreamRefused: It can't be done; nothing has changed.
         """
         moves = {name: self.stations[name].engine.table.moves for name in self.elders}
-        changes = [change for of in stream_requests.carry_out(self.setup, command, now) for change in of.changes]
+        outcomes = stream_requests.carry_out(self.setup, command, now)
+        changes = [change for _, outcome in outcomes for change in outcome.changes]
         for name, before in moves.items():
             moved = self.stations[name].engine.table.moves != before
             changes = self._follow(self.elders[name], command, changes, now, moved=moved)
         events = self.register.take_in(changes, now)
         for stream in stream_requests.ended(command):
             events += self.register.end_stream(stream, now)
-        return events
+        return [Result(events), *(Result([], station, outcome) for station, outcome in outcomes)]
+
+    def bring_back(self, watch: str, remembered: StreamMemory, now: int) -> Result:
+        """Let a watch go on with what was remembered of streams that it gave up.
+
+        Raises:
+            StreamRefused: It is another model's by now, or there is no room; nothing has changed.
+        """
+        station = self.stations[watch]
+        return self._of(station, station.take(remembered, now), now)
 
     def resume(self, now: int) -> None:
         """Go on after a time in which nobody listened: what waits for readings begins to wait anew.
@@ -291,7 +303,7 @@ class Core:
         ours = [change for change in changes if change.watch == name]
         others = [change for change in changes if change.watch != name]
         # A memory is of the new model alone. To the old one it is somebody of whom nothing is known.
-        asked = ResetStream(command.stream) if isinstance(command, ImportStream) else command
+        asked = ResetStream(command.stream) if isinstance(command, ImportStream) else share(command, elder.station)
         outcome: Outcome | None = None
         if moved or not isinstance(command, ImportStream | Admit):
             try:

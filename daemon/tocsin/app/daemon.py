@@ -72,7 +72,7 @@ def open_store(entry: StoreEntry, folder: Path) -> Store:
     Raises:
         StoreError: It can't be used.
     """
-    return Store.open(folder / entry.folder, max_owed=entry.max_owed)
+    return Store.open(folder / entry.folder, max_owed=entry.max_owed, keep_streams_days=entry.keep_streams_days)
 
 
 async def _run(checked: Checked, config: Config, store: Store | None) -> None:
@@ -102,7 +102,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
         return [problem for problem in (connection.problem, keeper.problem) if problem] + refused
 
-    desk = CommandDesk(pump, None if store is None else store.history, metrics.answered)
+    desk = CommandDesk(pump, store, metrics.answered)
     requests = RequestDoor(config.publish.base, connection, desk)
     pump.listen_to(requests)
     announcer = _announcer(config, connection)

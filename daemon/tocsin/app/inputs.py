@@ -9,6 +9,7 @@ from tocsin.alarm import plain
 from tocsin.alarm.commands import COMMANDS, Order
 from tocsin.app.stream_requests import OfStream
 from tocsin.engine import Readings
+from tocsin.engine.memory import StreamMemory
 from tocsin.store.columns import pack, unpack
 from tocsin.store.journal import Input
 
@@ -23,6 +24,7 @@ LOSS = "loss"
 TIME = "time"
 ORDER = "order"
 COMMAND = "command"
+RETURN = "return"
 
 
 def readings_input(watches: Sequence[str], readings: Readings, now: int) -> Input:
@@ -49,6 +51,11 @@ def command_input(command: OfStream, now: int) -> Input:
     """Something was done that somebody asked of a stream."""
     fields = {field.name: getattr(command, field.name) for field in dataclasses.fields(command)}
     return Input(COMMAND, now, pack([type(command).__name__, fields]))
+
+
+def return_input(watch: str, remembered: StreamMemory, now: int) -> Input:
+    """Streams came back to a watch with what had been remembered of them: all of it, since the store forgets it."""
+    return Input(RETURN, now, pack([watch, remembered]))
 
 
 def _command(body: bytes) -> OfStream:
@@ -81,5 +88,9 @@ def apply(core: Core, given: Input) -> list[Event]:
     if given.kind == ORDER:
         return core.order(_order(given.body), given.now)
     if given.kind == COMMAND:
-        return core.command(_command(given.body), given.now)
-    raise ValueError(f"an input of kind {given.kind!r} (legal: {READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND})")
+        return [event for result in core.command(_command(given.body), given.now) for event in result.events]
+    if given.kind == RETURN:
+        watch, remembered = unpack(given.body)
+        return core.bring_back(watch, StreamMemory(**remembered), given.now).events
+    legal = f"{READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND}, {RETURN}"
+    raise ValueError(f"an input of kind {given.kind!r} (legal: {legal})")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tocsin.alarm import Event
+    from tocsin.engine.commands import CommandEntry
     from tocsin.metrics.keeping import KeepingMetrics
     from tocsin.store import Input, Owed, Store
 
@@ -30,6 +31,7 @@ _IDLE_INPUTS = 256
 _MAX_UNSTORED_BYTES = 64 * 1024 * 1024
 _OVERHEAD_BYTES = 128  # of an input, its body aside
 _MAX_UNSTORED_EVENTS = 100_000
+_MAX_UNSTORED_COMMANDS = 10_000
 
 
 class Keeper:
@@ -37,6 +39,7 @@ class Keeper:
 
     Attributes:
         deliveries: What is owed; in memory alone where there is no store.
+        evicted: What was remembered of streams that were given up; None where there is no store.
         problem: Why nothing can be stored; None while all is well.
     """
 
@@ -62,10 +65,12 @@ class Keeper:
         self._monotonic = monotonic
         self._owing: list[Callable[[Sequence[Event]], Iterable[Owed]]] = []
         self.deliveries = Deliveries() if store is None else store.deliveries
+        self.evicted = None if store is None else store.evicted
         self.problem: str | None = None
         self._inputs: list[Input] = []
         self._bytes = 0
         self._events: list[Event] = []
+        self._commands: list[CommandEntry] = []
         self._needs_snapshot = False
         self._retry_at = 0.0
         self._committed_at = monotonic()
@@ -93,6 +98,14 @@ class Keeper:
             if surplus := max(0, len(self._events) - _MAX_UNSTORED_EVENTS):
                 self._metrics.unlogged(surplus)
                 del self._events[:surplus]
+
+    def note_command(self, entry: CommandEntry) -> None:
+        """Somebody had something done to a stream."""
+        if self._store is not None:
+            self._commands.append(entry)
+            if surplus := max(0, len(self._commands) - _MAX_UNSTORED_COMMANDS):
+                self._metrics.unlogged(surplus)
+                del self._commands[:surplus]
 
     def note_change_of_configuration(self) -> None:
         """The journal can't say what happened: the next commit holds a snapshot."""
@@ -128,6 +141,7 @@ class Keeper:
         if self._store is None:
             self.deliveries.written(pending)
             return True
+        self._store.evicted.expire(now)
         moment = self._monotonic()
         if idle and self.problem is None and self._is_idle(moment):
             return True
@@ -136,9 +150,9 @@ class Keeper:
         try:
             began = time.perf_counter()
             if self._needs_snapshot:
-                self._store.commit((), self._events, snapshot=self._snapshot(), now=now)
+                self._store.commit((), self._events, commands=self._commands, snapshot=self._snapshot(), now=now)
             else:
-                self._store.commit(self._inputs, self._events)
+                self._store.commit(self._inputs, self._events, commands=self._commands)
         except sqlite3.Error as error:
             self._fail(error, moment)
             return False
@@ -146,7 +160,7 @@ class Keeper:
         if self.problem is not None:
             _LOG.warning("store: works again")
         self.problem = None
-        self._inputs, self._events, self._bytes = [], [], 0
+        self._inputs, self._events, self._commands, self._bytes = [], [], [], 0
         self._needs_snapshot = False
         self._committed_at = moment
         return True
@@ -156,7 +170,9 @@ class Keeper:
 
         What is not written is not lost but happens again: time passes after a restart, too.
         """
-        if self._events or self._needs_snapshot or self.deliveries.pending:
+        if self._events or self._commands or self._needs_snapshot or self.deliveries.pending:
+            return False
+        if self.evicted is not None and self.evicted.pending:
             return False
         if any(given.kind != TIME for given in self._inputs):
             return False

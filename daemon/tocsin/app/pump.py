@@ -11,7 +11,9 @@ import numpy as np
 
 from tocsin.app import refusals
 from tocsin.app.inputs import command_input, loss_input, order_input, readings_input, time_input
+from tocsin.app.returning import bring_back, keep
 from tocsin.app.routing import Routing
+from tocsin.app.stream_requests import begins_anew, ended
 from tocsin.mqtt.alarm_messages import score_message
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from tocsin.app.build import Setup, Station
     from tocsin.app.core import Beside, Core, Result
     from tocsin.app.keeper import Keeper
-    from tocsin.app.stream_requests import OfStream
+    from tocsin.app.stream_requests import StreamOrder
     from tocsin.codec.message import Message
     from tocsin.codec.reject import Reject
     from tocsin.engine import Outcome
@@ -111,19 +113,43 @@ class Pump:
         elder = self._core.elders.get(watch)
         return self._core.stations[watch] if elder is None else elder.station
 
-    def command(self, command: OfStream) -> list[Event]:
+    def command(self, order: StreamOrder) -> list[Event]:
         """Do what somebody asks of a stream, between two batches; what came of it is kept when this returns, and told.
 
         Raises:
             StreamRefused: It can't be done; nothing has changed.
         """
-        now = self._clock()
-        events = self._core.command(command, now)
+        now, command = self._clock(), order.command
+        for station in self.setup.stations.values():
+            if not begins_anew(command):
+                self._bring_back(station, [command.stream], now)
+        results = self._core.command(command, now)
+        for stream in ended(command):
+            self._forget(stream)
         self._keeper.note(command_input(command, now))
-        self._tell(events, None)
+        for result in results:
+            self._hand_out(result, None)
+        events = [event for result in results for event in result.events]
+        watches = [result.station.name for result in results if result.station is not None]
+        self._keeper.note_command(order.entry(now, watches, events))
         self._keeper.keep(now)
         self.show_alarms()
         return events
+
+    def _bring_back(self, station: Station, streams: Sequence[str], now: int) -> None:
+        """Let streams that were given up come back before anything is done to them."""
+        if not self._keeper.evicted:  # none is kept, or there is no store
+            return
+        for given, result in bring_back(self._keeper.evicted, self._core, station, streams, now):
+            self._keeper.note(given)
+            self._hand_out(result, None)
+            self._metrics.stays(returned=1)
+
+    def _forget(self, stream: str) -> None:
+        """Whoever comes next inherits nothing."""
+        if self._keeper.evicted:
+            for watch in self.setup.stations:
+                self._keeper.evicted.forget(watch, stream)
 
     def _use(self, setup: Setup) -> None:
         self._routing = Routing(setup.desks)
@@ -239,6 +265,7 @@ class Pump:
                 topics = ", ".join(desk.decoder.settings.topics)
                 accepted = 0
                 for station in desk.stations:
+                    self._bring_back(station, decoded.readings.streams, now)
                     result = self._core.take_in(station.name, decoded.readings, now)
                     moved |= self._hand_out(result, received_at)
                     if result.outcome is not None:
@@ -278,6 +305,8 @@ class Pump:
             self._metrics.of_streams(result.station.name, result.outcome.steps)
             evicted = sum(len(kept.streams) for kept in result.outcome.evicted)
             self._metrics.stays(rewound=result.outcome.rewound, evicted=evicted)
+            if evicted and self._keeper.evicted is not None:
+                keep(self._keeper.evicted, result.station, result.outcome)
             if self._publish_scores and self._connection.is_connected:
                 waiting = frozenset[str]() if result.beside is None else result.beside.waiting
                 self._hand_out_scores(result.station, result.outcome, lambda stream: stream not in waiting)

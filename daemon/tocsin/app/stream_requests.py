@@ -4,41 +4,111 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import json
 import zipfile
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 import numpy as np
 
 from tocsin.codec.event_json import number, time_fields
-from tocsin.engine.commands import Admit, Discharge, StreamCommand, StreamRefused, Transfer
+from tocsin.engine.commands import (
+    Admit,
+    CommandEntry,
+    Discharge,
+    Resume,
+    SetLimit,
+    SetProfile,
+    StreamCommand,
+    StreamRefused,
+    Transfer,
+)
 from tocsin.engine.memory import StreamMemory
 from tocsin.engine.model import ChannelKind
+from tocsin.engine.stays import profile_names
 from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
 from tocsin.request.questions import ImportStream
 from tocsin.request.views import MemoryView, StreamsView, StreamView, WatchView
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from tocsin.alarm import Event
     from tocsin.app.build import Setup, Station
     from tocsin.engine import Outcome
     from tocsin.request.questions import ListStreams
 
+_Value = TypeVar("_Value")
+
 OfStream = StreamCommand | ImportStream
 """All that changes a stream by somebody's will."""
 
-_UNKNOWN = {"unknown-stream", "unknown-alarm", "unknown-channel"}
-"""What one watch may refuse while another takes it: they have different alarms, and measure different things."""
+
+@dataclass(frozen=True, slots=True)
+class StreamOrder:
+    """A command for a stream, with all that is recorded of it.
+
+    Attributes:
+        command: What is to be done.
+        verb: Its name.
+        actor: Who asks.
+        comment: Why, in their words.
+        transaction: The asker's own mark.
+    """
+
+    command: OfStream
+    verb: str
+    actor: str
+    comment: str | None
+    transaction: str | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What was asked beside the stream; a memory, which is long, by its hash."""
+        said: dict[str, Any] = msgspec.to_builtins(self.command)
+        del said["stream"]
+        if "memory" in said:
+            said["memory"] = "sha256:" + hashlib.sha256(said["memory"].encode()).hexdigest()
+        return said
+
+    @property
+    def digest(self) -> str:
+        """What tells it from another one, however long it is."""
+        told = msgspec.json.encode([self.verb, self.command.stream, self.arguments], order="sorted")
+        return hashlib.sha256(told).hexdigest()
+
+    def entry(self, now: int, watches: list[str], events: Sequence[Event]) -> CommandEntry:
+        """What the log says of it, once it is carried out.
+
+        Args:
+            now: When, nanoseconds since 1970.
+            watches: Where.
+            events: What it did to alarms.
+        """
+        return CommandEntry(
+            at=now,
+            actor=self.actor,
+            comment=self.comment,
+            transaction=self.transaction,
+            verb=self.verb,
+            stream=self.command.stream,
+            arguments=self.arguments,
+            digest=self.digest,
+            watches=watches,
+            events=[event.id for event in events],
+        )
+
 
 _MAX_MEMORY_BYTES = 64 * 1024 * 1024
 _VERSION = 1
 
 
-def carry_out(setup: Setup, command: OfStream, now: int) -> list[Outcome]:
-    """Do what somebody asks of a stream, in every watch that knows it.
+def carry_out(setup: Setup, command: OfStream, now: int) -> list[tuple[Station, Outcome]]:
+    """Do what somebody asks of a stream, in every watch that it concerns: in all of them, or in none.
 
     Args:
         setup: What is at work.
@@ -46,25 +116,61 @@ def carry_out(setup: Setup, command: OfStream, now: int) -> list[Outcome]:
         now: The wall's clock, nanoseconds since 1970.
 
     Raises:
-        StreamRefused: No watch can do it, and nothing has changed.
+        StreamRefused: A watch can't do it, or none knows what it speaks of; nothing has changed.
     """
     if isinstance(command, ImportStream):
         return _take(setup, command.stream, command.memory, now)
     stations = _knowing(setup, command.stream)
     if not stations and isinstance(command, Admit):
         stations = _could_know(setup, command.stream)
-    done: list[Outcome] = []
-    refused: StreamRefused | None = None
-    for station in stations or setup.stations.values():
-        try:
-            done.append(station.carry_out(command, now))
-        except StreamRefused as error:
-            if error.code not in _UNKNOWN and not done:
-                raise
-            refused = refused or error
-    if not done and refused is not None:
-        raise refused
-    return done
+    shares = _shares(stations or list(setup.stations.values()), command, now)
+    for station, share in shares:
+        station.refuse(share, now)
+    return [(station, station.carry_out(share, now)) for station, share in shares]
+
+
+def _shares(stations: Sequence[Station], command: StreamCommand, now: int) -> list[tuple[Station, StreamCommand]]:
+    """What is asked of each watch: they have different alarms, and measure different things.
+
+    Where no watch knows what the command speaks of, all of it is asked of the first, which says what would be legal.
+    """
+    shares = [(station, command) for station in stations]
+    match command:
+        case Admit(_, _, said) if _is_known(said, stations):
+            return [(station, share(command, station)) for station in stations]
+        case SetProfile(_, said) if said and _is_known(said, stations):
+            return [(station, share(command, station)) for station in stations if _part(said, station)]
+        case SetLimit(_, alarm):
+            return [one for one in shares if alarm in (a.name for a in one[0].engine.alarms)] or shares[:1]
+        case Resume(stream):
+            return [one for one in shares if one[0].is_on_standby(stream, now)] or shares[:1]
+    return shares
+
+
+def share(command: StreamCommand, station: Station) -> StreamCommand:
+    """What a command asks of a watch: of a profile, what means something there."""
+    match command:
+        case Admit(_, _, said):
+            return replace(command, profile=_part(said, station))
+        case SetProfile(_, said):
+            return replace(command, values=_part(said, station))
+    return command
+
+
+def _is_known(said: Mapping[str, Any], stations: Sequence[Station]) -> bool:
+    """Whether each part of a profile is one to some watch."""
+    return said.keys() <= {name for station in stations for name in profile_names(station.engine)}
+
+
+def _part(said: Mapping[str, _Value], station: Station) -> dict[str, _Value]:
+    """What a profile says to a watch."""
+    names = profile_names(station.engine)
+    return {name: value for name, value in said.items() if name in names}
+
+
+def begins_anew(command: OfStream) -> bool:
+    """Whether a command is indifferent to what was there before."""
+    return isinstance(command, Admit | ImportStream)
 
 
 def ended(command: OfStream) -> list[str]:
@@ -95,8 +201,8 @@ def export(setup: Setup, stream: str) -> MemoryView:
     return MemoryView(stream=stream, memory=base64.b64encode(out.getvalue()).decode())
 
 
-def _take(setup: Setup, stream: str, memory: str, now: int) -> list[Outcome]:
-    """Go on with what was exported elsewhere, under this name.
+def _take(setup: Setup, stream: str, memory: str, now: int) -> list[tuple[Station, Outcome]]:
+    """Go on with what was exported elsewhere, under this name: in all watches that it is of, or in none.
 
     Raises:
         StreamRefused: It is no export, is damaged, or is of models that no watch here has.
@@ -104,7 +210,9 @@ def _take(setup: Setup, stream: str, memory: str, now: int) -> list[Outcome]:
     try:
         found = list(_read(stream, memory))
         pairs = [(_station(setup, stream, watch), kept) for watch, kept in found]
-        return [station.take(kept, now) for station, kept in pairs]
+        for station, kept in pairs:
+            station.engine.refuse_taking(kept)
+        return [(station, station.take(kept, now)) for station, kept in pairs]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile) as error:
         raise StreamRefused(stream, f"memory is damaged, or no export ({error})", "illegal-value") from error
 

@@ -88,16 +88,24 @@ def command(door: Door, verb: str, body: Mapping[str, Any], by: Who) -> dict[str
     return reply
 
 
-def pages(door: Door, values: Mapping[str, Any], at_most: int | None, page: int = 5_000) -> Iterator[dict[str, Any]]:
-    """Read the alarm log page by page, the newest events first."""
+def pages(
+    door: Door,
+    values: Mapping[str, Any],
+    at_most: int | None,
+    page: int = 5_000,
+    *,
+    path: str = "history",
+    of: str = "events",
+) -> Iterator[dict[str, Any]]:
+    """Read a log page by page, what is newest first; the alarm log if nothing else is said."""
     before = None
     left = at_most
     while left is None or left > 0:
         limit = page if left is None else min(page, left)
-        found = question(door, "history", {**values, "before": before, "limit": limit})
-        yield from found["events"]
+        found = question(door, path, {**values, "before": before, "limit": limit})
+        yield from found[of]
         before = found["before"]
-        left = None if left is None else left - len(found["events"])
+        left = None if left is None else left - len(found[of])
         if before is None:
             return
 

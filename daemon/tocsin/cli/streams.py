@@ -20,6 +20,8 @@ from tocsin.cli.asking import (
     apart,
     duration_s,
     labels,
+    moment,
+    pages,
     question,
 )
 from tocsin.cli.commanding import Said, commanding
@@ -35,7 +37,7 @@ _SHOWN_CHARACTERS = 200
 
 streams = typer.Typer(
     name="streams",
-    help="What a running daemon knows of its streams: list, show, admit, discharge, transfer, limits, export.\n\n"
+    help="What a running daemon knows of its streams: list, show, admit, transfer, limits, history, export.\n\n"
     "Exit codes: 0 done; 1 no daemon answers, or it takes no command from here; 2 wrong usage; 3 the daemon refuses, "
     "and says why.",
     no_args_is_help=True,
@@ -100,6 +102,45 @@ def show(
         lines += [f"    limit of {name}: {value:g}" for name, value in watch["limits"].items()]
     for line in lines:
         typer.echo(printable(line, _SHOWN_CHARACTERS))
+
+
+@streams.command()
+def history(
+    *,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")] = None,
+    stream: Annotated[str | None, typer.Option("--stream", metavar="PATTERN", help="Such as 'icu/*'.")] = None,
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Who asked.")] = None,
+    verb: Annotated[str | None, typer.Option(help="admit, set-limit, …")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="The newest.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
+) -> None:
+    """Read who had what done to streams, when and why, the newest last."""
+    now = datetime.now(UTC)
+    wanted = {
+        "since": moment(since, "--since", now),
+        "until": moment(until, "--until", now),
+        "stream": stream,
+        "actor": actor,
+        "verb": verb,
+    }
+    door = find(config, address, token_file)
+    commands = list(pages(door, wanted, limit, path="stream-history", of="commands"))[::-1]
+    if as_json:
+        for entry in commands:
+            typer.echo(json.dumps(entry, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("time", "stream", "command", "", "who", "why"):
+        table.add_column(name, overflow="fold")
+    for entry in commands:
+        said = (f"{name}={_shown(value)}" for name, value in entry["arguments"].items() if value not in (None, {}))
+        cells = (entry["at"], entry["stream"], entry["verb"], ", ".join(said), entry["actor"], entry["comment"] or "")
+        table.add_row(*(Text(printable(cell, _SHOWN_CHARACTERS)) for cell in cells))
+    Console(highlight=False).print(table)
 
 
 @streams.command()
@@ -227,6 +268,11 @@ def _condition(watch: dict[str, Any]) -> str:
     if watch["admitted"]:
         parts.append("admitted")
     return ", ".join(parts)
+
+
+def _shown(value: object) -> str:
+    """A value of a request in few words."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(given: list[str]) -> dict[str, float | None]:

@@ -263,8 +263,16 @@ class StoreEntry(Section):
     """What outlives the daemon, in one file: the alarm log, what streams remember, what is still to be told."""
 
     folder: Path = Field(description="Of the daemon's own: made if it isn't there, and used by one daemon.")
-    retain_days: float = Field(default=365.0, gt=0, le=36_500, description="How long events stay in the alarm log.")
+    retain_days: float = Field(
+        default=365.0, gt=0, le=36_500, description="How long events and commands stay in their logs."
+    )
     max_mb: int = Field(default=1024, ge=16, description="How large the alarm log may be; then the oldest events go.")
+    keep_streams_days: float = Field(
+        default=7.0,
+        gt=0,
+        le=36_500,
+        description="How long what a stream remembered is kept after it was given up, should it come back.",
+    )
     snapshot_every_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=60.0, description="After a crash at most the inputs of so long are applied again."
     )

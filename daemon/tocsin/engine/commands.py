@@ -7,7 +7,7 @@ the model remembers and every alarm, also one that is latched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +104,37 @@ class SetProfile:
 
 
 StreamCommand = Admit | Discharge | Transfer | Standby | Resume | ResetStream | SetLimit | SetProfile
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEntry:
+    """Something that somebody had done to a stream, as it is recorded.
+
+    Attributes:
+        at: When, nanoseconds since 1970.
+        actor: Who asked.
+        comment: Why, in their words.
+        transaction: The asker's own mark.
+        verb: What was asked.
+        stream: Of which stream.
+        arguments: What else the request said; of a stream's memory its hash alone.
+        digest: What tells the request from another one.
+        watches: Where it was done.
+        events: The ids of what it did to alarms.
+        id: Counts up; 0 until it is in the log.
+    """
+
+    at: int
+    actor: str
+    comment: str | None
+    transaction: str | None
+    verb: str
+    stream: str
+    arguments: dict[str, Any]
+    digest: str
+    watches: list[str] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    id: int = 0
 
 
 class StreamRefused(Exception):  # noqa: N818  (it says what was refused, like `Refusal`)

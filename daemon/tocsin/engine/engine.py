@@ -192,6 +192,22 @@ class Engine:
         self._lose_sight(rows, self._heard_t(rows), outcome)
         return outcome
 
+    def refuse(self, command: StreamCommand, now: int) -> None:
+        """Say whether a command can't be done; nothing changes.
+
+        Raises:
+            StreamRefused: It can't.
+        """
+        stays.refuse(self, command, now)
+
+    def refuse_taking(self, remembered: StreamMemory) -> None:
+        """Say whether `take` can't be done; nothing changes.
+
+        Raises:
+            StreamRefused: It is of another model, is damaged, or there is no room.
+        """
+        stays.refuse_taking(self, remembered)
+
     def strangers(self, streams: Sequence[str]) -> list[str]:
         """Those of these streams that are not known: the store may remember them."""
         return [stream for stream in streams if self.table.row_of(stream) is None]

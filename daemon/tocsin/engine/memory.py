@@ -17,7 +17,7 @@ from tocsin.engine.delays import Standing
 from tocsin.engine.streams import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,6 +51,12 @@ class StreamMemory:
     def streams(self) -> list[str]:
         """(n) their names."""
         return [entry["name"] for entry in self.meta["streams"]]
+
+    def each(self) -> Iterator[StreamMemory]:
+        """What is remembered of each stream, apart."""
+        for i, entry in enumerate(self.meta["streams"]):
+            meta = {**self.meta, "streams": [entry]}
+            yield StreamMemory(meta, {name: column[i : i + 1] for name, column in self.columns.items()})
 
 
 def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamMemory:

@@ -44,12 +44,41 @@ _PROFILE_VALUES = {"news2_scale": (1, 2), "oxygen": (0, 1), "alert": (0, 1)}
 _NS_PER_S = 1_000_000_000
 
 
+def refuse(engine: Engine, command: StreamCommand, now: int) -> None:
+    """Say whether a command can't be done; nothing changes.
+
+    Raises:
+        StreamRefused: It can't.
+    """
+    table, stream = engine.table, command.stream
+    if isinstance(command, Admit):
+        _check_profile(engine, stream, command.profile)
+        if table.row_of(stream) is None and table.is_full:
+            what = f"cannot be admitted: max_streams {table.max_streams} is reached (discharge one first)"
+            raise StreamRefused(stream, what, "too-many-streams")
+        return
+    row = _row(engine, stream)
+    match command:
+        case Transfer(_, to):
+            _refuse_transfer(engine, stream, to)
+        case Standby(_, until) if until is not None and until <= now:
+            what = f"cannot be on standby until {until} ns, which is past (it is {now} ns)"
+            raise StreamRefused(stream, what, "illegal")
+        case Resume() if table.standby_until[row] <= now:  # NEVER is, too
+            raise StreamRefused(stream, "cannot resume: it is not on standby", "illegal")
+        case SetLimit(_, alarm, limit):
+            _limited(engine, row, alarm, limit)
+        case SetProfile(_, values):
+            _check_profile(engine, stream, values)
+
+
 def carry_out(engine: Engine, command: StreamCommand, outcome: Outcome) -> None:
     """Do what a person asks of a stream, and tell `outcome` which alarms that ends.
 
     Raises:
         StreamRefused: It can't be done; nothing has changed.
     """
+    refuse(engine, command, outcome.now)
     match command:
         case Admit():
             _admit(engine, command, outcome)
@@ -60,10 +89,7 @@ def carry_out(engine: Engine, command: StreamCommand, outcome: Outcome) -> None:
         case Standby(stream, until):
             _stand_by(engine, _row(engine, stream), until, outcome)
         case Resume(stream):
-            row = _row(engine, stream)
-            if engine.table.standby_until[row] == NEVER:
-                raise StreamRefused(stream, "cannot resume: it is not on standby", "illegal")
-            resume(engine, np.array([row]), outcome.now)
+            resume(engine, np.array([_row(engine, stream)]), outcome.now)
         case ResetStream(stream):
             row = _row(engine, stream)
             end_alarms(engine, row, outcome, "the stream was reset")
@@ -91,15 +117,25 @@ def evict(engine: Engine, rows: NDArray[np.int64], outcome: Outcome) -> None:
         _end(engine, row, outcome, f"given up: nothing was heard for {idle_s:.0f} s")
 
 
-def take(engine: Engine, remembered: StreamMemory, outcome: Outcome) -> None:
-    """Go on with what was remembered of streams; see `Engine.take`."""
+def refuse_taking(engine: Engine, remembered: StreamMemory) -> None:
+    """Say whether what was remembered of streams can't be gone on with; nothing changes.
+
+    Raises:
+        StreamRefused: It is of another model, is damaged, or there is no room.
+    """
     check(engine, remembered)
     table, names = engine.table, remembered.streams
-    here = [row for name in names if (row := table.row_of(name)) is not None]
-    room = table.max_streams - table.count + len(here)
+    room = table.max_streams - table.count + sum(table.row_of(name) is not None for name in names)
     if len(names) > room:
         what = f"cannot be taken in, being one of {len(names)}: max_streams leaves room for {room}"
         raise StreamRefused(names[0], what, "too-many-streams")
+
+
+def take(engine: Engine, remembered: StreamMemory, outcome: Outcome) -> None:
+    """Go on with what was remembered of streams; see `Engine.take`."""
+    refuse_taking(engine, remembered)
+    table, names = engine.table, remembered.streams
+    here = [row for name in names if (row := table.row_of(name)) is not None]
     for row in here:
         _end(engine, row, outcome, "what is remembered of another stay was taken in")
     rows = np.array([table.join(name) for name in names], dtype=np.int64)
@@ -175,12 +211,8 @@ def _begin_anew(engine: Engine, row: int) -> None:
 
 def _admit(engine: Engine, command: Admit, outcome: Outcome) -> None:
     table, stream = engine.table, command.stream
-    _check_profile(engine, stream, command.profile)
     row = table.row_of(stream)
     if row is None:
-        if table.is_full:
-            what = f"cannot be admitted: max_streams {table.max_streams} is reached (discharge one first)"
-            raise StreamRefused(stream, what, "too-many-streams")
         row = table.join(stream)
     else:
         topic, _ = table.labels_apart(row)
@@ -194,21 +226,22 @@ def _admit(engine: Engine, command: Admit, outcome: Outcome) -> None:
 
 
 def _stand_by(engine: Engine, row: int, until: int | None, outcome: Outcome) -> None:
-    if until is not None and until <= outcome.now:
-        what = f"cannot be on standby until {until} ns, which is past (it is {outcome.now} ns)"
-        raise StreamRefused(engine.table.names[row], what, "illegal")
     end_alarms(engine, row, outcome, "on standby")
     _begin_anew(engine, row)
     engine.table.standby_until[row] = ALWAYS if until is None else until
 
 
+def _refuse_transfer(engine: Engine, stream: str, to: str) -> None:
+    there = engine.table.row_of(to)
+    if stream == to:
+        raise StreamRefused(stream, "cannot be transferred to itself", "illegal")
+    if there is not None and engine.table.admitted[there]:
+        raise StreamRefused(stream, f"cannot be transferred: somebody was admitted to {to!r}", "illegal")
+
+
 def _transfer(engine: Engine, stream: str, to: str, outcome: Outcome) -> None:
     table, row = engine.table, _row(engine, stream)
     there = table.row_of(to)
-    if stream == to:
-        raise StreamRefused(stream, "cannot be transferred to itself", "illegal")
-    if there is not None and table.admitted[there]:
-        raise StreamRefused(stream, f"cannot be transferred: somebody was admitted to {to!r}", "illegal")
     end_alarms(engine, row, outcome, f"transferred to {to!r}")
     topic: Mapping[str, str] = {}
     if there is not None:  # it began by itself, since readings come from there already
@@ -221,9 +254,9 @@ def _transfer(engine: Engine, stream: str, to: str, outcome: Outcome) -> None:
     table.heard_at[row] = outcome.now
 
 
-def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None:
-    table, alarms = engine.table, engine.watch.alarms
-    stream = table.names[row]
+def _limited(engine: Engine, row: int, name: str, limit: float | None) -> int:
+    """The column of an alarm that can have this limit."""
+    stream, alarms = engine.table.names[row], engine.watch.alarms
     index = next((i for i, alarm in enumerate(alarms) if alarm.name == name), None)
     if index is None:
         legal = ", ".join(alarm.name for alarm in alarms)
@@ -236,6 +269,11 @@ def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None
     if limit is not None and not channel.low <= limit <= channel.high:
         legal = f"{channel.low:g} to {channel.high:g} {channel.unit}"
         raise StreamRefused(stream, f"alarm {name!r}: limit {limit:g} is not plausible (legal: {legal})", "illegal")
+    return index
+
+
+def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None:
+    table, index = engine.table, _limited(engine, row, name, limit)
     table.limit[row, index] = math.nan if limit is None else limit
     if table.standing[row, index] == Standing.ABSENT:
         # What held for a minute below 90 has not held for a minute below 85: the delay begins anew.
@@ -243,11 +281,17 @@ def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None
         table.truth_since[row, index] = NEVER
 
 
+def profile_names(engine: Engine) -> list[str]:
+    """What a profile may say here."""
+    static = [channel.name for channel in engine.watch.model.channels if channel.kind is ChannelKind.STATIC]
+    return [*static, *PROFILE]
+
+
 def _check_profile(engine: Engine, stream: str, values: Mapping[str, float | None]) -> None:
     static = {c.name: c for c in engine.watch.model.channels if c.kind is ChannelKind.STATIC}
     for name, value in values.items():
         if name not in static and name not in PROFILE:
-            legal = ", ".join([*static, *PROFILE])
+            legal = ", ".join(profile_names(engine))
             raise StreamRefused(stream, f"{name!r} is no part of a profile (legal: {legal})", "unknown-channel")
         if value is None:
             continue
@@ -260,7 +304,6 @@ def _check_profile(engine: Engine, stream: str, values: Mapping[str, float | Non
 
 
 def _set_profile(engine: Engine, row: int, values: Mapping[str, float | None]) -> None:
-    _check_profile(engine, engine.table.names[row], values)
     for c, channel in enumerate(engine.watch.model.channels):
         if channel.kind is ChannelKind.STATIC and channel.name in values:
             engine.table.static[row, c] = _or_nan(values[channel.name])

@@ -16,6 +16,7 @@ QUESTIONS = {
     "history": f"{PREFIX}/history",
     "list-streams": f"{PREFIX}/streams",
     "show-stream": f"{PREFIX}/streams/{{stream:path}}",
+    "stream-history": f"{PREFIX}/stream-history",
     "export-stream": f"{PREFIX}/memory/{{stream:path}}",
 }
 """Where each verb that changes nothing is found."""
@@ -40,7 +41,7 @@ _FAULTS = {
     413: "The body is too long.",
     415: "The body is not said to be JSON.",
     422: "A value or a reason is missing or out of range.",
-    501: "No alarm log is kept.",
+    501: "No log is kept.",
 }
 _OF_QUESTIONS = (400, 401, 403, 404, 501)
 _OF_COMMANDS = (400, 401, 403, 404, 409, 413, 415, 422)

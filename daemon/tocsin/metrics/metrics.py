@@ -125,6 +125,11 @@ class Metrics:
         self._evicted = Counter(
             "tocsin_streams_evicted_total", "Streams given up since nothing was heard of them.", registry=registry
         )
+        self._returned = Counter(
+            "tocsin_streams_returned_total",
+            "Streams that were given up and came back with what the store remembered of them.",
+            registry=registry,
+        )
         self._steps = Counter(
             "tocsin_frames_stepped_total", "Frames closed and stepped through a model.", ["model"], registry=registry
         )
@@ -272,10 +277,11 @@ class Metrics:
         """Observe how long the engine took for a batch."""
         self._apply.observe(duration_s)
 
-    def stays(self, *, rewound: int, evicted: int) -> None:
-        """Count late readings that took streams back, and streams that were given up."""
+    def stays(self, *, rewound: int = 0, evicted: int = 0, returned: int = 0) -> None:
+        """Count late readings that took streams back, and streams that were given up or came back as they were."""
         self._rewound.inc(rewound)
         self._evicted.inc(evicted)
+        self._returned.inc(returned)
 
     def stepped(self, model: str, frames: int) -> None:
         """Count frames.

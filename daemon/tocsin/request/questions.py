@@ -113,6 +113,29 @@ class ShowStream:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamHistory:
+    """Read the log of commands for streams: who asked what and why, the newest first.
+
+    Attributes:
+        since: From when on: ISO 8601 with a zone.
+        until: Before when.
+        stream: Names that match, also where a stream was transferred to; `*` stands for any text.
+        actor: Who asked.
+        verb: What was asked.
+        before: Ids below this: to go on where a page ended.
+        limit: How many at most.
+    """
+
+    since: int | None = None
+    until: int | None = None
+    stream: str | None = None
+    actor: str | None = None
+    verb: str | None = None
+    before: int | None = None
+    limit: _Limit = 100
+
+
+@dataclass(frozen=True, slots=True)
 class ExportStream:
     """Give a stream's whole memory, to be imported elsewhere.
 

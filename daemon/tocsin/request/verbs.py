@@ -248,6 +248,7 @@ def _table() -> dict[str, Verb]:
         *(_verb(name, streams, asks) for name, asks in commands.items()),
         _verb("list-streams", streams, questions.ListStreams, views.StreamsView, changes=False),
         _verb("show-stream", streams, questions.ShowStream, views.StreamView, changes=False),
+        _verb("stream-history", streams, questions.StreamHistory, views.StreamHistoryView, changes=False),
         _verb("export-stream", streams, questions.ExportStream, views.MemoryView, changes=False),
     ]
     return {verb.name: verb for verb in verbs}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tocsin.alarm.record import Record
     from tocsin.alarm.status import Shelving
     from tocsin.engine.changes import Explanation
+    from tocsin.engine.commands import CommandEntry
 
 
 class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
@@ -176,6 +177,32 @@ class MemoryView(msgspec.Struct, kw_only=True, frozen=True):
     memory: str
 
 
+class CommandView(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that somebody had done to a stream: where, and the ids of what it did to alarms.
+
+    `arguments` is what the request said beside the stream; of a memory that was imported, its hash.
+    """
+
+    id: int
+    at: str
+    at_ns: int
+    actor: str
+    comment: str | None
+    transaction: str | None
+    verb: str
+    stream: str
+    arguments: dict[str, Any]
+    watches: list[str]
+    events: list[int]
+
+
+class StreamHistoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """A page of the log of commands for streams, the newest first; `before` asks for the next one, null if none."""
+
+    commands: list[CommandView]
+    before: int | None
+
+
 class EventsView(msgspec.Struct, kw_only=True, frozen=True):
     """What came of a command."""
 
@@ -211,6 +238,13 @@ def event_view(event: Event) -> EventView:
         "test": event.test,
     }
     return EventView(**_of(EventView, {**fields, **own}))
+
+
+def command_view(entry: CommandEntry) -> CommandView:
+    """Show a command for a stream."""
+    times: dict[str, Any] = time_fields("at", entry.at)
+    as_they_are = ("id", "actor", "comment", "transaction", "verb", "stream", "arguments", "watches", "events")
+    return CommandView(**times, **{name: getattr(entry, name) for name in as_they_are})
 
 
 def alarm_view(record: Record) -> AlarmView:

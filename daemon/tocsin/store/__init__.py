@@ -4,9 +4,21 @@ A shell: it knows alarms' and engines' plain values, and no broker, no web serve
 """
 
 from tocsin.store.alarm_log import History
+from tocsin.store.command_log import CommandHistory
 from tocsin.store.deliveries import Deliveries, Delivery, Owed
 from tocsin.store.journal import Entry, Input
 from tocsin.store.schema import StoreError
 from tocsin.store.store import Retention, Store
 
-__all__ = ["Deliveries", "Delivery", "Entry", "History", "Input", "Owed", "Retention", "Store", "StoreError"]
+__all__ = [
+    "CommandHistory",
+    "Deliveries",
+    "Delivery",
+    "Entry",
+    "History",
+    "Input",
+    "Owed",
+    "Retention",
+    "Store",
+    "StoreError",
+]

@@ -110,6 +110,12 @@ def after(connection: sqlite3.Connection, event_id: int) -> list[Event]:
     return [_decode(row[0]) for row in rows]
 
 
+def numbered(connection: sqlite3.Connection, ids: Iterable[int]) -> list[Event]:
+    """The events with these ids, as far as they are still there, the oldest first."""
+    rows = (connection.execute("SELECT body FROM event WHERE id = ?", (number,)).fetchone() for number in sorted(ids))
+    return [_decode(row[0]) for row in rows if row is not None]
+
+
 def last_id(connection: sqlite3.Connection) -> int:
     """The highest id there ever was; 0 if there was none."""
     return int(

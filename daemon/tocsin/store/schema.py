@@ -7,11 +7,11 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FILE = "tocsin.db"
-VERSION = 1
+VERSION = 2
 _APPLICATION = 0x746F6373  # "tocs", in SQLite's header: this file is Tocsin's
 _BUSY_MS = 2000
 _AUTOCHECKPOINT_PAGES = 8192  # the housekeeper is sooner; this is for when it isn't
@@ -94,7 +94,69 @@ CREATE TABLE dead_letter(
 );
 """
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+_SINCE_2 = """
+-- What people asked of streams, as far as it was done. `body` is the whole entry as JSON.
+CREATE TABLE stream_command(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,            -- ns since 1970
+    actor TEXT NOT NULL,
+    mark TEXT,                      -- the asker's own, its transaction
+    verb TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    to_stream TEXT,                 -- of a transfer
+    body TEXT NOT NULL
+);
+CREATE INDEX stream_command_by_at ON stream_command(at);
+CREATE INDEX stream_command_by_stream ON stream_command(stream, at);
+CREATE INDEX stream_command_by_actor ON stream_command(actor, at);
+CREATE INDEX stream_command_by_mark ON stream_command(mark) WHERE mark IS NOT NULL;
+
+-- As append-only as the alarm log.
+CREATE TABLE stream_command_retention(before INTEGER NOT NULL);
+INSERT INTO stream_command_retention VALUES (0);
+CREATE TRIGGER stream_command_retention_moves_forward BEFORE UPDATE ON stream_command_retention
+WHEN NEW.before < OLD.before
+BEGIN SELECT RAISE(ABORT, 'retention only moves forward'); END;
+CREATE TRIGGER stream_command_retention_stays BEFORE DELETE ON stream_command_retention
+BEGIN SELECT RAISE(ABORT, 'retention only moves forward'); END;
+CREATE TRIGGER stream_command_retention_is_one BEFORE INSERT ON stream_command_retention
+BEGIN SELECT RAISE(ABORT, 'retention only moves forward'); END;
+CREATE TRIGGER stream_command_is_kept BEFORE DELETE ON stream_command
+WHEN OLD.id >= (SELECT before FROM stream_command_retention)
+BEGIN SELECT RAISE(ABORT, 'the log of commands is append-only'); END;
+CREATE TRIGGER stream_command_is_unchanged BEFORE UPDATE ON stream_command
+BEGIN SELECT RAISE(ABORT, 'the log of commands is append-only'); END;
+CREATE TRIGGER stream_command_is_not_replaced BEFORE INSERT ON stream_command
+WHEN EXISTS (SELECT 1 FROM stream_command WHERE id = NEW.id)
+BEGIN SELECT RAISE(ABORT, 'the log of commands is append-only'); END;
+
+-- What was remembered of streams that were given up, should they come back.
+CREATE TABLE evicted(
+    watch TEXT NOT NULL,
+    stream TEXT NOT NULL,
+    at INTEGER NOT NULL,            -- ns since 1970
+    body BLOB NOT NULL,
+    PRIMARY KEY(watch, stream)
+);
+"""
+
+
+def _migrate_from_1(connection: sqlite3.Connection) -> None:
+    for statement in _statements(_SINCE_2):
+        connection.execute(statement)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut a script up: as a whole it would end the transaction that it runs in."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _migrate_from_1}
 """From a version to the next one; each runs in the transaction that sets the new version."""
 
 
@@ -171,7 +233,8 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
     if is_empty:
         connection.executescript(
-            f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN; {_TABLES} {_SINCE_2} PRAGMA application_id = {_APPLICATION}; "
+            f"PRAGMA user_version = {VERSION}; COMMIT;"
         )
         return
     for old in range(version, VERSION):

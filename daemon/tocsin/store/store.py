@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tocsin.store import alarm_log, deliveries, journal
+from tocsin.store import alarm_log, command_log, deliveries, evicted, journal
+from tocsin.store.evicted import Evicted
 from tocsin.store.schema import FILE, StoreError, connect, damaged, open_file
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.alarm.events import Event
+    from tocsin.engine.commands import CommandEntry
     from tocsin.store.alarm_log import History
+    from tocsin.store.command_log import CommandHistory
     from tocsin.store.deliveries import DeadLetter, Deliveries
     from tocsin.store.journal import Entry, Input
 
@@ -53,12 +56,15 @@ class Store:
     Attributes:
         file: Where it all is.
         deliveries: What somebody is still to be told.
+        evicted: What was remembered of streams that were given up.
         log_events: How many events the log holds.
         journal_bytes: Of the inputs since the last snapshot, and those that wait to be removed.
         snapshot_at: When the last snapshot was made, nanoseconds since 1970; None if there is none.
     """
 
-    def __init__(self, folder: Path, lock: int, connection: sqlite3.Connection, max_owed: int) -> None:
+    def __init__(
+        self, folder: Path, lock: int, connection: sqlite3.Connection, max_owed: int, keep_streams_ns: int
+    ) -> None:
         """Take over an open file; `open` makes one."""
         self.file = folder / FILE
         self._lock = lock
@@ -68,6 +74,7 @@ class Store:
         self._one_writer = threading.Lock()
         self._closed = False
         self.deliveries: Deliveries = deliveries.load(connection, max_owed)
+        self.evicted = Evicted(connection, keep_streams_ns)
         self._position = journal.last_position(connection)
         self._last_event = alarm_log.last_id(connection)
         self.journal_bytes = journal.size(connection)
@@ -76,12 +83,13 @@ class Store:
         self.snapshot_at: int | None = None if at is None else int(at[0])
 
     @classmethod
-    def open(cls, folder: Path, *, max_owed: int = 100_000) -> Self:
+    def open(cls, folder: Path, *, max_owed: int = 100_000, keep_streams_days: float = 7.0) -> Self:
         """Open a folder's store, or make it.
 
         Args:
             folder: Made if it isn't there; nobody but its owner can read what is written in it.
             max_owed: How much one sink may owe; then the oldest goes, and is counted.
+            keep_streams_days: How long what was remembered of a stream is kept after it was given up.
 
         Raises:
             StoreError: Another daemon uses it, it can't be written, is newer than this Tocsin, or is damaged.
@@ -90,7 +98,7 @@ class Store:
         try:
             connection = open_file(folder)
             try:
-                return cls(folder, lock, connection, max_owed)
+                return cls(folder, lock, connection, max_owed, round(keep_streams_days * _NS_PER_DAY))
             except sqlite3.DatabaseError as error:
                 connection.close()
                 raise damaged(folder / FILE, error) from error
@@ -132,13 +140,22 @@ class Store:
         return self._last_event
 
     def commit(
-        self, inputs: Sequence[Input], events: Sequence[Event], *, snapshot: bytes | None = None, now: int = 0
+        self,
+        inputs: Sequence[Input],
+        events: Sequence[Event],
+        *,
+        commands: Sequence[CommandEntry] = (),
+        snapshot: bytes | None = None,
+        now: int = 0,
     ) -> None:
-        """Keep all of it or nothing, and what has changed of the deliveries; on the disk when it returns.
+        """Keep all of it or nothing, and what has changed of deliveries and evicted streams.
+
+        It is on the disk when this returns.
 
         Args:
             inputs: What was applied, in order.
             events: What came of it.
+            commands: What people asked of streams.
             snapshot: What the inputs have made by now, all earlier ones included, where the journal shall begin anew.
             now: When the snapshot was made, nanoseconds since 1970.
 
@@ -146,7 +163,7 @@ class Store:
             sqlite3.Error: The disk is full, or broken. Nothing of it is kept, and it may be tried again.
         """
         pending = self.deliveries.pending
-        if not (inputs or events or pending or snapshot is not None):
+        if not (inputs or events or commands or pending or self.evicted.pending or snapshot is not None):
             return
         last_event = events[-1].id if events else self._last_event
         position = self._position + bool(inputs or snapshot is not None)
@@ -156,6 +173,8 @@ class Store:
             if inputs and snapshot is None:
                 size = journal.append(c, position, last_event, inputs)
             alarm_log.append(c, events)
+            command_log.append(c, commands)
+            evicted.write(c, self.evicted)
             deliveries.write(c, pending)
             if snapshot is not None:
                 for part, start in enumerate(range(0, len(snapshot), journal.PART_BYTES)):
@@ -167,6 +186,7 @@ class Store:
         if snapshot is not None:
             self.snapshot_at = now
         self.deliveries.written(pending)
+        self.evicted.pending.clear()
 
     def write_snapshot(self, position: int, snapshot: bytes, now: int) -> None:
         """Keep what the inputs up to a position have made, bit by bit; meant for a thread.
@@ -205,10 +225,12 @@ class Store:
         """
         with self._one_writer:
             went = journal.truncate(self._aside, _CHUNK)
-            oldest = alarm_log.older_than(self._aside, now - round(retention.days * _NS_PER_DAY))
-            gone = alarm_log.forget(self._aside, oldest, _CHUNK)
+            before = now - round(retention.days * _NS_PER_DAY)
+            gone = alarm_log.forget(self._aside, alarm_log.older_than(self._aside, before), _CHUNK)
+            of_commands = command_log.forget(self._aside, before, _CHUNK)
             if not gone and self._log_bytes() > retention.max_bytes:
                 gone = alarm_log.forget(self._aside, self._last_event + 1, _CHUNK)
+                of_commands += 0 if gone else command_log.forget(self._aside, None, _CHUNK)
             self.log_events -= gone
             spare = int(self._aside.execute("PRAGMA freelist_count").fetchone()[0])
             if spare > _SPARE_PAGES:
@@ -217,7 +239,7 @@ class Store:
             with self._one_writer:
                 self.journal_bytes = journal.size(self._aside)
         self._aside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        return bool(went or gone or spare > _SPARE_PAGES)
+        return bool(went or gone or of_commands or spare > _SPARE_PAGES)
 
     # The way out.
 
@@ -233,6 +255,19 @@ class Store:
     def history(self, wanted: History) -> list[Event]:
         """Find events in the log, the oldest first."""
         return read_history(self.file, wanted)
+
+    def commands(self, wanted: CommandHistory) -> list[CommandEntry]:
+        """Find commands for streams in their log, the oldest first."""
+        with closing(connect(self.file, read_only=True)) as connection:
+            return command_log.read(connection, wanted)
+
+    def command_marked(self, transaction: str) -> CommandEntry | None:
+        """The command for a stream that was carried out under this transaction; None if none was."""
+        return command_log.marked(self._connection, transaction)
+
+    def events_numbered(self, ids: Sequence[int]) -> list[Event]:
+        """The events with these ids, as far as the log still has them, the oldest first."""
+        return alarm_log.numbered(self._connection, ids)
 
     def events_after(self, event_id: int) -> list[Event]:
         """The events with higher ids, the oldest first."""
@@ -251,7 +286,8 @@ class Store:
         )
         (others,) = c.execute(
             "SELECT (SELECT ifnull(sum(length(body)), 0) FROM journal) + "
-            "(SELECT ifnull(sum(length(body)), 0) FROM snapshot) + (SELECT ifnull(sum(length(body)), 0) FROM owed)"
+            "(SELECT ifnull(sum(length(body)), 0) FROM snapshot) + (SELECT ifnull(sum(length(body)), 0) FROM owed) + "
+            "(SELECT ifnull(sum(length(body)), 0) FROM evicted)"
         ).fetchone()
         return (pages - spare) * page_bytes - int(others)
 

@@ -1,0 +1,128 @@
+"""The log of commands for streams, and what is kept of streams that were given up."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tocsin.engine.commands import CommandEntry
+from tocsin.store import CommandHistory, Retention, Store
+from tocsin.store.evicted import Evicted
+from tocsin.store.schema import MIGRATIONS, VERSION
+
+DAY_NS = 86_400 * 10**9
+
+
+def entry(at=10, stream="icu/1", verb="discharge", actor="joy", transaction=None, **arguments):
+    return CommandEntry(at, actor, "home", transaction, verb, stream, arguments, "digest", ["ward"], [7])
+
+
+@pytest.fixture
+def logged(store):
+    store.commit(
+        [],
+        [],
+        commands=[
+            entry(10, "icu/1", "admit", transaction="a", labels={"nurse": "sam"}),
+            entry(20, "icu/1", "transfer", to="ward/7"),
+            entry(30, "icu/2", actor="sam"),
+        ],
+    )
+    return store
+
+
+@pytest.mark.parametrize(
+    ("wanted", "times"),
+    [
+        (CommandHistory(), [10, 20, 30]),
+        (CommandHistory(since=20), [20, 30]),
+        (CommandHistory(until=20), [10]),
+        (CommandHistory(stream="icu/*"), [10, 20, 30]),
+        (CommandHistory(stream="ward/7"), [20]),
+        (CommandHistory(stream="icu/1", actor="joy", verb="admit"), [10]),
+        (CommandHistory(actor="sam"), [30]),
+        (CommandHistory(limit=1, below_id=3), [20]),
+    ],
+)
+def test_it_is_searched_by_what_people_ask(logged, wanted, times):
+    assert [found.at for found in logged.commands(wanted)] == times
+
+
+def test_it_outlives_the_daemon_whole(logged, reopened):
+    again = reopened(logged)
+    found = again.command_marked("a")
+    assert (found.id, found.comment, found.arguments) == (1, "home", {"labels": {"nurse": "sam"}})
+    assert (found.watches, found.events) == (["ward"], [7])
+    assert again.command_marked("b") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE stream_command SET actor = 'nobody'",
+        "DELETE FROM stream_command WHERE id = 2",
+        "REPLACE INTO stream_command SELECT id, 0, actor, mark, verb, stream, to_stream, body FROM stream_command",
+        "UPDATE stream_command_retention SET before = -1",
+        "DELETE FROM stream_command_retention",
+    ],
+)
+def test_nothing_in_it_changes(logged, change):
+    with sqlite3.connect(logged.file) as other, pytest.raises(sqlite3.IntegrityError):
+        other.execute(change)
+    other.close()
+    assert len(logged.commands(CommandHistory())) == 3
+
+
+def test_what_is_too_old_goes_and_its_number_is_not_given_again(logged):
+    logged.tidy(Retention(days=1, max_bytes=1 << 30), now=20 + DAY_NS)
+    assert [found.at for found in logged.commands(CommandHistory())] == [20, 30]
+    logged.tidy(Retention(days=1, max_bytes=1 << 30), now=3 * DAY_NS)
+    assert logged.commands(CommandHistory()) == []
+    logged.commit([], [], commands=[entry(40)])
+    assert [found.id for found in logged.commands(CommandHistory())] == [4]
+
+
+def test_a_file_of_version_1_gets_what_is_new(logged, reopened, tmp_path):
+    for table in ("stream_command", "stream_command_retention", "evicted"):
+        logged._connection.execute(f"DROP TABLE {table}")  # noqa: SLF001
+    logged._connection.execute("PRAGMA user_version = 1")  # noqa: SLF001
+    again = reopened(logged)
+    again.commit([], [], commands=[entry(40)])
+    assert [found.at for found in again.commands(CommandHistory())] == [40]
+    with Store.open(tmp_path / "new") as new:
+        schema = "SELECT name, sql FROM sqlite_schema ORDER BY name"
+        ours, theirs = (s._connection.execute(schema).fetchall() for s in (again, new))  # noqa: SLF001
+        assert [name for name, _ in ours] == [name for name, _ in theirs]
+    assert MIGRATIONS.keys() == set(range(1, VERSION))
+
+
+def kept(evicted, *streams):
+    return [evicted.find("ward", stream) for stream in streams]
+
+
+def test_what_is_kept_of_streams_outlives_the_daemon_in_the_same_commit(store, reopened):
+    store.evicted.keep("ward", "a", b"1", 10)
+    store.evicted.keep("ward", "b", b"2", 20)
+    assert kept(store.evicted, "a", "b", "c") == [b"1", b"2", None]
+    store.commit([], [])
+    store.evicted.forget("ward", "a")
+    store.evicted.keep("ward", "b", b"3", 30)
+    assert kept(store.evicted, "a", "b") == [None, b"3"]
+    again = reopened(store)  # which was not committed
+    assert kept(again.evicted, "a", "b") == [b"1", b"2"]
+    again.evicted.forget("ward", "a")
+    again.commit([], [])
+    assert kept(reopened(again).evicted, "a", "b") == [None, b"2"]
+
+
+def test_the_oldest_goes_by_age_and_by_size(store):
+    evicted = Evicted(store._connection, max_age_ns=100, max_bytes=10)  # noqa: SLF001
+    for at, stream in enumerate("abc", 1):
+        evicted.keep("ward", stream, b"xxxx", 10 * at)
+    assert kept(evicted, *"abc") == [None, b"xxxx", b"xxxx"]
+    evicted.keep("ward", "b", b"xxx", 40)  # given up again: it is the newest now
+    evicted.expire(130)
+    assert len(evicted) == 2
+    evicted.expire(131)
+    assert kept(evicted, *"bc") == [b"xxx", None]
