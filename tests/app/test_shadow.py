@@ -70,7 +70,8 @@ class Ward:
             self.events += result.events
 
     def asks(self, command):
-        self.events += self.core.command(command, self.now)
+        for result in self.core.command(command, self.now):
+            self.events += result.events
 
     def changes_to(self, configuration):
         for result in self.core.take_over(configuration, self.now):
