@@ -100,7 +100,7 @@ class Daemon:
                     (names[row], int(t), score.tobytes())
                     for row, t, score in zip(steps.rows.tolist(), steps.t, steps.score, strict=True)
                 ]
-            if result.outcome is not None:
+            if result.outcome is not None and not isinstance(result, Beside):
                 keep(self.store.evicted, result.station, result.outcome)
         events = [event for result in results for event in result.events]
         self.store.commit(inputs, events)
