@@ -74,7 +74,7 @@ def _status_line(body: dict[str, Any]) -> Text:
 
 
 def _alarm_line(body: dict[str, Any]) -> Text | None:
-    if not body.get("active", True):
+    if "transition" not in body and body["state"] == "normal":  # a state that is over is no news
         return None
     what = body.get("transition", "up")
     style = _STYLE_OF[body["priority"]] if what in {"raise", "up"} else "dim"
