@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 
 TOCSIN = str(Path(sys.executable).with_name("tocsin"))
-WAIT_S = 60.0  # a machine may be busy with other tests
+WAIT_S = 20.0
 
 
 def environment(**more):

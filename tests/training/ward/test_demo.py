@@ -95,7 +95,7 @@ def test_a_deterioration_rings_before_the_limits_and_a_lost_probe_is_technical(s
     assert "median lead" in out
 
 
-def test_control_c_ends_everything_soon(start):
+def test_control_c_ends_everything_within_two_seconds(start):
     process = start("--beds", "2", "--scenario", "quiet")
     first_line(process)
     children = descendants(process.pid)
@@ -103,7 +103,7 @@ def test_control_c_ends_everything_soon(start):
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
-    assert time.monotonic() - began < 6.0  # two on a quiet machine
+    assert time.monotonic() - began < 2.0
     assert process.returncode == 0
     assert not alive(children)
 
@@ -114,7 +114,7 @@ def test_a_killed_demonstration_leaves_no_orphans(start):
     children = descendants(process.pid)
     process.kill()
     process.communicate(timeout=10)
-    assert not wait_until_gone(children, within_s=6.0)
+    assert not wait_until_gone(children, within_s=2.0)
 
 
 def test_a_daemon_that_fails_is_told_with_the_end_of_its_log(start):
