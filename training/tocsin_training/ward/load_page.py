@@ -177,6 +177,6 @@ were looked at first, and it was not changed after that.
 
     python -m tocsin_training.ward.load config/quiet-ward.yaml docs/alarm-load.md
 
-takes about an hour of one core. The limits' alarms are computed in columns; a test holds them equal to what the
+takes some 25 minutes of one core. The limits' alarms are computed in columns; a test holds them equal to what the
 daemon's engine makes of the same limits.
 """
