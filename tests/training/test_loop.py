@@ -22,8 +22,6 @@ from tocsin_training.network import Network
 from tocsin_training.sequences import Record, Sequences
 
 CPU = torch.device("cpu")
-BFLOAT16 = pytest.mark.skipif(not precision.has_bfloat16(), reason="this processor has no bfloat16 for networks")
-WHERE_IT_CAN = "mixed" if precision.has_bfloat16() else "auto"
 
 
 class CutOff(Exception):  # noqa: N818  (it is no error)
@@ -32,7 +30,7 @@ class CutOff(Exception):  # noqa: N818  (it is no error)
 
 @pytest.mark.parametrize(
     "changes",
-    [{"bptt": 8}, {"task": "alarm", "cell": "lstm"}, pytest.param({"bptt": 8, "precision": "mixed"}, marks=BFLOAT16)],
+    [{"bptt": 8}, {"task": "alarm", "cell": "lstm"}, {"bptt": 8, "precision": "mixed"}],
     ids=["truncated", "full", "mixed"],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, changes):
@@ -96,7 +94,6 @@ def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path
     assert data.lengths[chosen].sum() - ticks <= 1  # a last window of a single tick is left out
 
 
-@BFLOAT16
 def test_mixed_precision_learns_much_the_same(toy, tmp_path):
     losses = {}
     for wanted in ("full", "mixed"):
@@ -119,9 +116,7 @@ def test_every_task_learns_in_windows_and_in_mixed_precision(tmp_path, monkeypat
     content = walk.RECIPE.format(
         task=task, cell="lstm", width=8, head="normal", epochs=2, streams=16, extra=walk.EXTRA[task]
     )
-    path.write_text(
-        content.replace("training: {", f"training: {{bptt: 9, precision: {WHERE_IT_CAN}, "), encoding="utf-8"
-    )
+    path.write_text(content.replace("training: {", "training: {bptt: 9, precision: mixed, "), encoding="utf-8")
     recipe = recipes.read(path)
     data = read(recipe, "train", tmp_path)
     told = []
@@ -171,13 +166,6 @@ def test_precision_that_a_device_lacks_is_refused():
     assert precision.chosen("auto", torch.device("meta")) is torch.float32
     with pytest.raises(TrainingError, match="precision mixed: device meta cannot do it; say full, or auto"):
         precision.chosen("mixed", torch.device("meta"))
-
-
-def test_mixed_precision_is_refused_where_the_processor_lacks_it(monkeypatch):
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: False)
-    assert precision.chosen("auto", CPU) is torch.float32
-    with pytest.raises(TrainingError, match="precision mixed: this processor has no bfloat16"):
-        precision.chosen("mixed", CPU)
 
 
 def test_every_stream_is_in_one_batch():

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor, nn
 
+from tocsin_training import precision
+
 if TYPE_CHECKING:
     from tocsin_training.decay import StateDecay
 
@@ -77,10 +79,20 @@ class Recurrence(nn.Module):
                 shown.append(h)
             return torch.stack(shown, dim=1), state
         parts = state.view(len(state), -1, self.layers, self.width).permute(1, 2, 0, 3).contiguous()  # (1|2, L, B, H)
-        past = (parts[0], parts[1]) if self.cell == "lstm" else parts[0]
-        h, after = self.fused(inputs, past)  # (B, T, H)
-        stacked = torch.stack(after) if self.cell == "lstm" else after[None]  # (1|2, L, B, H)
-        return h, stacked.permute(2, 0, 1, 3).reshape(len(state), -1)
+        if inputs.device.type == "cpu" and not precision.has_bfloat16():
+            with torch.autocast("cpu", enabled=False):
+                h, after = self._run(inputs.float(), parts.float())
+        else:
+            h, after = self._run(inputs, parts)
+        return h, after.permute(2, 0, 1, 3).reshape(len(state), -1)
+
+    def _run(self, inputs: Tensor, past: Tensor) -> tuple[Tensor, Tensor]:
+        """Run a sequence (B, T, D) from (1|2, L, B, H) by the fused kernels: (B, T, H), and the last of `past`."""
+        if self.cell != "lstm":
+            h, last = self.fused(inputs, past[0])
+            return h, last[None]
+        h, (hidden, cells) = self.fused(inputs, (past[0], past[1]))
+        return h, torch.stack([hidden, cells])
 
     def step(
         self, inputs: Tensor, state: Tensor, variants: int = 1, delta: Tensor | None = None

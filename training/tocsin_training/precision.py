@@ -18,8 +18,8 @@ def chosen(wanted: Literal["auto", "full", "mixed"], device: torch.device) -> to
     `auto` mixes where there is an accelerator and leaves the CPU alone: there results are the same to the bit from
     run to run, and matrices this small gain nothing.
 
-    >>> chosen("auto", torch.device("cpu"))
-    torch.float32
+    >>> chosen("auto", torch.device("cpu")), chosen("mixed", torch.device("cpu"))
+    (torch.float32, torch.bfloat16)
 
     Raises:
         TrainingError: `mixed` is wanted of a device that cannot.
@@ -30,15 +30,14 @@ def chosen(wanted: Literal["auto", "full", "mixed"], device: torch.device) -> to
         if wanted == "auto":
             return torch.float32
         raise TrainingError(f"training.precision mixed: device {device} cannot do it; say full, or auto")
-    if device.type == "cpu" and not has_bfloat16():
-        raise TrainingError(
-            "training.precision mixed: this processor has no bfloat16 for recurrent networks; say full, or auto"
-        )
     if device.type == "cuda":  # float16 needs its losses scaled, lest small gradients vanish; bfloat16 doesn't
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     return torch.get_autocast_dtype(device.type)
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor computes recurrent networks in bfloat16: oneDNN asks for AVX-512 at least."""
+    """Whether this processor computes recurrent networks in bfloat16: oneDNN asks for AVX-512 at least.
+
+    Where it doesn't, `mixed` mixes in everything else.
+    """
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  (nothing public tells)
