@@ -240,6 +240,11 @@ class StreamTable:
         """The number of streams."""
         return len(self._row_of)
 
+    def newest_tick(self, rows: NDArray[np.int64], period_ns: int) -> NDArray[np.int64]:
+        """(R,) the tick of each stream's newest reading; NEVER before the first."""
+        newest_t = self.newest_t[rows]
+        return np.where(newest_t == NEVER, NEVER, newest_t // period_ns)
+
     def row_of(self, stream: str) -> int | None:
         """Find a stream's row; None if there is no such stream."""
         return self._row_of.get(stream)

@@ -1,0 +1,105 @@
+"""Telling how conditions turned: what an engine's changes say, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.changes import Change, Turn
+from tocsin.engine.conditions import is_modelled, is_scored
+from tocsin.engine.explaining import explanation
+from tocsin.engine.reasons import Scene, evidence, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.engine.changes import Evidence
+    from tocsin.engine.delays import Alarm
+    from tocsin.engine.model import Model
+    from tocsin.engine.steps import Steps
+    from tocsin.engine.streams import StreamTable
+
+
+class Teller:
+    """Makes the changes of one watch's conditions."""
+
+    def __init__(
+        self, watch: str, model: Model, alarms: Sequence[Alarm], table: StreamTable, noted: Sequence[slice]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            watch: Its name.
+            model: What watches.
+            alarms: A of them.
+            table: The streams.
+            noted: By alarm, its cells of the table's notes.
+        """
+        self._watch = watch
+        self._model = model
+        self._alarms = alarms
+        self._table = table
+        self._noted = noted
+        self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
+
+    def of_frame(self, index: int, turn: Turn, steps: Steps, i: int, now: int) -> Change:
+        """Make the change of a condition that turned in frame i."""
+        scored = is_scored(self._alarms[index].condition)
+        score = None if np.isnan(steps.score[i]) else float(steps.score[i])
+        channels = evidence(self._model, steps, i, scored=scored)
+        scene = self._scene(index, int(steps.rows[i]), score, channels, steps, i)
+        change = self._change(index, turn, int(steps.t[i]), now, scene)
+        if steps.rewound[i]:
+            return replace(change, reason=f"{change.reason} (rewound: a late reading was put in)")
+        return change
+
+    def of_silence(self, index: int, turn: Turn, row: int, t: int, now: int) -> Change:
+        """Make the change of a condition that turned because no frame came."""
+        return self._change(index, turn, t, now, self._scene(index, row, None, ()))
+
+    def _scene(
+        self,
+        index: int,
+        row: int,
+        score: float | None,
+        channels: tuple[Evidence, ...],
+        steps: Steps | None = None,
+        i: int = 0,
+    ) -> Scene:
+        return Scene(
+            model=self._model,
+            row=row,
+            tick=int(self._table.last_tick[row] if steps is None else steps.tick[i]),
+            notes=self._table.notes[row, self._noted[index]],
+            limit=float(self._table.limit[row, index]),
+            score=score,
+            channels=channels,
+            low=None if steps is None or steps.low is None else steps.low[i],
+            high=None if steps is None or steps.high is None else steps.high[i],
+        )
+
+    def _change(self, index: int, turn: Turn, t: int, now: int, scene: Scene) -> Change:
+        alarm, row = self._alarms[index], scene.row
+        return Change(
+            watch=self._watch,
+            stream=self._table.names[row],
+            labels=self._table.labels[row],
+            alarm=alarm.name,
+            turn=turn,
+            t=t,
+            raised_at=now,
+            since=int(self._table.began_t[row, index]),
+            priority=alarm.priority,
+            category=alarm.category,
+            reason=reason(alarm.condition, turn, scene),
+            score=scene.score,
+            evidence=scene.channels,
+            model=self._signature if is_modelled(alarm.condition) else None,
+            explanation=None
+            if not is_modelled(alarm.condition)
+            else explanation(
+                self._table, row, scene.model, alarm.condition, scene.notes, with_frames=turn is Turn.BEGAN
+            ),
+        )

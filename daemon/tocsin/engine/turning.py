@@ -1,0 +1,133 @@
+"""Turning: conditions are judged in frames and in silence, and what turned is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.conditions import Silent, Truth
+from tocsin.engine.delays import advance
+from tocsin.engine.judging import Sight, judge
+from tocsin.engine.streams import NEVER
+from tocsin.engine.telling import Teller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.delays import Alarm
+    from tocsin.engine.model import Model
+    from tocsin.engine.outcome import Outcome
+    from tocsin.engine.steps import Steps
+    from tocsin.engine.streams import StreamTable
+
+GONE = "its source says that it is gone"
+
+
+class Turning:
+    """The conditions of one watch."""
+
+    def __init__(
+        self, watch: str, model: Model, alarms: Sequence[Alarm], table: StreamTable, noted: Sequence[slice]
+    ) -> None:
+        """Prepare.
+
+        Args:
+            watch: Its name.
+            model: What watches.
+            alarms: A of them.
+            table: The streams.
+            noted: By alarm, its cells of the table's notes.
+        """
+        self._model = model
+        self._alarms = alarms
+        self._table = table
+        self._noted = noted
+        self._teller = Teller(watch, model, alarms, table, noted)
+
+    def judge(self, steps: Steps, outcome: Outcome) -> None:
+        """Judge every condition in these frames."""
+        outcome.steps.append(steps)
+        rows = steps.rows
+        limits, held = (
+            self._table.limit[rows],
+            self._table.truth[rows],
+        )  # (n, A): rows are quicker to gather than columns
+        for index, alarm in enumerate(self._alarms):
+            if isinstance(alarm.condition, Silent):
+                continue
+            sight = Sight(steps, self._table, self._model, limits[:, index])
+            noted = self._noted[index]
+            notes = self._table.notes[rows, noted]
+            truth = judge(alarm.condition, sight, held[:, index], notes)
+            if noted.stop > noted.start:
+                self._table.notes[rows, noted] = notes
+            for i, turn in advance(self._table, index, alarm, rows, truth, steps.t):
+                outcome.changes.append(self._teller.of_frame(index, turn, steps, i, outcome.now))
+
+    def hear(self, rows: NDArray[np.int64], outcome: Outcome) -> None:
+        """End the silence of streams that have just been heard."""
+        for index, alarm in enumerate(self._alarms):
+            if isinstance(alarm.condition, Silent):
+                silent = rows[self._table.truth[rows, index] == Truth.TRUE]
+                self._judge_bare(index, silent, self._table.newest_t[silent], Truth.FALSE, outcome)
+
+    def listen(self, outcome: Outcome) -> None:
+        """Notice streams that have fallen silent: their other conditions become unknown."""
+        table, n = self._table, len(self._table)
+        for index, alarm in enumerate(self._alarms):
+            if not isinstance(alarm.condition, Silent):
+                continue
+            heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
+            heard &= table.standby_until[:n] == NEVER
+            rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
+            t = self._heard_t(rows) + alarm.condition.for_ns
+            self._judge_bare(index, rows, t, Truth.TRUE, outcome)
+            self._lose_sight(rows, t, outcome)
+
+    def _heard_t(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(R,) since when nothing is heard of streams.
+
+        Not `now`: a change's time must not depend on how often somebody asked. Whoever was admitted, and of whom
+        nothing has come, is silent since then.
+        """
+        table = self._table
+        come = table.newest_tick(rows, self._model.period_ns) > table.barred_tick[rows]
+        return np.where(come, table.newest_t[rows], table.heard_at[rows])
+
+    def _judge_bare(
+        self,
+        index: int,
+        rows: NDArray[np.int64],
+        t: NDArray[np.int64],
+        judged: Truth,
+        outcome: Outcome,
+        *,
+        because: str | None = None,
+    ) -> None:
+        """Judge an alarm's condition alike in some streams, of which no frame has come.
+
+        What turns says why by itself, unless another reason is given.
+        """
+        if not len(rows):
+            return
+        truth = np.full(len(rows), judged, dtype=np.int8)
+        for i, turn in advance(self._table, index, self._alarms[index], rows, truth, t):
+            change = self._teller.of_silence(index, turn, int(rows[i]), int(t[i]), outcome.now)
+            outcome.changes.append(change if because is None else replace(change, reason=because))
+
+    def lose(self, rows: NDArray[np.int64], outcome: Outcome) -> None:
+        """Hear that streams are gone: they are silent at once, at their newest `t`, and all else is unknown."""
+        for index, alarm in enumerate(self._alarms):
+            if isinstance(alarm.condition, Silent):
+                heard = rows[self._table.truth[rows, index] != Truth.TRUE]
+                self._judge_bare(index, heard, self._heard_t(heard), Truth.TRUE, outcome, because=GONE)
+        self._lose_sight(rows, self._heard_t(rows), outcome)
+
+    def _lose_sight(self, rows: NDArray[np.int64], t: NDArray[np.int64], outcome: Outcome) -> None:
+        for index, alarm in enumerate(self._alarms):
+            if not isinstance(alarm.condition, Silent):
+                self._judge_bare(index, rows, t, Truth.UNKNOWN, outcome)
