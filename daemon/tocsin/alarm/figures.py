@@ -6,21 +6,20 @@ suppressed or out of service when it rose loaded nobody until that ended. Tests 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.events import Transition
+from tocsin.alarm.load import FLOOD_BEGINS_ABOVE, Flood, floods_of, periods_of
 from tocsin.engine.changes import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _NS_PER_S = 1_000_000_000
-PERIOD_NS = 600 * _NS_PER_S  # the ten minutes that ISA-18.2 counts in
 DAY_NS = 86_400 * _NS_PER_S
 STALE_NS = DAY_NS
-FLOOD_BEGINS_ABOVE, FLOOD_ENDS_BELOW = 10, 5
 _TOP = 10
 
 
@@ -83,23 +82,6 @@ class Occurrence:
     def is_being_told(self) -> bool:
         """Whether people are being told now."""
         return bool(self.told) and self.told[-1][1] is None
-
-
-@dataclass(frozen=True, slots=True)
-class Flood:
-    """A time with more alarms than one operator can follow.
-
-    Attributes:
-        group: Whose.
-        begin: With the alarm that was one too many, nanoseconds since 1970.
-        end: When fewer than five were left in the last ten minutes.
-        alarms: How many were told in it, those that made it a flood among them.
-    """
-
-    group: str
-    begin: int
-    end: int
-    alarms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +215,9 @@ def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, opera
         load[o.stream, o.alarm] += 1
         mix[o.priority] += 1
         days[(at - begin) // DAY_NS][o.priority] += 1
-    periods = _periods(of_group, begin, end)
+    periods = periods_of(of_group, begin, end)
     floods = sorted(
-        (flood for group, times in of_group.items() for flood in _floods(group, times, end, operators)),
+        (flood for group, times in of_group.items() for flood in floods_of(group, times, end, operators)),
         key=lambda f: f.begin,
     )
     recent = [o for o in found if any(start >= begin for start, _ in o.told)]
@@ -256,47 +238,6 @@ def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, opera
         Figure("people's suppressions without a reason", seen.unauthorised, "", "0", seen.unauthorised == 0),
     ]
     return Report(begin, end, groups, n, figures, periods, days, top, response_s, floods, dict(seen.chattering), stale)
-
-
-def _periods(of_group: dict[str, list[int]], begin: int, end: int) -> dict[int, int]:
-    """Count alarms in each whole ten minutes of each group: how many periods had how many."""
-    whole = (end - begin) // PERIOD_NS
-    periods: Counter[int] = Counter()
-    for times in of_group.values():
-        busy = Counter((at - begin) // PERIOD_NS for at in times)
-        counts = [count for period, count in busy.items() if period < whole]
-        periods.update(counts)
-        periods[0] += whole - len(counts)
-    return dict(sorted(periods.items()))
-
-
-def _floods(group: str, times: Sequence[int], end: int, operators: int) -> list[Flood]:
-    """Find floods: begun by the eleventh alarm in ten minutes, over when fewer than five are left in ten minutes.
-
-    Args:
-        group: Whose.
-        times: When alarms were told, ascending.
-        end: Of the time that is judged.
-        operators: How many share the load: the limits are each one's.
-    """
-    most, fewest = FLOOD_BEGINS_ABOVE * operators, FLOOD_ENDS_BELOW * operators
-    floods: list[Flood] = []
-    window: deque[int] = deque()
-    begun: int | None = None
-    first = 0
-    for i, at in enumerate(times):
-        while window and window[0] <= at - PERIOD_NS:
-            gone = window.popleft() + PERIOD_NS
-            if begun is not None and len(window) < fewest:
-                floods.append(Flood(group, begun, gone, i - first))
-                begun = None
-        window.append(at)
-        if begun is None and len(window) > most:
-            begun, first = at, i + 1 - len(window)
-    if begun is not None:
-        # In a flood `fewest` or more are in the window; once that one has left it, fewer are.
-        floods.append(Flood(group, begun, min(window[-fewest] + PERIOD_NS, end), len(times) - first))
-    return floods
 
 
 def _stale(found: Sequence[Occurrence], begin: int, end: int) -> tuple[int, list[tuple[str, str]]]:

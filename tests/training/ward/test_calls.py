@@ -9,7 +9,7 @@ import pytest
 
 from tocsin.engine.changes import Category
 from tocsin_training.ward import load
-from tocsin_training.ward.calls import Call, chattering, flooded_minutes, of_events, of_limits, rung_by_itself
+from tocsin_training.ward.calls import Call, chattering, flooded_min, of_events, of_limits, rung_by_itself
 from tocsin_training.ward.limits import BEDSIDE
 from tocsin_training.ward.simulator import CHANNELS
 
@@ -86,10 +86,10 @@ def test_three_cycles_in_a_minute_are_chattering_once(begins, count):
     assert chattering([call(float(begin)) for begin in begins]) == count
 
 
-def test_a_flood_lasts_until_fewer_than_five_in_ten_minutes():
-    assert flooded_minutes([call(30.0 + i) for i in range(10)]) == 0
-    assert flooded_minutes([call(30.0 + i) for i in range(11)]) == 10
-    assert flooded_minutes([]) == 0
+def test_a_flood_lasts_from_the_eleventh_alarm_until_fewer_than_five_are_left_in_ten_minutes():
+    assert flooded_min([call(60.0 * i) for i in range(10)]) == 0
+    assert flooded_min([call(30.0 * i) for i in range(11)]) == (180 + 600 - 300) / 60  # the seventh leaves it last
+    assert flooded_min([]) == 0
 
 
 def test_what_the_twin_has_too_was_not_rung_by_the_deterioration():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.alarm import Transition
+from tocsin.alarm.load import PERIOD_NS, floods_of
 from tocsin.engine.changes import Category
 from tocsin_training.ward.limits import BEDSIDE
 from tocsin_training.ward.simulator import CHANNELS
@@ -26,7 +27,7 @@ GONE_S = 10
 CYCLES, CHATTERING_S = 3, 60.0
 """Chattering: three alarm-clear cycles in a minute (ISA-18.2)."""
 
-_FLOOD, _CALM, _WINDOW_MIN = 10, 5, 10  # EEMUA 191: above 10 in 10 minutes, until below 5
+_NS_PER_S = 1_000_000_000
 
 
 class By(StrEnum):
@@ -145,7 +146,7 @@ def _call(raised: Event, end_s: float, day_began: int) -> Call:
 
 
 def _seconds(event: Event, day_began: int) -> float:
-    return (event.t - day_began) / 1_000_000_000
+    return (event.t - day_began) / _NS_PER_S
 
 
 def chattering(calls: Iterable[Call]) -> int:
@@ -168,15 +169,11 @@ def chattering(calls: Iterable[Call]) -> int:
     return count
 
 
-def flooded_minutes(calls: Iterable[Call]) -> int:
-    """Minutes in which one person is flooded: from more than 10 alarms in 10 minutes on, until fewer than 5."""
-    begins = np.array(sorted(call.begin_s for call in calls))
-    minutes, flooded = 0, False
-    for minute in range(1, int(begins.max(initial=0.0) // 60) + 2 + _WINDOW_MIN):
-        recent = int(((begins > (minute - _WINDOW_MIN) * 60) & (begins <= minute * 60)).sum())
-        flooded = recent > _FLOOD or (flooded and recent >= _CALM)
-        minutes += flooded
-    return minutes
+def flooded_min(calls: Iterable[Call]) -> float:
+    """For how long one person is flooded, in minutes."""
+    begins = sorted(round(call.begin_s * _NS_PER_S) for call in calls)
+    floods = floods_of("", begins, end=begins[-1] + PERIOD_NS, operators=1) if begins else []
+    return sum(flood.end - flood.begin for flood in floods) / _NS_PER_S / 60
 
 
 def rung_by_itself(calls: Sequence[Call], twins: Sequence[Call], within_s: float) -> list[Call]:

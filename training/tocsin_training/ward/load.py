@@ -26,7 +26,7 @@ from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.changes import Category
 from tocsin_training.errors import TrainingError
-from tocsin_training.ward.calls import By, chattering, flooded_minutes, of_events, of_limits, rung_by_itself
+from tocsin_training.ward.calls import By, chattering, flooded_min, of_events, of_limits, rung_by_itself
 from tocsin_training.ward.episodes import ARTEFACTS, DETERIORATIONS, Kind
 from tocsin_training.ward.load_page import page
 from tocsin_training.ward.simulator import CHANNELS, Patient
@@ -67,7 +67,7 @@ class Day:
     alarms: Counter[Category] = field(default_factory=Counter)
     false: int = 0
     chattering: int = 0
-    flooded_min: int = 0
+    flooded_min: float = 0.0
     lead_s: list[float | None] = field(default_factory=list)
 
 
@@ -170,7 +170,7 @@ def _day(calls: Sequence[Call], twins: Sequence[Call], episodes: Sequence[Episod
     by_nurse: dict[str, list[Call]] = {}
     for call in calls:
         by_nurse.setdefault(call.stream.rpartition("/")[0], []).append(call)
-    day.flooded_min = sum(flooded_minutes(own) for own in by_nurse.values())
+    day.flooded_min = sum(flooded_min(own) for own in by_nurse.values())
     due: dict[str, list[Call]] = {}
     for call in rung_by_itself(calls, twins, TWIN_WITHIN_S):
         due.setdefault(call.stream, []).append(call)
