@@ -118,3 +118,17 @@ def test_a_receiver_is_told_what_it_wants():
     assert hook.owes(event(priority=Priority.LOW)) is None
     assert hook.owes(event(category=Category.TECHNICAL)) is None
     assert hook.owes(event(announced=False)) is None
+
+
+async def test_a_quiet_time_is_no_attempt_to_tell_anybody(client):
+    fates = []
+    sink = Alertmanager(["http://127.0.0.1:9"], Alerts({}, 0.01), 0.01, client, lambda _, fate: fates.append(fate))
+    rounds = asyncio.create_task(sink.run())
+    await asyncio.sleep(0.1)
+    assert fates == []
+    sink.owes(now())
+    async with asyncio.timeout(10):
+        while not fates:  # noqa: ASYNC110  (a round is announced by nothing else)
+            await asyncio.sleep(0.01)
+    rounds.cancel()
+    assert set(fates) == {Fate.LATER}

@@ -22,7 +22,7 @@ from tocsin.engine.shadow import Shadow, obstacle
 from tocsin.engine.streams import NEVER
 from tocsin.engine.succession import succeed
 from tocsin.metrics.streams import StreamSeries
-from tocsin.mqtt.alarm_messages import status_payload
+from tocsin.mqtt.alarm_messages import status_payload, status_topic
 from tocsin.mqtt.requests import Topics
 from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
 from tocsin.notify.home_assistant import birth_topic
@@ -305,7 +305,7 @@ def connection_settings(config: Config, at: list[Desk], beside: Path, version: s
         receive_maximum=broker.receive_maximum,
         subscriptions=subscriptions(at, config),
         status=Status(
-            topic=f"{base}/status",
+            topic=status_topic(base),
             online=status_payload("online", version, now),
             offline=status_payload("offline", version, now),
         ),

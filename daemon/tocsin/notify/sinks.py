@@ -147,8 +147,9 @@ class Alertmanager:
         while True:
             await asyncio.sleep(self._resend_s)
             now = self._clock()
-            answer = await self._post(self._alerts.posting(now), now)
-            self._tell(self.sink, answer.fate)
+            if posting := self._alerts.posting(now):
+                answer = await self._post(posting, now)
+                self._tell(self.sink, answer.fate)
 
     async def _post(self, posting: Sequence[Mapping[str, object]], now: int) -> Answer:
         answers = await asyncio.gather(*(self._post_to(url, posting, now) for url in self._urls))
