@@ -109,3 +109,20 @@ def test_the_retained_state_carries_no_frames(raised):
     state = json.loads(alarm_state("tocsin", raised).payload)
     assert "frames" not in state
     assert state["explanation"]["rising_since_ns"] == START
+
+
+def test_a_page_is_written_instead_of_the_drawing(tmp_path, bundle, raised):
+    file, made = tmp_path / "event.json", tmp_path / "why.html"
+    file.write_text(json.dumps(published(raised)))
+    done = tocsin("explain", file, "--model", bundle.folder, "--html", made)
+    assert (done.returncode, done.stdout) == (0, "score 119.0: made again to the bit\n")
+    assert done.stderr == f"wrote {made}\n"
+    assert "<h1>icu/1/odd" in made.read_text()
+
+
+def test_a_page_that_cannot_be_written_is_refused(tmp_path, bundle, raised):
+    file, made = tmp_path / "event.json", tmp_path / "no" / "why.html"
+    file.write_text(json.dumps(published(raised)))
+    done = tocsin("explain", file, "--model", bundle.folder, "--html", made)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {made}: cannot be written: No such file or directory")

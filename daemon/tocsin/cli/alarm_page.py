@@ -1,7 +1,4 @@
-"""A report on alarms as one HTML page that needs nothing beside it: a table, and pictures as inline SVG.
-
-Made by hand: what draws well is not among what a daemon installs.
-"""
+"""A report on alarms as one HTML page that needs nothing beside it: a table, and pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from tocsin.cli.standalone import HEIGHT, LEFT, PLOT, TOP, WIDTH, axis, chart, head, polyline, rect
 from tocsin.engine.changes import Priority
 
 if TYPE_CHECKING:
@@ -19,21 +17,9 @@ if TYPE_CHECKING:
 
 _NS_PER_S = 1_000_000_000
 _COLOUR = {Priority.HIGH: "#c62828", Priority.MEDIUM: "#f9a825", Priority.LOW: "#00838f"}
-_WIDTH, _HEIGHT = 720, 200
-_LEFT, _TOP, _BOTTOM = 44, 12, 26  # the room of the axes
 _LOADS = ((0, 0, "0"), (1, 2, "1–2"), (3, 5, "3–5"), (6, 10, "6–10"), (11, None, "over 10"))
 _ROW = 22  # of the bars that lie
 _STEPS = 300  # of a curve
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1b1f24;max-width:780px;margin:2em auto;padding:0 1em}
-h1{font-size:1.5em;margin-bottom:0}h2{font-size:1.1em;margin:2em 0 .4em}p{margin:.3em 0}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25em .7em .25em 0;vertical-align:top}
-th{font-weight:600;border-bottom:2px solid #c8ccd1}td{border-bottom:1px solid #e6e8eb}
-td.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}th.n{text-align:right}
-.met{color:#1b5e20}.missed{color:#b71c1c;font-weight:600}.dim{color:#5f6770;font-size:.9em}
-svg{width:100%;height:auto;display:block}svg text{font:11px system-ui,sans-serif;fill:#444b53}
-"""
 
 
 def page(report: Report, about: str) -> str:
@@ -45,9 +31,7 @@ def page(report: Report, about: str) -> str:
     """
     begin, end = (_day(ns, "%Y-%m-%d %H:%M") for ns in (report.begin, report.end))
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8>",
-        "<meta name=viewport content='width=device-width'><title>Alarm report</title>",
-        f"<style>{_STYLE}</style><h1>Alarm report</h1>",
+        head("Alarm report"),
         f"<p>{escape(about)}, {begin} to {end} UTC. {report.alarms} alarms were told",
         f" in {len(report.groups)} groups.</p>" if len(report.groups) > 1 else ".</p>",
         "<p class=dim>Targets are those of ISA-18.2 and EEMUA 191, per operator. Priorities have no tolerance there:",
@@ -100,29 +84,28 @@ def _table(figures: Sequence[Figure]) -> str:
 
 def _legend() -> str:
     items = "".join(
-        f"{_rect(i * 90 + _LEFT, 3, 10, 10, _COLOUR[p])}<text x={i * 90 + _LEFT + 15} y=12>{p}</text>"
+        f"{rect(i * 90 + LEFT, 3, 10, 10, _COLOUR[p])}<text x={i * 90 + LEFT + 15} y=12>{p}</text>"
         for i, p in enumerate(Priority)
     )
-    return f"<svg viewBox='0 0 {_WIDTH} 18' role=img aria-label='priorities'>{items}</svg>"
+    return chart("priorities", items, 18)
 
 
 def _days(report: Report) -> str:
     totals = [sum(day.values()) for day in report.days]
     most = _nice(max(totals, default=0))
-    plot = _HEIGHT - _TOP - _BOTTOM
-    step = (_WIDTH - _LEFT) / len(totals)
+    step = (WIDTH - LEFT) / len(totals)
     bars = []
     for i, day in enumerate(report.days):
-        y = float(_TOP + plot)
+        y = float(TOP + PLOT)
         for priority in Priority:
-            height = plot * day[priority] / most
+            height = PLOT * day[priority] / most
             y -= height
             if height:
-                bars.append(_rect(_LEFT + i * step + 1, y, max(1.0, step - 2), height, _COLOUR[priority]))
+                bars.append(rect(LEFT + i * step + 1, y, max(1.0, step - 2), height, _COLOUR[priority]))
         if i % max(1, math.ceil(len(totals) / 8)) == 0:
             when = _day(report.begin + i * 86_400 * _NS_PER_S, "%d %b")
-            bars.append(f"<text x='{_LEFT + i * step + 1:.1f}' y={_HEIGHT - 8}>{when}</text>")
-    return _chart("alarms a day by priority", _axis(most) + "".join(bars))
+            bars.append(f"<text x='{LEFT + i * step + 1:.1f}' y={HEIGHT - 8}>{when}</text>")
+    return chart("alarms a day by priority", axis(0, most) + "".join(bars))
 
 
 def _loads(report: Report) -> str:
@@ -153,14 +136,14 @@ def _responses(report: Report) -> str:
     most = max((times[-1] for times in report.response_s.values() if times), default=0.0)
     if not most:
         return "<p class=dim>None was acknowledged.</p>"
-    plot, decades = _HEIGHT - _TOP - _BOTTOM, max(1.0, math.log10(max(10.0, most)))
-    parts = [_axis(100, "%")]
+    decades = max(1.0, math.log10(max(10.0, most)))
+    parts = [axis(0, 100, "%")]
 
     def x(seconds: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - 8) * math.log10(max(1.0, seconds)) / decades
+        return LEFT + (WIDTH - LEFT - 8) * math.log10(max(1.0, seconds)) / decades
 
     parts += [
-        f"<text x='{x(mark):.1f}' y={_HEIGHT - 8} text-anchor=middle>{_duration(mark)}</text>"
+        f"<text x='{x(mark):.1f}' y={HEIGHT - 8} text-anchor=middle>{_duration(mark)}</text>"
         for mark in (1, 10, 60, 600, 3600, 36_000, 360_000)
         if mark <= most or mark == 1
     ]
@@ -168,12 +151,10 @@ def _responses(report: Report) -> str:
         # At most some hundred steps: a year's alarms draw the same curve.
         kept = range(0, len(times), 1 + len(times) // _STEPS)
         steps = [(times[i], share / len(times)) for i in kept for share in (i, min(i + kept.step, len(times)))]
-        points = " ".join(f"{x(seconds):.1f},{_TOP + plot * (1 - share):.1f}" for seconds, share in steps)
-        if points:
-            start = f"{x(1.0):.1f},{_TOP + plot}"
-            colour = _COLOUR[priority]
-            parts.append(f"<polyline points='{start} {points}' fill=none stroke='{colour}' stroke-width=2 />")
-    return _legend() + _chart("share acknowledged within a time, by priority", "".join(parts))
+        if steps:
+            points = [(x(seconds), TOP + PLOT * (1 - share)) for seconds, share in steps]
+            parts.append(polyline([(x(1.0), TOP + PLOT), *points], _COLOUR[priority], 2))
+    return _legend() + chart("share acknowledged within a time, by priority", "".join(parts))
 
 
 def _lists(report: Report) -> str:
@@ -198,33 +179,15 @@ def _lists(report: Report) -> str:
 def _lying(label: str, rows: Sequence[tuple[str, float, str, str]]) -> str:
     """Bars that lie, each with its name and its figure: name, share of the width, figure, colour."""
     names = min(300, 20 + 6.4 * max(len(name) for name, *_ in rows))
-    room = _WIDTH - names - 110
+    room = WIDTH - names - 110
     parts = []
     for i, (name, share, figure, colour) in enumerate(rows):
         y = i * _ROW
         short = name if len(name) <= 46 else f"…{name[-45:]}"  # noqa: PLR2004
         parts.append(f"<text x='{names - 8:.0f}' y={y + 15} text-anchor=end>{escape(short)}</text>")
-        parts.append(_rect(names, y + 4, max(1.0, room * share), _ROW - 8, colour))
+        parts.append(rect(names, y + 4, max(1.0, room * share), _ROW - 8, colour))
         parts.append(f"<text x='{names + max(1.0, room * share) + 6:.1f}' y={y + 15}>{escape(figure)}</text>")
-    return f"<svg viewBox='0 0 {_WIDTH} {len(rows) * _ROW + 4}' role=img aria-label='{label}'>{''.join(parts)}</svg>"
-
-
-def _chart(label: str, inside: str) -> str:
-    return f"<svg viewBox='0 0 {_WIDTH} {_HEIGHT}' role=img aria-label='{label}'>{inside}</svg>"
-
-
-def _axis(most: float, unit: str = "") -> str:
-    plot = _HEIGHT - _TOP - _BOTTOM
-    parts = []
-    for part in (0.0, 0.5, 1.0):
-        y = _TOP + plot * (1 - part)
-        parts.append(f"<line x1={_LEFT} x2={_WIDTH} y1='{y:.1f}' y2='{y:.1f}' stroke='#dfe3e8' />")
-        parts.append(f"<text x={_LEFT - 6} y='{y + 4:.1f}' text-anchor=end>{part * most:g}{unit}</text>")
-    return "".join(parts)
-
-
-def _rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    return f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' fill='{colour}' />"
+    return chart(label, "".join(parts), len(rows) * _ROW + 4)
 
 
 def _nice(value: float) -> float:

@@ -19,6 +19,7 @@ from tocsin.cli.alarm_page import page, shown, verdict
 from tocsin.cli.asking import moment, pages
 from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
 from tocsin.cli.failure import Failure
+from tocsin.cli.standalone import write
 from tocsin.engine.changes import Priority
 
 if TYPE_CHECKING:
@@ -51,11 +52,7 @@ def report_alarms(
     made = report(rows(events, by), _ns(begin), _ns(now), operators)
     if html is not None:
         about = f"The last {days:g} days" + (f", by {by}" if by else "")
-        try:
-            html.write_text(page(made, about), encoding="utf-8")
-        except OSError as error:
-            raise Failure(f"{html}: cannot be written: {error.strerror}") from error
-        typer.echo(f"wrote {html}", err=True)
+        write(html, page(made, about))
     if as_json:
         typer.echo(json.dumps(_plain(made), ensure_ascii=False))
     elif html is None:

@@ -75,7 +75,7 @@ class Scene:
 
     def unit(self, channel: int) -> str:
         """A channel's unit as a chart prints it, after a number."""
-        return _printed(self.model.channels[channel].unit)
+        return printed_unit(self.model.channels[channel].unit)
 
     def value(self, channel: int) -> float | None:
         """What was observed of a channel."""
@@ -250,7 +250,7 @@ def _of_score(threshold: float, turn: Turn, scene: Scene) -> str:
 
 
 def _of_channel(entry: Evidence) -> str:
-    unit = _printed(entry.unit)
+    unit = printed_unit(entry.unit)
     if entry.value is None:
         return f"{entry.channel} not measured"
     if entry.mean is None or entry.scale is None:
@@ -258,6 +258,11 @@ def _of_channel(entry: Evidence) -> str:
     return f"{entry.channel} {entry.value:.4g}{unit} (expected {entry.mean:.4g} ± {entry.scale:.2g})"
 
 
-def _printed(unit: str) -> str:
+def printed_unit(unit: str) -> str:
+    """A unit as a chart prints it after a number, with the space before it.
+
+    >>> printed_unit("mm[Hg]"), printed_unit("1")
+    (' mmHg', '')
+    """
     printed = _PRINTED_UNITS.get(unit, unit)
     return f" {printed}" if printed else ""

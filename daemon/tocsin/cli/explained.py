@@ -1,0 +1,153 @@
+"""What is read of an event that explains itself, and the bundle that rang it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from tocsin.bundle import BundleError, load, shipped_folder
+from tocsin.cli.failure import Failure
+from tocsin.codec.reject import printable
+from tocsin.codec.times import iso_8601
+from tocsin.engine.changes import Frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tocsin.bundle import Bundle
+
+_SHOWN_CHARACTERS = 500
+_CLOSE = 1e-4  # relative: other runtimes and processors round otherwise
+
+
+class Said(msgspec.Struct):
+    """What the event says that its judgement rests on, as far as it is told again."""
+
+    model: str
+    sha256: str
+    warm_up_ticks: int
+    frames_seen: int
+    threshold: float | None = None
+    rising_since: str | None = None
+    state_since: str | None = None
+    gap_ended: str | None = None
+    gap_s: float | None = None
+    rewound: str | None = None
+    rewound_ns: int | None = None
+
+
+class Record(msgspec.Struct):
+    """What is needed of an event; it may say more."""
+
+    stream: str
+    alarm: str
+    reason: str
+    t_ns: int
+    score: float | None
+    explanation: Said
+    frames: Frames
+
+    @property
+    def title(self) -> str:
+        """Which alarm, and when."""
+        return printable(f"{self.stream}/{self.alarm}  {iso_8601(self.t_ns)}", _SHOWN_CHARACTERS)
+
+    def facts(self) -> list[str]:
+        """Its reason, which model rang it, and what touched the model's state, a line each."""
+        said = self.explanation
+        lines = [self.reason, f"model {said.model}, graph {said.sha256[:12]}"]
+        if said.rising_since:
+            lines.append(f"score above half its threshold since {said.rising_since}")
+        lines.append(
+            f"{said.frames_seen} frames since the state was empty, {said.state_since} (warm-up: {said.warm_up_ticks})"
+        )
+        if said.gap_ended:
+            lines.append(f"last gap: {said.gap_s or 0:g} s, until {said.gap_ended}")
+        if said.rewound:
+            lines.append(f"a late reading was put in at {said.rewound}")
+        return [printable(line, _SHOWN_CHARACTERS) for line in lines]
+
+    def compared(self, again: float) -> tuple[str, bool]:
+        """Whether a score made again is the one that rang, in words and as such."""
+        if self.score is None:
+            return "the alarm had no score to compare with", True
+        if again == self.score:
+            return f"score {again!r}: made again to the bit", True
+        if np.isclose(again, self.score, rtol=_CLOSE, atol=0.0):
+            rounded = "equal but for rounding, as on another runtime or processor"
+            return f"score {again!r}, the alarm's was {self.score!r}: {rounded}", True
+        return f"score {again!r}, but the alarm's was {self.score!r}: it could not be made again", False
+
+
+def read(file: str, event: int | None) -> Record:
+    """Read an event that carries frames.
+
+    Args:
+        file: Where it stands: as JSON, or lines of them, or an answer with events; `-` is stdin.
+        event: Its id; None takes the newest.
+
+    Raises:
+        Failure: There is none, or it can't be read.
+    """
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise Failure(f"cannot read {file}: {error.strerror}") from error
+    entries = [entry for entry in _objects(text) if event is None or entry.get("id") == event]
+    explained = [entry for entry in entries if entry.get("frames") is not None]
+    if not explained:
+        raise Failure(
+            "no event here carries frames",
+            "take the one that raised an alarm of a model's, from a watch whose explain_ticks is not 0",
+        )
+    newest = max(explained, key=lambda entry: entry.get("t_ns", 0))
+    try:
+        return msgspec.convert(newest, Record)
+    except msgspec.ValidationError as error:
+        raise Failure(f"this is no event: {error}") from error
+
+
+def bundle_of(record: Record, folder: Path | None) -> Bundle:
+    """Load the bundle that rang.
+
+    Args:
+        record: The event.
+        folder: Where the bundle is; None if it is a shipped one.
+
+    Raises:
+        Failure: It is not there, is damaged, or has another graph.
+    """
+    name, sha256 = record.explanation.model, record.explanation.sha256
+    folder = folder or shipped_folder() / name
+    try:
+        bundle = load(folder)
+    except BundleError as error:
+        raise Failure(str(error), f"--model FOLDER with the bundle {name}") from error
+    if bundle.model.sha256 != sha256:
+        raise Failure(
+            f"{folder} has another graph: sha256 {bundle.model.sha256[:12]}…, the alarm's is {sha256[:12]}…",
+            f"--model FOLDER with the bundle {name} that rang",
+        )
+    return bundle
+
+
+def _objects(text: bytes) -> Iterator[dict[str, Any]]:
+    """Every JSON object in the text: one document, or one a line; those in its `events` instead of an answer."""
+    try:
+        documents = [msgspec.json.decode(text)]
+    except msgspec.DecodeError:
+        documents = []
+        for line in text.splitlines():
+            if line.strip():
+                try:
+                    documents.append(msgspec.json.decode(line))
+                except msgspec.DecodeError as error:
+                    raise Failure(f"this is no JSON: {error}", "give an event as `history --json` prints it") from error
+    for document in documents:
+        for entry in document if isinstance(document, list) else [document]:
+            if isinstance(entry, dict):
+                yield from (one for one in entry.get("events", [entry]) if isinstance(one, dict))
