@@ -51,6 +51,7 @@ def bundle(tmp_path):
         ("flatline: {channel: hr, for_s: 5}", Flatline(HR, 0, 5 * S)),
         ("flatline: {channel: hr, for_s: 5, band: 0.5}", Flatline(HR, 0.5, 5 * S)),
         ("implausible: {channel: spo2, for_s: 5}", Implausible(SPO2, 5 * S)),
+        ("implausible: {channel: spo2, for_s: 5, share: 0.25}", Implausible(SPO2, 5 * S, 0.25)),
         ("silent: {for_s: 5}", Silent(5 * S)),
         (
             "all_of: [{above: {channel: hr, limit: 120}}, {anomaly: {}}]",

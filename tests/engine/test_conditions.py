@@ -250,6 +250,37 @@ def test_a_plausible_value_now_and_then_is_enough():
     assert happened(play(watching, pulse(900, 900, 80, 900, 900, 900, 80, 900))) == []
 
 
+def test_a_sensor_that_flips_between_plausible_and_implausible_values_is_told_by_their_share():
+    watching = engine(alarm("hr-flickers", Implausible(HR, 10 * S, 0.4)), linger_s=0)
+    outcomes = play(watching, pulse(*[80] * 20, *[900, 80] * 10, *[80] * 10))
+    assert [(alarm, turn) for _, alarm, turn, _ in happened(outcomes)] == [
+        ("hr-flickers", "began"),
+        ("hr-flickers", "ceased"),
+    ]
+    assert reasons(outcomes) == [
+        "hr outside 0 to 300 /min in at least 40 % of the last 10 s",
+        "hr outside 0 to 300 /min in less than 40 % of the last 10 s",
+    ]
+
+
+def test_a_share_is_of_the_frames_that_carry_the_channel():
+    watching = engine(alarm("hr-flickers", Implausible(HR, 10 * S, 0.4)), linger_s=0)
+    frames = [{"hr": 900 if k % 4 == 0 else 80, "spo2": 97} if k % 2 == 0 else {"spo2": 97} for k in range(20)]
+    turns = [(turn, at) for _, _, turn, at in happened(play(watching, frames))]
+    assert turns[:2] == [("began", 6), ("lost", 7)]  # 2 of 4 frames; the next one carries none
+    assert "ceased" not in dict(turns)
+
+
+def test_fewer_implausible_values_than_the_share_are_told_by_nobody():
+    watching = engine(alarm("hr-flickers", Implausible(HR, 10 * S, 0.5)), linger_s=0)
+    assert happened(play(watching, pulse(*[900, 80, 80] * 20))) == []
+
+
+def test_a_share_is_unknown_until_half_the_time_has_been_seen():
+    watching = engine(alarm("hr-flickers", Implausible(HR, 10 * S, 0.4)), linger_s=0)
+    assert happened(play(watching, pulse(*[900] * 10))) == [("bed", "hr-flickers", "began", 5)]
+
+
 def test_readings_of_which_nothing_is_plausible_are_told_too_and_are_no_silence():
     watching = engine(alarm("hr-broken", Implausible(HR, 3 * S)), alarm("silent", Silent(3 * S)), linger_s=0)
     outcomes = play(watching, [{"hr": 80, "spo2": 97}, *[{"hr": 900}] * 6])
@@ -326,6 +357,7 @@ EVERY = (
     alarm("news2", changed(at_least=3), off_delay_s=2),
     alarm("still", Flatline(SPO2, 1, 3 * S)),
     alarm("broken", Implausible(HR, 2 * S)),
+    alarm("flickers", Implausible(HR, 4 * S, 0.4)),
     alarm("any", AnyOf((Above(HR, 100, 5), Below(SPO2, 92, 1), Absent(SPO2, 3 * S)))),
 )
 values = st.fixed_dictionaries(

@@ -66,7 +66,8 @@ def _fault(entry: Member, channel: Mapping[str, int]) -> Single | None:
     if entry.flatline is not None:
         return Flatline(channel[entry.flatline.channel], entry.flatline.band, _ns(entry.flatline.for_s))
     if entry.implausible is not None:
-        return Implausible(channel[entry.implausible.channel], _ns(entry.implausible.for_s))
+        implausible = entry.implausible
+        return Implausible(channel[implausible.channel], _ns(implausible.for_s), implausible.share)
     return None
 
 

@@ -115,6 +115,18 @@ class Lasting(Section):
     for_s: Seconds
 
 
+class Implausibility(Lasting):
+    """A channel that gives implausible values, and for how long."""
+
+    share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="1: it gives no other values for so long. Less: at least so many of its frames in the last so long "
+        "had one.",
+    )
+
+
 class Silence(Section):
     """A stream of which nothing is heard at all."""
 
@@ -153,8 +165,8 @@ class Member(Section):
     news2: EarlyWarning | None = Field(default=None, description="The National Early Warning Score has so many points.")
     absent: Lasting | None = Field(default=None, description="A channel isn't measured while others are.")
     flatline: Stillness | None = Field(default=None, description="A channel is measured and doesn't move.")
-    implausible: Lasting | None = Field(
-        default=None, description="A channel gives nothing but values beyond its plausible range."
+    implausible: Implausibility | None = Field(
+        default=None, description="A channel gives values beyond its plausible range, and no others or few."
     )
 
     @property

@@ -156,15 +156,23 @@ class Flatline:
 
 @dataclass(frozen=True, slots=True)
 class Implausible:
-    """A channel gives values beyond its plausible range and no other; judged in frames that carry the channel.
+    """A channel gives values beyond its plausible range; judged in frames that carry the channel.
 
     Attributes:
         channel: Index of the channel.
         for_ns: For how long.
+        share: 1: it gives no other values. Less: in at least this share of the frames of the last `for_ns` that carry
+            the channel, such a value came.
     """
 
     channel: int
     for_ns: int
+    share: float = 1.0
+
+    @property
+    def is_of_every_value(self) -> bool:
+        """Whether one plausible value is enough to end it."""
+        return self.share >= 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +252,9 @@ def cells(condition: Condition) -> int:
             return 2 * (len(PARAMETERS) + 1)  # value and tick of each parameter, and of the scale
         case Flatline():
             return 4
-        case Implausible() | ScoreAbove():
+        case Implausible():
+            return 1 if condition.is_of_every_value else trend.CELLS
+        case ScoreAbove():
             return 1
         case _:
             return 0

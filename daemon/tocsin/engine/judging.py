@@ -113,7 +113,8 @@ def judge(  # noqa: C901  (one case for each kind of condition)
         case Flatline():
             return _flatline(condition, sight, notes)
         case Implausible():
-            return _implausible(condition, sight, notes)
+            judged = _implausible if condition.is_of_every_value else _implausible_share
+            return judged(condition, sight, notes)
 
 
 def all_of(truths: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
@@ -289,3 +290,15 @@ def _implausible(condition: Implausible, sight: Sight, notes: NDArray[np.float64
     with np.errstate(invalid="ignore"):
         long = (steps.tick - notes[:, 0]) * sight.model.period_ns >= condition.for_ns
     return _known(spoilt & long, plausible | spoilt)
+
+
+def _implausible_share(condition: Implausible, sight: Sight, notes: NDArray[np.float64]) -> NDArray[np.int8]:
+    """Cells: as of a trend, of a value that is 1 in a frame with an implausible value and 0 in one without."""
+    steps, span = sight.steps, condition.for_ns // sight.model.period_ns
+    spoilt = steps.spoilt[:, condition.channel]
+    there = spoilt | (steps.mask[:, condition.channel] != 0)
+    trend.note(notes, steps.tick, spoilt.astype(np.float32), there & ~steps.rewound, span)
+    share = trend.mean(notes, steps.tick, span)
+    with np.errstate(invalid="ignore"):
+        often = share >= condition.share
+    return _known(often, there & ~np.isnan(share))

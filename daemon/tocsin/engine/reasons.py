@@ -164,9 +164,11 @@ def _of_fault(condition: Absent | Flatline | Implausible, turn: Turn, scene: Sce
             about = scene.model.channels[channel]
             if turn is Turn.LOST:
                 return f"{name} was implausible and is not measured now"
-            if turn is Turn.CEASED:
-                return f"{name} is plausible again"
-            return f"{name} outside {about.low:g} to {about.high:g}{unit} for {for_s:g} s or longer"
+            outside = f"{name} outside {about.low:g} to {about.high:g}{unit}"
+            if not condition.is_of_every_value:
+                often = "less than" if turn is Turn.CEASED else "at least"
+                return f"{outside} in {often} {100 * condition.share:g} % of the last {for_s:g} s"
+            return f"{name} is plausible again" if turn is Turn.CEASED else f"{outside} for {for_s:g} s or longer"
 
 
 def _of_limit(condition: Above | Below, turn: Turn, scene: Scene) -> str:

@@ -69,17 +69,53 @@ def change(notes: NDArray[np.float64], tick: NDArray[np.int64], span: int) -> ND
     >>> change(notes, np.array([5]), 10).tolist()
     [-10.0]
     """
-    length = piece_ticks(span)
     ring = notes.reshape(len(notes), PIECES, 4)
+    at, reaches = _looked_back_on(ring, tick, span)
     with np.errstate(invalid="ignore", divide="ignore"):
-        at = ring[:, :, 2] / ring[:, :, 1] + (ring[:, :, 0] * length - tick[:, None])  # (n, P) ticks from now
-        at = np.where((at >= -span) & (at <= 0), at, np.nan)
         mean = ring[:, :, 3] / ring[:, :, 1]
         slopes = (mean[:, _SECOND] - mean[:, _FIRST]) / (at[:, _SECOND] - at[:, _FIRST])  # (n, pairs)
-        reach = -np.where(np.isnan(at), 0.0, at).min(axis=1)
     slopes.sort(axis=1)  # NaN goes last
     count = (~np.isnan(slopes)).sum(axis=1)
     every = np.arange(len(slopes))
     upper, lower = slopes[every, count // 2], slopes[every, np.maximum(count - 1, 0) // 2]
-    known = (count > 0) & (reach >= _LEAST_REACH * span)
-    return np.where(known, (upper + lower) / 2.0 * span, np.nan)
+    return np.where((count > 0) & reaches, (upper + lower) / 2.0 * span, np.nan)
+
+
+def mean(notes: NDArray[np.float64], tick: NDArray[np.int64], span: int) -> NDArray[np.float64]:
+    """The mean of n channels' values in the last `span` ticks.
+
+    Args:
+        notes: (n, CELLS) as `note` left them.
+        tick: (n,) of the frames.
+        span: Ticks.
+
+    Returns:
+        (n,) in the channel's unit; NaN where the values don't reach back over half of it.
+
+    >>> notes, seen = np.full((1, CELLS), np.nan), np.array([True])
+    >>> for k, value in enumerate([0, 1, 0, 1, 1]):
+    ...     note(notes, np.array([k]), np.array([value], dtype=np.float32), seen, 8)
+    >>> mean(notes, np.array([4]), 8).tolist()
+    [0.6]
+    """
+    ring = notes.reshape(len(notes), PIECES, 4)
+    at, reaches = _looked_back_on(ring, tick, span)
+    counts, sums = np.where(np.isnan(at)[:, :, None], 0.0, ring[:, :, (1, 3)]).sum(axis=1).T  # (n,) each
+    means: NDArray[np.float64] = np.full(len(notes), np.nan)
+    np.divide(sums, counts, out=means, where=reaches & (counts > 0))
+    return means
+
+
+def _looked_back_on(
+    ring: NDArray[np.float64], tick: NDArray[np.int64], span: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The pieces (n, P) of the last `span` ticks.
+
+    Returns:
+        (n, P) the mean time of each in ticks from now, NaN for others; (n,) whether they reach back far enough.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        at = ring[:, :, 2] / ring[:, :, 1] + (ring[:, :, 0] * piece_ticks(span) - tick[:, None])
+        at = np.where((at >= -span) & (at <= 0), at, np.nan)
+    reach = -np.where(np.isnan(at), 0.0, at).min(axis=1)
+    return at, reach >= _LEAST_REACH * span
