@@ -107,6 +107,10 @@ def dashboard() -> Dashboard:
     for drawn in _kept_and_owed():
         made.with_panel(drawn)
 
+    made.with_row(Row("A new model beside the old one"))
+    for drawn in _shadow():
+        made.with_panel(drawn)
+
     made.with_row(Row("Connection"))
     made.with_panel(
         lines(
@@ -222,5 +226,37 @@ def _kept_and_owed() -> list[timeseries.Panel]:
                 Query(f"sum(increase(tocsin_streams_evicted_total{RATE}))", "streams given up"),
                 Query(f"sum(increase(tocsin_stale_streams_total{RATE}))", "streams gone"),
             )
+        ),
+    ]
+
+
+def _shadow() -> list[timeseries.Panel]:
+    return [
+        lines(
+            "Taken over, and still to be",
+            "Streams that the old model watches until the new one is warm, and those that have gone over since the "
+            "daemon started. One that stays is not heard.",
+            Query(f"sum by (instance) (tocsin_shadow_streams{{{DAEMON}}})", "{{instance}} waiting"),
+            Query(f"sum by (instance) (tocsin_shadow_taken_over_total{{{DAEMON}}})", "{{instance}} taken over"),
+            span=8,
+        ).decimals(0),
+        bars(
+            lines(
+                "Would ring, by model",
+                "How often conditions that rest on a model began while two ran side by side, by model and alarm; "
+                "people are told by one of them.",
+                Query(f"sum by (model, alarm) (increase(tocsin_shadow_onsets_total{RATE}))", "{{model}} {{alarm}}"),
+                span=8,
+            )
+        ).decimals(0),
+        lines(
+            "How far the scores are apart",
+            "Mean over the frames in which both models know theirs, up or down.",
+            Query(
+                f"sum by (instance) (rate(tocsin_shadow_difference_total{RATE}))"
+                f" / sum by (instance) (rate(tocsin_shadow_frames_total{RATE}))",
+                "{{instance}}",
+            ),
+            span=8,
         ),
     ]

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import http
 import json
-import math
 import re
-import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from conftest import free_port
 from processes import environment
+from prometheus_api import OF_TWO_MODELS, Prometheus, command
 from tocsin.bundle import shipped_folder
 
 FOLDER = Path(__file__).parents[2] / "config" / "grafana" / "dashboards"
@@ -29,82 +24,21 @@ QUERIES = [
     for name, dashboard in DASHBOARDS.items()
     for panel in dashboard["panels"]
     for target in panel.get("targets", [])
+    if not OF_TWO_MODELS.search(target["expr"])  # a demonstration has one: test_shadow_queries.py has two
 ]
 ANNOTATIONS = [entry["expr"] for entry in DASHBOARDS["ward"]["annotations"]["list"]]
 SPEED = 4
 LASTS_S = 120  # at most: the fixture ends it
 RINGS_WITHIN_S = 60
-BUILT_IN = {"__rate_interval": "4s", "__all": ""}
-
-
-class Prometheus:
-    """Its HTTP API, and the dashboards' variables as Grafana would fill them in."""
-
-    def __init__(self, port):
-        self._port = port
-        self.began = time.time()
-        self.variables = dict(BUILT_IN)
-        self.choices = {}
-
-    def ask(self, path, **parameters):
-        url = f"http://127.0.0.1:{self._port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-        try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
-                return json.load(answer)["data"]
-        except urllib.error.HTTPError as error:
-            if error.code == http.HTTPStatus.SERVICE_UNAVAILABLE:  # it is still starting
-                raise
-            raise AssertionError(f"{parameters}: {json.load(error)['error']}") from error
-
-    def now(self, expression):
-        return self.ask("query", query=self.filled(expression))["result"]
-
-    def figures(self, expression):
-        """Every finite figure since the demonstration began, by series."""
-        found = self.ask("query_range", query=self.filled(expression), start=self.began, end=time.time(), step="1s")[
-            "result"
-        ]
-        by_series = {
-            tuple(sorted(series["metric"].items())): [
-                float(figure) for _, figure in series["values"] if math.isfinite(float(figure))
-            ]
-            for series in found
-        }
-        return {series: figures for series, figures in by_series.items() if figures}
-
-    def filled(self, text):
-        return re.sub(r"\$\{?(\w+)\}?", lambda match: self.variables[match[1]], text)
-
-    def choose(self, variable):
-        """Fill in one variable: all of it if several may be chosen, otherwise the first, or what was chosen before."""
-        found = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"])
-        names = self.ask(f"label/{found[2]}/values", **{"match[]": self.filled(found[1])})
-        assert names, f"nothing to choose from for {variable['name']}"
-        self.choices[variable["name"]] = names
-        wanted = self.variables.get(variable["name"])
-        assert wanted is None or variable["multi"] or wanted in names
-        if variable["multi"]:
-            self.variables[variable["name"]] = "|".join(names)
-        else:
-            self.variables.setdefault(variable["name"], names[0])
 
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
     """Prometheus, after it has watched a demonstration until somebody's alarm has risen."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("prometheus is not installed")
     if not (shipped_folder() / "ward-vitals" / "1" / "model.onnx").exists():
         pytest.skip("the bundle ward-vitals/1 is not here")
     folder, daemon, port = tmp_path_factory.mktemp("prometheus"), free_port(), free_port()
-    (folder / "prometheus.yml").write_text(
-        "global: {scrape_interval: 1s, evaluation_interval: 1s}\n"
-        f"rule_files: ['{RULES}']\n"
-        f"scrape_configs: [{{job_name: tocsin, static_configs: [{{targets: ['127.0.0.1:{daemon}']}}]}}]\n"
-    )
     ward = [Path(sys.executable).with_name("tocsin"), "demo", "--no-board", "--speed", SPEED, "--duration", LASTS_S]
-    watching = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/tsdb"]
     variables = {
         "TOCSIN_HTTP__PORT": str(daemon),
         "TOCSIN_METRICS__STREAMS": '["ward/*"]',
@@ -112,13 +46,13 @@ def prometheus(tmp_path_factory):
     }
     running = []
     try:
-        for name, command in (
+        for name, words in (
             ("demo", ward),
-            ("prometheus", [*watching, f"--web.listen-address=127.0.0.1:{port}"]),
+            ("prometheus", command(folder, port, daemon, rules=[str(RULES)])),
         ):
             with (folder / f"{name}.log").open("wb") as log:
                 running.append(
-                    subprocess.Popen([*map(str, command)], stdout=log, stderr=log, env=environment(**variables))
+                    subprocess.Popen([*map(str, words)], stdout=log, stderr=log, env=environment(**variables))
                 )
         api = Prometheus(port)
         _wait_for_an_alarm(api, running, folder)

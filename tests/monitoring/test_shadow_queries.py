@@ -1,0 +1,120 @@
+"""A new model warms up beside the old one, and a real Prometheus has what the dashboard draws of both."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from contextlib import closing
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+import configurations
+import toy_bundle
+from conftest import free_port
+from processes import WAIT_S, Daemon, Running, until
+from prometheus_api import OF_TWO_MODELS, Prometheus, command
+
+FILE = Path(__file__).parents[2] / "config" / "grafana" / "dashboards" / "daemon.json"
+PANELS = {panel["title"]: panel for panel in json.loads(FILE.read_text(encoding="utf-8"))["panels"]}
+ODD = {"odd": {"anomaly": {"threshold": 105}}}
+# Its score is higher by 7 than the mean of what was observed.
+HIGHER = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
+    "    state_out =",
+    "    seven = Constant <value = float[1] {7}> ()\n    more_of_it = Add(ratio, seven)\n"
+    "    score = Squeeze(more_of_it, axis)\n    state_out =",
+)
+
+
+class Ward:
+    """A daemon whose model is replaced, and the Prometheus that scrapes it."""
+
+    def __init__(self, folder, broker):
+        self._folder, self._broker = folder, broker
+        self.daemon = Daemon(folder, self._configure("toy")).ready()
+        port = free_port()
+        program, *words = command(folder, port, self.daemon.port)
+        self.watching = Running(folder, *words, program=program)
+        self.prometheus = Prometheus(port)
+        self._t = (int(time.time()) - 60) * 1000
+        until(lambda: self.scraped("tocsin_build_info"))
+        self.prometheus.variables["instance"] = f"127.0.0.1:{self.daemon.port}"
+
+    def _configure(self, model):
+        ward = {"model": model, "alarms": ODD}
+        return configurations.write(self._folder, broker={"port": self._broker.port}, watches={"ward": ward})
+
+    def begin_anew(self, model):
+        self._configure(model)
+        connection = http.client.HTTPConnection("127.0.0.1", self.daemon.port, timeout=WAIT_S)
+        with closing(connection):
+            connection.request("POST", "/-/reload")
+            assert connection.getresponse().status == 200
+
+    async def hear(self, bed, *readings):
+        """Publish readings a second apart, and wait until they have been seen."""
+        before = self.daemon.metric("tocsin_messages_received_total")
+        async with aiomqtt.Client(self._broker.host, self._broker.port) as client:
+            for hr in readings:
+                self._t += 1000
+                await client.publish(f"vitals/icu/{bed}", json.dumps({"t": self._t, "hr": hr, "spo2": 97}), qos=1)
+        until(lambda: self.daemon.metric("tocsin_messages_received_total") == before + len(readings))
+
+    def scraped(self, expression):
+        try:
+            return self.prometheus.now(expression)
+        except OSError:  # it is still starting
+            return []
+
+    def drawn(self, title):
+        """Of a panel: by legend, every figure since Prometheus began."""
+        found = {}
+        for target in PANELS[title]["targets"]:
+            for series, figures in self.prometheus.figures(target["expr"]).items():
+                legend = target["legendFormat"]
+                for label, value in series:
+                    legend = legend.replace(f"{{{{{label}}}}}", value)
+                found[legend] = figures
+        return found
+
+
+@pytest.fixture
+def ward(tmp_path, mosquitto):
+    made = Ward(tmp_path, mosquitto())
+    yield made
+    made.watching.clean_up()
+    made.daemon.clean_up()
+
+
+async def test_what_the_dashboard_draws_of_two_models(ward, tmp_path):
+    await ward.hear("a", 80, 80, 80)
+    await ward.hear("b", 80)
+    toy_bundle.write(tmp_path / "toy2", toy_bundle.serialised(HIGHER), version="2", warm_up_ticks=3)
+    ward.begin_anew("toy2")
+    until(lambda: ward.scraped("tocsin_shadow_streams == 2"))
+    until(lambda: len(ward.scraped("tocsin_shadow_onsets_total")) == 2)  # at 0: what rises is seen to rise
+    await ward.hear("a", 80, 80, 80, 140)  # the fourth frame warms the new one
+    until(lambda: ward.scraped("tocsin_shadow_taken_over_total == 1"))
+    until(lambda: ward.drawn("How far the scores are apart"))
+
+    where = ward.prometheus.variables["instance"]
+    streams = ward.drawn("Taken over, and still to be")
+    assert streams[f"{where} waiting"][-1] == 1  # bed b is not heard
+    assert max(streams[f"{where} waiting"]) == 2
+    assert (streams[f"{where} taken over"][0], streams[f"{where} taken over"][-1]) == (0, 1)
+    assert max(ward.drawn("How far the scores are apart")[where]) == pytest.approx(7)
+    rings = ward.drawn("Would ring, by model")
+    assert rings.keys() == {"toy/1 odd", "toy/2 odd"}
+    assert all(max(figures) > 0 for figures in rings.values())
+
+
+def test_no_other_panel_needs_two_models():
+    needing = {
+        title
+        for title, panel in PANELS.items()
+        for target in panel.get("targets", [])
+        if OF_TWO_MODELS.search(target["expr"])
+    }
+    assert needing == {"Would ring, by model", "How far the scores are apart"}
