@@ -15,6 +15,8 @@ from tocsin.engine.model import Channel, ChannelKind, Gaps, Model, StepResult, T
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tocsin.engine.overrides import Override
+
 S = 1_000_000_000
 START = 1_700_000_000 * S
 HR, SPO2, AGE, HOURS = range(4)
@@ -70,6 +72,7 @@ def engine(
     max_streams: int = 100,
     evict_after_s: float | None = None,
     max_pause_s: float | None = None,
+    overrides: tuple[Override, ...] = (),
     **of_model,
 ) -> Engine:
     combined = {channel: Combine(way) for channel, way in (combine or {}).items()}
@@ -84,6 +87,7 @@ def engine(
             max_streams,
             evict_after_ns=evict_after_ns,
             max_pause_ns=max_pause_ns,
+            overrides=overrides,
         )
     )
 

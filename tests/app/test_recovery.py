@@ -149,7 +149,21 @@ def live(daemon, turns, *, crashing):
 
 
 @pytest.mark.parametrize(
-    "watch", [{"clock": "wall"}, {"clock": "event"}, {"evict_after_s": 8}, {"evict_after_s": 8, "clock": "event"}]
+    "watch",
+    [
+        {"clock": "wall"},
+        {"clock": "event"},
+        {"evict_after_s": 8},
+        {"evict_after_s": 8, "clock": "event"},
+        {
+            "evict_after_s": 8,
+            "overrides": [
+                {"streams": "a", "limits": {"hr-high": 150, "odd": 120}},
+                {"streams": ["b", "c"], "off": ["odd"]},
+                {"streams": "*", "limits": {"hr-high": 118}},
+            ],
+        },
+    ],
 )
 def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, watch):
     @settings(max_examples=20, deadline=None)

@@ -25,11 +25,19 @@ ALARMS = {
     "odd": {"anomaly": {"threshold": 105}},
     "bed-silent": {"silent": {"for_s": 6}},
 }
-# By what a watch may change to: one's model, another that warms up slower, the same with other alarms.
+# By what a watch may change to: one's model, another that warms up slower, the same with other alarms; the first two
+# with other limits, and with alarms off, in some beds.
 CONFIGURATIONS = {
     "one": {"model": "toy", "alarms": ALARMS},
     "two": {"model": "toy2", "alarms": ALARMS},
     "three": {"model": "toy3", "alarms": {"odd": {"anomaly": {"threshold": 95}}, "hr-high": ALARMS["hr-high"]}},
+    "one, differs": {"model": "toy", "alarms": ALARMS, "overrides": [{"streams": "a", "off": ["odd", "bed-silent"]}]},
+    "two, differs": {
+        "model": "toy2",
+        "alarms": ALARMS,
+        "overrides": [{"streams": "*", "limits": {"hr-high": 130, "odd": 100}}, {"streams": "a*", "off": ["odd"]}],
+    },
+    "two, is off": {"model": "toy2", "alarms": ALARMS, "overrides": [{"streams": "a", "off": list(ALARMS)}]},
     "event": {"model": "toy3", "alarms": ALARMS, "clock": "event"},
 }
 
@@ -198,6 +206,8 @@ def spoken(core):
             stream = engine.table.names[row]
             for index, alarm in enumerate(engine.alarms):
                 olds = elder is not None and alarm.name in elder.shadow.alarms and stream in elder.shadow.waiting
+                if olds and station.engine.has_off(stream, alarm.name):
+                    continue
                 if olds == of_the_old and engine.table.standing[row, index] != Standing.ABSENT:
                     up.add((stream, alarm.name))
     return up

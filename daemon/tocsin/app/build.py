@@ -10,6 +10,7 @@ import numpy as np
 from tocsin.alarm import Plans
 from tocsin.app.conditions import condition_of
 from tocsin.app.handling import grouping_of, plan_of
+from tocsin.app.overrides import overrides
 from tocsin.codec.decode import Decoder
 from tocsin.codec.sparkplug import NAMESPACE
 from tocsin.codec.sparkplug_payload import host_state
@@ -251,6 +252,7 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             evict_after_ns=None if entry.evict_after_s is None else _ns(entry.evict_after_s),
             max_pause_ns=None if entry.clock == "event" else _MAX_PAUSE_NS,
             explain_ticks=entry.explain_ticks,
+            overrides=overrides(entry, bundles[name]),
         )
         engine = Engine(watch)
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")

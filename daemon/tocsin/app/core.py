@@ -15,7 +15,7 @@ from tocsin.engine import Outcome, Readings, dump
 from tocsin.engine.changes import Change, Turn
 from tocsin.engine.commands import Admit, ResetStream, StreamRefused, Transfer
 from tocsin.engine.shadow import Shadow
-from tocsin.engine.succession import retire
+from tocsin.engine.succession import TURNED_OFF, retire
 from tocsin.request.questions import ImportStream
 from tocsin.store.columns import pack, unpack
 
@@ -255,21 +255,22 @@ class Core:
             index = names.index(record.alarm)
             alarm, is_up = station.engine.alarms[index], record.status.active
             since = 0 if record.status.since is None else record.status.since
-            certain = dump.presume(station.engine, record.stream, index, since if is_up else None)
-            if is_up and not certain:
+            is_off = station.engine.has_off(record.stream, record.alarm)
+            certain = dump.presume(station.engine, record.stream, index, since if is_up and not is_off else None)
+            if is_up and (is_off or not certain):
                 lost.append(
                     Change(
                         watch=station.name,
                         stream=record.stream,
                         labels=record.labels,
                         alarm=alarm.name,
-                        turn=Turn.LOST,
+                        turn=Turn.ENDED if is_off else Turn.LOST,
                         t=now,
                         raised_at=now,
                         since=since,
                         priority=alarm.priority,
                         category=alarm.category,
-                        reason=MEMORY_LOST,
+                        reason=TURNED_OFF if is_off else MEMORY_LOST,
                         score=None,
                         evidence=(),
                         model=None,

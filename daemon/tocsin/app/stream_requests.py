@@ -28,18 +28,20 @@ from tocsin.engine.commands import (
     Transfer,
 )
 from tocsin.engine.memory import StreamMemory
-from tocsin.engine.model import ChannelKind
-from tocsin.engine.stays import profile_names
+from tocsin.engine.plausible import profile_names
 from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
 from tocsin.request.questions import ImportStream
-from tocsin.request.views import MemoryView, StreamsView, StreamView, WatchView
+from tocsin.request.views import MemoryView, OverridesView, StreamsView, StreamView, WatchView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from tocsin.alarm import Event
     from tocsin.app.build import Setup, Station
     from tocsin.engine import Outcome
+    from tocsin.engine.model import Model
     from tocsin.request.questions import ListStreams
 
 _Value = TypeVar("_Value")
@@ -159,12 +161,12 @@ def share(command: StreamCommand, station: Station) -> StreamCommand:
 
 def _is_known(said: Mapping[str, Any], stations: Sequence[Station]) -> bool:
     """Whether each part of a profile is one to some watch."""
-    return said.keys() <= {name for station in stations for name in profile_names(station.engine)}
+    return said.keys() <= {name for station in stations for name in profile_names(station.model)}
 
 
 def _part(said: Mapping[str, _Value], station: Station) -> dict[str, _Value]:
     """What a profile says to a watch."""
-    names = profile_names(station.engine)
+    names = profile_names(station.model)
     return {name: value for name, value in said.items() if name in names}
 
 
@@ -278,9 +280,7 @@ def _watch_view(station: Station, stream: str) -> WatchView:
     table, model, row = station.engine.table, station.model, _row(station, stream)
     standby = int(table.standby_until[row])
     until = None if standby in {NEVER, ALWAYS} else standby
-    static = {c.name: float(table.static[row, i]) for i, c in enumerate(model.channels) if c.kind is ChannelKind.STATIC}
-    profile = static | {name: float(table.profile[row, i]) for i, name in enumerate(PROFILE)}
-    limits = {alarm.name: float(table.limit[row, i]) for i, alarm in enumerate(station.engine.alarms)}
+    alarms = [alarm.name for alarm in station.engine.alarms]
     times: dict[str, Any] = {
         **time_fields("newest_t", _time(table.newest_t[row])),
         **time_fields("heard_at", _time(table.heard_at[row])),
@@ -293,10 +293,31 @@ def _watch_view(station: Station, stream: str) -> WatchView:
         standby=standby != NEVER,
         frames=int(table.frames[row]),
         warming_up=bool(table.frames[row] <= model.warm_up_ticks),
-        profile={name: value for name, value in profile.items() if number(value) is not None},
-        limits={name: value for name, value in limits.items() if number(value) is not None},
+        profile=_profile(model, table.static[row], table.profile[row]),
+        limits=_given(alarms, table.limit[row]),
+        overrides=_overrides(station, alarms, row),
         **times,
     )
+
+
+def _overrides(station: Station, alarms: list[str], row: int) -> OverridesView:
+    table = station.engine.table
+    if table.overrides is None:
+        return OverridesView(limits={}, profile={}, off=[])
+    return OverridesView(
+        limits=_given(alarms, table.place_limit[row]),
+        profile=_profile(station.model, table.place_static[row], table.place_profile[row]),
+        off=[alarm for alarm, off in zip(alarms, table.place_off[row].tolist(), strict=True) if off],
+    )
+
+
+def _profile(model: Model, static: NDArray[np.float64], beside: NDArray[np.float64]) -> dict[str, float]:
+    return _given([channel.name for channel in model.channels], static) | _given(PROFILE, beside)
+
+
+def _given(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+    """What is known, by name."""
+    return {name: value for name, value in zip(names, values.tolist(), strict=True) if number(value) is not None}
 
 
 def _time(value: np.int64) -> int | None:

@@ -10,7 +10,7 @@ import typer
 
 from tocsin.config import Config
 from tocsin.config import check as check_configuration
-from tocsin.config.thresholds import of_budget
+from tocsin.config.thresholds import of_budget, with_budget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,8 +57,12 @@ def _budgets(watch: str, checked: Checked) -> Iterator[str]:
     """Say what each budget comes to, and on what data that stands."""
     if checked.config is None:  # a sound one is there
         return
-    bundle = checked.bundles[watch]
-    for name, alarm in checked.config.watches[watch].alarms.items():
+    bundle, entry = checked.bundles[watch], checked.config.watches[watch]
+    alarms = list(entry.alarms.items())
+    for override in entry.overrides:
+        whose = ", ".join(override.streams)
+        alarms += [(f"{a} of {whose}", with_budget(entry.alarms[a], b)) for a, b in override.budgets.items()]
+    for name, alarm in alarms:
         chosen, curve = of_budget(alarm, bundle), bundle.manifest.calibration.curve
         score = alarm.anomaly or alarm.probability
         if chosen is None or curve is None or score is None:

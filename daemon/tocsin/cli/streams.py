@@ -7,7 +7,7 @@ import binascii
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -28,6 +28,9 @@ from tocsin.cli.commanding import Said, commanding
 from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
 from tocsin.cli.failure import Failure
 from tocsin.codec.reject import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 StreamArgument = Annotated[str, typer.Argument(metavar="STREAM", help="Such as icu/bed-3.")]
 ProfileOption = Annotated[
@@ -98,8 +101,7 @@ def show(
             f"  watch {watch['watch']}: {watch['model']}, {watch['frames']} frames {_condition(watch)}".rstrip()
         )
         lines.append(f"    last reading: {watch['newest_t'] or 'none'}")
-        lines += [f"    {name}: {value:g}" for name, value in watch["profile"].items()]
-        lines += [f"    limit of {name}: {value:g}" for name, value in watch["limits"].items()]
+        lines += _in_force(watch)
     for line in lines:
         typer.echo(printable(line, _SHOWN_CHARACTERS))
 
@@ -257,6 +259,16 @@ def import_stream(
     except OSError as error:
         raise Failure(f"{file}: cannot be read: {error.strerror}") from error
     return "import-stream", {"stream": stream, "memory": memory}
+
+
+def _in_force(watch: dict[str, Any]) -> Iterator[str]:
+    """What holds for a stream in place of what holds for all, and by whom where it isn't said by a command."""
+    by_name = watch["overrides"]
+    for name, value in {**by_name["profile"], **watch["profile"]}.items():
+        yield f"    {name}: {value:g}" + ("" if name in watch["profile"] else " (override)")
+    for name, value in {**by_name["limits"], **watch["limits"]}.items():
+        yield f"    limit of {name}: {value:g} ({'set by a person' if name in watch['limits'] else 'override'})"
+    yield from (f"    {name}: off (override)" for name in by_name["off"])
 
 
 def _condition(watch: dict[str, Any]) -> str:

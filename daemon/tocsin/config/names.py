@@ -12,6 +12,7 @@ from tocsin.config import receivers
 from tocsin.config.conditions import Crossing
 from tocsin.config.handling_faults import handling_faults
 from tocsin.config.notify import Notify
+from tocsin.config.override_faults import override_faults
 from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
 from tocsin.config.section import Section
@@ -85,6 +86,8 @@ class Names:
             for path, message in source_faults(source, watches, names, self.bundles, base, broker):
                 self._fault(("sources", index, *path), message)
         for path, message in handling_faults(watches, [source for _, source in sources]):
+            self._fault(path, message)
+        for path, message in override_faults(watches, self.bundles):
             self._fault(path, message)
         self._check_files(broker)
         self._check_token(http)

@@ -17,7 +17,8 @@ from tocsin.config.conditions import Member, Silence
 from tocsin.config.durations import Seconds
 from tocsin.config.handling import Defaults, Groups, Handling, Inhibits
 from tocsin.config.notify import Notify
-from tocsin.config.section import Name, Section
+from tocsin.config.overrides import OverrideEntry
+from tocsin.config.section import Name, Section, listed
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.frames import Combine
 
@@ -68,10 +69,6 @@ class Broker(Section):
         return self
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _named(value: object) -> object:
     return {"field": value} if isinstance(value, str) else value
 
@@ -97,8 +94,8 @@ class ChannelField(Section):
         return self
 
 
-Names = Annotated[list[Name], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=Name | list[Name])]
-Topics = Annotated[list[str], Field(min_length=1), BeforeValidator(_listed, json_schema_input_type=str | list[str])]
+Names = Annotated[list[Name], Field(min_length=1), BeforeValidator(listed, json_schema_input_type=Name | list[Name])]
+Topics = Annotated[list[str], Field(min_length=1), BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Mapped = Annotated[ChannelField, BeforeValidator(_named, json_schema_input_type=str | ChannelField)]
 
 # Which formats have a use for a key.
@@ -239,6 +236,11 @@ class WatchEntry(Section):
         description="So many frames of each stream are kept, or up to twice as many, to explain an alarm; 0: none.",
     )
     alarms: dict[Name, AlarmEntry] = Field(min_length=1)
+    overrides: list[OverrideEntry] = Field(
+        default=[],
+        description="What is otherwise in some streams. Of each alarm, and of each part of a profile, the first entry "
+        "counts that matches a stream's name and says something of it; what was set in the stream goes before.",
+    )
 
     @model_validator(mode="after")
     def _silence_comes_first(self) -> Self:

@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 
 
+def listed(value: object) -> object:
+    """Take one text for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
 class Section(BaseModel):
     """A part of the configuration."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.bundle.calibration import BudgetError
+from tocsin.config.conditions import Score
 from tocsin.config.schema import AlarmEntry
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ def threshold(entry: Member, bundle: Bundle) -> float:
         return score.threshold
     chosen = of_budget(entry, bundle) if isinstance(entry, AlarmEntry) else None
     return bundle.manifest.calibration.threshold if chosen is None else chosen.threshold
+
+
+def with_budget(alarm: AlarmEntry, budget: float) -> AlarmEntry:
+    """The same alarm of a score with another budget, whatever it rings at otherwise."""
+    return alarm.model_copy(update={alarm.kind: Score(budget=budget)})
 
 
 def of_budget(alarm: AlarmEntry, bundle: Bundle) -> Chosen | None:

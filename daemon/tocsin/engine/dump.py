@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tocsin.engine.engine import Engine
 
-_AS_CONFIGURED = {"columns", "max_streams", "keeps_frames", "_described"}
+_AS_CONFIGURED = {"columns", "max_streams", "keeps_frames", "overrides", "_described"}
 
 
 def export(engine: Engine) -> dict[str, Any]:

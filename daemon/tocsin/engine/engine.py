@@ -17,6 +17,7 @@ from tocsin.engine.conditions import cells, is_modelled
 from tocsin.engine.delays import Standing
 from tocsin.engine.frames import Assembler
 from tocsin.engine.outcome import Outcome, Refusal
+from tocsin.engine.overrides import Overrides
 from tocsin.engine.rewind import Rewinder
 from tocsin.engine.steps import Stepper
 from tocsin.engine.streams import NEVER, StreamTable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tocsin.engine.frames import FrameClock
     from tocsin.engine.memory import StreamMemory
     from tocsin.engine.model import Model
+    from tocsin.engine.overrides import Override
     from tocsin.engine.readings import Readings
 
 
@@ -49,6 +51,7 @@ class Watch:
         max_pause_ns: A longer time between two calls is one in which nobody listened, or the clock was set: it counts
             as no silence. None: all time counts, as in a recording.
         explain_ticks: So many frames are kept at least, once there have been as many, to make an alarm's score again.
+        overrides: What is otherwise in some streams, by their names.
     """
 
     model: Model
@@ -59,6 +62,7 @@ class Watch:
     evict_after_ns: int | None = None
     max_pause_ns: int | None = None
     explain_ticks: int = 0
+    overrides: tuple[Override, ...] = ()
 
 
 class Engine:
@@ -80,6 +84,7 @@ class Engine:
             keeps_frames=watch.clock.rewind_ticks > 0,
             samples=self._assembler.samples,
             notes=self.noted[-1].stop if self.noted else 0,
+            overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
             recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
         self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
@@ -91,6 +96,10 @@ class Engine:
     def alarms(self) -> Sequence[Alarm]:
         """The alarms that every stream has."""
         return self.watch.alarms
+
+    def has_off(self, stream: str, alarm: str) -> bool:
+        """Whether an alarm is not judged in a stream of this name, be it known or not."""
+        return self.table.overrides is not None and self.table.overrides.has_off(stream, alarm)
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
         """Count the streams in which each alarm's condition holds."""

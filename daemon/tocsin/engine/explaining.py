@@ -27,6 +27,7 @@ def explanation(
     model: Model,
     condition: Condition,
     notes: NDArray[np.float64],
+    limit: float,
     *,
     with_frames: bool,
 ) -> Explanation:
@@ -38,9 +39,12 @@ def explanation(
         model: The model.
         condition: The condition.
         notes: (cells,) of it.
+        limit: The stream's own, in place of the condition's; NaN: none.
         with_frames: Whether the recent frames go with it.
     """
     threshold, rising = _of_score(condition, notes)
+    if isinstance(condition, ScoreAbove) and not np.isnan(limit):
+        threshold = limit
 
     def t(tick: int) -> int | None:
         return None if tick == NEVER else tick * model.period_ns

@@ -66,7 +66,7 @@ class Sight:
         steps: Their frames, and what the model said.
         table: The streams, already stepped.
         model: The model.
-        limit: (n,) each stream's own limit for the alarm that is judged, NaN where it is as configured.
+        limit: (n,) each stream's own limit for the alarm that is judged, NaN where it is as for all.
     """
 
     steps: Steps
@@ -172,14 +172,24 @@ def _trend(condition: Trend, sight: Sight, notes: NDArray[np.float64]) -> NDArra
 
 def _score(condition: ScoreAbove, sight: Sight, notes: NDArray[np.float64]) -> NDArray[np.int8]:
     """Judge the score, and note since which tick it has been above half the threshold."""
-    score = sight.steps.score
+    score, threshold = sight.steps.score, _threshold(condition, sight)
     known = ~np.isnan(score)
     with np.errstate(invalid="ignore"):
-        risen = score >= min(condition.threshold, condition.threshold / 2)
-        holds = score >= condition.threshold
+        risen = score >= np.minimum(threshold, threshold / 2)
+        holds = score >= threshold
     began = np.where(np.isnan(notes[:, 0]), sight.steps.tick, notes[:, 0])
     notes[:, 0] = np.where(known, np.where(risen, began, np.nan), notes[:, 0])
     return _known(holds, known)
+
+
+def _threshold(condition: ScoreAbove, sight: Sight) -> NDArray[np.float32] | np.float32:
+    """(n,) the thresholds of streams, or one for all.
+
+    In float32, as the scores are: against a float64 a score of 0.7 would lie below a threshold of 0.7.
+    """
+    if sight.table.overrides is None:
+        return np.float32(condition.threshold)
+    return np.where(np.isnan(sight.limit), condition.threshold, sight.limit).astype(np.float32)
 
 
 def _chance(condition: Forecast, sight: Sight) -> NDArray[np.float64]:
@@ -206,7 +216,7 @@ def _early_warning(condition: EarlyWarning, sight: Sight, notes: NDArray[np.floa
             notes[:, 2 * k] = np.where(seen, steps.x[:, channel], notes[:, 2 * k])
             notes[:, 2 * k + 1] = np.where(seen, steps.tick, notes[:, 2 * k + 1])
         elif k in _OF_PROFILE:
-            notes[:, 2 * k] = sight.table.profile[steps.rows, _OF_PROFILE[k]]
+            notes[:, 2 * k] = sight.table.profiles(steps.rows)[:, _OF_PROFILE[k]]
             notes[:, 2 * k + 1] = steps.tick
     score, _, missing = early_warning(condition, notes, steps.tick, sight.model.period_ns)
     most = np.array(MOST)[:, None]

@@ -40,7 +40,7 @@ class StreamMemory:
 
     Attributes:
         meta: `version` of this layout; `model`, `sha256`, `channels`, `period_ns` of whose state it is; `alarms` and
-            what they were; `streams` with their labels.
+            what they were; `streams` with their labels, and the limits that overrides gave their alarms.
         columns: By name, (n, …) each; see `StreamTable`.
     """
 
@@ -83,10 +83,19 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamMemory
         ],
         "streams": [
             {"name": table.names[row], "topic_labels": dict(topic), "given_labels": dict(given)}
+            | _overridden(engine, row)
             for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
         ],
     }
-    return StreamMemory(meta, {name: getattr(table, name)[rows] for name in table.columns})
+    return StreamMemory(meta, {name: getattr(table, name)[rows] for name in table.own_columns})
+
+
+def _overridden(engine: Engine, row: int) -> dict[str, dict[str, float]]:
+    """The limits of alarms that a stream has had by its name: another place may have others."""
+    if engine.table.overrides is None:
+        return {}
+    limits = zip(engine.watch.alarms, engine.table.place_limit[row].tolist(), strict=True)
+    return {"limits": {alarm.name: limit for alarm, limit in limits if not np.isnan(limit)}}
 
 
 def check(engine: Engine, remembered: StreamMemory) -> None:
@@ -112,7 +121,7 @@ def check(engine: Engine, remembered: StreamMemory) -> None:
     if len(set(names)) < len(names):
         raise StreamRefused(first, "memory names a stream twice", "illegal")
     alarms = len(meta["alarms"])
-    for name, column in table.columns.items():
+    for name, column in table.own_columns.items():
         ours, theirs = getattr(table, name), remembered.columns.get(name)
         free = {None: 0, "alarms": 1, "notes": 1, "recent": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
         if theirs is None:
@@ -132,7 +141,7 @@ def check(engine: Engine, remembered: StreamMemory) -> None:
 def place(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], outcome: Outcome) -> None:
     """Put what is remembered of a model of the same graph into rows (n,) that are new."""
     table = engine.table
-    for name, column in table.columns.items():
+    for name, column in table.own_columns.items():
         if column.axis is None and name != "live":
             getattr(table, name)[rows] = remembered.columns[name]
     recent = [name for name, column in table.columns.items() if column.axis == "recent"]
@@ -182,7 +191,7 @@ def place_alarms(
     """
     table, columns = engine.table, remembered.columns
     for old, new in carried(remembered, engine):
-        for name, column in table.columns.items():
+        for name, column in table.own_columns.items():
             if column.axis == "alarms" and (same_model or name in _OF_ANY_MODEL):
                 getattr(table, name)[rows, new] = columns[name][:, old]
         # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
@@ -190,13 +199,33 @@ def place_alarms(
         condition = engine.watch.alarms[new].condition
         means_the_same = same_model or (same_ticks and not is_modelled(condition))
         if means_the_same and remembered.meta["alarms"][old]["asks"] == repr(condition):
+            same = _same_limits(engine, remembered, rows, new)
             begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
             noted = columns["notes"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
-            table.notes[rows, engine.noted[new]] = noted
+            table.notes[rows[same], engine.noted[new]] = noted[same]
         else:
-            anew = columns["standing"][:, old] == Standing.ABSENT
-            table.truth[rows[anew], new] = Truth.UNKNOWN
-            table.truth_since[rows[anew], new] = NEVER
+            same = np.zeros(len(rows), dtype=np.bool_)
+        anew = (columns["standing"][:, old] == Standing.ABSENT) & ~same
+        table.truth[rows[anew], new] = Truth.UNKNOWN
+        table.truth_since[rows[anew], new] = NEVER
+    if table.overrides is not None:
+        _drop_off(table, rows)
+
+
+def _same_limits(engine: Engine, remembered: StreamMemory, rows: NDArray[np.int64], index: int) -> NDArray[np.bool_]:
+    """(n,) in which streams overrides say of an alarm's limit what they said before."""
+    table, name = engine.table, engine.watch.alarms[index].name
+    there = np.array([entry.get("limits", {}).get(name, np.nan) for entry in remembered.meta["streams"]])
+    here = np.full(len(rows), np.nan) if table.overrides is None else table.place_limit[rows, index]
+    same: NDArray[np.bool_] = (there == here) | (np.isnan(there) & np.isnan(here))
+    return same
+
+
+def _drop_off(table: StreamTable, rows: NDArray[np.int64]) -> None:
+    """Let no condition hold that is off in its stream."""
+    row, index = np.nonzero(table.place_off[rows])
+    for name in ("standing", "truth", "truth_since", "began_t"):
+        getattr(table, name)[rows[row], index] = table.columns[name].fill
 
 
 def carried(remembered: StreamMemory, engine: Engine) -> list[tuple[int, int]]:

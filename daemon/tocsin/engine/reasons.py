@@ -52,7 +52,7 @@ class Scene:
         row: The stream's.
         tick: Of the frame; where none came, of the stream's last one.
         notes: (cells,) of the condition.
-        limit: The stream's own limit for this alarm; NaN where it is as configured.
+        limit: The stream's own limit for this alarm; NaN where it is as for all.
         score: None is unknown.
         channels: As evidence; none where no frame came.
         low: seq2seq: (C, Q) quantiles of each channel's minimum over the horizon; None where no frame came.
@@ -82,9 +82,11 @@ class Scene:
         name = self.name(channel)
         return next((entry.value for entry in self.channels if entry.channel == name), None)
 
-    def limit_of(self, condition: Above | Below | Forecast) -> float:
-        """The limit that holds for the stream."""
-        return condition.limit if np.isnan(self.limit) else self.limit
+    def limit_of(self, condition: Above | Below | Forecast | ScoreAbove) -> float:
+        """The limit that holds for the stream; of a score, its threshold."""
+        if np.isnan(self.limit):
+            return condition.threshold if isinstance(condition, ScoreAbove) else condition.limit
+        return self.limit
 
     def part(self, cells: slice) -> Scene:
         """The same for a member of a combination, whose notes are these."""
@@ -133,8 +135,8 @@ def reason(condition: Condition, turn: Turn, scene: Scene) -> str:
             return _of_limit(condition, turn, scene)
         case Trend():
             return _of_trend(condition, turn, scene)
-        case ScoreAbove(threshold):
-            return _of_score(threshold, turn, scene)
+        case ScoreAbove():
+            return _of_score(scene.limit_of(condition), turn, scene)
         case Forecast():
             return _of_forecast(condition, turn, scene)
         case EarlyWarning():

@@ -89,7 +89,7 @@ class Rewinder:
         later = np.where(kept >= tick[:, None], kept, ALWAYS)
         first = later.argmin(axis=1)  # the slot of the first frame stepped at this tick or after
         back: NDArray[np.bool_] = later[np.arange(len(rows)), first] != ALWAYS
-        static = np.where(back[:, None], table.kept_static[rows, first], table.static[rows])
+        static = np.where(back[:, None], table.kept_static[rows, first], table.statics(rows))
         table.kept_static[rows[fresh], slot[fresh]] = static[fresh]
         for name in REMEMBERED:
             getattr(table, name)[rows[back]] = getattr(table, f"before_{name}")[rows[back], first[back]]

@@ -22,7 +22,7 @@ from tocsin.engine.delays import Standing
 from tocsin.engine.outcome import Outcome
 from tocsin.engine.stays import ended
 from tocsin.engine.streams import NEVER
-from tocsin.engine.succession import NOT_CONFIGURED, begin_anew, is_same_model, retire
+from tocsin.engine.succession import NOT_CONFIGURED, TURNED_OFF, begin_anew, is_same_model, retire, turn_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -104,6 +104,7 @@ class Shadow:
         outcome, unheard = Outcome(now), Outcome(now)
         outcome.changes += retire(before, now, {o for o, _ in memory.carried(remembered, after)})
         rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
+        outcome.changes += turn_off(before, after, remembered, rows, now)
         begin_anew(before.watch.model, after, remembered, rows, same_ticks=True)
         shadow = cls(before, after)
         _forget(after, rows, [n for _, n in shadow._modelled])
@@ -128,6 +129,7 @@ class Shadow:
     def told(self, before: Outcome | None, after: Outcome) -> list[Change]:
         """What people are to hear of what both engines said to the same call."""
         of_the_old = [] if before is None else [change for change in before.changes if self._is_of_the_old(change)]
+        of_the_old = [change for change in of_the_old if not self.new.has_off(change.stream, change.alarm)]
         return of_the_old + [change for change in after.changes if not self._is_of_the_old(change)]
 
     def _is_of_the_old(self, change: Change) -> bool:
@@ -159,7 +161,8 @@ class Shadow:
         going = [self.old.table.names[there[i]] for i in due]
         for i in due:
             for o, n in self._modelled:
-                _hand(self.old, o, int(there[i]), self.new, n, int(here[i]))
+                if not self.new.table.is_off(int(here[i]), n):
+                    _hand(self.old, o, int(there[i]), self.new, n, int(here[i]))
         self.gone_over.update(going)
         self._waiting = self._look()
         return going
@@ -194,9 +197,13 @@ class Shadow:
         """
         changes = retire(self.new, now, {n for _, n in self._carried})
         there, here = _rows(self.old.table), _rows(self.new.table)
-        for stream in there.keys() & here.keys():
+        for stream in sorted(there.keys() & here.keys()):
             for o, n in self._carried:
-                if (o, n) not in self._modelled or stream in self.gone_over:
+                spoke = (o, n) not in self._modelled or stream in self.gone_over
+                if self.old.table.is_off(there[stream], o):
+                    if spoke and self.new.table.standing[here[stream], n] != Standing.ABSENT:
+                        changes.append(ended(self.new, n, here[stream], now, TURNED_OFF))
+                elif spoke or self.new.table.is_off(here[stream], n):
                     _hand(self.new, n, here[stream], self.old, o, there[stream])
         for index in set(range(len(self.old.alarms))) - {o for o, _ in self._carried}:
             for row in there.values():

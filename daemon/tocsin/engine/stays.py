@@ -27,6 +27,7 @@ from tocsin.engine.conditions import Above, Below, Forecast, Silent, Truth
 from tocsin.engine.delays import Standing
 from tocsin.engine.memory import check, export, place
 from tocsin.engine.model import ChannelKind
+from tocsin.engine.plausible import limit_fault, profile_fault, profile_names
 from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ if TYPE_CHECKING:
     from tocsin.engine.engine import Engine
     from tocsin.engine.memory import StreamMemory
     from tocsin.engine.outcome import Outcome
+    from tocsin.engine.streams import StreamTable
 
 _LIMITED = (Above, Below, Forecast)
-_PROFILE_VALUES = {"news2_scale": (1, 2), "oxygen": (0, 1), "alert": (0, 1)}
 _NS_PER_S = 1_000_000_000
 
 
@@ -248,7 +249,10 @@ def _transfer(engine: Engine, stream: str, to: str, outcome: Outcome) -> None:
         topic, _ = table.labels_apart(there)
         _end(engine, there, outcome, f"{stream!r} was transferred here")
     old = _barred(engine, row)
+    limits = table.limits(np.array([row]))[0]
     table.rename(row, to, old)
+    theirs = table.limits(np.array([row]))[0]
+    _begin_delays(table, row, np.flatnonzero((limits != theirs) & ~(np.isnan(limits) & np.isnan(theirs))))
     table.take_labels(row, topic, table.labels_apart(row)[1])
     table.bar(np.array([row]), np.array([max(old, table.ended.pop(to, NEVER))]))
     table.heard_at[row] = outcome.now
@@ -265,42 +269,43 @@ def _limited(engine: Engine, row: int, name: str, limit: float | None) -> int:
     if not isinstance(condition, _LIMITED):
         legal = ", ".join(alarm.name for alarm in alarms if isinstance(alarm.condition, _LIMITED)) or "none here"
         raise StreamRefused(stream, f"alarm {name!r} has no limit (legal: {legal})", "illegal")
-    channel = engine.watch.model.channels[condition.channel]
-    if limit is not None and not channel.low <= limit <= channel.high:
-        legal = f"{channel.low:g} to {channel.high:g} {channel.unit}"
-        raise StreamRefused(stream, f"alarm {name!r}: limit {limit:g} is not plausible (legal: {legal})", "illegal")
+    if limit is None:
+        return index
+    if engine.table.is_off(row, index):
+        what = f"alarm {name!r} is off here (legal: as configured; an override of the configuration turns it off)"
+        raise StreamRefused(stream, what, "illegal")
+    fault = limit_fault(engine.watch.model.channels[condition.channel], limit)
+    if fault is not None:
+        raise StreamRefused(stream, f"alarm {name!r}: {fault}", "illegal")
     return index
 
 
 def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None:
     table, index = engine.table, _limited(engine, row, name, limit)
     table.limit[row, index] = math.nan if limit is None else limit
-    if table.standing[row, index] == Standing.ABSENT:
-        # What held for a minute below 90 has not held for a minute below 85: the delay begins anew.
-        table.truth[row, index] = Truth.UNKNOWN
-        table.truth_since[row, index] = NEVER
+    _begin_delays(table, row, np.array([index]))
 
 
-def profile_names(engine: Engine) -> list[str]:
-    """What a profile may say here."""
-    static = [channel.name for channel in engine.watch.model.channels if channel.kind is ChannelKind.STATIC]
-    return [*static, *PROFILE]
+def _begin_delays(table: StreamTable, row: int, alarms: NDArray[np.int64]) -> None:
+    """Let the delays of those of these alarms begin anew that aren't up, since their limits are others now.
+
+    What held for a minute below 90 has not held for a minute below 85.
+    """
+    anew = alarms[table.standing[row, alarms] == Standing.ABSENT]
+    table.truth[row, anew] = Truth.UNKNOWN
+    table.truth_since[row, anew] = NEVER
 
 
 def _check_profile(engine: Engine, stream: str, values: Mapping[str, float | None]) -> None:
-    static = {c.name: c for c in engine.watch.model.channels if c.kind is ChannelKind.STATIC}
+    model = engine.watch.model
+    names = profile_names(model)
     for name, value in values.items():
-        if name not in static and name not in PROFILE:
-            legal = ", ".join(profile_names(engine))
-            raise StreamRefused(stream, f"{name!r} is no part of a profile (legal: {legal})", "unknown-channel")
-        if value is None:
-            continue
-        if name in static and not static[name].low <= value <= static[name].high:
-            legal = f"{static[name].low:g} to {static[name].high:g} {static[name].unit}"
-            raise StreamRefused(stream, f"{name} {value:g} is not plausible (legal: {legal})", "illegal")
-        if name not in static and value not in _PROFILE_VALUES[name]:
-            legal = " or ".join(map(str, _PROFILE_VALUES[name]))
-            raise StreamRefused(stream, f"{name} {value:g} (legal: {legal})", "illegal")
+        if name not in names:
+            what = f"{name!r} is no part of a profile (legal: {', '.join(names)})"
+            raise StreamRefused(stream, what, "unknown-channel")
+        fault = None if value is None else profile_fault(model, name, value)
+        if fault is not None:
+            raise StreamRefused(stream, fault, "illegal")
 
 
 def _set_profile(engine: Engine, row: int, values: Mapping[str, float | None]) -> None:

@@ -88,7 +88,7 @@ class Stepper:
             rewound: (n,) for frames with a late reading, or after one: whether their streams were taken back. They
                 are stepped with the static values that they have.
         """
-        static = table.static[rows]  # (n, C)
+        static = table.statics(rows)  # (n, C)
         if table.keeps_frames:
             _keep_before(table, rows, slot)
             if rewound is None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tocsin.engine.overrides import Overrides
+
 NEVER = -(2**62)
 """A time or tick before all others: it has not happened."""
 
@@ -20,6 +22,9 @@ ALWAYS = 2**62
 
 PROFILE = ("news2_scale", "oxygen", "alert")
 """What a profile may say beside the model's static channels: scale 1 or 2 of NEWS2; 1 on oxygen, 0 on air; 1 alert."""
+
+OF_THE_NAME = ("place_limit", "place_off", "place_static", "place_profile")
+"""The columns that follow from a stream's name under the configuration: they go nowhere with the stream."""
 
 REMEMBERED = ("state", "mean", "scale", "seen_tick", "frames", "first_tick", "begun_tick", "last_tick")
 """The columns that a step changes. A stream whose frames are kept has them from before each, as `before_…`."""
@@ -41,6 +46,7 @@ _OF_THE_PLACE = frozenset(
         "static",
         "profile",
         "limit",
+        *OF_THE_NAME,
     }
 )
 
@@ -127,6 +133,11 @@ class StreamTable:
         began_t: (N, A) `t` at which the condition began to hold.
         limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
         notes: (N, M) float64, what the alarms' conditions note, one after the other; NaN is nothing.
+        place_limit: (N, A) float64, the limit by the configuration's overrides, which `limit` goes before; NaN: as for
+            all. This column and those that follow are (N, 0) where there are no overrides.
+        place_off: (N, A) bool, whether they say that the alarm is not judged.
+        place_static: (N, C) float64, what they say that `static` goes before; NaN where nothing.
+        place_profile: (N, P) float64, likewise of `profile`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0915  (a dimension an argument, a column a line)
@@ -141,6 +152,7 @@ class StreamTable:
         samples: int = 0,
         notes: int = 0,
         recent: int = 0,
+        overrides: Overrides | None = None,
     ) -> None:
         """Make an empty table.
 
@@ -154,12 +166,14 @@ class StreamTable:
             samples: K, to begin with.
             notes: M.
             recent: L, even.
+            overrides: What the configuration says of some names.
         """
         self.names: list[str] = []
         self.labels: list[Mapping[str, str]] = []
         self.max_streams = max_streams
         self.keeps_frames = keeps_frames
         self.keeps_recent = recent > 0
+        self.overrides = overrides
         self.ended: dict[str, int] = {}  # streams that are no more → the tick up to which readings were theirs
         self.moves = 0  # how often a stream came or went
         self._topic_labels: list[Mapping[str, str]] = []
@@ -223,6 +237,11 @@ class StreamTable:
         self.began_t = self._column(NEVER, np.int64, a)
         self.limit = self._column(np.nan, np.float64, a)
         self.notes = self._column(np.nan, np.float64, Axis("notes", notes))
+        there = overrides is not None
+        self.place_limit = self._column(np.nan, np.float64, a if there else 0)
+        self.place_off = self._column(0, np.bool_, a if there else 0)
+        self.place_static = self._column(np.nan, np.float64, c if there else 0)
+        self.place_profile = self._column(np.nan, np.float64, len(PROFILE) if there else 0)
         self.columns = {name: self._described.pop(id(array)) for name, array in vars(self).items() if _is_column(array)}
 
     def _column(self, fill: float, dtype: type[np.generic], *shape: int) -> NDArray[Any]:
@@ -239,6 +258,27 @@ class StreamTable:
     def count(self) -> int:
         """The number of streams."""
         return len(self._row_of)
+
+    @property
+    def own_columns(self) -> dict[str, Column]:
+        """The columns that go with a stream wherever it goes: all but what its name gives it here."""
+        return {name: column for name, column in self.columns.items() if name not in OF_THE_NAME}
+
+    def limits(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(R, A) the limits that hold in streams in place of the alarms' own; NaN where those hold."""
+        return _first(self.limit[rows], self.place_limit, rows) if self.overrides else self.limit[rows]
+
+    def statics(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(R, C) the static values that hold in streams; NaN where unknown."""
+        return _first(self.static[rows], self.place_static, rows) if self.overrides else self.static[rows]
+
+    def profiles(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(R, P) what holds of `PROFILE` in streams; NaN where unknown."""
+        return _first(self.profile[rows], self.place_profile, rows) if self.overrides else self.profile[rows]
+
+    def is_off(self, row: int, index: int) -> bool:
+        """Whether an override turns an alarm off in a stream."""
+        return self.overrides is not None and bool(self.place_off[row, index])
 
     def newest_tick(self, rows: NDArray[np.int64], period_ns: int) -> NDArray[np.int64]:
         """(R,) the tick of each stream's newest reading; NEVER before the first."""
@@ -296,8 +336,16 @@ class StreamTable:
         self._row_of[name] = row
         self.live[row] = True
         self.barred_tick[row] = self.closed_tick[row] = self.ended.pop(name, NEVER)
+        self._take_place(row)
         self.moves += 1
         return row
+
+    def _take_place(self, row: int) -> None:
+        """Let the overrides for a stream's name hold in its row."""
+        if self.overrides is not None:
+            place = self.overrides.of(self.names[row])
+            self.place_limit[row], self.place_off[row] = place.limit, place.off
+            self.place_static[row], self.place_profile[row] = place.static, place.profile
 
     def _new_row(self) -> int:
         row = len(self.names)
@@ -343,6 +391,7 @@ class StreamTable:
         self._bury(self.names[row], last_tick)
         self._row_of[to] = row
         self.names[row] = to
+        self._take_place(row)
         self.moves += 1
 
     def label(self, row: int, given: Mapping[str, str]) -> None:
@@ -391,6 +440,11 @@ class StreamTable:
             old = getattr(self, name)
             shape = (*old.shape[:2], wider, *old.shape[3:])
             setattr(self, name, np.concatenate([old, np.full(shape, self.columns[name].fill, old.dtype)], axis=2))
+
+
+def _first(own: NDArray[np.float64], of_the_place: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What is a stream's own, else what its place gives it."""
+    return np.where(np.isnan(own), of_the_place[rows], own)
 
 
 def _is_column(value: object) -> bool:

@@ -5,7 +5,8 @@ model it keeps its clock, what was given once (an age), and its alarms; what the
 to the new one, so it warms up: in the `shadow` of the old one where it can.
 
 An alarm goes on if one of its name has the same kind of condition, channel, priority and category; a new limit or a
-new delay counts from the next frame. Any other that holds ends, and says that the configuration did it.
+new delay counts from the next frame. Any other that holds ends, and says that the configuration did it. So does one
+that the new configuration turns off in its stream.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tocsin.engine.model import Model
 
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
+TURNED_OFF = "the configuration changed: this alarm is off for this stream"
 
 _OF_THE_STAY = ("newest_t", "heard_at", "admitted", "standby_until", "profile")
 
@@ -57,6 +59,7 @@ def succeed(before: Engine, after: Engine, now: int) -> Outcome:
     outcome.changes += retire(before, now, {old for old, _ in memory.carried(remembered, after)})
 
     rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
+    outcome.changes += turn_off(before, after, remembered, rows, now)
     if same:
         memory.place(after, remembered, rows, outcome)
     else:
@@ -94,6 +97,30 @@ def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Change
             continue
         up = np.flatnonzero(engine.table.standing[: len(engine.table), index] != Standing.ABSENT)
         changes += [ended(engine, index, row, now, NOT_CONFIGURED) for row in up.tolist()]
+    return changes
+
+
+def turn_off(
+    before: Engine, after: Engine, remembered: StreamMemory, rows: NDArray[np.int64], now: int
+) -> list[Change]:
+    """Clear the alarms that are up and that another configuration turns off in their streams.
+
+    Args:
+        before: Where they are up.
+        after: Where they are off.
+        remembered: Of the streams in `before`.
+        rows: (n,) theirs in `after`.
+        now: Nanoseconds since 1970.
+    """
+    changes: list[Change] = []
+    if after.table.overrides is None:
+        return changes
+    for old, new in memory.carried(remembered, after):
+        up = remembered.columns["standing"][:, old] != Standing.ABSENT
+        for i in np.flatnonzero(up & after.table.place_off[rows, new]).tolist():
+            row = before.table.row_of(remembered.streams[i])
+            if row is not None:
+                changes.append(ended(before, old, row, now, TURNED_OFF))
     return changes
 
 

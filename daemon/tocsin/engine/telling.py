@@ -73,7 +73,7 @@ class Teller:
             row=row,
             tick=int(self._table.last_tick[row] if steps is None else steps.tick[i]),
             notes=self._table.notes[row, self._noted[index]],
-            limit=float(self._table.limit[row, index]),
+            limit=float(self._table.limits(np.array([row]))[0, index]),
             score=score,
             channels=channels,
             low=None if steps is None or steps.low is None else steps.low[i],
@@ -100,6 +100,6 @@ class Teller:
             explanation=None
             if not is_modelled(alarm.condition)
             else explanation(
-                self._table, row, scene.model, alarm.condition, scene.notes, with_frames=turn is Turn.BEGAN
+                self._table, row, scene.model, alarm.condition, scene.notes, scene.limit, with_frames=turn is Turn.BEGAN
             ),
         )

@@ -53,9 +53,10 @@ class Turning:
         outcome.steps.append(steps)
         rows = steps.rows
         limits, held = (
-            self._table.limit[rows],
+            self._table.limits(rows),
             self._table.truth[rows],
         )  # (n, A): rows are quicker to gather than columns
+        off = None if self._table.overrides is None else self._table.place_off[rows]  # (n, A)
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):
                 continue
@@ -65,6 +66,8 @@ class Turning:
             truth = judge(alarm.condition, sight, held[:, index], notes)
             if noted.stop > noted.start:
                 self._table.notes[rows, noted] = notes
+            if off is not None:
+                truth[off[:, index]] = Truth.UNKNOWN
             for i, turn in advance(self._table, index, alarm, rows, truth, steps.t):
                 outcome.changes.append(self._teller.of_frame(index, turn, steps, i, outcome.now))
 
@@ -83,6 +86,8 @@ class Turning:
                 continue
             heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
             heard &= table.standby_until[:n] == NEVER
+            if table.overrides is not None:
+                heard &= ~table.place_off[:n, index]
             rows = np.flatnonzero(heard & (outcome.now - table.heard_at[:n] >= alarm.condition.for_ns))
             t = self._heard_t(rows) + alarm.condition.for_ns
             self._judge_bare(index, rows, t, Truth.TRUE, outcome)
@@ -124,6 +129,8 @@ class Turning:
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):
                 heard = rows[self._table.truth[rows, index] != Truth.TRUE]
+                if self._table.overrides is not None:
+                    heard = heard[~self._table.place_off[heard, index]]
                 self._judge_bare(index, heard, self._heard_t(heard), Truth.TRUE, outcome, because=GONE)
         self._lose_sight(rows, self._heard_t(rows), outcome)
 

@@ -8,10 +8,8 @@ a while. A 0 would be drawn, and believed.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from dataclasses import dataclass, field
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +18,10 @@ from prometheus_client.registry import Collector
 
 from tocsin.engine.delays import Standing
 from tocsin.engine.model import ChannelKind
+from tocsin.engine.naming import named_like
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
@@ -126,7 +126,7 @@ class StreamSeries(Collector):
             watches: Engine and model of each.
             clock_s: Tells how old a frame is.
         """
-        self._allowed = re.compile("|".join(translate(pattern) for pattern in patterns)) if patterns else None
+        self._allowed = named_like(patterns) if patterns else None
         self._room = max_streams
         self._left_out = 0
         self._watched = {name: _Watched(engine, model) for name, (engine, model) in watches.items()}

@@ -133,11 +133,23 @@ class AlarmsView(msgspec.Struct, kw_only=True, frozen=True):
     alarms: list[AlarmView]
 
 
+class OverridesView(msgspec.Struct, kw_only=True, frozen=True):
+    """What the configuration's overrides say of a stream by its name.
+
+    `limits` are by alarm, of a score the threshold; `off` are alarms that are not judged.
+    """
+
+    limits: dict[str, float]
+    profile: dict[str, float]
+    off: list[str]
+
+
 class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     """What one watch knows of a stream.
 
-    `frames` counts since its state was last reset. `limits` are the stream's own; what is left out of `profile` is
-    unknown. A standby without `standby_until` lasts until somebody says so.
+    `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and go before
+    `overrides`; what is in neither is as configured for all, and unknown of a profile. A standby without
+    `standby_until` lasts until somebody says so.
     """
 
     watch: str
@@ -154,6 +166,7 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     heard_at_ns: int | None
     profile: dict[str, float]
     limits: dict[str, float]
+    overrides: OverridesView
 
 
 class StreamView(msgspec.Struct, kw_only=True, frozen=True):
