@@ -15,6 +15,7 @@ from tocsin.engine.model import Channel, ChannelKind, Gaps, Model, StepResult, T
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tocsin.engine.adaptation import Adaptation
     from tocsin.engine.overrides import Override
 
 S = 1_000_000_000
@@ -63,7 +64,7 @@ def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step
     )
 
 
-def engine(
+def engine(  # noqa: PLR0913  (each is said by its name)
     *alarms: Alarm,
     lateness_s: float = 0,
     linger_s: float = 1,
@@ -73,6 +74,7 @@ def engine(
     evict_after_s: float | None = None,
     max_pause_s: float | None = None,
     overrides: tuple[Override, ...] = (),
+    adaptation: Adaptation | None = None,
     **of_model,
 ) -> Engine:
     combined = {channel: Combine(way) for channel, way in (combine or {}).items()}
@@ -88,6 +90,7 @@ def engine(
             evict_after_ns=evict_after_ns,
             max_pause_ns=max_pause_ns,
             overrides=overrides,
+            adaptation=adaptation,
         )
     )
 

@@ -120,6 +120,14 @@ def write(folder: Path, graph: bytes | None = None, **changes: object) -> Path:
     return folder
 
 
+def write_usual(folder: Path, **changes: object) -> Path:
+    """One that knows what is usual of its score on normal streams."""
+    rates = {"thresholds": [100.0], "per_day": [1.0], "on_delay_ticks": 0, "off_delay_ticks": 0}
+    usual = {"middle": 60.0, "high": 90.0, "noise": 0.5}
+    curve = {"stream_days": 50.0, "streams": 10, "data": "toys", "rates": [rates], "usual": usual}
+    return write(folder, calibration={**MANIFEST["calibration"], "curve": curve}, **changes)
+
+
 def write_classifier(folder: Path, **changes: object) -> Path:
     """Three classes of the pulse: the score is the probability that it isn't `slow`."""
     calibration = {"scale": "probability", "threshold": 0.5, "chosen_by": "hand"}

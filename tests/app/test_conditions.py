@@ -17,6 +17,7 @@ from tocsin.engine.conditions import (
     AllOf,
     AnyOf,
     Below,
+    Drift,
     EarlyWarning,
     Flatline,
     Forecast,
@@ -65,6 +66,11 @@ def bundle(tmp_path):
 )
 def test_as_configured(bundle, configured, condition):
     assert condition_of(_alarm(configured), bundle) == condition
+
+
+def test_drift_is_counted_in_the_noise_of_the_bundle(tmp_path):
+    condition = condition_of(_alarm("drift: {slack: 2, settle_s: 1 h}"), load(toy_bundle.write_usual(tmp_path / "toy")))
+    assert condition == Drift(noise=0.5, slack=2, limit=4, settle_ns=3600 * S)
 
 
 def test_the_early_warning_score_finds_its_channels(bundle):

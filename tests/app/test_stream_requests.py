@@ -102,3 +102,26 @@ def test_a_profile_says_to_each_watch_what_that_can_use(core):
     assert profiles(core, "icu/1") == {"ward": aged, "two": aged, "small": {"age": 71.0, **aged}}
     core.command(SetProfile("icu/1", {"age": 72}), T0 + S)
     assert profiles(core, "icu/1") == {"ward": aged, "two": aged, "small": {"age": 72.0, **aged}}
+
+
+def test_a_stream_shows_its_own_threshold_once_it_has_settled(tmp_path):
+    toy_bundle.write_usual(tmp_path / "usual")
+    watches = {
+        "ward": {
+            "model": "usual",
+            "adapt": {"settle_s": 100},
+            "alarms": {"odd": {"anomaly": {"threshold": 95}}, "hr-high": HIGH},
+        }
+    }
+    checked = check(configurations.write(tmp_path, watches=watches, sources=[{"topic": "vitals/{ward}/{bed}"}]))
+    assert not checked.faults, checked.faults
+    core = Core(setup(checked.config, checked.bundles))
+    hears(core, "icu/1", watches=["ward"])
+    assert stream_requests.shown(core.setup, "icu/1").watches[0].thresholds == {"odd": None}
+    for second in range(1, 200):
+        at = T0 + second * S
+        hr = 110 + 3 * (second % 3)  # the toy's score is what it reads
+        core.take_in("ward", Readings.of([("icu/1", at, {"hr": hr, "spo2": 97})]), at)
+    ((name, threshold),) = stream_requests.shown(core.setup, "icu/1").watches[0].thresholds.items()
+    assert name == "odd"
+    assert 105 < threshold < 130

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from counting_watch import START, S, alarm, counting_step, engine, happened
 from tocsin.engine import Engine, FrameClock, Outcome, Readings, Watch, memory
+from tocsin.engine.adaptation import Adaptation
 from tocsin.engine.commands import Discharge
 from tocsin.engine.conditions import Above, Absent, ScoreAbove, Silent, Trend
 from tocsin.engine.shadow import Shadow, obstacle
@@ -267,3 +268,16 @@ def _of_the_model(watched):
 def test_what_stands_in_the_way(model, why):
     assert obstacle(engine().watch.model, another(**model).watch.model) == why
     assert obstacle(engine().watch.model, engine().watch.model) == "it is the same model"
+
+
+def test_a_model_whose_thresholds_are_adapted_takes_over_when_it_knows_what_is_usual():
+    ward = Ward(engine(ODD))
+    ward.apply(frame(0, 80))
+    new = another(ODD, warm_up_ticks=1)
+    like = Adaptation(middle=60.0, high=90.0, most=4.0, settle_ticks=5, step=0.01)
+    ward.cast(Engine(replace(new.watch, adaptation=like)))
+    waited = []
+    for second in range(1, 9):
+        ward.apply(frame(second, 80))
+        waited.append(not ward.shadow.is_over)
+    assert waited == [True] * 5 + [False] * 3  # one frame to warm up, five scores to settle

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import genpareto
 
-from tocsin.bundle.calibration import Curve, Rates, Tail
+from tocsin.bundle.calibration import Curve, Rates, Tail, Usual
+from tocsin.engine.adaptation import HIGH
 from tocsin_training.calibrate import SECONDS_PER_DAY, lasting
 from tocsin_training.evaluation.alarming import Delays, onsets, up
 from tocsin_training.evaluation.backtest import play
@@ -31,6 +32,7 @@ COUNTED = 20  # onsets at the least where a rate is called counted
 PEAKS = 50  # onsets from which the tail begins, where there are so many
 TRIED = 80  # thresholds
 APART = 1.15  # from one rate of the curve to the next
+_SD_OF_MEDIAN = 1.4826  # of a normal distribution: its standard deviation by the median of absolute deviations
 STEEPEST, FLATTEST = -0.5, 0.5  # shapes of a tail: beyond them few peaks say nothing that one could trust
 
 
@@ -97,7 +99,33 @@ def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str) -> Curve |
     rates = [made for on, off in delays if (made := _rates(seen, on, off)) is not None]
     if not rates:
         return None
-    return Curve(stream_days=_short(seen.days), streams=len(seen.start) - 1, data=data, rates=tuple(rates))
+    return Curve(
+        stream_days=_short(seen.days),
+        streams=len(seen.start) - 1,
+        data=data,
+        rates=tuple(rates),
+        usual=usual(seen),
+    )
+
+
+def usual(seen: Scored) -> Usual | None:
+    """What is usual of normal streams' scores; None if some known score isn't positive, as a probability may be.
+
+    The noise is that of each stream's logarithm about its own median, by the median of all deviations.
+    """
+    known = seen.score[~np.isnan(seen.score)].astype(np.float64)
+    if not len(known) or known.min() <= 0.0:
+        return None
+    deviations = []
+    for begin, end in zip(seen.start[:-1], seen.start[1:], strict=True):
+        score = seen.score[begin:end]
+        logarithm = np.log(score[~np.isnan(score)].astype(np.float64))
+        deviations.append(np.abs(logarithm - np.median(logarithm)) if len(logarithm) else logarithm)
+    noise = float(np.median(np.concatenate(deviations))) * _SD_OF_MEDIAN
+    middle, high = (float(np.quantile(known, level)) for level in (0.5, HIGH))
+    if noise <= 0 or high <= middle:  # as good as constant
+        return None
+    return Usual(middle=_short(middle), high=_short(high), noise=_short(noise))
 
 
 def risen(seen: Scored, threshold: float, on_ticks: int, off_ticks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

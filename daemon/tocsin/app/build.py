@@ -16,7 +16,9 @@ from tocsin.codec.sparkplug import NAMESPACE
 from tocsin.codec.sparkplug_payload import host_state
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
+from tocsin.config.thresholds import usual_of
 from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Watch, dump
+from tocsin.engine.adaptation import Adaptation
 from tocsin.engine.changes import Category
 from tocsin.engine.conditions import channels_of, is_technical
 from tocsin.engine.shadow import Shadow, obstacle
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from tocsin.bundle import Bundle
     from tocsin.config import Config
-    from tocsin.config.schema import Broker, WatchEntry
+    from tocsin.config.schema import Adapt, Broker, WatchEntry
     from tocsin.engine import Outcome, Readings
     from tocsin.engine.changes import Priority
     from tocsin.engine.commands import StreamCommand
@@ -253,10 +255,21 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             max_pause_ns=None if entry.clock == "event" else _MAX_PAUSE_NS,
             explain_ticks=entry.explain_ticks,
             overrides=overrides(entry, bundles[name]),
+            adaptation=adaptation_of(entry.adapts, bundles[name]),
         )
         engine = Engine(watch)
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")
     return made
+
+
+def adaptation_of(adapts: Adapt | None, bundle: Bundle) -> Adaptation | None:
+    """Say how a watch's thresholds are adapted."""
+    usual = usual_of(bundle)
+    if adapts is None or usual is None:
+        return None
+    period_ns = bundle.model.period_ns
+    settle_ticks = _ns(adapts.settle_s) // period_ns
+    return Adaptation(usual.middle, usual.high, adapts.most, settle_ticks, adapts.per_hour * period_ns / 3_600e9)
 
 
 def desks(config: Config, made: dict[str, Station]) -> list[Desk]:

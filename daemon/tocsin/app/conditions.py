@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.config.thresholds import threshold
+from tocsin.config.thresholds import threshold, usual_of
 from tocsin.engine.conditions import (
     Above,
     Absent,
     AllOf,
     AnyOf,
     Below,
+    Drift,
     EarlyWarning,
     Flatline,
     Forecast,
@@ -54,9 +55,18 @@ def _single(entry: Member, bundle: Bundle) -> Single:
     if (crossing := entry.forecast) is not None:
         rising = crossing.above is not None
         return Forecast(channel[crossing.channel], crossing.limit, rising, crossing.probability)
+    if entry.drift is not None:
+        return _drift(entry.drift, bundle)
     if entry.news2 is not None:
         return _early_warning(entry.news2, channel)
     return _fault(entry, channel) or ScoreAbove(threshold(entry, bundle))
+
+
+def _drift(entry: configured.Creep, bundle: Bundle) -> Drift:
+    usual = usual_of(bundle)
+    if usual is None:  # the check lets none through
+        raise ValueError(f"{bundle.manifest.name} doesn't say how much its score varies")
+    return Drift(usual.noise, entry.slack, entry.limit, _ns(entry.settle_s))
 
 
 def _fault(entry: Member, channel: Mapping[str, int]) -> Single | None:

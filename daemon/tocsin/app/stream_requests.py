@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from tocsin.codec.event_json import number, time_fields
+from tocsin.engine.adaptation import Own
 from tocsin.engine.commands import (
     Admit,
     CommandEntry,
@@ -27,6 +28,7 @@ from tocsin.engine.commands import (
     StreamRefused,
     Transfer,
 )
+from tocsin.engine.conditions import ScoreAbove
 from tocsin.engine.memory import StreamMemory
 from tocsin.engine.plausible import profile_names
 from tocsin.engine.streams import ALWAYS, NEVER, PROFILE
@@ -296,6 +298,7 @@ def _watch_view(station: Station, stream: str) -> WatchView:
         profile=_profile(model, table.static[row], table.profile[row]),
         limits=_given(alarms, table.limit[row]),
         overrides=_overrides(station, alarms, row),
+        thresholds=_thresholds(station, row),
         **times,
     )
 
@@ -318,6 +321,22 @@ def _profile(model: Model, static: NDArray[np.float64], beside: NDArray[np.float
 def _given(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
     """What is known, by name."""
     return {name: value for name, value in zip(names, values.tolist(), strict=True) if number(value) is not None}
+
+
+def _thresholds(station: Station, row: int) -> dict[str, float | None]:
+    """A stream's own thresholds, where they are adapted; None while it settles."""
+    adaptation, table = station.engine.watch.adaptation, station.engine.table
+    if adaptation is None:
+        return {}
+    own = Own(adaptation, table.usual[row : row + 1], table.learnt[row : row + 1])
+    given = table.limits(np.array([row]))[0].tolist()  # (A,)
+    found: dict[str, float | None] = {}
+    for alarm, limit in zip(station.engine.alarms, given, strict=True):
+        if isinstance(alarm.condition, ScoreAbove):
+            threshold = alarm.condition.threshold if number(limit) is None else limit
+            least, most = (float(bound[0]) for bound in own.bounds(threshold))
+            found[alarm.name] = most if least == most else None
+    return found
 
 
 def _time(value: np.int64) -> int | None:

@@ -104,6 +104,16 @@ class Chosen:
     extrapolated: bool
 
 
+class Usual(_Frozen):
+    """What the score of normal streams is like, against which a stream's own is held."""
+
+    middle: float = Field(gt=0, description="The median of their scores.")
+    high: float = Field(gt=0, description="Nine in ten scores lie below.")
+    noise: float = Field(
+        gt=0, description="A stream's score about its own middle: standard deviation of its logarithm."
+    )
+
+
 class Curve(_Frozen):
     """Onsets per stream-day against thresholds, on held-out normal data, through the daemon's own engine."""
 
@@ -111,6 +121,7 @@ class Curve(_Frozen):
     streams: int = Field(ge=1)
     data: str = Field(description="Which.")
     rates: tuple[Rates, ...] = Field(min_length=1, description="By the delays of an alarm.")
+    usual: Usual | None = Field(default=None, description="Of a score that is positive: what is usual of it.")
 
     def threshold_at(self, budget: float, on_delay_ticks: float, off_delay_ticks: float) -> Chosen:
         """The threshold at which an alarm rises `budget` times a stream-day on normal data.

@@ -102,6 +102,8 @@ def show(
         )
         lines.append(f"    last reading: {watch['newest_t'] or 'none'}")
         lines += _in_force(watch)
+        for name, value in watch["thresholds"].items():
+            lines.append(f"    {name}: own threshold {'not known yet' if value is None else f'{value:.3g}'}")
     for line in lines:
         typer.echo(printable(line, _SHOWN_CHARACTERS))
 

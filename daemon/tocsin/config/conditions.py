@@ -46,6 +46,16 @@ class Change(Section):
     within_s: Annotated[Seconds, Field(gt=0)]
 
 
+class Creep(Section):
+    """How far the model's score may creep up against how it was when the stream began."""
+
+    slack: float = Field(default=1.0, ge=0, description="So many noises of normal streams above it are no drift.")
+    limit: float = Field(default=4.0, gt=0, description="Noises beyond the slack, times the hours that they last.")
+    settle_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=2 * 3600.0, description="So long a stream's beginning is, by frames with a score."
+    )
+
+
 class Crossing(Section):
     """A limit that a channel is expected to cross within the model's horizon."""
 
@@ -139,6 +149,7 @@ class Member(Section):
     KINDS: ClassVar[tuple[str, ...]] = (
         "anomaly",
         "probability",
+        "drift",
         "forecast",
         "above",
         "below",
@@ -154,6 +165,9 @@ class Member(Section):
     probability: Score | None = Field(
         default=None,
         description="An `alarm` model's probability of its event, or a `classify` model's of any class but its first.",
+    )
+    drift: Creep | None = Field(
+        default=None, description="The score creeps up against the stream's own beginning, adapted or not."
     )
     forecast: Crossing | None = Field(
         default=None, description="A `seq2seq` model expects a channel to cross a limit within its horizon."

@@ -17,7 +17,7 @@ from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, Wat
 from tocsin.config.secrets import token
 from tocsin.config.section import Section
 from tocsin.config.source_faults import source_faults
-from tocsin.config.thresholds import of_budget
+from tocsin.config.thresholds import of_budget, usual_of
 from tocsin.engine.model import ChannelKind, Task
 
 if TYPE_CHECKING:
@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 _TASKS = {
     "anomaly": (Task.FORECAST, Task.SEQ2SEQ),
     "probability": (Task.ALARM, Task.CLASSIFY),
+    "drift": (Task.FORECAST, Task.SEQ2SEQ),
     "forecast": (Task.SEQ2SEQ,),
 }
 _LEAST_QUANTILES = 2
+LEAST_SETTLING = 100  # ticks
+MOST_A_TICK = 0.05
+_NO_USUAL = (
+    "what is usual of the score on normal streams, and {}'s manifest doesn't say: "
+    "python -m tocsin_training.recalibrate writes it, for a score that is positive"
+)
 _NS_PER_S = 1_000_000_000
+_S_PER_H = 3600
 _Path = tuple[str | int, ...]
 _S = TypeVar("_S", bound=Section)
 
@@ -148,8 +156,33 @@ class Names:
         self.bundles[name] = bundle if watch.period_s is None else bundle.ticking(watch.period_s)
         for channel in watch.combine:
             self._check_channel((*path, "combine", channel), channel, bundle)
+        self._check_adaptation(path, watch, self.bundles[name])
         for alarm_name, alarm in watch.alarms.items():
             self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
+
+    def _check_adaptation(self, path: _Path, watch: WatchEntry, bundle: Bundle) -> None:
+        adapts = watch.adapts
+        if adapts is None:
+            return
+        path, period_s = (*path, "adapt"), bundle.model.period_ns / _NS_PER_S
+        kinds = {member.kind for alarm in watch.alarms.values() for member in (alarm.members or [alarm])}
+        if usual_of(bundle) is None:
+            self._fault(path, f"adapt needs to know {_NO_USUAL.format(bundle.manifest.name)}")
+        elif "anomaly" not in kinds:
+            self._fault(path, "adapts nothing: no alarm of this watch is an anomaly: leave adapt out")
+        if adapts.settle_s < LEAST_SETTLING * period_s:
+            self._fault(
+                path,
+                f"settle_s {adapts.settle_s:g} is {adapts.settle_s / period_s:.3g} ticks of {bundle.manifest.name}, "
+                "too few to say what is usual of a stream "
+                f"(legal: from {LEAST_SETTLING} ticks, {LEAST_SETTLING * period_s:g} s)",
+            )
+        if adapts.per_hour * period_s / _S_PER_H > MOST_A_TICK:
+            self._fault(
+                path,
+                f"per_hour {adapts.per_hour:g} lets a single score move what is usual of a stream by more than "
+                f"{MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
+            )
 
     def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
         if alarm.members:
@@ -166,8 +199,8 @@ class Names:
         wanted = _TASKS.get(entry.kind)
         task = bundle.manifest.task
         if wanted is not None and task not in wanted:
-            others = [kind for kind, tasks in _TASKS.items() if task in tasks and kind != "forecast"]
-            remedy = f": use {' or '.join(others)}" if entry.kind != "forecast" else ""
+            others = [kind for kind, tasks in _TASKS.items() if task in tasks and kind not in {"drift", "forecast"}]
+            remedy = f": use {' or '.join(others)}" if entry.kind in {"anomaly", "probability"} else ""
             self._fault(
                 path,
                 f"{entry.kind} needs a model of task {' or '.join(wanted)}, and {bundle.manifest.name} is of task "
@@ -175,6 +208,8 @@ class Names:
             )
         elif entry.forecast is not None and len(bundle.manifest.quantiles or ()) < _LEAST_QUANTILES:
             self._fault(path, f"forecast needs two quantiles or more, and {bundle.manifest.name} has one")
+        elif entry.drift is not None and usual_of(bundle) is None:
+            self._fault(path, f"drift needs to know {_NO_USUAL.format(bundle.manifest.name)}")
         threshold = entry.probability.threshold if entry.probability is not None else None
         if threshold is not None and not 0 < threshold < 1:
             self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")

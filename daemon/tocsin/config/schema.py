@@ -196,6 +196,23 @@ class AlarmEntry(Member, Handling):
         return self
 
 
+class Adapt(Section):
+    """How far thresholds of scores may be adapted to each stream."""
+
+    most: float = Field(
+        default=4.0, gt=1, le=10, description="A stream's threshold is raised to no more than so many times."
+    )
+    settle_s: Annotated[Seconds, Field(gt=0)] = Field(
+        default=3600.0, description="How long a stream is looked at, by frames with a score, before it has one."
+    )
+    per_hour: float = Field(
+        default=0.36,
+        gt=0,
+        le=2,
+        description="How fast what is usual of a stream may rise then, as a part of itself in an hour.",
+    )
+
+
 class WatchEntry(Section):
     """One model watching streams, and what rings."""
 
@@ -235,12 +252,24 @@ class WatchEntry(Section):
         le=3600,
         description="So many frames of each stream are kept, or up to twice as many, to explain an alarm; 0: none.",
     )
+    adapt: bool | Adapt = Field(
+        default=False,
+        description="Whether the threshold of scores rises for streams whose scores are usually higher than those "
+        "calibrated on. Beside it a drift alarm should watch.",
+    )
     alarms: dict[Name, AlarmEntry] = Field(min_length=1)
     overrides: list[OverrideEntry] = Field(
         default=[],
         description="What is otherwise in some streams. Of each alarm, and of each part of a profile, the first entry "
         "counts that matches a stream's name and says something of it; what was set in the stream goes before.",
     )
+
+    @property
+    def adapts(self) -> Adapt | None:
+        """How; None if not at all."""
+        if isinstance(self.adapt, Adapt):
+            return self.adapt
+        return Adapt() if self.adapt else None
 
     @model_validator(mode="after")
     def _silence_comes_first(self) -> Self:

@@ -10,7 +10,7 @@ from tocsin.config.schema import AlarmEntry
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
-    from tocsin.bundle.calibration import Chosen
+    from tocsin.bundle.calibration import Chosen, Usual
     from tocsin.config.conditions import Member
 
 
@@ -30,6 +30,12 @@ def threshold(entry: Member, bundle: Bundle) -> float:
 def with_budget(alarm: AlarmEntry, budget: float) -> AlarmEntry:
     """The same alarm of a score with another budget, whatever it rings at otherwise."""
     return alarm.model_copy(update={alarm.kind: Score(budget=budget)})
+
+
+def usual_of(bundle: Bundle) -> Usual | None:
+    """What is usual of a bundle's score on normal streams; None if its manifest doesn't say."""
+    curve = bundle.manifest.calibration.curve
+    return None if curve is None else curve.usual
 
 
 def of_budget(alarm: AlarmEntry, bundle: Bundle) -> Chosen | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from tocsin.engine import trend
+from tocsin.engine import drift, trend
 from tocsin.engine.news2 import PARAMETERS
 
 if TYPE_CHECKING:
@@ -77,6 +77,23 @@ class ScoreAbove:
     """
 
     threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The model's score creeps up against how it was when the stream began; see `tocsin.engine.drift`.
+
+    Attributes:
+        noise: Of a normal stream's score about its own middle: a standard deviation of its logarithm.
+        slack: So many noises above the reference are no drift.
+        limit: Of the sum, in noises times hours.
+        settle_ns: So long the reference is learnt, in frames with a score.
+    """
+
+    noise: float
+    slack: float
+    limit: float
+    settle_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +203,7 @@ class Silent:
     for_ns: int
 
 
-Single = Above | Below | Trend | ScoreAbove | Forecast | EarlyWarning | Absent | Flatline | Implausible
+Single = Above | Below | Trend | ScoreAbove | Drift | Forecast | EarlyWarning | Absent | Flatline | Implausible
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +239,12 @@ def is_technical(condition: Condition) -> bool:
 
 def is_scored(condition: Condition) -> bool:
     """Whether it rests on the model's score."""
-    return any(isinstance(single, ScoreAbove) for single in singles(condition))
+    return any(isinstance(single, ScoreAbove | Drift) for single in singles(condition))
 
 
 def is_modelled(condition: Condition) -> bool:
     """Whether it rests on anything that the model says."""
-    return any(isinstance(single, ScoreAbove | Forecast) for single in singles(condition))
+    return any(isinstance(single, ScoreAbove | Drift | Forecast) for single in singles(condition))
 
 
 def channels_of(condition: Condition) -> tuple[int, ...]:
@@ -248,6 +265,8 @@ def cells(condition: Condition) -> int:
             return sum(1 + cells(member) for member in members)  # the member's last judgement first
         case Trend():
             return trend.CELLS
+        case Drift():
+            return drift.CELLS
         case EarlyWarning():
             return 2 * (len(PARAMETERS) + 1)  # value and tick of each parameter, and of the scale
         case Flatline():

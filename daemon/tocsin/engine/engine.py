@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tocsin.engine.adaptation import Adaptation
     from tocsin.engine.commands import StreamCommand
     from tocsin.engine.delays import Alarm
     from tocsin.engine.frames import FrameClock
@@ -52,6 +53,7 @@ class Watch:
             as no silence. None: all time counts, as in a recording.
         explain_ticks: So many frames are kept at least, once there have been as many, to make an alarm's score again.
         overrides: What is otherwise in some streams, by their names.
+        adaptation: How thresholds of scores are adapted to each stream; None: they are the same for all.
     """
 
     model: Model
@@ -63,6 +65,7 @@ class Watch:
     max_pause_ns: int | None = None
     explain_ticks: int = 0
     overrides: tuple[Override, ...] = ()
+    adaptation: Adaptation | None = None
 
 
 class Engine:
@@ -90,7 +93,7 @@ class Engine:
         self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
         self.now = NEVER  # of the last call
         self._admission = Admission(model, (alarm.condition for alarm in watch.alarms))
-        self._turning = Turning(watch.name, model, watch.alarms, self.table, self.noted)
+        self._turning = Turning(watch.name, model, watch.alarms, self.table, self.noted, watch.adaptation)
 
     @property
     def alarms(self) -> Sequence[Alarm]:

@@ -14,6 +14,7 @@ from tocsin.engine.streams import NEVER
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.engine.adaptation import Own
     from tocsin.engine.conditions import Condition
     from tocsin.engine.model import Model
     from tocsin.engine.streams import StreamTable
@@ -28,6 +29,7 @@ def explanation(
     condition: Condition,
     notes: NDArray[np.float64],
     limit: float,
+    own: Own | None,
     *,
     with_frames: bool,
 ) -> Explanation:
@@ -40,11 +42,14 @@ def explanation(
         condition: The condition.
         notes: (cells,) of it.
         limit: The stream's own, in place of the condition's; NaN: none.
+        own: What the stream is like, where thresholds are adapted.
         with_frames: Whether the recent frames go with it.
     """
     threshold, rising = _of_score(condition, notes)
     if isinstance(condition, ScoreAbove) and not np.isnan(limit):
         threshold = limit
+    if threshold is not None and own is not None:
+        threshold = float(own.bounds(threshold)[1][0])
 
     def t(tick: int) -> int | None:
         return None if tick == NEVER else tick * model.period_ns

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tocsin.engine import trend
+from tocsin.engine import drift, trend
 from tocsin.engine.conditions import (
     Above,
     Absent,
     AllOf,
     AnyOf,
     Below,
+    Drift,
     EarlyWarning,
     Flatline,
     Forecast,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tocsin.engine.adaptation import Own
     from tocsin.engine.conditions import FrameCondition
     from tocsin.engine.model import Model
     from tocsin.engine.steps import Steps
@@ -67,12 +69,14 @@ class Sight:
         table: The streams, already stepped.
         model: The model.
         limit: (n,) each stream's own limit for the alarm that is judged, NaN where it is as for all.
+        own: What each stream is like, where thresholds of scores are adapted.
     """
 
     steps: Steps
     table: StreamTable
     model: Model
     limit: NDArray[np.float64]
+    own: Own | None
 
 
 def judge(  # noqa: C901  (one case for each kind of condition)
@@ -100,6 +104,8 @@ def judge(  # noqa: C901  (one case for each kind of condition)
             return _trend(condition, sight, notes)
         case ScoreAbove():
             return _score(condition, sight, notes)
+        case Drift():
+            return _drift(condition, sight, notes)
         case Forecast():
             chance = _chance(condition, sight)
             return _known(chance >= condition.probability, ~np.isnan(chance))
@@ -133,7 +139,7 @@ def any_of(truths: Sequence[NDArray[np.int8]]) -> NDArray[np.int8]:
 
 def _members(members: Sequence[FrameCondition], sight: Sight, notes: NDArray[np.float64]) -> list[NDArray[np.int8]]:
     """Judge each member; a stream's own limit is none of theirs, as it couldn't be said whose."""
-    configured = Sight(sight.steps, sight.table, sight.model, np.full(len(notes), np.nan))
+    configured = Sight(sight.steps, sight.table, sight.model, np.full(len(notes), np.nan), sight.own)
     truths, at = [], 0
     for member in members:
         end = at + 1 + cells(member)
@@ -173,13 +179,23 @@ def _trend(condition: Trend, sight: Sight, notes: NDArray[np.float64]) -> NDArra
 def _score(condition: ScoreAbove, sight: Sight, notes: NDArray[np.float64]) -> NDArray[np.int8]:
     """Judge the score, and note since which tick it has been above half the threshold."""
     score, threshold = sight.steps.score, _threshold(condition, sight)
+    least, most = (threshold, threshold) if sight.own is None else sight.own.bounds(threshold)
     known = ~np.isnan(score)
     with np.errstate(invalid="ignore"):
-        risen = score >= np.minimum(threshold, threshold / 2)
-        holds = score >= threshold
+        risen = score >= np.minimum(least, least / 2)
+        holds = score >= most
+        told = known & (holds | (score < least))
     began = np.where(np.isnan(notes[:, 0]), sight.steps.tick, notes[:, 0])
     notes[:, 0] = np.where(known, np.where(risen, began, np.nan), notes[:, 0])
-    return _known(holds, known)
+    return _known(holds, told)
+
+
+def _drift(condition: Drift, sight: Sight, notes: NDArray[np.float64]) -> NDArray[np.int8]:
+    score = sight.steps.score
+    drift.note(condition, notes, score, ~sight.steps.rewound, sight.model.period_ns)
+    total = drift.total(notes)
+    with np.errstate(invalid="ignore"):
+        return _known(total >= condition.limit, ~np.isnan(total) & ~np.isnan(score))
 
 
 def _threshold(condition: ScoreAbove, sight: Sight) -> NDArray[np.float32] | np.float32:

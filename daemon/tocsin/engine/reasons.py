@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine import trend
+from tocsin.engine import drift, trend
 from tocsin.engine.changes import Evidence, Turn
 from tocsin.engine.conditions import (
     Above,
@@ -15,6 +15,7 @@ from tocsin.engine.conditions import (
     AllOf,
     AnyOf,
     Below,
+    Drift,
     EarlyWarning,
     Flatline,
     Forecast,
@@ -32,6 +33,7 @@ from tocsin.engine.news2 import PARAMETERS, SINGLE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.engine.adaptation import Own
     from tocsin.engine.conditions import Condition
     from tocsin.engine.model import Model
     from tocsin.engine.steps import Steps
@@ -53,6 +55,7 @@ class Scene:
         tick: Of the frame; where none came, of the stream's last one.
         notes: (cells,) of the condition.
         limit: The stream's own limit for this alarm; NaN where it is as for all.
+        own: What the stream is like, where thresholds of scores are adapted.
         score: None is unknown.
         channels: As evidence; none where no frame came.
         low: seq2seq: (C, Q) quantiles of each channel's minimum over the horizon; None where no frame came.
@@ -64,6 +67,7 @@ class Scene:
     tick: int
     notes: NDArray[np.float64]
     limit: float
+    own: Own | None
     score: float | None
     channels: tuple[Evidence, ...]
     low: NDArray[np.float32] | None
@@ -137,6 +141,8 @@ def reason(condition: Condition, turn: Turn, scene: Scene) -> str:
             return _of_trend(condition, turn, scene)
         case ScoreAbove():
             return _of_score(scene.limit_of(condition), turn, scene)
+        case Drift():
+            return _of_drift(condition, turn, scene)
         case Forecast():
             return _of_forecast(condition, turn, scene)
         case EarlyWarning():
@@ -245,12 +251,37 @@ def _of_members(members: tuple[Condition, ...], turn: Turn, scene: Scene) -> str
 
 def _of_score(threshold: float, turn: Turn, scene: Scene) -> str:
     what = "probability" if scene.model.task.judges_by_probability else "score"
-    if turn is Turn.LOST or scene.score is None:
+    if scene.score is None:
         return f"{what} is unknown now"
+    if turn is Turn.LOST:
+        return f"{what} {scene.score:.3g} is above {threshold:.3g}, and what is usual of the stream isn't known yet"
+    threshold, own = _own(threshold, scene)
     if turn is Turn.CEASED:
-        return f"{what} {scene.score:.3g}, back below {threshold:.3g}"
+        return f"{what} {scene.score:.3g}, back below {threshold:.3g}{own}"
     named = [_of_channel(entry) for entry in scene.channels[:_NAMED_CHANNELS] if (entry.contribution or 0.0) > 0.0]
-    return f"{what} {scene.score:.3g}, threshold {threshold:.3g}" + (": " + "; ".join(named) if named else "")
+    return f"{what} {scene.score:.3g}, threshold {threshold:.3g}{own}" + (": " + "; ".join(named) if named else "")
+
+
+def _own(threshold: float, scene: Scene) -> tuple[float, str]:
+    """The threshold that the stream is judged by, and what is to be said of it."""
+    if scene.own is None:
+        return threshold, ""
+    least, most = (float(bound[0]) for bound in scene.own.bounds(threshold))
+    if least < most:
+        return most, f" (what is usual of the stream isn't known yet: {most / threshold:.3g} times {threshold:.3g})"
+    return most, "" if most == threshold else f" (the stream's own, {most / threshold:.3g} times {threshold:.3g})"
+
+
+def _of_drift(condition: Drift, turn: Turn, scene: Scene) -> str:
+    if turn is Turn.LOST or scene.score is None:
+        return "score is unknown now"
+    total, reference = float(drift.total(scene.notes[None, :])[0]), float(np.exp(scene.notes[0]))
+    if turn is Turn.CEASED:
+        return f"score {scene.score:.3g} no longer drifts from {reference:.3g}: sum {total:.3g}"
+    return (
+        f"score {scene.score:.3g} has drifted up from {reference:.3g}, where the stream began: sum {total:.3g}, "
+        f"limit {condition.limit:.3g}"
+    )
 
 
 def _of_channel(entry: Evidence) -> str:

@@ -1,9 +1,9 @@
 """A new model beside the old one, on the same streams, until it is warm.
 
 Both engines are told everything. What rests on the model alone (an `anomaly`, a `forecast`) the old one says of a
-stream until the new one knows its score; everything else (limits, silence, …) the new one says from the start, as it
-needs no warm-up. So nobody goes unwatched, and nothing rings twice: a condition that holds when a stream goes over
-holds on in the new engine, until that judges it otherwise.
+stream until the new one knows its score, and what is usual of it where thresholds are adapted; everything else (limits,
+silence, …) the new one says from the start, as it needs no warm-up. So nobody goes unwatched, and nothing rings twice:
+a condition that holds when a stream goes over holds on in the new engine, until that judges it otherwise.
 
 The old engine takes no notice of who speaks. To go back is therefore to go on with it, as if it had never been left.
 """
@@ -253,8 +253,10 @@ def _rows(table: StreamTable) -> dict[str, int]:
 
 
 def _to_wait(engine: Engine, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) so many frames until the score of streams is known; 0 once it is."""
+    """(n,) so many frames until the score of streams is known, and what is usual of it; 0 once it is."""
     to_wait: NDArray[np.int64] = engine.watch.model.warm_up_ticks + 1 - engine.table.frames[rows]
+    if (adaptation := engine.watch.adaptation) is not None:
+        to_wait = to_wait.clip(min=0) + (adaptation.settle_ticks - engine.table.learnt[rows]).clip(min=0)
     return to_wait.clip(min=0)
 
 

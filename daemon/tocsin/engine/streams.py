@@ -116,6 +116,8 @@ class StreamTable:
         state: (N, S) float32, what the model remembers.
         mean: (N, C) float32, what it expects next; NaN where it has said nothing yet.
         scale: (N, C) float32, likewise.
+        usual: (N, 2) float64, where thresholds are adapted: quantiles of the stream's own score; NaN before the first.
+        learnt: (N,) from how many scores they are.
         gap_ticks: (N,) how many ticks the last gap was long; 0 if there was none since the state was reset.
         gap_end: (N,) the first frame after it.
         rewound_tick: (N,) the last frame that a late reading changed since then.
@@ -231,6 +233,8 @@ class StreamTable:
         self.recent_state = self._column(0.0, np.float32, Axis("recent", halves), s)
         self.recent_mean = self._column(np.nan, np.float32, Axis("recent", halves), c)
         self.recent_scale = self._column(np.nan, np.float32, Axis("recent", halves), c)
+        self.usual = self._column(np.nan, np.float64, 2)
+        self.learnt = self._column(0, np.int64)
         self.standing = self._column(0, np.int8, a)
         self.truth = self._column(0, np.int8, a)
         self.truth_since = self._column(NEVER, np.int64, a)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin.engine.adaptation import Own
 from tocsin.engine.changes import Change, Turn
 from tocsin.engine.conditions import is_modelled, is_scored
 from tocsin.engine.explaining import explanation
@@ -15,6 +16,7 @@ from tocsin.engine.reasons import Scene, evidence, reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tocsin.engine.adaptation import Adaptation
     from tocsin.engine.changes import Evidence
     from tocsin.engine.delays import Alarm
     from tocsin.engine.model import Model
@@ -26,7 +28,13 @@ class Teller:
     """Makes the changes of one watch's conditions."""
 
     def __init__(
-        self, watch: str, model: Model, alarms: Sequence[Alarm], table: StreamTable, noted: Sequence[slice]
+        self,
+        watch: str,
+        model: Model,
+        alarms: Sequence[Alarm],
+        table: StreamTable,
+        noted: Sequence[slice],
+        adaptation: Adaptation | None,
     ) -> None:
         """Prepare.
 
@@ -36,12 +44,14 @@ class Teller:
             alarms: A of them.
             table: The streams.
             noted: By alarm, its cells of the table's notes.
+            adaptation: How thresholds of scores are adapted to each stream, if they are.
         """
         self._watch = watch
         self._model = model
         self._alarms = alarms
         self._table = table
         self._noted = noted
+        self._adaptation = adaptation
         self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
 
     def of_frame(self, index: int, turn: Turn, steps: Steps, i: int, now: int) -> Change:
@@ -74,11 +84,17 @@ class Teller:
             tick=int(self._table.last_tick[row] if steps is None else steps.tick[i]),
             notes=self._table.notes[row, self._noted[index]],
             limit=float(self._table.limits(np.array([row]))[0, index]),
+            own=self._own(row),
             score=score,
             channels=channels,
             low=None if steps is None or steps.low is None else steps.low[i],
             high=None if steps is None or steps.high is None else steps.high[i],
         )
+
+    def _own(self, row: int) -> Own | None:
+        if self._adaptation is None:
+            return None
+        return Own(self._adaptation, self._table.usual[row : row + 1], self._table.learnt[row : row + 1])
 
     def _change(self, index: int, turn: Turn, t: int, now: int, scene: Scene) -> Change:
         alarm, row = self._alarms[index], scene.row
@@ -100,6 +116,13 @@ class Teller:
             explanation=None
             if not is_modelled(alarm.condition)
             else explanation(
-                self._table, row, scene.model, alarm.condition, scene.notes, scene.limit, with_frames=turn is Turn.BEGAN
+                self._table,
+                row,
+                scene.model,
+                alarm.condition,
+                scene.notes,
+                scene.limit,
+                scene.own,
+                with_frames=turn is Turn.BEGAN,
             ),
         )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions import Silent, Truth
-from tocsin.engine.delays import advance
+from tocsin.engine.adaptation import Own, learn
+from tocsin.engine.conditions import Silent, Truth, is_scored
+from tocsin.engine.delays import Standing, advance
 from tocsin.engine.judging import Sight, judge
 from tocsin.engine.streams import NEVER
 from tocsin.engine.telling import Teller
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from tocsin.engine.adaptation import Adaptation
     from tocsin.engine.delays import Alarm
     from tocsin.engine.model import Model
     from tocsin.engine.outcome import Outcome
@@ -31,7 +33,13 @@ class Turning:
     """The conditions of one watch."""
 
     def __init__(
-        self, watch: str, model: Model, alarms: Sequence[Alarm], table: StreamTable, noted: Sequence[slice]
+        self,
+        watch: str,
+        model: Model,
+        alarms: Sequence[Alarm],
+        table: StreamTable,
+        noted: Sequence[slice],
+        adaptation: Adaptation | None,
     ) -> None:
         """Prepare.
 
@@ -41,35 +49,42 @@ class Turning:
             alarms: A of them.
             table: The streams.
             noted: By alarm, its cells of the table's notes.
+            adaptation: How thresholds of scores are adapted to each stream, if they are.
         """
         self._model = model
         self._alarms = alarms
         self._table = table
         self._noted = noted
-        self._teller = Teller(watch, model, alarms, table, noted)
+        self._adaptation = adaptation
+        scored = [index for index, alarm in enumerate(alarms) if is_scored(alarm.condition)]
+        self._scored = np.array(scored, dtype=np.int64)  # their columns
+        self._teller = Teller(watch, model, alarms, table, noted, adaptation)
 
     def judge(self, steps: Steps, outcome: Outcome) -> None:
         """Judge every condition in these frames."""
         outcome.steps.append(steps)
-        rows = steps.rows
-        limits, held = (
-            self._table.limits(rows),
-            self._table.truth[rows],
-        )  # (n, A): rows are quicker to gather than columns
-        off = None if self._table.overrides is None else self._table.place_off[rows]  # (n, A)
+        rows, table = steps.rows, self._table
+        limits, held = table.limits(rows), table.truth[rows]  # (n, A): rows are quicker to gather than columns
+        off = None if table.overrides is None else table.place_off[rows]  # (n, A)
+        own = None if self._adaptation is None else Own(self._adaptation, table.usual[rows], table.learnt[rows])
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):
                 continue
-            sight = Sight(steps, self._table, self._model, limits[:, index])
+            sight = Sight(steps, table, self._model, limits[:, index], own)
             noted = self._noted[index]
-            notes = self._table.notes[rows, noted]
+            notes = table.notes[rows, noted]
             truth = judge(alarm.condition, sight, held[:, index], notes)
             if noted.stop > noted.start:
-                self._table.notes[rows, noted] = notes
+                table.notes[rows, noted] = notes
             if off is not None:
                 truth[off[:, index]] = Truth.UNKNOWN
-            for i, turn in advance(self._table, index, alarm, rows, truth, steps.t):
+            for i, turn in advance(table, index, alarm, rows, truth, steps.t):
                 outcome.changes.append(self._teller.of_frame(index, turn, steps, i, outcome.now))
+        if own is not None:
+            # What is uncertain only because the stream has not settled must not keep it from settling.
+            is_up = (table.standing[rows[:, None], self._scored] == Standing.PRESENT).any(axis=1)
+            # A frame that was put right has been learnt from already.
+            table.usual[rows], table.learnt[rows] = learn(own, steps.score, is_up | steps.rewound)
 
     def hear(self, rows: NDArray[np.int64], outcome: Outcome) -> None:
         """End the silence of streams that have just been heard."""

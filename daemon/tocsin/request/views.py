@@ -148,7 +148,8 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     """What one watch knows of a stream.
 
     `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and go before
-    `overrides`; what is in neither is as configured for all, and unknown of a profile. A standby without
+    `overrides`; what is in neither is as configured for all, and unknown of a profile. `thresholds` are those of scores
+    that are adapted to the stream, null while it settles. A standby without
     `standby_until` lasts until somebody says so.
     """
 
@@ -167,6 +168,7 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     profile: dict[str, float]
     limits: dict[str, float]
     overrides: OverridesView
+    thresholds: dict[str, float | None]
 
 
 class StreamView(msgspec.Struct, kw_only=True, frozen=True):

@@ -11,7 +11,7 @@ from tocsin_training.ward.monitor import Monitor
 from tocsin_training.ward.physiology import DAY_S, Body, Profile, live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,7 +27,14 @@ class Patient:
     """One bed: a body, a monitor, and what happens to both."""
 
     def __init__(
-        self, seed: int, bed: int, stream: str, day_s: float, kinds: Sequence[Kind], script: Iterable[Episode]
+        self,
+        seed: int,
+        bed: int,
+        stream: str,
+        day_s: float,
+        kinds: Sequence[Kind],
+        script: Iterable[Episode],
+        profile: Callable[[np.random.Generator], Profile] = Profile.draw,
     ) -> None:
         """Lay a patient into a bed.
 
@@ -38,13 +45,14 @@ class Patient:
             day_s: The time of day at tick 0, in seconds.
             kinds: What may happen of itself, at the rates of `parameters`.
             script: What shall happen besides.
+            profile: Draws the patient's constants.
         """
         self.stream = stream
         self._entropy = (seed, bed)
         self._day_s = day_s
         self._kinds = kinds
         self.episodes = [episode for episode in script if episode.stream == stream]
-        self.profile = Profile.draw(self._random(_PROFILE, 0))
+        self.profile = profile(self._random(_PROFILE, 0))
         self._body = Body.draw(self._random(_PROFILE, 1))
         self._monitor = Monitor()
         self._block = 0
@@ -99,7 +107,7 @@ class Ward:
     ('ward/bed-1', 'ward/bed-2')
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is said by its name)
         self,
         seed: int,
         beds: int,
@@ -110,6 +118,7 @@ class Ward:
         deteriorations: bool = False,
         activity: bool = True,
         script: Iterable[Episode] = (),
+        profile: Callable[[np.random.Generator], Profile] = Profile.draw,
     ) -> None:
         """Open a ward.
 
@@ -122,6 +131,7 @@ class Ward:
             deteriorations: Whether patients deteriorate, at the rates of `parameters`.
             activity: Whether patients move about, at the rate of `parameters`.
             script: What shall happen besides; episodes name their stream.
+            profile: Draws each patient's constants.
         """
         kinds = (
             *(ARTEFACTS if artefacts else ()),
@@ -134,7 +144,7 @@ class Ward:
         if unknown:
             raise ValueError(f"the script names {', '.join(unknown)}, but this ward has {', '.join(self.streams)}")
         self._patients = [
-            Patient(seed, bed, stream, hour * 3600.0, kinds, script) for bed, stream in enumerate(self.streams)
+            Patient(seed, bed, stream, hour * 3600.0, kinds, script, profile) for bed, stream in enumerate(self.streams)
         ]
         self._ahead: NDArray[np.float64] = np.empty((beds, 0, len(CHANNELS)))  # computed, not yet read
         self.tick = 0

@@ -1,0 +1,70 @@
+"""`adapt` and `drift` in a configuration: what they come to, and what a bundle must know for them."""
+
+from __future__ import annotations
+
+import pytest
+
+import toy_bundle
+from tocsin.app.build import adaptation_of
+from tocsin.config import check
+from tocsin.engine.adaptation import Adaptation
+
+TEXT = """\
+sources:
+  - topic: vitals/{bed}
+watches:
+  ward:
+    model: MODEL
+    adapt: ADAPT
+    alarms:
+      odd: {KIND}
+"""
+
+
+@pytest.fixture
+def checked(tmp_path):
+    toy_bundle.write_usual(tmp_path / "toy")
+    toy_bundle.write(tmp_path / "bare")
+
+    def write(model, adapt, kind="anomaly: {}"):
+        file = tmp_path / "tocsin.yaml"
+        file.write_text(TEXT.replace("MODEL", model).replace("ADAPT", adapt).replace("KIND", kind))
+        return check(file)
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("adapt", "made"),
+    [
+        ("false", None),
+        ("true", Adaptation(middle=60.0, high=90.0, most=4.0, settle_ticks=3600, step=0.0001)),
+        (
+            "{most: 2, settle_s: 2 h, per_hour: 0.72}",
+            Adaptation(middle=60.0, high=90.0, most=2.0, settle_ticks=7200, step=0.0002),
+        ),
+    ],
+)
+def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made):
+    found = checked("toy", adapt)
+    assert found.faults == []
+    assert adaptation_of(found.config.watches["ward"].adapts, found.bundles["ward"]) == made
+
+
+@pytest.mark.parametrize(
+    ("model", "adapt", "kind", "fault"),
+    [
+        ("bare", "true", "anomaly: {}", "6: watches.ward.adapt: adapt needs to know what is usual of the score"),
+        ("toy", "true", "drift: {}", "6: watches.ward.adapt: adapts nothing: no alarm of this watch is an anomaly"),
+        ("toy", "{most: 1}", "anomaly: {}", "6: watches.ward.adapt"),
+        (
+            "toy",
+            "{settle_s: 30 s}",
+            "anomaly: {}",
+            "6: watches.ward.adapt: settle_s 30 is 30 ticks of toy, too few",
+        ),
+        ("bare", "false", "drift: {}", "8: watches.ward.alarms.odd.drift: drift needs to know what is usual"),
+    ],
+)
+def test_what_cannot_be_is_a_fault(checked, model, adapt, kind, fault):
+    assert any(fault in str(found) for found in checked(model, adapt, kind).faults)
