@@ -191,7 +191,7 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Way]) -> str:
     beds, days = streams // 2, ticks / 86_400
     what = (
         f"{beds} beds of each kind for {days * 24:g} hours, on-delay {ON_DELAY_S:g} s, off-delay {OFF_DELAY_S:g} s. "
-        "In brackets 95 % by resampling beds; *up*: the share of time."
+        "In brackets 95 % by resampling beds; *up*: the\nshare of time."
     )
     lines = [
         what,
