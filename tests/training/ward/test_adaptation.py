@@ -105,7 +105,7 @@ def test_the_tables_count_onsets_and_what_was_found(bundle):
     well = adaptation.Patients(score, [], [])
     ways = [adaptation.Way("as it is")]
     rows = adaptation.kept_table(bundle, well, ways).splitlines()
-    assert rows[4:] == ["| as it is | 0.5 | 0.00 (0.00 to 0.00) | 0.00 | 48.00 (48.00 to 48.00) | 96.00 | 8.3% |"]
+    assert rows[5:] == ["| as it is | 0.5 | 0.00 (0.00 to 0.00) | 0.00 | 48.00 (48.00 to 48.00) | 96.00 | 8.3% |"]
     episode = adaptation.draw(adaptation.Kind.SEPSIS, "ward/bed-1", 1000, np.random.default_rng(1))
     ill = adaptation.Patients(score, [episode, episode], ["sepsis", "sepsis"])
     assert adaptation.found_table(bundle, [ill], ways).splitlines()[2:] == [
