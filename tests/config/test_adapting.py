@@ -56,6 +56,12 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
     [
         ("bare", "true", "anomaly: {}", "6: watches.ward.adapt: adapt needs to know what is usual of the score"),
         ("toy", "true", "drift: {}", "6: watches.ward.adapt: adapts nothing: no alarm of this watch is an anomaly"),
+        (
+            "toy",
+            "false\n    overrides: [{streams: icu/3, adapt: false}]",
+            "anomaly: {}",
+            "7: watches.ward.overrides.0.adapt: watch ward adapts no threshold: leave adapt out here",
+        ),
         ("toy", "{most: 1}", "anomaly: {}", "6: watches.ward.adapt"),
         (
             "toy",

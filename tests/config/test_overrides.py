@@ -69,8 +69,8 @@ def test_sound_overrides_become_the_engines(checked):
 @pytest.mark.parametrize(
     ("override", "fault"),
     [
-        ("{streams: a}", "0: overrides nothing: give limits, budgets, profile or off"),
-        ("{streams: a, limits: {}, off: []}", "0: overrides nothing: give limits, budgets, profile or off"),
+        ("{streams: a}", "0: overrides nothing: give limits, budgets, profile, off or adapt"),
+        ("{streams: a, limits: {}, off: []}", "0: overrides nothing: give limits, budgets, profile, off or adapt"),
         ("{off: [odd]}", "0.streams: is missing"),
         ("{streams: [], off: [odd]}", "0.streams: needs at least one entry"),
         ('{streams: "", off: [odd]}', "0.streams.*: String should have at least 1 character"),

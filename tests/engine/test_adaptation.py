@@ -152,6 +152,14 @@ def test_a_threshold_that_a_stream_has_by_its_name_is_adapted_from_there():
     assert onsets(play(watching, {"a": [121.0], "b": [121.0]}, 300)) == ["a"]  # three times 40 is the most
 
 
+def test_a_stream_may_be_left_out_by_its_name():
+    watching = engine(ODD, adaptation=FAST, overrides=(Override(("a",), limits={}, profile={}, adapts=False),))
+    outcomes = play(watching, {"a": [80.0] * 300, "b": [80.0] * 300})
+    assert happened(outcomes) == [("a", "odd", "began", 0.0)]
+    (began,) = [change for outcome in outcomes for change in outcome.changes]
+    assert began.reason.startswith("score 80, threshold 60: ")
+
+
 def test_a_reset_forgets_what_was_learnt():
     watching = engine(ODD, CREEPS, adaptation=FAST)
     play(watching, {"a": [55.0] * 130})

@@ -26,6 +26,7 @@ def overrides(entry: WatchEntry, bundle: Bundle) -> tuple[Override, ...]:
             },
             profile=dict(given.profile),
             off=tuple(given.off),
+            adapts=given.adapt is None,
         )
         for given in entry.overrides
     )

@@ -328,8 +328,8 @@ def _thresholds(station: Station, row: int) -> dict[str, float | None]:
     adaptation, table = station.engine.watch.adaptation, station.engine.table
     if adaptation is None:
         return {}
-    own = Own(adaptation, table.usual[row : row + 1], table.learnt[row : row + 1])
-    given = table.limits(np.array([row]))[0].tolist()  # (A,)
+    rows = np.array([row])
+    own, given = Own.of(adaptation, table, rows), table.limits(rows)[0].tolist()  # (A,)
     found: dict[str, float | None] = {}
     for alarm, limit in zip(station.engine.alarms, given, strict=True):
         if isinstance(alarm.condition, ScoreAbove):

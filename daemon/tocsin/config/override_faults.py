@@ -42,6 +42,8 @@ def _of_entry(entry: OverrideEntry, name: str, watch: WatchEntry, bundle: Bundle
         fault = _of_budget(alarm, budget, watch.alarms, bundle)
         if fault is not None:
             yield ("budgets", alarm), fault
+    if entry.adapt is not None and watch.adapts is None:
+        yield ("adapt",), f"watch {name} adapts no threshold: leave adapt out here"
     for part, value in entry.profile.items():
         fault = _of_profile(part, value, bundle)
         if fault is not None:

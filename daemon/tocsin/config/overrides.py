@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -29,11 +29,14 @@ class OverrideEntry(Section):
         default={}, description="What is given once: static channels of the model, oxygen, alert, news2_scale."
     )
     off: list[Name] = Field(default=[], description="Alarms that are not judged in these streams.")
+    adapt: Literal[False] | None = Field(
+        default=None, description="false: thresholds of scores are not adapted to these streams."
+    )
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not (self.limits or self.budgets or self.profile or self.off):
-            raise ValueError("overrides nothing: give limits, budgets, profile or off")
+        if not (self.limits or self.budgets or self.profile or self.off or self.adapt is not None):
+            raise ValueError("overrides nothing: give limits, budgets, profile, off or adapt")
         return self
 
     @model_validator(mode="after")

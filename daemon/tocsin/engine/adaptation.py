@@ -25,6 +25,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from tocsin.engine.streams import StreamTable
+
 HIGH = 0.9
 """The quantile beside the middle: high enough to say how far a stream's score goes, low enough to be known soon."""
 
@@ -61,11 +63,18 @@ class Own:
         adaptation: How they are adapted to.
         usual: (n, 2) float64, the quantiles of each one's score; NaN before the first.
         learnt: (n,) int64, from how many scores.
+        fixed: (n,) whether a stream's threshold is not adapted all the same.
     """
 
     adaptation: Adaptation
     usual: NDArray[np.float64]
     learnt: NDArray[np.int64]
+    fixed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, adaptation: Adaptation, table: StreamTable, rows: NDArray[np.int64]) -> Own:
+        """What some streams (n,) are like."""
+        return cls(adaptation, table.usual[rows], table.learnt[rows], table.place_fixed[rows])
 
     def bounds(
         self, threshold: NDArray[np.float32] | np.float32 | float
@@ -76,7 +85,8 @@ class Own:
 
         >>> like = Adaptation(middle=1.0, high=2.0, most=4.0, settle_ticks=100, step=0.001)
         >>> usual = np.array([[np.nan, np.nan], [1.5, 3.5], [0.5, 1.0], [9.0, 30.0]])
-        >>> least, most = Own(like, usual, np.array([0, 100, 100, 100])).bounds(3.0)
+        >>> own = Own(like, usual, np.array([0, 100, 100, 100]), np.zeros(4, np.bool_))
+        >>> least, most = own.bounds(3.0)
         >>> least.tolist(), most.tolist()
         ([3.0, 5.5, 3.0, 12.0], [12.0, 5.5, 3.0, 12.0])
         """
@@ -85,8 +95,9 @@ class Own:
         middle, high = self.usual[:, 0], self.usual[:, 1]
         own = np.clip(middle + spreads * np.maximum(high - middle, 0.0), threshold, threshold * like.most)
         settled = self.learnt >= like.settle_ticks
-        most = np.where(settled, own, threshold * like.most)
-        return np.where(settled, own, threshold).astype(np.float32), most.astype(np.float32)
+        least, most = np.where(settled, own, threshold), np.where(settled, own, threshold * like.most)
+        least, most = (np.where(self.fixed, threshold, bound) for bound in (least, most))
+        return least.astype(np.float32), most.astype(np.float32)
 
 
 def learn(
@@ -95,7 +106,7 @@ def learn(
     """Take in one score each of n streams.
 
     >>> like = Adaptation(middle=1.0, high=2.0, most=4.0, settle_ticks=0, step=0.1)
-    >>> own = Own(like, np.array([[1.0, 2.0]] * 3), np.zeros(3, np.int64))
+    >>> own = Own(like, np.array([[1.0, 2.0]] * 3), np.zeros(3, np.int64), np.zeros(3, np.bool_))
     >>> usual, learnt = learn(own, np.array([1.5, 2.5, 2.5], np.float32), np.array([False, False, True]))
     >>> usual.round(3).tolist(), learnt.tolist()
     ([[1.05, 1.98], [1.05, 2.18], [1.0, 2.0]], [1, 1, 0])

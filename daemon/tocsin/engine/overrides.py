@@ -36,12 +36,14 @@ class Override:
         limits: By alarm, in the channel's unit; of a score, its threshold.
         profile: By static channel, or by an entry of `PROFILE`.
         off: Alarms that are not judged.
+        adapts: Whether thresholds of scores are adapted to these streams, where they are to others.
     """
 
     streams: tuple[str, ...]
     limits: Mapping[str, float]
     profile: Mapping[str, float]
     off: tuple[str, ...] = ()
+    adapts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,14 @@ class Place:
         off: (A,) bool.
         static: (C,) float64, of the model's static channels; NaN where nothing is said.
         profile: (P,) float64, likewise of `PROFILE`.
+        fixed: Whether thresholds of scores are not adapted.
     """
 
     limit: NDArray[np.float64]
     off: NDArray[np.bool_]
     static: NDArray[np.float64]
     profile: NDArray[np.float64]
+    fixed: bool
 
 
 class Overrides:
@@ -97,6 +101,7 @@ class Overrides:
             off=np.array([name in off for name in self._alarms], dtype=np.bool_),
             static=_column(self._channels, profile),
             profile=_column(PROFILE, profile),
+            fixed=not all(self._entries[i].adapts for i in matching),
         )
 
     def has_off(self, stream: str, alarm: str) -> bool:

@@ -23,7 +23,7 @@ ALWAYS = 2**62
 PROFILE = ("news2_scale", "oxygen", "alert")
 """What a profile may say beside the model's static channels: scale 1 or 2 of NEWS2; 1 on oxygen, 0 on air; 1 alert."""
 
-OF_THE_NAME = ("place_limit", "place_off", "place_static", "place_profile")
+OF_THE_NAME = ("place_limit", "place_off", "place_static", "place_profile", "place_fixed")
 """The columns that follow from a stream's name under the configuration: they go nowhere with the stream."""
 
 REMEMBERED = ("state", "mean", "scale", "seen_tick", "frames", "first_tick", "begun_tick", "last_tick")
@@ -140,6 +140,7 @@ class StreamTable:
         place_off: (N, A) bool, whether they say that the alarm is not judged.
         place_static: (N, C) float64, what they say that `static` goes before; NaN where nothing.
         place_profile: (N, P) float64, likewise of `profile`.
+        place_fixed: (N,) bool, whether they say that thresholds of scores are not adapted.
     """
 
     def __init__(  # noqa: PLR0913, PLR0915  (a dimension an argument, a column a line)
@@ -246,6 +247,7 @@ class StreamTable:
         self.place_off = self._column(0, np.bool_, a if there else 0)
         self.place_static = self._column(np.nan, np.float64, c if there else 0)
         self.place_profile = self._column(np.nan, np.float64, len(PROFILE) if there else 0)
+        self.place_fixed = self._column(0, np.bool_)
         self.columns = {name: self._described.pop(id(array)) for name, array in vars(self).items() if _is_column(array)}
 
     def _column(self, fill: float, dtype: type[np.generic], *shape: int) -> NDArray[Any]:
@@ -350,6 +352,7 @@ class StreamTable:
             place = self.overrides.of(self.names[row])
             self.place_limit[row], self.place_off[row] = place.limit, place.off
             self.place_static[row], self.place_profile[row] = place.static, place.profile
+            self.place_fixed[row] = place.fixed
 
     def _new_row(self) -> int:
         row = len(self.names)

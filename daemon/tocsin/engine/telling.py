@@ -94,7 +94,7 @@ class Teller:
     def _own(self, row: int) -> Own | None:
         if self._adaptation is None:
             return None
-        return Own(self._adaptation, self._table.usual[row : row + 1], self._table.learnt[row : row + 1])
+        return Own.of(self._adaptation, self._table, np.array([row]))
 
     def _change(self, index: int, turn: Turn, t: int, now: int, scene: Scene) -> Change:
         alarm, row = self._alarms[index], scene.row

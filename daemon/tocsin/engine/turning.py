@@ -66,7 +66,7 @@ class Turning:
         rows, table = steps.rows, self._table
         limits, held = table.limits(rows), table.truth[rows]  # (n, A): rows are quicker to gather than columns
         off = None if table.overrides is None else table.place_off[rows]  # (n, A)
-        own = None if self._adaptation is None else Own(self._adaptation, table.usual[rows], table.learnt[rows])
+        own = None if self._adaptation is None else Own.of(self._adaptation, table, rows)
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):
                 continue
