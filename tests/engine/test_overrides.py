@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from counting_watch import START, S, alarm, counting_step, engine, happened
 from tocsin.engine import Engine, Outcome, Readings, memory
 from tocsin.engine.changes import Turn
-from tocsin.engine.commands import Admit, Discharge, SetLimit, SetProfile, StreamRefused, Transfer
+from tocsin.engine.commands import (
+    Admit,
+    Discharge,
+    ResetStream,
+    Resume,
+    SetLimit,
+    SetProfile,
+    Standby,
+    StreamRefused,
+    Transfer,
+)
 from tocsin.engine.conditions import Above, Below, EarlyWarning, Forecast, ScoreAbove, Silent
 from tocsin.engine.overrides import Override
 from tocsin.engine.shadow import Shadow
@@ -183,6 +193,33 @@ def test_the_model_is_given_the_age_by_the_name_and_the_patients_own_before_it()
     assert seen == [(4, 1), (0, 0), (7, 1), (4, 1)]
 
 
+def test_a_frame_that_a_late_reading_makes_has_the_age_by_the_name():
+    seen = []
+
+    def step(x, mask, delta, state):
+        seen.append((float(x[0, 0]), float(x[0, AGE])))
+        return counting_step(x, mask, delta, state)
+
+    watching = engine(HIGH, overrides=(CHILDREN,), step=step, rewind=5)
+    late = [Readings.of([("paediatric/1", at(second), {"hr": hr})]) for second, hr in ((5, 80.0), (3, 70.0))]
+    for part in late:
+        watching.apply(part, at(5))
+    send(watching, *rates("paediatric/1", 90, first=6))
+    assert seen == [(70, 4), (80, 4), (90, 4)]
+
+
+@pytest.mark.parametrize("command", [ResetStream("paediatric/1"), Standby("paediatric/1")])
+def test_overrides_outlast_what_ends_no_stay(command):
+    watching = engine(HIGH, ODD, overrides=(CHILDREN, override("*", off=["odd"])))
+    send(watching, *rates("paediatric/1", 150))
+    watching.carry_out(command, at(1))
+    if isinstance(command, Standby):
+        watching.carry_out(Resume("paediatric/1"), at(1))
+    assert told(send(watching, *rates("paediatric/1", 150, 170, first=2))) == [
+        ("paediatric/1", "hr-high", "began", "hr 170 /min is above 160")
+    ]
+
+
 def test_a_person_goes_before_an_override_and_that_before_what_is_configured():
     watching = engine(HIGH, overrides=(CHILDREN,))
     bed = "paediatric/1"
@@ -329,6 +366,16 @@ def test_an_alarm_that_a_new_model_comes_with_off_is_silent_from_the_reload_on_a
     assert shadow.is_over
     assert shadow.hand_back(at(6)) == []
     assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=6)))] == [("odd", "began")]
+
+
+def test_a_rollback_amid_the_warm_up_brings_an_alarm_back_that_the_new_model_has_off():
+    old, new = engine(HIGH, ODD), another(HIGH, ODD, overrides=(override("a", off=["odd"]),))
+    send(old, *rates("a", 150))
+    shadow, _ = Shadow.cast(old, new, at(1))
+    assert both(shadow, ("a", 1, 150)) == []
+    assert not shadow.is_over
+    assert shadow.hand_back(at(2)) == []
+    assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=2)))] == [("odd", "began")]
 
 
 def test_a_rollback_to_where_an_alarm_is_off_clears_it():
