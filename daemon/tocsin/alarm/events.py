@@ -94,3 +94,21 @@ class Event:
     fleeting: bool = False
     announced: bool = False
     test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What few events say beside the rest.
+
+    Attributes:
+        occurrence: Which one it is about; None: the present one, or the one that has just ended.
+        verdict: What somebody said of it.
+        fleeting: Whether it was there for a few seconds only.
+    """
+
+    occurrence: int | None = None
+    verdict: Verdict | None = None
+    fleeting: bool = False
+
+
+NOTHING_ASIDE = Aside()

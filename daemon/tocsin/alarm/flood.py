@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tocsin.alarm.record import Kind, Record, Told, normal
+from tocsin.engine.changes import Category, Priority
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -55,3 +58,18 @@ class Floods:
     def restore(self, data: Mapping[str, list[int]]) -> None:
         """Go on with what `export` gave."""
         self._recent = {group: deque(recent) for group, recent in data.items()}
+
+
+def telling(group: str, labels: Mapping[str, str]) -> Record:
+    """The alarm that tells a group's floods, which is not up yet."""
+    return Record(
+        stream=group,
+        alarm=FLOOD,
+        watch="",
+        labels=labels,
+        priority=Priority.LOW,
+        category=Category.TECHNICAL,
+        kind=Kind.FLOOD,
+        status=normal(Priority.LOW),
+        told=Told(""),
+    )

@@ -1,54 +1,33 @@
 """Every alarm's record, and the one way to change it: each change makes an event.
 
-Beside the records stand three indexes that follow from them, so that they are made anew and never kept: what is due
-when, which alarms inhibit, and which are kept quiet by design.
+Beside the records stand an agenda and indexes that follow from them, so that they are made anew and never kept.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from heapq import heapify, heappop, heappush
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tocsin.alarm.events import Event, Transition
-from tocsin.alarm.flood import FLOOD, Floods
-from tocsin.alarm.inhibition import Inhibitors
+from tocsin.alarm.agenda import Agenda
+from tocsin.alarm.events import NOTHING_ASIDE, Aside, Event, Transition
+from tocsin.alarm.flood import FLOOD, Floods, telling
+from tocsin.alarm.indexes import Indexes
 from tocsin.alarm.lifecycle import TABLE, Stimulus
 from tocsin.alarm.plan import Plan
 from tocsin.alarm.record import URGENCY, Kind, Record, Told, in_state, normal
 from tocsin.alarm.timers import Due, next_due, next_step
-from tocsin.engine.changes import Category, Priority
+from tocsin.engine.changes import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tocsin.alarm.commands import Order, Verdict
+    from tocsin.alarm.commands import Order
     from tocsin.alarm.plan import Plans
     from tocsin.alarm.status import Status
 
 _NS_PER_S = 1_000_000_000
-FLEETING_NS = 10 * _NS_PER_S
-CHATTER_NS = 60 * _NS_PER_S
 
 _Key = tuple[str, str]  # stream and alarm
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """What few events say beside the rest.
-
-    Attributes:
-        occurrence: Which one it is about; None: the present one, or the one that has just ended.
-        verdict: What somebody said of it.
-        fleeting: Whether it was there for a few seconds only.
-    """
-
-    occurrence: int | None = None
-    verdict: Verdict | None = None
-    fleeting: bool = False
-
-
-NOTHING_ASIDE = Aside()
 
 
 class Ledger:
@@ -72,12 +51,8 @@ class Ledger:
         self._begin_indexes()
 
     def _begin_indexes(self) -> None:
-        self._inhibitors = Inhibitors()
-        self._blocked: set[_Key] = set()  # kept quiet by design
-        self._waiting: dict[str, set[_Key]] = {}  # by stream
-        self._heap: list[tuple[int, Due, _Key]] = []
-        self._due: dict[_Key, tuple[int, Due]] = {}
-        self._flood_of: dict[str, Record] = {}  # by name
+        self._agenda = Agenda()
+        self._indexes = Indexes()
         self._to_review = False
         for record in self.records.values():
             self._follow(record)
@@ -87,7 +62,7 @@ class Ledger:
         status = record.status
         if status.shelved is not None or status.out_of_service:
             return False
-        return all(name in self._flood_of for name in status.suppressed_by)
+        return all(name in self._indexes.flood_of for name in status.suppressed_by)
 
     def drain(self) -> list[Event]:
         """Take the events since the last time."""
@@ -107,9 +82,9 @@ class Ledger:
     def relabel(self, record: Record, labels: Mapping[str, str]) -> None:
         """Take note of what is known of a stream now."""
         if labels != record.labels:
-            self._inhibitors.follow(record, self.plan(record), gone=True)  # under the labels that it had
+            self._indexes.inhibitors.follow(record, self.plan(record), gone=True)  # under the labels that it had
             record.labels = labels
-            self._to_review |= self._inhibitors.follow(record, self.plan(record))
+            self._to_review |= self._indexes.inhibitors.follow(record, self.plan(record))
 
     def put(
         self,
@@ -211,7 +186,7 @@ class Ledger:
                 status = replace(status, shelved=None, chattering=False)
         if status.occurrence is None:
             status = replace(status, priority=record.priority)
-        aside = Aside(fleeting=stimulus is Stimulus.CEASES and _is_fleeting(record, t))
+        aside = Aside(fleeting=stimulus is Stimulus.CEASES and record.is_fleeting(t))
         self.put(record, status, entry.transition, now, t=t, order=order, aside=aside)
         if stimulus is Stimulus.CEASES and status.shelved is not None and status.shelved.once:
             self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
@@ -219,10 +194,9 @@ class Ledger:
     def _raise(self, record: Record, t: int, now: int, order: Order | None = None) -> None:
         before = record.status
         quiet = before.shelved is not None or before.out_of_service
-        suppressed_by = self._inhibitors.of(record, self.plan(record))
+        suppressed_by = self._indexes.inhibitors.of(record, self.plan(record))
         if not suppressed_by and not quiet:
             suppressed_by = self._told_in_a_flood(record, t, now)
-        others = self._waiting.get(record.stream, set()) - {record.key}
         status = replace(
             normal(record.priority),
             active=True,
@@ -233,7 +207,7 @@ class Ledger:
             out_of_service=before.out_of_service,
             chattering=before.chattering,
             suppressed_by=suppressed_by,
-            first_up=not quiet and not suppressed_by and not others,
+            first_up=not quiet and not suppressed_by and not self._indexes.another_waits(record),
         )
         self.put(record, status, Transition.RAISE, now, t=t, order=order)
 
@@ -252,7 +226,7 @@ class Ledger:
         elif count <= grouping.begin:
             return ()
         else:
-            flood = flood or self.add(_flood(group, self._floods.labels(record.labels)))
+            flood = flood or self.add(telling(group, self._floods.labels(record.labels)))
             flood.priority = Priority.LOW if is_spared else record.priority
             per = grouping.per_ns / _NS_PER_S / 60
             flood.told = Told(f"{count} new alarms within {per:g} min: told as one until fewer than {grouping.end}")
@@ -263,15 +237,15 @@ class Ledger:
         """Derive again what the design keeps quiet; what it once let through stays."""
         while self._to_review:
             self._to_review = False
-            blocked = [self.records[key] for key in self._blocked]
+            blocked = [self.records[key] for key in self._indexes.blocked]
             for record in sorted(blocked, key=lambda r: r.status.occurrence or 0):
                 self._derive_again(record, now)
 
     def _derive_again(self, record: Record, now: int) -> None:
         before = record.status.suppressed_by
-        floods = [self._flood_of[name] for name in before if name in self._flood_of]
+        floods = [self._indexes.flood_of[name] for name in before if name in self._indexes.flood_of]
         going_on = {flood.name for flood in floods if flood.status.active}
-        suppressed_by = tuple(sorted({*going_on, *self._inhibitors.of(record, self.plan(record))}))
+        suppressed_by = tuple(sorted({*going_on, *self._indexes.inhibitors.of(record, self.plan(record))}))
         quiet = record.status.shelved is not None or record.status.out_of_service
         if not suppressed_by and not floods and not quiet:  # people would be told of it now for the first time
             suppressed_by = self._told_in_a_flood(record, now, now)
@@ -282,13 +256,12 @@ class Ledger:
     def pass_time(self, now: int) -> None:
         """Do what has fallen due, in the order of the times when it did."""
         self.review(now)
-        while self._heap and self._heap[0][0] <= now:
-            when, due, key = heappop(self._heap)
-            if self._due.get(key) == (when, due):
-                self._fall_due(self.records[key], due, when, now)
-                if key in self.records:
-                    self.schedule(self.records[key])
-                self.review(now)
+        while (fallen := self._agenda.take(now)) is not None:
+            when, due, key = fallen
+            self._fall_due(self.records[key], due, when, now)
+            if key in self.records:
+                self.schedule(self.records[key])
+            self.review(now)
 
     def _fall_due(self, record: Record, due: Due, when: int, now: int) -> None:
         status = record.status
@@ -405,22 +378,13 @@ class Ledger:
         return {} if self._floods is None else self._floods.export()
 
     def _follow(self, record: Record) -> None:
-        """Bring the indexes up to what a record has become."""
-        if record.kind is Kind.WATCHED:
-            self._to_review |= self._inhibitors.follow(record, self.plan(record))
-            _keep(self._blocked, record.key, there=bool(record.status.suppressed_by))
-            _keep(self._waiting.setdefault(record.stream, set()), record.key, there=record.status.is_waiting)
-        elif record.kind is Kind.FLOOD:
-            self._flood_of[record.name] = record
+        """Bring agenda and indexes up to what a record has become."""
+        self._to_review |= self._indexes.follow(record, self.plan(record))
         self.schedule(record)
 
     def _unfollow(self, record: Record) -> None:
-        if record.kind is Kind.WATCHED:
-            self._to_review |= self._inhibitors.follow(record, self.plan(record), gone=True)
-        self._blocked.discard(record.key)
-        self._waiting.get(record.stream, set()).discard(record.key)
-        self._flood_of.pop(record.name, None)
-        self._due.pop(record.key, None)
+        self._to_review |= self._indexes.unfollow(record, self.plan(record))
+        self._agenda.put(record.key, None)
 
     def schedule(self, record: Record) -> None:
         """Take note of what falls due next for a record."""
@@ -428,40 +392,4 @@ class Ledger:
         if record.kind is Kind.FLOOD and record.status.active and self._floods is not None:
             end = self._floods.ends_at(record.stream), Due.END_OF_FLOOD
             due = end if due is None else min(due, end)
-        if due is None:
-            self._due.pop(record.key, None)
-        elif self._due.get(record.key) != due:
-            self._due[record.key] = due
-            heappush(self._heap, (*due, record.key))
-            if len(self._heap) > 4 * len(self._due) + 1024:  # what no longer holds is left lying about
-                self._heap = [(*due, key) for key, due in self._due.items()]
-                heapify(self._heap)
-
-
-def _keep(keys: set[_Key], key: _Key, *, there: bool) -> None:
-    if there:
-        keys.add(key)
-    else:
-        keys.discard(key)
-
-
-def _flood(group: str, labels: Mapping[str, str]) -> Record:
-    return Record(
-        stream=group,
-        alarm=FLOOD,
-        watch="",
-        labels=labels,
-        priority=Priority.LOW,
-        category=Category.TECHNICAL,
-        kind=Kind.FLOOD,
-        status=normal(Priority.LOW),
-        told=Told(""),
-    )
-
-
-def _is_fleeting(record: Record, t: int) -> bool:
-    """Whether an occurrence that clears at `t` was there for seconds only, and the alarm wasn't just before."""
-    since = record.status.since
-    if since is None or record.status.chattering or t - since >= FLEETING_NS:
-        return False
-    return record.ceased_t is None or since - record.ceased_t > CHATTER_NS
+        self._agenda.put(record.key, due)

@@ -23,8 +23,7 @@ from tocsin.alarm.commands import (
     Test,
     Unshelve,
 )
-from tocsin.alarm.events import Event, Transition
-from tocsin.alarm.ledger import Aside
+from tocsin.alarm.events import Aside, Event, Transition
 from tocsin.alarm.lifecycle import REFUSED, Stimulus, legal
 from tocsin.alarm.record import Kind, Record, Told, normal
 from tocsin.alarm.status import Shelving, State

@@ -10,6 +10,9 @@ from enum import StrEnum
 from tocsin.alarm.status import State, Status
 from tocsin.engine.changes import Category, Evidence, Explanation, Priority
 
+FLEETING_NS = 10_000_000_000
+CHATTER_NS = 60_000_000_000
+
 URGENCY = {priority: rank for rank, priority in enumerate(reversed(Priority))}
 """Higher is more urgent."""
 
@@ -138,6 +141,13 @@ class Record:
             self.told_since = now
         if status.is_waiting and self.waiting_since is None:
             self.waiting_since = now
+
+    def is_fleeting(self, t: int) -> bool:
+        """Whether an occurrence that clears at `t` was there for seconds only, and the alarm wasn't just before."""
+        since = self.status.since
+        if since is None or self.status.chattering or t - since >= FLEETING_NS:
+            return False
+        return self.ceased_t is None or since - self.ceased_t > CHATTER_NS
 
 
 def normal(priority: Priority) -> Status:

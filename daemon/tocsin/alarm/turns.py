@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.events import Transition
-from tocsin.alarm.ledger import CHATTER_NS
 from tocsin.alarm.lifecycle import Stimulus
-from tocsin.alarm.record import Held, Kind, Record, Told, normal
+from tocsin.alarm.record import CHATTER_NS, Held, Kind, Record, Told, normal
 from tocsin.alarm.status import Shelving
 from tocsin.engine.changes import Turn
 
