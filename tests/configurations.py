@@ -27,6 +27,21 @@ SOUND: dict[str, Any] = {
     "http": {"port": 0},
 }
 
+# A whole configuration, line by line, so that tests can name lines.
+LINES = """\
+broker:
+  host: localhost
+sources:
+  - topic: vitals/{ward}/{bed}
+watches:
+  ward:
+    model: toy
+    alarms:
+      hr-high:
+        above: {channel: hr, limit: 120}
+        priority: high
+"""
+
 
 def merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """Change some values of a mapping, however deep; the rest stays."""

@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from textwrap import dedent
 
 import pytest
 
 import toy_bundle
+from configurations import LINES
 from tocsin.config import check
-
-# A whole configuration, line by line, so that the tests can name lines.
-SOUND = """\
-broker:
-  host: localhost
-sources:
-  - topic: vitals/{ward}/{bed}
-watches:
-  ward:
-    model: toy
-    alarms:
-      hr-high:
-        above: {channel: hr, limit: 120}
-        priority: high
-"""
-
-
-@pytest.fixture(autouse=True)
-def _no_environment(monkeypatch):
-    for name in list(os.environ):
-        if name.upper().startswith("TOCSIN_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def faults_of(tmp_path, monkeypatch):
-    """Check a text as `tocsin.yaml`; each fault as its one line."""
-    toy_bundle.write(tmp_path / "toy")
-    toy_bundle.write(tmp_path / "risk", name="risk", task="alarm", calibration=PROBABILITY)
-    monkeypatch.chdir(tmp_path)
-
-    def faults(text):
-        file = tmp_path / "tocsin.yaml"
-        file.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return [str(fault).removeprefix(f"{tmp_path}/") for fault in check(file).faults]
-
-    return faults
-
-
-PROBABILITY = {"scale": "probability", "threshold": 0.2, "chosen_by": "hand"}
 
 
 def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
-    assert faults_of(SOUND) == []
+    assert faults_of(LINES) == []
     checked = check(tmp_path / "tocsin.yaml")
     assert checked.config.watches["ward"].alarms["hr-high"].above.limit == 120
     assert checked.bundles["ward"].model.name == "toy"
@@ -232,15 +192,15 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
     ],
 )
 def test_one_fault(faults_of, old, new, fault):
-    assert old in SOUND
-    found = faults_of(SOUND.replace(old, new))
+    assert old in LINES
+    found = faults_of(LINES.replace(old, new))
     assert len(found) == 1, found
     pattern = ".*".join(re.escape(part) for part in fault.split(".*"))
     assert re.match(f"tocsin.yaml:{pattern}", found[0]), found[0]
 
 
 def test_a_threshold_that_is_no_probability(faults_of):
-    of_risk = SOUND.replace("model: toy", "model: risk")
+    of_risk = LINES.replace("model: toy", "model: risk")
     for threshold in (0, 1, 1.5, -0.1):
         text = of_risk.replace("above: {channel: hr, limit: 120}", f"probability: {{threshold: {threshold}}}")
         (fault,) = faults_of(text)
@@ -253,7 +213,7 @@ def test_a_threshold_that_is_no_probability(faults_of):
 
 def test_a_period_of_its_own_is_for_bundles_of_any_period(tmp_path, faults_of):
     toy_bundle.write(tmp_path / "any", name="any", any_period=True)
-    asked = SOUND.replace("model: toy", "model: any\n    period_s: 2 min")
+    asked = LINES.replace("model: toy", "model: any\n    period_s: 2 min")
     assert faults_of(asked) == []
     assert check(tmp_path / "tocsin.yaml").bundles["ward"].model.period_ns == 120_000_000_000
     assert faults_of(asked.replace("model: any", "model: toy")) == [
@@ -262,14 +222,14 @@ def test_a_period_of_its_own_is_for_bundles_of_any_period(tmp_path, faults_of):
 
 
 def test_a_field_for_two_channels(faults_of):
-    assert faults_of(SOUND.replace("{bed}\n", "{bed}\n    channels: {hr: a, spo2: a}\n")) == [
+    assert faults_of(LINES.replace("{bed}\n", "{bed}\n    channels: {hr: a, spo2: a}\n")) == [
         "tocsin.yaml:5: sources.0.channels.hr: field 'a' is mapped twice",
         "tocsin.yaml:5: sources.0.channels.spo2: field 'a' is mapped twice",
     ]
 
 
 TWO = (
-    SOUND.replace("{bed}\n", "{bed}\n    watch: ward\n")
+    LINES.replace("{bed}\n", "{bed}\n    watch: ward\n")
     + """\
   pumps:
     model: toy
@@ -296,7 +256,7 @@ def test_alarms_of_watches_that_share_a_stream_have_names_of_their_own(faults_of
 
 
 def test_several_watches_need_to_be_told_apart(faults_of):
-    two = SOUND + "  other: {model: toy, alarms: {odd: {anomaly: {}}}}\n"
+    two = LINES + "  other: {model: toy, alarms: {odd: {anomaly: {}}}}\n"
     assert faults_of(two) == ["tocsin.yaml:4: sources.0: which watch takes these? set watch to one of ward, other"]
     assert faults_of(two.replace("{bed}\n", "{bed}\n    watch: other\n")) == []
 
@@ -374,105 +334,29 @@ def test_a_file_that_is_not_there(tmp_path):
 @pytest.mark.parametrize("key", ["_env_file", "_cli_parse_args", "1", "null", "broken"])
 def test_keys_that_no_one_knows(faults_of, key):
     shown = {"null": "None"}.get(key, key)
-    assert faults_of(f"{SOUND}{key}: x\n") == [f"tocsin.yaml:12: {shown}: is not a known key"]
+    assert faults_of(f"{LINES}{key}: x\n") == [f"tocsin.yaml:12: {shown}: is not a known key"]
 
 
 def test_keys_merged_in_by_an_anchor(faults_of):
-    text = SOUND.replace("above: {channel: hr, limit: 120}", "<<: &quick {on_delay_s: 5 s}\n        anomaly: {}")
+    text = LINES.replace("above: {channel: hr, limit: 120}", "<<: &quick {on_delay_s: 5 s}\n        anomaly: {}")
     assert faults_of(text) == []
     assert "on_delay_s" in faults_of(text.replace("5 s", "soon"))[0]
 
 
 def test_a_broken_bundle_is_named_with_its_fault(tmp_path, faults_of):
     (tmp_path / "toy" / "model.onnx").write_bytes(b"other")
-    (fault,) = faults_of(SOUND)
+    (fault,) = faults_of(LINES)
     assert fault.startswith(f"tocsin.yaml:7: watches.ward.model: bundle {tmp_path}/toy: model.onnx has sha256")
-
-
-def test_the_environment_wins_over_the_file(tmp_path, faults_of, monkeypatch):
-    monkeypatch.setenv("TOCSIN_BROKER__HOST", "broker.example")
-    monkeypatch.setenv("TOCSIN_WATCHES__WARD__LATENESS_S", "2 min")
-    assert faults_of(SOUND) == []
-    config = check(tmp_path / "tocsin.yaml").config
-    assert config.broker.host == "broker.example"
-    assert config.watches["ward"].lateness_s == 120
-    assert config.watches["ward"].model == "toy"
-
-
-@pytest.mark.parametrize(
-    ("variable", "value", "fault"),
-    [
-        ("TOCSIN_BROKER__PORT", "x", "TOCSIN_BROKER__PORT: broker.port: Input should be a valid integer"),
-        ("tocsin_http__port", "x", "tocsin_http__port: http.port: Input should be a valid integer"),
-        ("TOCSIN_HTTP__PROT", "1", "TOCSIN_HTTP__PROT: http.prot: is not a known key"),
-        ("TOCSIN_BROKER", "x", "TOCSIN_BROKER: broker: is not JSON (single values have variables of their own"),
-        ("TOCSIN_BROKER", '{"port": "x"}', "TOCSIN_BROKER: broker.port: Input should be a valid integer"),
-        ("TOCSIN_SOURCES", "[}", "TOCSIN_SOURCES: sources: is not JSON"),
-        ("TOCSIN_PUBLISH__BASE", "a/#", "TOCSIN_PUBLISH__BASE: publish.base: String should match pattern"),
-    ],
-)
-def test_a_wrong_variable_is_named(faults_of, monkeypatch, variable, value, fault):
-    monkeypatch.setenv(variable, value)
-    (found,) = faults_of(SOUND)
-    assert found.startswith(f"environment {fault}")
-
-
-def test_a_password_from_the_environment_without_a_username(faults_of, monkeypatch):
-    monkeypatch.setenv("TOCSIN_BROKER__PASSWORD", "hunter2")
-    without_broker = SOUND.removeprefix("broker:\n  host: localhost\n")
-    assert faults_of(without_broker) == [
-        "environment TOCSIN_BROKER__PASSWORD: broker: a password needs a username",
-    ]
-
-
-@pytest.mark.parametrize(
-    "broker",
-    [
-        "broker: {password: hunter2}",
-        "broker: {password: [hunter2]}",
-        "broker: {username: x, password: hunter2, password_file: tocsin.yaml}",
-        "broker: {passwrod: hunter2}",
-        "broker: mqtt://nurse:hunter2@localhost",
-        "broker:\n  password: hunter2\n  password: hunter2",
-        "broker:\n  password: *hunter2",
-        "broker:\n  password: 'x': hunter2",
-        "broker: {username: x, password: hunter2, port: hunter}",
-    ],
-)
-def test_a_password_is_never_shown(faults_of, broker):
-    found = faults_of(SOUND.replace("broker:\n  host: localhost", broker))
-    assert found
-    assert "hunter2" not in "\n".join(found)
-
-
-def test_a_password_of_digits_is_a_number_to_yaml_and_not_shown_either(faults_of):
-    assert faults_of(SOUND.replace("host: localhost", "username: nurse\n  password: 4711")) == [
-        "tocsin.yaml:3: broker.password: Input should be a valid string"
-    ]
-
-
-def test_a_password_is_never_shown_by_the_configuration(tmp_path, faults_of):
-    assert faults_of(SOUND.replace("host: localhost", "username: nurse\n  password: hunter2")) == []
-    config = check(tmp_path / "tocsin.yaml").config
-    assert "hunter2" not in repr(config) + str(config) + config.model_dump_json()
-    assert config.broker.password.get_secret_value() == "hunter2"
 
 
 def test_a_version_of_mqtt_is_a_number_to_yaml(tmp_path, faults_of):
     for written in ("5", '"5"', "3.1.1"):
-        assert faults_of(SOUND.replace("host: localhost", f"version: {written}")) == []
+        assert faults_of(LINES.replace("host: localhost", f"version: {written}")) == []
         assert check(tmp_path / "tocsin.yaml").config.broker.version == written.strip('"')
 
 
-def test_a_variable_that_sets_nothing_is_named(faults_of, monkeypatch):
-    monkeypatch.setenv("TOCSIN_HTP__PORT", "9000")
-    monkeypatch.setenv("TOCSIN_PORT", "tcp://10.0.0.1:1883")  # as platforms set it for a service called tocsin
-    (fault,) = faults_of(SOUND)
-    assert re.match(r"environment TOCSIN_HTP__PORT: sets nothing \(legal: TOCSIN_BROKER__…, ", fault)
-
-
 def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
-    text = SOUND + "      gone: {silent: {for_s: 10 min}}\n"
+    text = LINES + "      gone: {silent: {for_s: 10 min}}\n"
     (fault,) = faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 300\n"))
     assert fault.endswith(
         "evict_after_s 300 gives streams up before alarm gone can ring (legal: more than its silent.for_s, 600)"
@@ -481,5 +365,5 @@ def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
 
 
 def test_a_channel_whose_values_are_combined_must_be_one_of_the_model(faults_of):
-    (fault,) = faults_of(SOUND.replace("    model: toy\n", "    model: toy\n    combine: {hr: mean, rr: max}\n"))
+    (fault,) = faults_of(LINES.replace("    model: toy\n", "    model: toy\n    combine: {hr: mean, rr: max}\n"))
     assert "toy measures no 'rr' (it measures: hr, spo2)" in fault
