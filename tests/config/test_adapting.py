@@ -48,7 +48,7 @@ def checked(tmp_path):
 def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made):
     found = checked("toy", adapt)
     assert found.faults == []
-    assert adaptation_of(found.config.watches["ward"].adapts, found.bundles["ward"]) == made
+    assert adaptation_of(found.config.watches["ward"].adapt, found.bundles["ward"]) == made
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,26 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
             "toy",
             "{settle_s: 30 s}",
             "anomaly: {}",
-            "6: watches.ward.adapt: settle_s 30 is 30 ticks of toy, too few",
+            "6: watches.ward.adapt.settle_s: 30 is 30 ticks of toy, too few",
         ),
+        ("toy", "{mosst: 2}", "anomaly: {}", "6: watches.ward.adapt.mosst: is not a known key"),
+        ("toy", "3", "anomaly: {}", "6: watches.ward.adapt: should be true, false, or any of most, settle_s, per_hour"),
+        ("toy", "true", "anomaly: {threshold: 0}", "8: watches.ward.alarms.odd.anomaly.threshold: 0 can't be adapted"),
+        (
+            "toy",
+            "true",
+            "any_of: [{anomaly: {threshold: -1}}, {below: {channel: hr, limit: 50}}]",
+            "8: watches.ward.alarms.odd.any_of.0.anomaly.threshold: -1 can't be adapted",
+        ),
+        ("toy", "false", "drift: {settle_s: 1 s}", "8: watches.ward.alarms.odd.drift.settle_s: 1 is 1 ticks of toy"),
         ("bare", "false", "drift: {}", "8: watches.ward.alarms.odd.drift: drift needs to know what is usual"),
     ],
 )
 def test_what_cannot_be_is_a_fault(checked, model, adapt, kind, fault):
     assert any(fault in str(found) for found in checked(model, adapt, kind).faults)
+
+
+def test_a_threshold_of_one_stream_that_cannot_be_adapted_is_a_fault(checked):
+    overrides = "true\n    overrides: [{streams: icu/3, limits: {odd: -2}}]"
+    [fault] = checked("toy", overrides).faults
+    assert "7: watches.ward.overrides.0.limits.odd: -2 can't be adapted" in str(fault)

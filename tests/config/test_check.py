@@ -41,7 +41,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
             "11: .*on_delay_s: '3 weeks' is no duration (legal: seconds, or .* h or d)",
         ),
         ("limit: 120", "limit: .nan", "10: .*above.limit: Input should be a finite number (found nan)"),
-        ("hr-high:", "HR high:", "9: watches.ward.alarms.HR high: String should match pattern"),
+        ("hr-high:", "HR high:", "9: watches.ward.alarms.HR high: is no name"),
         (
             "        above: {channel: hr, limit: 120}\n",
             "",
@@ -307,6 +307,7 @@ def test_all_faults_at_once_in_the_order_of_their_lines(faults_of):
         ("broker:\n  port: 1\n  port: 2\n", 'tocsin.yaml:3: found duplicate key "port"'),
         ("broker:\n\tport: 1\n", r"tocsin.yaml:2: found character '\t' that cannot start any token"),
         ("broker: [1\nhttp: 2\n", "tocsin.yaml:2: expected ',' or ']', but got ':'"),
+        ("topic: [v/{bed}]\n", "tocsin.yaml:1: expected ',' or ']', but got '{': text with { and } may need quotes"),
         ("broker: *b\n", "tocsin.yaml:1: found undefined alias 'b'"),
         ("a: 1\n---\nb: 1\n", "tocsin.yaml:2: but found another document"),
         ("http: {}\nhost: \x01\n", r"tocsin.yaml:2: character '\x01' is not allowed"),
@@ -322,6 +323,39 @@ def test_what_is_no_yaml_at_all(faults_of, text, fault):
     found = faults_of(text)
     assert len(found) == 1
     assert found[0].startswith(fault)
+
+
+def test_a_pattern_without_quotes_is_a_mapping_to_yaml(faults_of):
+    text = LINES.replace("{ward}/{bed}", "{ward}/{bed}\n    stream: {bed}")
+    assert faults_of(text) == [
+        "tocsin.yaml:5: sources.0.stream: should be text, and is a mapping: text with { and } may need quotes"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fault"),
+    [
+        ("limit: 120}", "limit: 120}\n        on_delay_s: 1.0e+12", "alarms.hr-high.on_delay_s: Input should be less"),
+        ("model: toy", "model: toy\n    lateness_s: 1 d", "lateness_s: 86400 holds 8.64e+04 frames open in every"),
+        (
+            "model: toy",
+            "model: toy\n    max_skew_s: 4000 d",
+            "max_skew_s: Input should be less than or equal to 315360000",
+        ),
+        ("host: localhost", "keepalive_s: 70000", "broker.keepalive_s: Input should be less than or equal to 65535"),
+    ],
+)
+def test_durations_that_nothing_could_keep(faults_of, before, after, fault):
+    [found] = faults_of(LINES.replace(before, after))
+    assert fault in found
+
+
+def test_a_name_that_is_none(faults_of):
+    [found] = faults_of(LINES.replace("hr-high:", "hr/high:"))
+    assert found == (
+        "tocsin.yaml:9: watches.ward.alarms.hr/high: is no name (legal: lower-case letters, digits, - and _, of which "
+        "the last two can't be first)"
+    )
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -30,7 +30,7 @@ def test_a_password_is_never_shown(faults_of, broker):
 
 def test_a_password_of_digits_is_a_number_to_yaml_and_not_shown_either(faults_of):
     assert faults_of(LINES.replace("host: localhost", "username: nurse\n  password: 4711")) == [
-        "tocsin.yaml:3: broker.password: Input should be a valid string"
+        "tocsin.yaml:3: broker.password: should be text"
     ]
 
 

@@ -43,6 +43,7 @@ def test_sources_that_can_be_meant(tmp_path, source):
         ({"topic": []}, "topic", "needs at least one entry"),
         ({"topic": ["a/{bed}", "b/#"]}, "topic.1", "write {name} instead"),
         ({"topic": ["a/{bed}", "tocsin/{bed}"]}, "topic.1", "lies below publish.base"),
+        ({"topic": "$share/g/v/{bed}"}, "topic", "shares its messages out"),
         ({"topic": ["a/{bed}", "b"]}, "topic.1", "has no {capture} to name streams by"),
         ({"topic": ["a/{bed}", "b/{b}"], "stream": "{bed}"}, "stream", "{bed} is not in topic template 'b/{b}'"),
         ({"topic": "v/{channel}", "format": "plain"}, "topic", "no {capture} to name streams by"),

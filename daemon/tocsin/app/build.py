@@ -255,7 +255,7 @@ def stations(config: Config, bundles: dict[str, Bundle]) -> dict[str, Station]:
             max_pause_ns=None if entry.clock == "event" else _MAX_PAUSE_NS,
             explain_ticks=entry.explain_ticks,
             overrides=overrides(entry, bundles[name]),
-            adaptation=adaptation_of(entry.adapts, bundles[name]),
+            adaptation=adaptation_of(entry.adapt, bundles[name]),
         )
         engine = Engine(watch)
         made[name] = Station(name, engine, model, clock_is_event=entry.clock == "event")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from tocsin.config.document import Document, DocumentError, Fault, read
+from tocsin.config.document import IN_QUOTES, Document, DocumentError, Fault, read
 from tocsin.config.names import Names
 from tocsin.config.schema import Config
 
@@ -25,6 +26,11 @@ _Path = tuple[str | int, ...]
 _IN_OUR_WORDS = (
     ("Extra inputs are not permitted", "is not a known key"),
     ("Field required", "is missing"),
+    ("Input should be a valid string", "should be text"),
+    (
+        "String should match pattern '^[a-z0-9][a-z0-9_-]*$'",
+        "is no name (legal: lower-case letters, digits, - and _, of which the last two can't be first)",
+    ),
     ("Input should be a valid dictionary", "should hold keys and values"),
     ("Input should be a valid list", "should be a list"),
     ("List should have at least 1 item", "needs at least one entry"),
@@ -84,6 +90,8 @@ def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
     value = document.value(path)
     secret = "password" in path or path == ("broker",)  # a URL in place of a mapping may hold a password
     told = "known key" in message or repr(value) in message
+    if message == "should be text" and isinstance(value, Mapping):
+        message = f"{message}, and is a mapping: {IN_QUOTES}"
     if isinstance(value, str | int | float) and not told and not secret:
         message = f"{message} (found {value!r})"
     return document.fault(path, message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from ruamel.yaml.reader import ReaderError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+IN_QUOTES = "text with { and } may need quotes"
+_PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +124,6 @@ def _problem(error: MarkedYAMLError, line: list[str]) -> str:
     problem = str(error.problem or error.context or "not YAML").splitlines()[0]
     if problem.startswith("found duplicate key"):
         return problem.partition(" with value ")[0]
-    return "is not YAML: put the password in quotes" if "password" in "".join(line) else problem
+    if "password" in "".join(line):
+        return "is not YAML: put the password in quotes"
+    return f"{problem}: {IN_QUOTES}" if any(_PLACEHOLDER.search(text) for text in line) else problem

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+MOST_S = 10 * 365 * 86400  # far beyond any use, and still a number of nanoseconds that can be added to a time
 _SECONDS_OF = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _WITH_UNIT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
 
@@ -31,8 +32,13 @@ def seconds(value: object) -> object:
 Seconds = Annotated[
     float,
     BeforeValidator(seconds),
-    Field(ge=0, allow_inf_nan=False),
+    Field(ge=0, le=MOST_S, allow_inf_nan=False),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": _WITH_UNIT.pattern}]},
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": MOST_S},
+                {"type": "string", "pattern": _WITH_UNIT.pattern},
+            ]
+        },
     ),
 ]

@@ -21,6 +21,7 @@ from tocsin.config.thresholds import of_budget, usual_of
 from tocsin.engine.model import ChannelKind, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tocsin.config.conditions import Limit, Member
@@ -35,6 +36,7 @@ _TASKS = {
 }
 _LEAST_QUANTILES = 2
 LEAST_SETTLING = 100  # ticks
+MOST_LATE = 3600  # ticks; each is an open frame in every stream
 MOST_A_TICK = 0.05
 _NO_USUAL = (
     "what is usual of the score on normal streams, and {}'s manifest doesn't say: "
@@ -154,6 +156,13 @@ class Names:
             )
             return
         self.bundles[name] = bundle if watch.period_s is None else bundle.ticking(watch.period_s)
+        period_s = self.bundles[name].model.period_ns / _NS_PER_S
+        if watch.lateness_s > MOST_LATE * period_s:
+            self._fault(
+                (*path, "lateness_s"),
+                f"{watch.lateness_s:g} holds {watch.lateness_s / period_s:.3g} frames open in every stream (legal: "
+                f"up to {MOST_LATE} ticks, {MOST_LATE * period_s:g} s)",
+            )
         for channel in watch.combine:
             self._check_channel((*path, "combine", channel), channel, bundle)
         self._check_adaptation(path, watch, self.bundles[name])
@@ -161,7 +170,7 @@ class Names:
             self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
 
     def _check_adaptation(self, path: _Path, watch: WatchEntry, bundle: Bundle) -> None:
-        adapts = watch.adapts
+        adapts = watch.adapt
         if adapts is None:
             return
         path, period_s = (*path, "adapt"), bundle.model.period_ns / _NS_PER_S
@@ -170,18 +179,29 @@ class Names:
             self._fault(path, f"adapt needs to know {_NO_USUAL.format(bundle.manifest.name)}")
         elif "anomaly" not in kinds:
             self._fault(path, "adapts nothing: no alarm of this watch is an anomaly: leave adapt out")
-        if adapts.settle_s < LEAST_SETTLING * period_s:
-            self._fault(
-                path,
-                f"settle_s {adapts.settle_s:g} is {adapts.settle_s / period_s:.3g} ticks of {bundle.manifest.name}, "
-                "too few to say what is usual of a stream "
-                f"(legal: from {LEAST_SETTLING} ticks, {LEAST_SETTLING * period_s:g} s)",
-            )
+        for place, threshold in _thresholds(watch):
+            if threshold <= 0:
+                self._fault(
+                    (*path[:-1], *place),
+                    f"{threshold:g} can't be adapted: so many times as much is no more (legal: above 0, or leave adapt "
+                    "out)",
+                )
+        self._check_settling(path, adapts.settle_s, bundle)
         if adapts.per_hour * period_s / _S_PER_H > MOST_A_TICK:
             self._fault(
                 path,
                 f"per_hour {adapts.per_hour:g} lets a single score move what is usual of a stream by more than "
                 f"{MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
+            )
+
+    def _check_settling(self, path: _Path, settle_s: float, bundle: Bundle) -> None:
+        period_s = bundle.model.period_ns / _NS_PER_S
+        if settle_s < LEAST_SETTLING * period_s:
+            self._fault(
+                (*path, "settle_s"),
+                f"{settle_s:g} is {settle_s / period_s:.3g} ticks of {bundle.manifest.name}, "
+                "too few to say what is usual of a stream "
+                f"(legal: from {LEAST_SETTLING} ticks, {LEAST_SETTLING * period_s:g} s)",
             )
 
     def _check_alarm(self, path: _Path, alarm: AlarmEntry, bundle: Bundle) -> None:
@@ -210,6 +230,8 @@ class Names:
             self._fault(path, f"forecast needs two quantiles or more, and {bundle.manifest.name} has one")
         elif entry.drift is not None and usual_of(bundle) is None:
             self._fault(path, f"drift needs to know {_NO_USUAL.format(bundle.manifest.name)}")
+        elif entry.drift is not None:
+            self._check_settling(path, entry.drift.settle_s, bundle)
         threshold = entry.probability.threshold if entry.probability is not None else None
         if threshold is not None and not 0 < threshold < 1:
             self._fault((*path, "threshold"), f"{threshold:g} is no probability to ring at (legal: between 0 and 1)")
@@ -248,6 +270,21 @@ class Names:
                     f"{limit.limit:g} can never be passed: {channel.name} is plausible from {channel.low:g} to "
                     f"{channel.high:g} {channel.unit}, and other values are refused",
                 )
+
+
+def _thresholds(watch: WatchEntry) -> Iterator[tuple[_Path, float]]:
+    """Where a watch says at what score an anomaly rings, and at what."""
+    for name, alarm in watch.alarms.items():
+        if alarm.anomaly is not None and alarm.anomaly.threshold is not None:
+            yield ("alarms", name, "anomaly", "threshold"), alarm.anomaly.threshold
+        for index, member in enumerate(alarm.members):
+            if member.anomaly is not None and member.anomaly.threshold is not None:
+                yield ("alarms", name, alarm.kind, index, "anomaly", "threshold"), member.anomaly.threshold
+    for index, override in enumerate(watch.overrides):
+        for name, limit in override.limits.items():
+            of = watch.alarms.get(name)
+            if of is not None and of.anomaly is not None and override.adapt is None:
+                yield ("overrides", index, "limits", name), limit
 
 
 def bundle_folder(model: str, beside: Path) -> Path | None:

@@ -42,7 +42,7 @@ def _of_entry(entry: OverrideEntry, name: str, watch: WatchEntry, bundle: Bundle
         fault = _of_budget(alarm, budget, watch.alarms, bundle)
         if fault is not None:
             yield ("budgets", alarm), fault
-    if entry.adapt is not None and watch.adapts is None:
+    if entry.adapt is not None and watch.adapt is None:
         yield ("adapt",), f"watch {name} adapts no threshold: leave adapt out here"
     for part, value in entry.profile.items():
         fault = _of_profile(part, value, bundle)

@@ -6,10 +6,19 @@ value can be given by the environment too, `TOCSIN_BROKER__HOST` for `broker.hos
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tocsin.codec.source import Format
@@ -56,7 +65,7 @@ class Broker(Section):
     password: SecretStr | None = None
     password_file: Path | None = Field(default=None, description="A file that holds the password and nothing else.")
     tls: Tls | None = None
-    keepalive_s: Seconds = 30.0
+    keepalive_s: Annotated[Seconds, Field(le=65535)] = 30.0
     session_expiry_s: Seconds = Field(default=3600.0, description="How long the broker queues while we are away.")
     receive_maximum: int = Field(default=1000, ge=1, le=65535, description="Unacknowledged messages in flight.")
 
@@ -213,6 +222,16 @@ class Adapt(Section):
     )
 
 
+def _how(value: object) -> object:
+    """Take true for all defaults, and false for none at all."""
+    if value is None or isinstance(value, Adapt | Mapping):
+        return value
+    try:
+        return Adapt() if TypeAdapter(bool).validate_python(value) else None
+    except ValidationError:
+        raise ValueError(f"should be true, false, or any of {', '.join(Adapt.model_fields)}") from None
+
+
 class WatchEntry(Section):
     """One model watching streams, and what rings."""
 
@@ -252,8 +271,8 @@ class WatchEntry(Section):
         le=3600,
         description="So many frames of each stream are kept, or up to twice as many, to explain an alarm; 0: none.",
     )
-    adapt: bool | Adapt = Field(
-        default=False,
+    adapt: Annotated[Adapt | None, BeforeValidator(_how, json_schema_input_type=bool | Adapt | None)] = Field(
+        default=None,
         description="Whether the threshold of scores rises for streams whose scores are usually higher than those "
         "calibrated on. Beside it a drift alarm should watch.",
     )
@@ -263,13 +282,6 @@ class WatchEntry(Section):
         description="What is otherwise in some streams. Of each alarm, and of each part of a profile, the first entry "
         "counts that matches a stream's name and says something of it; what was set in the stream goes before.",
     )
-
-    @property
-    def adapts(self) -> Adapt | None:
-        """How; None if not at all."""
-        if isinstance(self.adapt, Adapt):
-            return self.adapt
-        return Adapt() if self.adapt else None
 
     @model_validator(mode="after")
     def _silence_comes_first(self) -> Self:

@@ -46,6 +46,8 @@ def source_faults(  # noqa: C901  (one check after the other)
             templates.append(TopicTemplate(topic))
         except ValueError as error:
             yield where, str(error)
+        if topic.startswith("$share/"):
+            yield where, f"{topic!r} shares its messages out, and a stream needs all of its own: write the topic alone"
         if f"{topic}/".startswith(f"{base}/"):
             yield where, f"{topic!r} lies below publish.base {base!r}: we would read what we say"
     if len(templates) == len(topics_of(entry)):
