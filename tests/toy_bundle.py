@@ -30,6 +30,11 @@ toy (float[N, 2] x, float[N, 2] mask, float[N, 2] delta, float[N, 3] state)
 }
 """
 
+# As that, but what it remembers shows: the score is the mean of what was observed plus the number of steps.
+REMEMBERING = GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
+    "    state_out =", "    carried = Add(ratio, more)\n    score = Squeeze(carried, axis)\n    state_out ="
+)
+
 MANIFEST = {
     "name": "toy",
     "version": "1",

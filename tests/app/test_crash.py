@@ -21,9 +21,6 @@ from tocsin.app.broadcast import Broadcast
 from tocsin.store import History, Store
 from tocsin.store.store import read_history
 
-REMEMBERING = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
-    "    state_out =", "    carried = Add(ratio, more)\n    score = Squeeze(carried, axis)\n    state_out ="
-)
 BEDS, TICKS = 12, 60
 
 
@@ -35,7 +32,7 @@ class Ward:
         folder.mkdir(exist_ok=True)
         self.broker = broker
         if not (folder / "toy").exists():
-            toy_bundle.write(folder / "toy", toy_bundle.serialised(REMEMBERING))
+            toy_bundle.write(folder / "toy", toy_bundle.serialised(toy_bundle.REMEMBERING))
         asked = {
             "broker": {"port": broker.port, "client_id": folder.name},
             "sources": [{"topic": f"{folder.name}/{{bed}}", "stream": "{bed}"}],

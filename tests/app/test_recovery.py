@@ -11,106 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import configurations
 import toy_bundle
+from stored_core import T0, WARD, Daemon, S, made, ringing, statuses
 from tocsin.alarm.commands import Acknowledge, Order
-from tocsin.app.build import setup
-from tocsin.app.core import Beside
-from tocsin.app.inputs import command_input, loss_input, order_input, readings_input, time_input
-from tocsin.app.recovery import recover, remember, snapshot
-from tocsin.app.returning import bring_back, keep
-from tocsin.config import check
-from tocsin.engine import Readings
-from tocsin.engine.commands import SetLimit
-from tocsin.engine.memory import StreamMemory
-from tocsin.store import History, Retention, Store
-from tocsin.store.columns import pack, unpack
-
-S = 10**9
-T0 = 1_760_000_000 * S
-REMEMBERING = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
-    "    state_out =", "    carried = Add(ratio, more)\n    score = Squeeze(carried, axis)\n    state_out ="
-)
-WARD = {
-    "lateness_s": 1,
-    "linger_s": 2,
-    "alarms": {
-        "hr-high": {"above": {"channel": "hr", "limit": 120, "deadband": 5}, "priority": "high", "on_delay_s": 1},
-        "odd": {"anomaly": {"threshold": 105}},
-        "bed-silent": {"silent": {"for_s": 6}},
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundles")
-    toy_bundle.write(folder / "toy", toy_bundle.serialised(REMEMBERING))
-    return folder
-
-
-def made(folder, **changes):
-    checked = check(configurations.write(folder, **configurations.merged({"watches": {"ward": WARD}}, changes)))
-    assert not checked.faults
-    return setup(checked.config, checked.bundles)
-
-
-class Daemon:
-    """The core and its store, without a broker."""
-
-    def __init__(self, folder, store_folder, now=T0, **changes):
-        self.folder = folder
-        self.store_folder = store_folder
-        self.store = Store.open(store_folder)
-        self.store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
-        recovered = recover(self.store, lambda: made(folder, **changes), folder, now)
-        self.core, self.made, self.untold = recovered.core, recovered.setup, recovered.untold
-        self.scores = []
-        self.returned = []  # when
-
-    def begin(self, now):
-        events = list(self.untold)
-        if self.core.setup is not self.made:
-            events += [event for result in self.core.take_over(self.made, now) for event in result.events]
-        self.store.commit((), events, snapshot=snapshot(self.core), now=now)
-        return events
-
-    def turn(self, rows, now, lost=()):
-        """As the pump has it; the events."""
-        inputs, results = [], []
-        if rows:
-            readings = Readings.of(rows)
-            station = self.core.stations["ward"]
-            for given, result in bring_back(self.store.evicted, self.core, station, readings.streams, now):
-                inputs.append(given)
-                results.append(result)
-                self.returned.append(now)
-            results.append(self.core.take_in("ward", readings, now))
-            inputs.append(readings_input(["ward"], readings, now))
-        if lost:
-            results.append(self.core.lose("ward", lost, now))
-            inputs.append(loss_input(["ward"], lost, now))
-        results += self.core.pass_time(now)
-        inputs.append(time_input(now))
-        for result in [*results, *(result.beside for result in results if result.beside is not None)]:
-            station = result.elder.station if isinstance(result, Beside) else result.station
-            names = [] if station is None else station.engine.table.names
-            for steps in result.outcome.steps if result.outcome is not None else ():
-                self.scores += [
-                    (names[row], int(t), score.tobytes())
-                    for row, t, score in zip(steps.rows.tolist(), steps.t, steps.score, strict=True)
-                ]
-            if result.outcome is not None and not isinstance(result, Beside):
-                keep(self.store.evicted, result.station, result.outcome)
-        events = [event for result in results for event in result.events]
-        self.store.commit(inputs, events)
-        return events
-
-    def crash(self):
-        """Nothing is said goodbye to."""
-        self.store.deliveries.pending = type(self.store.deliveries.pending)()
-        self.store.close()
-
+from tocsin.app.inputs import order_input
+from tocsin.app.recovery import remember, snapshot
+from tocsin.store import History, Retention
+from tocsin.store.columns import pack
 
 TURNS = st.lists(
     st.tuples(
@@ -262,75 +169,6 @@ def _with(kind, changes):
             super().__init__(folder, store_folder, now, **changes)
 
     return Configured
-
-
-def ringing(daemon, bed="a", start=0):
-    """Let hr-high ring; when it was."""
-    daemon.begin(T0)
-    for second in range(start, start + 6):
-        daemon.turn([(bed, T0 + second * S, {"hr": 150, "spo2": 97})], T0 + second * S)
-    return T0 + (start + 6) * S
-
-
-def statuses(core):
-    return {alarm: status for (_, alarm), status in core.register.statuses.items() if status.occurrence is not None}
-
-
-def hears(daemon, bed, second):
-    return daemon.turn([(bed, T0 + second * S, {"hr": 100, "spo2": 97})], T0 + second * S)
-
-
-def row(daemon, bed):
-    table = daemon.core.stations["ward"].engine.table
-    found = table.row_of(bed)
-    return None if found is None else {name: getattr(table, name)[found].copy() for name in table.columns}
-
-
-def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path):
-    watch = {"watches": {"ward": {"evict_after_s": 10}}}
-    steady, leaving = Daemon(toy, tmp_path / "steady"), Daemon(toy, tmp_path / "leaving", **watch)
-    for daemon in (steady, leaving):
-        daemon.begin(T0)
-        command = SetLimit("a", "hr-high", 95.0)
-        for second in range(5):
-            hears(daemon, "a", second)
-        daemon.core.command(command, T0 + 5 * S)
-        daemon.store.commit([command_input(command, T0 + 5 * S)], [])
-        for second in range(5, 30):
-            hears(daemon, "b", second)
-    assert row(leaving, "a") is None
-    leaving.crash()
-    leaving = Daemon(toy, tmp_path / "leaving", T0 + 30 * S, **watch)
-    assert row(leaving, "a") is None
-    told = [hears(daemon, "a", second) for daemon in (steady, leaving) for second in range(30, 34)]
-    assert [e.alarm for events in told for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
-    assert leaving.returned == [T0 + 30 * S]
-    was, now = row(steady, "a"), row(leaving, "a")
-    for name in ("state", "mean", "scale", "frames", "begun_tick", "seen_tick", "limit", "newest_t"):
-        assert now[name].tobytes() == was[name].tobytes(), name
-    before = pack(leaving.core.export())
-    leaving.crash()  # the journal alone knows that it came back
-    leaving = Daemon(toy, tmp_path / "leaving", T0 + 34 * S, **watch)
-    assert pack(leaving.core.export()) == before
-    assert len(leaving.store.evicted) == 0
-    for daemon in (steady, leaving):
-        daemon.store.close()
-
-
-def test_what_another_model_remembered_is_of_no_use(toy, tmp_path):
-    watch = {"watches": {"ward": {"evict_after_s": 10}}}
-    daemon = Daemon(toy, tmp_path, **watch)
-    daemon.begin(T0)
-    for second in range(30):
-        hears(daemon, "ab"[second > 3], second)
-    kept = StreamMemory(**unpack(daemon.store.evicted.find("ward", "a")))
-    another = replace(kept, meta={**kept.meta, "sha256": "0" * 64})
-    daemon.store.evicted.keep("ward", "a", pack(another), T0 + 30 * S)
-    hears(daemon, "a", 31)
-    assert daemon.returned == []
-    assert int(row(daemon, "a")["frames"]) == 0
-    assert len(daemon.store.evicted) == 0
-    daemon.store.close()
 
 
 def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):

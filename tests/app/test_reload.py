@@ -16,12 +16,6 @@ import configurations
 import toy_bundle
 from processes import WAIT_S, Daemon, tocsin, until
 
-# The score is the mean of what was observed plus the number of steps: it shows what a stream remembers.
-REMEMBERING = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
-    "    state_out =", "    carried = Add(ratio, more)\n    score = Squeeze(carried, axis)\n    state_out ="
-)
-
-
 LOW = {"below": {"channel": "hr", "limit": 40}, "priority": "low"}
 
 
@@ -31,7 +25,7 @@ class Ward:
     def __init__(self, folder, broker):
         self.folder = folder
         self.broker = broker
-        toy_bundle.write(folder / "toy", toy_bundle.serialised(REMEMBERING))
+        toy_bundle.write(folder / "toy", toy_bundle.serialised(toy_bundle.REMEMBERING))
         self.file = self.configure()
         self.daemon = Daemon(folder, self.file).ready()
         self._t = (int(time.time()) - 60) * 1000
@@ -130,7 +124,7 @@ async def test_sources_come_and_go(ward):
 
 async def test_another_model_warms_up_beside_the_old_one_and_an_alarm_that_is_gone_clears(ward):
     await ward.hears(130, wanted="tocsin/event/icu/a/hr-high")
-    toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(REMEMBERING), version="2", warm_up_ticks=1)
+    toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(toy_bundle.REMEMBERING), version="2", warm_up_ticks=1)
     file = ward.configure(watches={"ward": {"model": "toy2"}})
     text = file.read_text().replace("hr-high", "hr-too-high")
     file.write_text(text)
@@ -163,7 +157,7 @@ async def test_one_can_go_back_while_a_model_warms_up_and_after(ward):
     assert event["transition"] == "raise"
     await ward.hears(140)
 
-    toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(REMEMBERING), version="2", warm_up_ticks=3)
+    toy_bundle.write(ward.folder / "toy2", toy_bundle.serialised(toy_bundle.REMEMBERING), version="2", warm_up_ticks=3)
     ward.configure(watches={"ward": {"model": "toy2", "alarms": ODD}})
     assert ward.reload()[0] == 200
     assert memory(await ward.hears(140, 140)) == 4  # the old one's: it goes on
