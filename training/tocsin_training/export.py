@@ -10,6 +10,7 @@ import torch
 
 from tocsin.bundle import start
 from tocsin.bundle.signature import INPUTS, outputs
+from tocsin_training.trees import Trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,15 +26,21 @@ TRACED_ROWS = 3  # with one row the exporter takes N for the constant 1
 def to_onnx(step: StepModule) -> bytes:
     """Export with dynamic N; the same weights give the same bytes."""
     widths = (step.channels, step.channels, step.channels, step.state_size)
-    return _exported(step, widths, INPUTS, outputs(step.task))
+    model = _exported(step, widths, INPUTS, outputs(step.task))
+    for part in step.modules():
+        if isinstance(part, Trees):
+            part.plant(model)
+    return stripped(model)
 
 
 def opening_to_onnx(opening: Opening) -> bytes:
     """Export what makes a state from a profile, likewise."""
-    return _exported(opening, (len(opening.network.profile),), (start.INPUT,), (start.OUTPUT,))
+    return stripped(_exported(opening, (len(opening.network.profile),), (start.INPUT,), (start.OUTPUT,)))
 
 
-def _exported(module: nn.Module, widths: Sequence[int], inputs: Sequence[str], named_outputs: Sequence[str]) -> bytes:
+def _exported(
+    module: nn.Module, widths: Sequence[int], inputs: Sequence[str], named_outputs: Sequence[str]
+) -> onnx.ModelProto:
     module = module.cpu().eval()
     example = tuple(torch.zeros(TRACED_ROWS, width) for width in widths)  # one tensor given twice becomes one input
     n = torch.export.Dim("N")
@@ -58,7 +65,7 @@ def _exported(module: nn.Module, widths: Sequence[int], inputs: Sequence[str], n
             logger.setLevel(level)
     if program is None:
         raise AssertionError  # only without dynamo does the exporter give nothing back
-    return stripped(program.model_proto)
+    return program.model_proto
 
 
 def stripped(model: onnx.ModelProto) -> bytes:

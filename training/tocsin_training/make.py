@@ -15,7 +15,7 @@ from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
 from tocsin.bundle.start import Start
 from tocsin.engine.model import ChannelKind, StepFunction, Task
-from tocsin_training import calibrate, classes, distil, export, loop, outlook, parity, rollout
+from tocsin_training import beside, calibrate, classes, distil, export, loop, outlook, parity, rollout
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.data.sources import find
@@ -63,7 +63,11 @@ def make(
     """
     data, valid = (read(recipe, part, folder, runs) for part in ("train", "valid"))
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
-    step = steps.make(members, recipe)
+    trees = None
+    if recipe.beside is not None:
+        trees, trees_say = beside.grown(recipe, data, valid, folds(data, recipe.training.folds, recipe.training.seed))
+        logit = trees.joined(torch.from_numpy(logit), torch.from_numpy(trees_say)).numpy()
+    step = steps.make(members, recipe, trees)
     if isinstance(step, steps.ForecastStep):
         step.weigh.fit(step.network, data, recipe.serving)
     if isinstance(step, steps.ClassifyStep):

@@ -136,6 +136,8 @@ def _check_sequences(
     _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted, of)
     if isinstance(step, AlarmStep):
         mean = torch.stack([part.logit for part in said]).mean(0)
+        if step.beside is not None:
+            mean = step.beside.joined(mean, step.beside.over(*inputs))
         logit = step.judge(mean.flatten(0, 1))[0].reshape(scores.shape)
         known = np.array([channel.kind is not ChannelKind.CLOCK for channel in recipe.channels])
         ever = np.maximum.accumulate((inputs[1].numpy() * known).any(axis=2), axis=1)

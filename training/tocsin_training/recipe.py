@@ -106,6 +106,16 @@ class ScoreRecipe(_Part):
     clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
 
 
+class BesideRecipe(_Part):
+    """alarm: trees in the graph, whose logit is averaged with the networks'."""
+
+    trees: str = Field(
+        pattern=r"^[\w.]+:\w+$", description="`module:class`, see `beside.Grower`; an ensemble is grown for each fold."
+    )
+    weight: float = Field(default=0.5, gt=0, lt=1, description="Of the trees' logit; the networks' has the rest.")
+    each: int = Field(default=1, ge=1, le=20, description="Ensembles a fold, by so many seeds.")
+
+
 class HorizonRecipe(_Part):
     """seq2seq: what is told of the frames to come."""
 
@@ -223,6 +233,7 @@ class Recipe(_Part):
     classes: tuple[Name, ...] | None = Field(default=None, min_length=2, description="classify: the first is normal.")
     horizon: HorizonRecipe | None = Field(default=None, description="seq2seq alone.")
     profile: tuple[Name, ...] | None = Field(default=None, min_length=1, description="generate: the static channels.")
+    beside: BesideRecipe | None = None
     score: ScoreRecipe = ScoreRecipe()
     loss: LossRecipe = LossRecipe()
     training: TrainingRecipe
@@ -256,6 +267,9 @@ class Recipe(_Part):
             msg = "data.teacher needs training.folds of 3 or more: a teacher judges folds that it was not fitted on"
         if self.serving.any_period and self.network.scale != "running":
             msg = "serving.any_period needs network.scale running: fitted networks read seconds"
+            raise ValueError(msg)
+        if self.beside is not None and self.training.folds == 1:
+            msg = "beside needs training.folds of 3 or more: trees judge folds that they were not grown on"
             raise ValueError(msg)
         if self.task is not Task.ALARM and self.training.folds > 1:
             msg = f"training.folds {self.training.folds} fits task alarm only; say 1"

@@ -15,6 +15,7 @@ from tocsin_training.cells import repeated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tocsin_training.beside import Beside
     from tocsin_training.decoder import Ahead
     from tocsin_training.memory import Memory
     from tocsin_training.network import Network, Outputs
@@ -151,7 +152,8 @@ class AlarmStep(StepModule):
     asking again with that channel masked now: C + 1 variants of each row in one batch, of which the first is real.
 
     Attributes:
-        slope: Of the calibration, as `offset`.
+        beside: Trees whose logit is averaged with the members', or None.
+        slope: Of the calibration logit → slope * logit + offset, as `offset`.
     """
 
     task = Task.ALARM
@@ -162,16 +164,16 @@ class AlarmStep(StepModule):
     offset: Tensor
     without: Tensor
 
-    def __init__(self, members: Sequence[Network], slope: float = 1.0, offset: float = 0.0) -> None:
-        """Wrap trained networks with the calibration logit → slope * logit + offset."""
+    def __init__(self, members: Sequence[Network], beside: Beside | None = None) -> None:
+        """Wrap trained networks, and trees beside them."""
         first = members[0]
-        super().__init__(
-            first.channels, (first.memory.state_size, *(member.recurrence.state_size for member in members))
-        )
+        sizes = [first.memory.state_size, *(member.recurrence.state_size for member in members)]
+        super().__init__(first.channels, [*sizes, *([beside.state_size] if beside else [])])
+        self.beside = beside
         self.members = nn.ModuleList(members)
         self.memory = first.memory
-        self.register_buffer("slope", torch.tensor(slope))
-        self.register_buffer("offset", torch.tensor(offset))
+        self.register_buffer("slope", torch.tensor(1.0))
+        self.register_buffer("offset", torch.tensor(0.0))
         self.register_buffer("known", 1.0 - first.clock)
         every = torch.cat([torch.ones(1, first.channels), 1.0 - torch.eye(first.channels)])
         self.register_buffer("without", every[:, None])  # (C + 1, 1, C): row 0 masks nothing, row c + 1 channel c
@@ -180,24 +182,25 @@ class AlarmStep(StepModule):
         """Ask with everything, and without each channel in turn."""
         remembered, *recurrent = torch.split(state, self.sizes, dim=1)
         rows, variants = x.shape[0], self.channels + 1
+        xs = (x * self.without).reshape(-1, self.channels)  # (V N, C), the real rows first
         masks, deltas = (mask * self.without).reshape(-1, self.channels), repeated(delta, variants)
-        features, remembered = self.memory.step(
-            (x * self.without).reshape(-1, self.channels),  # (V N, C), the real rows first
-            masks,
-            deltas,
-            repeated(remembered, variants),
-        )
+        features, remembered = self.memory.step(xs, masks, deltas, repeated(remembered, variants))
 
         said: list[Outputs] = []
         logits: list[Tensor] = []
         after = [remembered[:rows]]
-        for member, past in zip(self._networks(), recurrent, strict=True):
+        for member, past in zip(self._networks(), recurrent[: len(self.members)], strict=True):
             entered = member.enter(features, masks, deltas)
             h, following = member.recurrence.step(entered, past, variants, delta)
             said.append(member.heads(features[:rows], entered[:rows], h[:rows]))
             logits.append(member.announce(member.join(entered, h)))  # (V N,)
             after.append(following[:rows])
-        logit, others = self.judge(mean_of(logits))
+        logit = mean_of(logits)
+        if self.beside is not None:
+            trees, following = self.beside(xs, masks, delta, recurrent[-1], variants)
+            logit = self.beside.joined(logit, trees)
+            after.append(following)
+        logit, others = self.judge(logit)
         logit = logit.reshape(variants, -1)  # (V, N)
         contribution = (logit[:1] - logit[1:]).T  # (N, C)
         seen = remembered[:rows, self.channels : 2 * self.channels]
@@ -242,10 +245,10 @@ def mean_of(parts: Sequence[Tensor]) -> Tensor:
     return sum(parts[1:], parts[0]) / len(parts)
 
 
-def make(members: Sequence[Network], recipe: Recipe) -> StepModule:
-    """The step module of a recipe's task, uncalibrated."""
+def make(members: Sequence[Network], recipe: Recipe, beside: Beside | None = None) -> StepModule:
+    """The step module of a recipe's task, uncalibrated, with the trees that its recipe puts beside the networks."""
     if recipe.task is Task.ALARM:
-        return AlarmStep(members)
+        return AlarmStep(members, beside)
     if recipe.task is Task.CLASSIFY:
         return ClassifyStep(members, len(recipe.classes or ()))
     return (HorizonStep if recipe.task is Task.SEQ2SEQ else ForecastStep)(members[0], recipe)

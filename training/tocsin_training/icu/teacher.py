@@ -57,12 +57,12 @@ class Boosting:
     So what they call a probability is one of gains: above a half, ringing is worth it.
     """
 
-    def __init__(self, data: Sequences) -> None:
-        """Tell them of every row, and sort all values into bins once."""
+    def __init__(self, data: Sequences, told: NDArray[np.float32] | None = None) -> None:
+        """Tell them of every row, the whole history or what is given (R, F), and sort all values into bins once."""
         if data.gain is None:
             raise TrainingError("the teacher needs gains; give labelled sequences")
         self.data = data
-        self.told = history.told(data)  # (R, F)
+        self.told = history.told(data) if told is None else told  # (R, F)
         eventful = np.repeat(data.eventful, data.lengths)
         drawn = np.random.default_rng(1).random(len(eventful)) < QUIET_SHARE
         self.rows = np.flatnonzero(eventful | drawn)
