@@ -95,6 +95,22 @@ class Ward:
         return None if elder is None else sorted(elder.shadow.waiting)
 
 
+def test_who_still_goes_by_the_old_model_is_shown(made):
+    ward = Ward(made("one"))
+
+    def old_models():
+        view = stream_requests.shown(ward.core.setup, "a", ward.core.elders)
+        return [(watch.model, watch.old_model) for watch in view.watches]
+
+    ward.hears("a")
+    assert old_models() == [("toy/1", None)]
+    ward.changes_to(made("two"))
+    assert old_models() == [("toy/2", "toy/1")]
+    for _ in range(3):
+        ward.hears("a")
+    assert old_models() == [("toy/2", None)]
+
+
 def test_a_discharged_stream_ends_in_both_and_is_waited_for_no_more(made):
     ward = Ward(made("one"))
     ward.hears("a", hr=140)

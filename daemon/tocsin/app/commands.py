@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event
     from tocsin.alarm.record import Record
     from tocsin.app.build import Setup
+    from tocsin.app.core import Elder
     from tocsin.engine.commands import CommandEntry
 
 _LOG = logging.getLogger(__name__)
@@ -51,6 +52,10 @@ class AtWork(Protocol):
     @property
     def setup(self) -> Setup:
         """What is at work."""
+
+    @property
+    def elders(self) -> Mapping[str, Elder]:
+        """By watch, what was at work before, where a new model is not warm yet."""
 
     def order(self, order: Order) -> list[Event]:
         """Let an order move alarms, and tell of it."""
@@ -167,9 +172,9 @@ class CommandDesk:
             case questions.Show():
                 return alarm_view(self._record(what))
             case questions.ListStreams():
-                return stream_requests.listed(self._at_work.setup, what)
+                return stream_requests.listed(self._at_work.setup, what, self._at_work.elders)
             case questions.ShowStream():
-                return stream_requests.shown(self._at_work.setup, what.stream)
+                return stream_requests.shown(self._at_work.setup, what.stream, self._at_work.elders)
             case questions.ExportStream():
                 return stream_requests.export(self._at_work.setup, what.stream)
             case _ if asked.verb.subject is Subject.STREAMS:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event, Order
     from tocsin.alarm.record import Record
     from tocsin.app.build import Setup, Station
-    from tocsin.app.core import Beside, Core, Result
+    from tocsin.app.core import Beside, Core, Elder, Result
     from tocsin.app.keeper import Keeper
     from tocsin.app.stream_requests import StreamOrder
     from tocsin.codec.message import Message
@@ -97,6 +97,11 @@ class Pump:
     def setup(self) -> Setup:
         """What is at work."""
         return self._core.setup
+
+    @property
+    def elders(self) -> Mapping[str, Elder]:
+        """By watch, what was at work before, where a new model is not warm yet."""
+        return self._core.elders
 
     @property
     def before(self) -> Setup | None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from tocsin.alarm import Event
     from tocsin.app.build import Setup, Station
+    from tocsin.app.core import Elder
     from tocsin.engine import Outcome
     from tocsin.engine.model import Model
     from tocsin.request.questions import ListStreams
@@ -253,20 +254,25 @@ def _station(setup: Setup, stream: str, watch: str) -> Station:
     raise StreamRefused(stream, f"memory is of watch {watch!r} (legal: {legal})", "unknown-watch")
 
 
-def listed(setup: Setup, wanted: ListStreams) -> StreamsView:
-    """Show the streams that are wanted, by name."""
+def listed(setup: Setup, wanted: ListStreams, elders: Mapping[str, Elder]) -> StreamsView:
+    """Show the streams that are wanted, by name; `elders` are the watches whose models change."""
     names = {
         name
         for station in setup.stations.values()
         for name in (station.engine.table.names[row] for row in station.engine.table.live_rows().tolist())
         if wanted.stream is None or fnmatchcase(name, wanted.stream)
     }
-    views = [shown(setup, name) for name in sorted(names)]
+    views = [shown(setup, name, elders) for name in sorted(names)]
     return StreamsView(streams=[view for view in views if wanted.labels.items() <= view.labels.items()])
 
 
-def shown(setup: Setup, stream: str) -> StreamView:
+def shown(setup: Setup, stream: str, elders: Mapping[str, Elder] | None = None) -> StreamView:
     """Show a stream.
+
+    Args:
+        setup: What is at work.
+        stream: Its name.
+        elders: By watch, what was at work before, where a new model is not warm yet.
 
     Raises:
         StreamRefused: No watch knows it.
@@ -275,10 +281,11 @@ def shown(setup: Setup, stream: str) -> StreamView:
     labels: dict[str, str] = {}
     for station in stations:
         labels |= station.engine.table.labels[_row(station, stream)]
-    return StreamView(stream=stream, labels=labels, watches=[_watch_view(station, stream) for station in stations])
+    views = [_watch_view(station, stream, (elders or {}).get(station.name)) for station in stations]
+    return StreamView(stream=stream, labels=labels, watches=views)
 
 
-def _watch_view(station: Station, stream: str) -> WatchView:
+def _watch_view(station: Station, stream: str, elder: Elder | None) -> WatchView:
     table, model, row = station.engine.table, station.model, _row(station, stream)
     standby = int(table.standby_until[row])
     until = None if standby in {NEVER, ALWAYS} else standby
@@ -290,7 +297,8 @@ def _watch_view(station: Station, stream: str) -> WatchView:
     }
     return WatchView(
         watch=station.name,
-        model=f"{model.name}/{model.version}",
+        model=_named(model),
+        old_model=None if elder is None or stream not in elder.shadow.waiting else _named(elder.station.model),
         admitted=bool(table.admitted[row]),
         standby=standby != NEVER,
         frames=int(table.frames[row]),
@@ -301,6 +309,10 @@ def _watch_view(station: Station, stream: str) -> WatchView:
         thresholds=_thresholds(station, row),
         **times,
     )
+
+
+def _named(model: Model) -> str:
+    return f"{model.name}/{model.version}"
 
 
 def _overrides(station: Station, alarms: list[str], row: int) -> OverridesView:

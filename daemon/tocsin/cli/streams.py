@@ -277,6 +277,8 @@ def _condition(watch: dict[str, Any]) -> str:
     parts = []
     if watch["standby"]:
         parts.append(f"on standby until {watch['standby_until']}" if watch["standby_until"] else "on standby")
+    elif watch["old_model"]:
+        parts.append(f"warms up beside {watch['old_model']}")
     elif watch["warming_up"]:
         parts.append("warming up")
     if watch["admitted"]:

@@ -150,11 +150,13 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and go before
     `overrides`; what is in neither is as configured for all, and unknown of a profile. `thresholds` are those of scores
     that are adapted to the stream, null while it settles. A standby without
-    `standby_until` lasts until somebody says so.
+    `standby_until` lasts until somebody says so. `old_model` is there while the new one warms up beside it: alarms that
+    rest on a model are its affair until then.
     """
 
     watch: str
     model: str
+    old_model: str | None
     admitted: bool
     standby: bool
     standby_until: str | None
