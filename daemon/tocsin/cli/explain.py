@@ -16,6 +16,7 @@ from tocsin.cli.explain_picture import BAND
 from tocsin.cli.explained import bundle_of, read
 from tocsin.cli.failure import Failure
 from tocsin.cli.standalone import write
+from tocsin.engine.reasons import expected
 from tocsin.engine.recent import rescore
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ def _picture(model: Model, again: Rescored, threshold: float | None) -> Table:
         seen = again.mask[:, c] != 0
         value = f"{again.x[-1, c]:.5g} {channel.unit}" if seen[-1] else "not measured"
         mean, scale = float(again.mean[-1, c]), float(again.scale[-1, c])
-        expected = "" if np.isnan(mean) else f"{mean:.4g} ± {scale:.2g}"
+        band = "" if np.isnan(mean) else expected(mean, scale)
         bars = _bars(np.where(seen, again.x[:, c], np.nan), outside(again, c))
-        table.add_row(channel.name, bars, value, expected, f"{again.contribution[-1, c]:.3g}")
+        table.add_row(channel.name, bars, value, band, f"{again.contribution[-1, c]:.3g}")
     ringing = np.zeros(len(again.score), dtype=np.bool_) if threshold is None else again.score >= threshold
     limit = "" if threshold is None else f"threshold {threshold:.3g}"
     table.add_row("score", _bars(again.score, ringing), f"{again.score[-1]:.5g}", limit, "", end_section=True)

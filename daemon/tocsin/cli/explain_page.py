@@ -11,7 +11,7 @@ import numpy as np
 from tocsin.cli.explain_picture import BAND, BAND_COLOUR, MEASURED, OUTSIDE, TimeAxis, picture
 from tocsin.cli.standalone import LEFT, chart, head, rect
 from tocsin.engine.model import ChannelKind
-from tocsin.engine.reasons import printed_unit
+from tocsin.engine.reasons import expected, figure, printed_unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,13 +74,13 @@ def _table(model: Model, again: Rescored) -> str:
     for c in in_order(again):
         channel = model.channels[c]
         unit = printed_unit(channel.unit)
-        value = f"{again.x[-1, c]:.5g}{unit}" if again.mask[-1, c] else "not measured"
+        value = f"{figure(float(again.x[-1, c]), 5)}{unit}" if again.mask[-1, c] else "not measured"
         mean, scale, added = (float(part[-1, c]) for part in (again.mean, again.scale, again.contribution))
         is_expected = channel.kind is ChannelKind.READING and not math.isnan(mean)
-        expected = f"{mean:.4g} ± {scale:.2g}{unit}" if is_expected else ""
+        band = f"{expected(mean, scale)}{unit}" if is_expected else ""
         style = " class='n missed'" if outside(again, c)[-1] and is_expected else " class=n"
         rows.append(
-            f"<tr><td>{escape(channel.name)}</td><td{style}>{escape(value)}</td><td class=n>{escape(expected)}</td>"
+            f"<tr><td>{escape(channel.name)}</td><td{style}>{escape(value)}</td><td class=n>{escape(band)}</td>"
             f"<td class=n>{'' if math.isnan(added) else f'{added:.3g}'}</td></tr>"
         )
     names = "<th>channel<th class=n>last value<th class=n>expected<th class=n>added to the score"

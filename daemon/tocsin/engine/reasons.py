@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _NS_PER_S = 1_000_000_000
 _NAMED_CHANNELS = 3
+_READ_ALOUD = 1e6
 
 # UCUM's codes are for machines; these are what a chart says.
 _PRINTED_UNITS = {"1": "", "/min": "/min", "mm[Hg]": "mmHg", "Cel": "°C"}
@@ -165,8 +166,12 @@ def _of_fault(condition: Absent | Flatline | Implausible, turn: Turn, scene: Sce
             if turn is Turn.LOST or value is None:
                 return f"{name} stood still and is not measured now"
             if turn is Turn.CEASED:
-                return f"{name} {value:.4g}{unit} moves again"
-            still = f"stands at {value:.4g}{unit}" if band == 0 else f"stays within {band:g}{unit} of {value:.4g}"
+                return f"{name} {figure(value, 4)}{unit} moves again"
+            still = (
+                f"stands at {figure(value, 4)}{unit}"
+                if band == 0
+                else f"stays within {band:g}{unit} of {figure(value, 4)}"
+            )
             return f"{name} {still} for {for_s:g} s or longer"
         case Implausible(channel):
             about = scene.model.channels[channel]
@@ -186,8 +191,8 @@ def _of_limit(condition: Above | Below, turn: Turn, scene: Scene) -> str:
     if turn is Turn.LOST or value is None:
         return f"{name} was {side} {limit:g}{unit} and is not measured now"
     if turn is Turn.CEASED:
-        return f"{name} {value:.4g}{unit}, no longer {side} {limit:g}"
-    return f"{name} {value:.4g}{unit} is {side} {limit:g}"
+        return f"{name} {figure(value, 4)}{unit}, no longer {side} {limit:g}"
+    return f"{name} {figure(value, 4)}{unit} is {side} {limit:g}"
 
 
 def _of_trend(condition: Trend, turn: Turn, scene: Scene) -> str:
@@ -199,8 +204,8 @@ def _of_trend(condition: Trend, turn: Turn, scene: Scene) -> str:
     if turn is Turn.LOST or value is None or np.isnan(change):
         return f"how fast {name} {side} is unknown now"
     if turn is Turn.CEASED:
-        return f"{name} {value:.4g}{unit} no longer {side} by {condition.by:g} in {within_s:g} s"
-    return f"{name} {side} by {abs(change):.3g}{unit} in {within_s:g} s, to {value:.4g}"
+        return f"{name} {figure(value, 4)}{unit} no longer {side} by {condition.by:g} in {within_s:g} s"
+    return f"{name} {side} by {abs(change):.3g}{unit} in {within_s:g} s, to {figure(value, 4)}"
 
 
 def _of_forecast(condition: Forecast, turn: Turn, scene: Scene) -> str:
@@ -215,7 +220,7 @@ def _of_forecast(condition: Forecast, turn: Turn, scene: Scene) -> str:
     if turn is Turn.CEASED:
         return f"{what}: p = {p:.2g}, back below {condition.probability:g}"
     value = scene.value(condition.channel)
-    now = "" if value is None else f", now {value:.4g}"
+    now = "" if value is None else f", now {figure(value, 4)}"
     return f"{what}: p = {p:.2g}{now}"
 
 
@@ -289,8 +294,27 @@ def _of_channel(entry: Evidence) -> str:
     if entry.value is None:
         return f"{entry.channel} not measured"
     if entry.mean is None or entry.scale is None:
-        return f"{entry.channel} {entry.value:.4g}{unit}"
-    return f"{entry.channel} {entry.value:.4g}{unit} (expected {entry.mean:.4g} ± {entry.scale:.2g})"
+        return f"{entry.channel} {figure(entry.value, 4)}{unit}"
+    return f"{entry.channel} {figure(entry.value, 4)}{unit} (expected {expected(entry.mean, entry.scale)})"
+
+
+def expected(mean: float, scale: float) -> str:
+    """What was expected, in figures that can be read aloud.
+
+    >>> expected(36.8217, 0.0749), expected(24_561.2, 448.0)
+    ('36.82 ± 0.075', '24560 ± 450')
+    """
+    return f"{figure(mean, 4)} ± {figure(scale, 2)}"
+
+
+def figure(value: float, digits: int) -> str:
+    """A value in so many digits, and without powers of ten below a million.
+
+    >>> figure(97.04, 3), figure(150_312.0, 4), figure(2.5e7, 4)
+    ('97', '150300', '2.5e+07')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):.0f}" if "e+0" in text and abs(value) < _READ_ALOUD else text
 
 
 def printed_unit(unit: str) -> str:
