@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -126,3 +129,51 @@ def test_a_page_that_cannot_be_written_is_refused(tmp_path, bundle, raised):
     done = tocsin("explain", file, "--model", bundle.folder, "--html", made)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {made}: cannot be written: No such file or directory")
+
+
+@pytest.fixture
+def daemon(raised):
+    """What a daemon's door says of the log; the questions it was asked, and where it listens."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, query = self.path.partition("?")
+            asked.append((path, parse_qs(query)))
+            rung = asked[-1][1]["alarm"] == ["odd"]
+            body = json.dumps({"events": [published(raised)] if rung else [], "before": None}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield asked, f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_daemon_is_asked_of_an_alarm_by_its_name(bundle, daemon):
+    asked, address = daemon
+    done = tocsin("explain", "icu/1/odd", "--http", address, "--model", bundle.folder)
+    assert done.returncode == 0, done.stderr
+    assert "score 119.0: made again to the bit" in done.stdout
+    ((path, query),) = asked
+    assert path == "/api/v1/history"
+    assert query == {"stream": ["icu/1"], "alarm": ["odd"], "transition": ["raise"], "limit": ["1"]}
+
+
+def test_an_alarm_that_never_rang_is_said_to(daemon):
+    _, address = daemon
+    done = tocsin("explain", "icu/[1]/quiet", "--http", address)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "error: icu/[1]/quiet has not rung"
+
+
+def test_a_name_is_no_pattern(daemon):
+    asked, address = daemon
+    tocsin("explain", "icu/[1]/quiet", "--http", address)
+    assert asked[0][1]["stream"] == ["icu/[[]1]"]

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
 from tocsin.cli.explain_page import in_order, outside, page
 from tocsin.cli.explain_picture import BAND
-from tocsin.cli.explained import bundle_of, read
+from tocsin.cli.explained import ask, bundle_of, is_alarm, read
 from tocsin.cli.failure import Failure
 from tocsin.cli.standalone import write
 from tocsin.engine.reasons import expected
@@ -32,10 +33,12 @@ _SHOWN = 60
 
 
 def explain(
-    file: Annotated[
+    what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="An event as JSON, or lines of them, or an answer with events; - reads stdin."
+            metavar="ALARM|FILE",
+            help="STREAM/ALARM, of which the daemon is asked; or a file with an event as JSON, or lines of them, or an "
+            "answer with events; - reads stdin.",
         ),
     ],
     *,
@@ -48,10 +51,15 @@ def explain(
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page with pictures instead.", show_default=False)
     ] = None,
+    config: ConfigOption = None,
+    address: HttpOption = None,
+    token_file: TokenOption = None,
 ) -> None:
     """Explain an alarm: step through its last frames again, compare the score, and draw them inside their bands.
 
     An event carries its frames where an alarm of a model's begins. Get one from the daemon or from the broker:
+
+        tocsin explain icu/bed-3/deterioration
 
         tocsin alarms history --json --transition raise | tocsin explain -
 
@@ -59,7 +67,7 @@ def explain(
 
     Exit code 3 means that the score made again is another one.
     """
-    record = read(file, event)
+    record = ask(find(config, address, token_file), what, event) if is_alarm(what) else read(what, event)
     bundle = bundle_of(record, model)
     try:
         again = rescore(bundle.model, record.frames)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +12,19 @@ import msgspec
 import numpy as np
 
 from tocsin.bundle import BundleError, load, shipped_folder
+from tocsin.cli.asking import apart, pages
 from tocsin.cli.failure import Failure
 from tocsin.codec.reject import printable
 from tocsin.codec.times import iso_8601
 from tocsin.engine.changes import Frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tocsin.bundle import Bundle
+    from tocsin.cli.door import Door
 
+_ALARM = re.compile(r".+/[a-z0-9][a-z0-9_-]*")
 _SHOWN_CHARACTERS = 500
 _CLOSE = 1e-4  # relative: other runtimes and processors round otherwise
 
@@ -97,7 +102,41 @@ def read(file: str, event: int | None) -> Record:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise Failure(f"cannot read {file}: {error.strerror}") from error
-    entries = [entry for entry in _objects(text) if event is None or entry.get("id") == event]
+    return _newest(_objects(text), event)
+
+
+def is_alarm(what: str) -> bool:
+    """Whether this names an alarm, and no file that is there.
+
+    >>> is_alarm("icu/bed-3/spo2-low"), is_alarm("events/event.json"), is_alarm("-")
+    (True, False, False)
+    """
+    return _ALARM.fullmatch(what) is not None and not Path(what).exists()
+
+
+def ask(door: Door, alarm: str, event: int | None) -> Record:
+    """Ask the daemon when an alarm rang.
+
+    Args:
+        door: Where it is.
+        alarm: STREAM/ALARM.
+        event: The id of the event that raised it; None takes the newest.
+
+    Raises:
+        Failure: Nobody answers, or nothing is known of it.
+    """
+    named = apart(alarm)
+    wanted = {"stream": escape(named["stream"]), "alarm": named["alarm"], "transition": "raise", "occurrence": event}
+    raised = list(pages(door, wanted, 1))
+    if not raised:
+        raise Failure(
+            f"{alarm} has not rung{'' if event is None else f' as event {event}'}", "see tocsin alarms history"
+        )
+    return _newest(raised, event)
+
+
+def _newest(found: Iterable[dict[str, Any]], event: int | None) -> Record:
+    entries = [entry for entry in found if event is None or entry.get("id") == event]
     explained = [entry for entry in entries if entry.get("frames") is not None]
     if not explained:
         raise Failure(
