@@ -43,6 +43,22 @@ def test_times_are_iso_8601_outside_and_exact_inside():
             read(VERBS["standby"], b'{"stream": "a", "actor": "joy", "until": ' + wrong + b"}")
 
 
+@pytest.mark.parametrize("year", ["0001", "1969", "2200", "9999"])
+def test_a_time_that_nobody_can_mean_is_refused(year):
+    for verb, rest in (("standby", b'"stream": "a", "actor": "joy", "until"'), ("history", b'"since"')):
+        body = b"{" + rest + b': "' + year.encode() + b'-06-01T00:00:00Z"}'
+        with pytest.raises(RequestError, match=rf"{year}-06-01.* is no time here \(legal: from 1970, before 2200\)"):
+            read(VERBS[verb], body)
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, 10**30])
+def test_a_number_that_no_event_can_have_is_refused(number):
+    told = b'"stream": "a", "alarm": "b", "actor": "joy", "occurrence"'
+    for verb, rest in (("acknowledge", told), ("history", b'"before"'), ("stream-history", b'"before"')):
+        with pytest.raises(RequestError, match=r"Expected `int`|out of range"):
+            read(VERBS[verb], b"{" + rest + b": %d}" % number)
+
+
 def test_a_query_says_the_same_in_text():
     values = {"limit": "5", "since": "2026-01-01T00:00:00Z", "priority": "high", "labels": {"ward": "icu"}}
     assert read_text(VERBS["history"], values).what == History(

@@ -63,7 +63,7 @@ def refuse(engine: Engine, command: StreamCommand, now: int) -> None:
         case Transfer(_, to):
             _refuse_transfer(engine, stream, to)
         case Standby(_, until) if until is not None and until <= now:
-            what = f"cannot be on standby until {until} ns, which is past (it is {now} ns)"
+            what = f"cannot be on standby until {(now - until) / 1e9:.0f} s ago, which is past (legal: a time to come)"
             raise StreamRefused(stream, what, "illegal")
         case Resume() if table.standby_until[row] <= now:  # NEVER is, too
             raise StreamRefused(stream, "cannot resume: it is not on standby", "illegal")

@@ -100,6 +100,8 @@ _ENVELOPE: list[tuple[str, Any, Any]] = [
     ("comment", _Comment | None, None),
     ("transaction", _Transaction | None, None),
 ]
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # beyond 2262 nanoseconds don't fit into 64 bits
+_Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # of an event or an entry, as the store counts them
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _NAMES = {"stream", "to"}
 _LONGEST_NAME = 1024
@@ -136,7 +138,7 @@ def read_text(verb: Verb, values: Mapping[str, Any]) -> Asked:
 
 def _asked(verb: Verb, found: Any) -> Asked:  # noqa: ANN401  (a struct that was made at run time)
     fields = [field.name for field in dataclasses.fields(verb.asks)]
-    values = {name: _inward(getattr(found, name)) for name in fields}
+    values = {name: _inward(verb, name, found) for name in fields}
     if verb.changes:
         for name in _NAMES & values.keys():
             _check_name(verb, name, values[name], found.transaction)
@@ -154,9 +156,13 @@ def _check_name(verb: Verb, field: str, name: str, transaction: str | None) -> N
         raise RequestError("illegal-value", text, transaction)
 
 
-def _inward(value: Any) -> Any:  # noqa: ANN401
+def _inward(verb: Verb, name: str, found: Any) -> Any:  # noqa: ANN401
+    value = getattr(found, name)
     if not isinstance(value, datetime):
         return value
+    if not _EPOCH <= value < _LATEST:
+        text = f"{verb.name}: {name} {value.isoformat()} is no time here (legal: from 1970, before {_LATEST.year})"
+        raise RequestError("illegal-value", text, found.transaction)
     span = value - _EPOCH
     return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1000
 
@@ -199,6 +205,8 @@ def _body(name: str, asks: type[Any], *, changes: bool) -> type[msgspec.Struct]:
         kind = hints[field.name]
         if field.name in _TIMES:
             kind = _Moment | None
+        elif kind == int | None:
+            kind = _Number | None
         if field.name in told:
             kind = Annotated[kind, msgspec.Meta(description=told[field.name])]
         if field.default_factory is not dataclasses.MISSING:
