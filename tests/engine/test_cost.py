@@ -1,0 +1,36 @@
+"""What a stream costs in memory is what the page says, and little beside its state."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tocsin.bundle import load, shipped_folder
+from tocsin.engine import Engine, FrameClock, Watch
+
+S = 10**9
+PAGE = (Path(__file__).parents[2] / "docs" / "streams.md").read_text(encoding="utf-8")
+MOST_BESIDE_STATE = 2000
+
+
+def bytes_of_a_stream(rewind_ticks):
+    model = load(shipped_folder() / "ward-vitals" / "1").model
+    table = Engine(Watch(model, [], FrameClock(2 * S, 3 * S, rewind_ticks), 10)).table
+    return sum(getattr(table, name)[0].nbytes for name in table.columns), 4 * model.state_size
+
+
+@pytest.mark.parametrize(
+    ("row", "rewind_ticks"), [("state, frames and clock", 0), ("with `rewind: 10`", 10), ("with `rewind: 60`", 60)]
+)
+def test_a_stream_costs_what_the_page_says(row, rewind_ticks):
+    told = re.search(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    cost, _ = bytes_of_a_stream(rewind_ticks)
+    assert told is not None
+    assert int(told[1].replace(",", "")) == cost
+
+
+def test_a_stream_costs_little_beside_its_state():
+    cost, state = bytes_of_a_stream(0)
+    assert cost - state < MOST_BESIDE_STATE
