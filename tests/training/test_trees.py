@@ -87,6 +87,10 @@ def test_a_threshold_is_rounded_down(threshold):
     assert float(single) <= threshold < float(np.nextafter(single, np.float32(np.inf)))
 
 
+def test_a_threshold_above_all_single_floats_is_the_greatest():
+    assert rounded_down(1e300) == np.finfo(np.float32).max
+
+
 def test_trees_that_split_by_kinds_are_refused():
     random = np.random.default_rng(6)
     kind = random.integers(0, 4, (400, 1)).astype(float)

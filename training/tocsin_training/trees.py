@@ -121,5 +121,6 @@ def rounded_down(threshold: float) -> np.float32:
     >>> float(np.float32(0.1)) > 0.1, float(rounded_down(0.1)) <= 0.1
     (True, True)
     """
-    single = np.float32(threshold)
+    with np.errstate(over="ignore"):  # LightGBM writes 1e300 where all that is known goes left
+        single = np.float32(threshold)
     return single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf))
