@@ -16,6 +16,7 @@ from stored_core import T0, WARD, Daemon, S, made, ringing, statuses
 from tocsin.alarm.commands import Acknowledge, Order
 from tocsin.app.inputs import order_input
 from tocsin.app.recovery import remember, snapshot
+from tocsin.engine.commands import Discharge
 from tocsin.store import History, Retention
 from tocsin.store.columns import pack
 
@@ -183,6 +184,18 @@ def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):
     assert (status.acknowledged, status.acknowledged_by) == (True, "nurse")
     assert again.core.order(order, now) == events  # sent again, as nobody had answered: nothing happens
     again.store.close()
+
+
+def test_the_log_counts_the_streams_that_there_are(toy, tmp_path, caplog):
+    daemon = Daemon(toy, tmp_path)
+    now = ringing(daemon, "a")
+    ringing(daemon, "b")
+    daemon.core.command(Discharge("a"), now)
+    daemon.store.commit((), (), snapshot=snapshot(daemon.core), now=now)
+    daemon.crash()
+    with caplog.at_level(logging.INFO):
+        Daemon(toy, tmp_path, now).store.close()
+    assert "store: 1 streams and event" in caplog.text
 
 
 def test_another_configuration_is_changed_over_to_as_in_a_reload(toy, tmp_path):

@@ -106,7 +106,7 @@ def recover(store: Store, make: Callable[[], Setup], folder: Path, now: int) -> 
     except (CannotReplayError, ValueError, KeyError, TypeError) as error:
         _LOG.warning("store: streams begin anew, alarms stay as they were told: %s", error)
         return _go_on_from_the_log(store, make(), data, now)
-    streams = sum(len(station.engine.table) for station in core.stations.values())
+    streams = sum(station.engine.table.count for station in core.stations.values())
     _LOG.info("store: %d streams and event %d as they were", streams, core.register.last_id)
     return Recovered(core, made)
 
