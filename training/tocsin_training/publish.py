@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
+from io import StringIO
 from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
 
 from tocsin.engine.model import Task
 
@@ -44,17 +46,40 @@ Made again by `tocsin train` with `recipe.yaml`, which lies beside this card.
 
 
 def write(
-    out: Path, manifest: Manifest, graph: bytes, recipe: Path, notes: str = "", init: bytes | None = None
+    out: Path,
+    manifest: Manifest,
+    graph: bytes,
+    recipe: Path,
+    notes: str = "",
+    init: bytes | None = None,
+    seed: int | None = None,
 ) -> Path:
-    """Write `out/NAME/VERSION/`, with `init.onnx` in it where there is one; gives that folder."""
+    """Write `out/NAME/VERSION/`, with `init.onnx` in it where there is one; gives that folder.
+
+    A `seed` that was taken instead of the recipe's stands in the recipe there: it makes this bundle again, and splits
+    streams as they were split. The recipe may be the one that lies there already.
+    """
+    told = _recipe(recipe, seed)
     folder = out / manifest.name / manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
     if init is not None:
         (folder / "init.onnx").write_bytes(init)
-    shutil.copyfile(recipe, folder / "recipe.yaml")
+    (folder / "recipe.yaml").write_text(told, encoding="utf-8")
     describe(folder, manifest, notes)
     return folder
+
+
+def _recipe(path: Path, seed: int | None) -> str:
+    text = path.read_text(encoding="utf-8")
+    if seed is None:
+        return text
+    yaml = YAML()  # keeps comments
+    content = yaml.load(text)
+    content.setdefault("training", {})["seed"] = seed
+    changed = StringIO()
+    yaml.dump(content, changed)
+    return changed.getvalue()
 
 
 def describe(folder: Path, manifest: Manifest, notes: str = "") -> None:

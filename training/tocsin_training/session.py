@@ -63,7 +63,7 @@ def run(  # noqa: PLR0913  (as many as the command has options)
                 write(member, epoch)
 
         made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
-    folder = publish.write(out, made.manifest, made.graph, path, init=made.init)
+    folder = publish.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
     recalibrate(folder, recipe, data, runs)
     return folder
 
