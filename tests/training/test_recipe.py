@@ -30,6 +30,16 @@ def test_shipped_recipes_are_valid(path):
         ("bptt: full", "bptt: 1", "say 2 or more"),
         ("folds: 1", "folds: 3", "training.folds 3 fits task alarm only; say 1"),
         ("logarithmic: [c, hours]", "logarithmic: [d]", "network.logarithmic names d, which channels does not list"),
+        (
+            "training:",
+            "loss: {teacher: 1}\ntraining:",
+            "data.teacher None and loss.teacher 1 go together; give both or none",
+        ),
+        (
+            "  source: toy:read",
+            "  {source: toy:read, teacher: toy:read}\nloss: {teacher: 1}",
+            "data.teacher needs training.folds of 3 or more",
+        ),
         ("task: forecast", "task: [", "not YAML"),
     ],
 )

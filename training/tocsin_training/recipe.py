@@ -265,6 +265,7 @@ class Recipe(_Part):
             raise ValueError(msg)
         if self.data.teacher and self.training.folds == 1:
             msg = "data.teacher needs training.folds of 3 or more: a teacher judges folds that it was not fitted on"
+            raise ValueError(msg)
         if self.serving.any_period and self.network.scale != "running":
             msg = "serving.any_period needs network.scale running: fitted networks read seconds"
             raise ValueError(msg)
