@@ -139,3 +139,19 @@ def test_options_that_cannot_be_meant_are_told():
         injected(request(kinds=["odd"]))
     with pytest.raises(TrainingError, match=r"data.source 'nowhere:x' cannot be found"):
         injected(request(source="nowhere:x"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"size": [6, 2]}, r"data.options.size: the larger comes first; turn the two round, found \[6, 2\]"),
+        ({"length": [100, 10]}, r"data.options.length: the larger comes first"),
+        ({"lag": [20, 2]}, r"data.options.lag: the larger comes first"),
+        ({"size": [0, 2]}, r"data.options.size.0: Input should be greater than 0, found 0"),
+        ({"length": [0, 5]}, r"data.options.length.0: Input should be greater than or equal to 1, found 0"),
+        ({"lag": [0, 0]}, r"data.options.lag.0: Input should be greater than or equal to 1, found 0"),
+    ],
+)
+def test_a_range_that_no_anomaly_can_be_drawn_from_is_told(changes, told):
+    with pytest.raises(TrainingError, match=told):
+        injected(request(**changes))

@@ -12,10 +12,10 @@ data:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from tocsin.engine.model import ChannelKind
 from tocsin_training.data.injection import Kind, draw, inject
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
 _SOURCE = "tocsin_training.data.injected:injected"
 
 
+def _ascending(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] > ends[1]:
+        raise ValueError("the larger comes first; turn the two round")
+    return ends
+
+
+_Size = Annotated[float, Field(gt=0)]  # an anomaly of no size would be labelled, and be none
+_Tick = Annotated[int, Field(ge=1)]
+_Ticks = Annotated[tuple[_Tick, _Tick], AfterValidator(_ascending)]
+
+
 class InjectedOptions(Options):
     """`data.options` for `tocsin_training.data.injected:injected`."""
 
@@ -39,9 +50,11 @@ class InjectedOptions(Options):
     parts: tuple[Literal["train", "valid", "test"], ...] = Field(default=("train", "valid", "test"))
     per_stream: int = Field(default=1, ge=1, description="Anomalies in each stream; they may overlap.")
     kinds: tuple[Kind, ...] = Field(default=tuple(Kind), min_length=1)
-    size: tuple[float, float] = Field(default=(2.0, 6.0), description="Smallest and largest, standard deviations.")
-    length: tuple[int, int] = Field(default=(10, 100), description="Shortest and longest, ticks.")
-    lag: tuple[int, int] = Field(default=(2, 20), description="Shortest and longest, ticks.")
+    size: Annotated[tuple[_Size, _Size], AfterValidator(_ascending)] = Field(
+        default=(2.0, 6.0), description="Smallest and largest, standard deviations."
+    )
+    length: _Ticks = Field(default=(10, 100), description="Shortest and longest, ticks.")
+    lag: _Ticks = Field(default=(2, 20), description="Shortest and longest, ticks.")
     false_alarm: float = Field(
         default=0.05, gt=0, description="What ringing outside of anomalies costs, if ringing inside gains 1."
     )
