@@ -58,6 +58,20 @@ def test_a_checkpoint_of_another_seed_is_refused(toy, tmp_path):
         loop.train(recipe, data, data, tmp_path / "toy.pt", seed=2, device=CPU, resume=True)
 
 
+def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=1))
+    data = read(recipe, "train", tmp_path)
+    loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
+    whole = (tmp_path / "toy.pt").read_bytes()
+    kept = torch.load(tmp_path / "toy.pt", weights_only=True)
+    torch.save(kept | {"recipe": '{"name": "toy"}'}, tmp_path / "old.pt")  # a recipe lacked other keys then
+    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.pt").write_bytes(b"")
+    for name in ("old.pt", "half.pt", "empty.pt"):
+        with pytest.raises(TrainingError, match=rf"{name} cannot be read .*train without --resume"):
+            loop.train(recipe, data, data, tmp_path / name, seed=1, device=CPU, resume=True)
+
+
 def test_padding_reaches_no_frame(toy, tmp_path):
     recipe = recipes.read(toy(task="alarm"))
     data = read(recipe, "train", tmp_path)

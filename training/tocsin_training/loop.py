@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from tocsin_training import chance, precision
 from tocsin_training.batches import attending, in_order, shuffled, windows
@@ -204,8 +206,16 @@ def _save(checkpoint: Path, **content: object) -> None:
 
 
 def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
-    kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if Recipe.model_validate_json(kept["recipe"]) != recipe or kept["seed"] != seed:
+    try:
+        kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        made_by = Recipe.model_validate_json(kept["recipe"])
+    except (UnpicklingError, RuntimeError, EOFError, ValidationError) as error:
+        told = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"checkpoint {checkpoint} cannot be read ({told}): it is damaged, or another version wrote it; "
+            "train without --resume"
+        ) from error
+    if made_by != recipe or kept["seed"] != seed:
         raise TrainingError(
             f"checkpoint {checkpoint}: made by another recipe or seed than {recipe.name} with seed {seed}; "
             "train without --resume, or put the recipe back as it was"
