@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from typer import Typer
@@ -155,6 +156,10 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     assert "--channels: 'hr' names no column" in run.output
     run = command("evaluate", toy_folder / "toy", "--period", 60)
     assert "toy/1 was made for ticks of 1 s alone; leave --period out" in run.output
+    sensor = Path(__file__).parents[3] / "models" / "sensor" / "1"
+    run = command("evaluate", sensor, "--period", 0)
+    assert run.exit_code == 2
+    assert "--period 0: a tick takes some time; give seconds, more than 0" in run.output
     run = command("evaluate", tmp_path)
     assert "cannot read manifest.json" in run.output
     (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))

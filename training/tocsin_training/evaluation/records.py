@@ -57,6 +57,8 @@ def ticking(bundle: Bundle, period_s: float) -> Bundle:
             f"{manifest.name}/{manifest.version} was made for ticks of {manifest.period_s:g} s alone; "
             "leave --period out"
         )
+    if not 0 < period_s < np.inf:
+        raise TrainingError(f"--period {period_s:g}: a tick takes some time; give seconds, more than 0")
     return replace(bundle.ticking(period_s), manifest=manifest.model_copy(update={"period_s": period_s}))
 
 
