@@ -72,6 +72,21 @@ def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
             loop.train(recipe, data, data, tmp_path / name, seed=1, device=CPU, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("fitted", "stopped", "told"), [(1, 40, "to fit on"), (40, 1, "to stop on"), (40, 0, "to stop")]
+)
+def test_streams_of_a_single_frame_are_told(toy, tmp_path, fitted, stopped, told):
+    recipe = recipes.read(toy(epochs=1))
+    data = read(recipe, "train", tmp_path)
+
+    def first(ticks):
+        records = [Record("s", np.arange(ticks), np.full((ticks, 5), 50.0))] if ticks else []
+        return Sequences.of(recipe.channels, 60, 3600, records) if records else data.pick(np.arange(0))
+
+    with pytest.raises(TrainingError, match=rf"toy: none of the \d streams {told} .*has two frames; give longer"):
+        loop.train(recipe, first(fitted), first(stopped), tmp_path / "toy.pt", seed=1, device=CPU)
+
+
 def test_padding_reaches_no_frame(toy, tmp_path):
     recipe = recipes.read(toy(task="alarm"))
     data = read(recipe, "train", tmp_path)

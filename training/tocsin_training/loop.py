@@ -75,6 +75,7 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
         tell: Called after every epoch.
     """
     knobs = recipe.training
+    _check(recipe, data, valid)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Network(recipe)
@@ -171,6 +172,16 @@ def validate(network: Network, valid: Sequences, recipe: Recipe, device: torch.d
             real = float(window.real.sum())
             total, frames = total + float(loss) * real, frames + real
     return total / frames
+
+
+def _check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
+    """Refuse streams in which nothing follows anything."""
+    for streams, purpose in ((data, "fit"), (valid, "stop")):
+        if not (streams.lengths > 1).any():
+            raise TrainingError(
+                f"{recipe.name}: none of the {len(streams)} streams to {purpose} on has two frames; give longer "
+                f"streams, or more of them for training.folds {recipe.training.folds}"
+            )
 
 
 def _rate(done: float) -> float:
