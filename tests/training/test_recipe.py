@@ -31,6 +31,11 @@ def test_shipped_recipes_are_valid(path):
         ("folds: 1", "folds: 3", "training.folds 3 fits task alarm only; say 1"),
         ("logarithmic: [c, hours]", "logarithmic: [d]", "network.logarithmic names d, which channels does not list"),
         (
+            '{name: c, unit: "1", low: 0,',
+            '{name: c, unit: "1", low: -20,',
+            "network.logarithmic names c: from low -20 on there is no log(1 + x); remove it",
+        ),
+        (
             "training:",
             "loss: {teacher: 1}\ntraining:",
             "data.teacher None and loss.teacher 1 go together; give both or none",

@@ -241,12 +241,19 @@ class Recipe(_Part):
     sources: tuple[Source, ...] = Field(min_length=1, description="For the manifest and the card.")
 
     @model_validator(mode="after")
+    def _has_logarithms(self) -> Self:
+        lows = {channel.name: channel.low for channel in self.channels}
+        for name in self.network.logarithmic:
+            if name not in lows:
+                msg = f"network.logarithmic names {name}, which channels does not list; add or remove it"
+                raise ValueError(msg)
+            if lows[name] <= -1:
+                msg = f"network.logarithmic names {name}: from low {lows[name]:g} on there is no log(1 + x); remove it"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        names = {channel.name for channel in self.channels}
-        strange = sorted(set(self.network.logarithmic) - names)
-        if strange:
-            msg = f"network.logarithmic names {', '.join(strange)}, which channels does not list; add or remove it"
-            raise ValueError(msg)
         if not any(channel.kind is ChannelKind.READING for channel in self.channels):
             msg = "channels has none of kind reading; a model needs something that is measured"
             raise ValueError(msg)
