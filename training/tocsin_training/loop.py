@@ -220,7 +220,7 @@ def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
         made_by = Recipe.model_validate_json(kept["recipe"])
-    except (UnpicklingError, RuntimeError, EOFError, ValidationError) as error:
+    except (OSError, UnpicklingError, RuntimeError, EOFError, ValidationError) as error:
         told = str(error).partition("\n")[0]
         raise TrainingError(
             f"checkpoint {checkpoint} cannot be read ({told}): it is damaged, or another version wrote it; "
