@@ -166,7 +166,8 @@ class Sequences:
 
     def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which rows the streams with these numbers own, in this order."""
-        return np.concatenate([np.arange(self.start[b], self.start[b + 1]) for b in chosen])
+        none = np.zeros(0, dtype=np.int64)
+        return np.concatenate([none, *(np.arange(self.start[b], self.start[b + 1]) for b in chosen)])
 
     def join(self, other: Sequences) -> Sequences:
         """These streams, then the other's."""
