@@ -30,6 +30,7 @@ def test_shipped_recipes_are_valid(path):
         ("bptt: full", "bptt: 1", "say 2 or more"),
         ("folds: 1", "folds: 3", "training.folds 3 fits task alarm only; say 1"),
         ("logarithmic: [c, hours]", "logarithmic: [d]", "network.logarithmic names d, which channels does not list"),
+        ("{name: b,", "{name: a,", "channels names a twice; remove one, or give it a name of its own"),
         (
             '{name: c, unit: "1", low: 0,',
             '{name: c, unit: "1", low: -20,',

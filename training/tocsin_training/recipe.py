@@ -241,6 +241,15 @@ class Recipe(_Part):
     sources: tuple[Source, ...] = Field(min_length=1, description="For the manifest and the card.")
 
     @model_validator(mode="after")
+    def _names_channels_once(self) -> Self:
+        names = [channel.name for channel in self.channels]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            msg = f"channels names {', '.join(twice)} twice; remove one, or give it a name of its own"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _has_logarithms(self) -> Self:
         lows = {channel.name: channel.low for channel in self.channels}
         for name in self.network.logarithmic:
