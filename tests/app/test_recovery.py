@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import replace
+from dataclasses import field, make_dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ import toy_bundle
 from stored_core import T0, WARD, Daemon, S, made, ringing, statuses
 from tocsin.alarm.commands import Acknowledge, Order
 from tocsin.app.inputs import order_input
-from tocsin.app.recovery import remember, snapshot
+from tocsin.app.recovery import remember, said, snapshot
 from tocsin.engine.commands import Discharge
 from tocsin.store import History, Retention
 from tocsin.store.columns import pack
@@ -247,7 +247,8 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
     daemon.crash()
     with caplog.at_level(logging.WARNING):
         again = Daemon(folder, tmp_path / "store", now)
-    assert "streams begin anew, alarms stay as they were told" in caplog.text
+    assert "what came in last can't be applied again, alarms stay as they were told" in caplog.text
+    assert ("watch ward: streams begin anew" in caplog.text) == (how == "the model is another one")
     events = again.begin(now)
     assert {(event.alarm, event.transition) for event in events} == {(alarm, "uncertain") for alarm in before}
     assert [event.id for event in events] == [told[-1].id + 1 + i for i in range(len(events))]
@@ -258,6 +259,48 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
         cleared += again.turn([("a", T0 + second * S, {"hr": 80, "spo2": 97})], now + second * S)
     assert ("hr-high", "clear") in [(event.alarm, event.transition) for event in cleared]
     again.store.close()
+
+
+def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(toy, tmp_path):
+    daemon = Daemon(toy, tmp_path)
+    now = ringing(daemon)
+    daemon.store.write_snapshot(daemon.store.position, snapshot(daemon.core), now)
+    frames, before = int(daemon.core.stations["ward"].engine.table.frames[0]), statuses(daemon.core)
+    daemon.turn([("a", now, {"hr": 150, "spo2": 97})], now)
+    daemon.turn([("a", now + S, {"hr": 150, "spo2": 97})], now + S)
+    spoil_journal(daemon)
+    daemon.crash()
+    again = Daemon(toy, tmp_path, now + 2 * S)
+    assert again.begin(now + 2 * S) == []  # nobody hears of it
+    assert int(again.core.stations["ward"].engine.table.frames[0]) == frames
+    assert statuses(again.core) == before
+    again.store.close()
+
+
+def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp_path):
+    daemon = Daemon(toy, tmp_path)
+    now = ringing(daemon)
+    kept = remember(daemon.core)
+    for name in ("usual", "learnt"):
+        del kept["core"]["stations"]["ward"]["engine"]["table"][name]
+    daemon.store.write_snapshot(daemon.store.position, pack(kept), now)
+    before = statuses(daemon.core)
+    daemon.crash()
+    again = Daemon(toy, tmp_path, now)
+    assert again.untold == []
+    assert statuses(again.core) == before
+    table = again.core.stations["ward"].engine.table
+    assert (table.names, int(table.learnt[0])) == (["a"], 0)
+    again.store.close()
+
+
+def test_a_setting_that_is_new_and_not_used_is_not_said():
+    older, newer = (
+        make_dataclass("Limit", [("limit", float), *more], frozen=True)
+        for more in ([], [("share", float, field(default=1.0)), ("band", float | None, field(default=None))])
+    )
+    assert said((older(120.0), 1)) == said((newer(120.0), 1))
+    assert said(newer(120.0, share=0.5)) != said(older(120.0))
 
 
 def test_silence_is_counted_from_when_somebody_listens_again(toy, tmp_path):

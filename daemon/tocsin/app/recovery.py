@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -104,7 +104,7 @@ def recover(store: Store, make: Callable[[], Setup], folder: Path, now: int) -> 
         core.restore(data["core"], before)
         _replay(store, core, position)
     except (CannotReplayError, ValueError, KeyError, TypeError) as error:
-        _LOG.warning("store: streams begin anew, alarms stay as they were told: %s", error)
+        _LOG.warning("store: what came in last can't be applied again, alarms stay as they were told: %s", error)
         return _go_on_from_the_log(store, make(), data, now)
     streams = sum(station.engine.table.count for station in core.stations.values())
     _LOG.info("store: %d streams and event %d as they were", streams, core.register.last_id)
@@ -121,9 +121,17 @@ def identity(of: Setup) -> dict[str, str]:
 
 def _digest(station: Station) -> str:
     model, watch = station.model, station.engine.watch
-    of_model = [(entry.name, getattr(model, entry.name)) for entry in fields(model) if entry.name != "step"]
-    of_watch = [(entry.name, getattr(watch, entry.name)) for entry in fields(watch) if entry.name != "model"]
-    return _hashed(repr((of_model, of_watch, station.clock_is_event)))
+    return _hashed(repr((said(model, "step"), said(watch, "model"), station.clock_is_event)))
+
+
+def said(value: object, *leaving_out: str) -> object:
+    """What a value says beyond its defaults, so that what a later Tocsin can say besides makes no difference."""
+    if is_dataclass(value) and not isinstance(value, type):
+        given = [(entry, getattr(value, entry.name)) for entry in fields(value) if entry.name not in leaving_out]
+        return type(value).__name__, [
+            (entry.name, said(of)) for entry, of in given if type(of) is not type(entry.default) or of != entry.default
+        ]
+    return [said(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _hashed(text: str) -> str:
@@ -189,4 +197,17 @@ def _go_on_from_the_log(store: Store, made: Setup, data: Mapping[str, Any], now:
         _LOG.warning("store: what the snapshot says of alarms can't be used (%s): the log alone counts", error)
         core = Core(made)
         told = store.events_after(0)
+    for name, station in core.stations.items():
+        try:
+            _go_on_from_the_snapshot(name, station, data)
+        except (ValueError, KeyError, TypeError) as error:
+            _LOG.warning("store: watch %s: streams begin anew: %s", name, error)
     return Recovered(core, made, core.recall(told, now))
+
+
+def _go_on_from_the_snapshot(name: str, station: Station, data: Mapping[str, Any]) -> None:
+    """Let a watch's streams go on as they were then: what came in since is a gap to them."""
+    if data["identity"][name] != _digest(station):
+        raise ValueError("it is no longer what it was")
+    station.restore(data["core"]["stations"][name])
+    _LOG.info("store: watch %s: %d streams as in the last snapshot", name, station.engine.table.count)

@@ -29,21 +29,30 @@ def export(engine: Engine) -> dict[str, Any]:
 def restore(engine: Engine, data: Mapping[str, Any]) -> None:
     """Let an engine that has met nothing go on with what `export` gave.
 
+    Columns that the Tocsin of then didn't have hold in every row what a new one holds.
+
     Raises:
-        ValueError: It was another watch's.
+        ValueError: It was another watch's; nothing has changed.
     """
-    engine.now = data["now"]
-    data, table = data["table"], vars(engine.table)
+    given, table = data["table"], vars(engine.table)
     names = table.keys() - _AS_CONFIGURED
-    if names != data.keys():
-        raise ValueError(f"a memory of other columns: {', '.join(sorted(names ^ data.keys()))}")
+    unlike = (given.keys() - names) | (names - given.keys() - engine.table.columns.keys())
+    if unlike:
+        raise ValueError(f"a memory of other columns: {', '.join(sorted(unlike))}")
+    rows = len(given["live"])
+    made: dict[str, Any] = {}
     for name in names:
-        there, given = table[name], data[name]
-        if isinstance(there, np.ndarray) and (there.dtype != given.dtype or there.ndim != given.ndim):
+        there = table[name]
+        if name not in given:
+            made[name] = np.full((rows, *there.shape[1:]), engine.table.columns[name].fill, dtype=there.dtype)
+            continue
+        if isinstance(there, np.ndarray) and (there.dtype != given[name].dtype or there.ndim != given[name].ndim):
             raise ValueError(
-                f"column {name} is {given.dtype} of {given.ndim} axes (legal: {there.dtype}, {there.ndim})"
+                f"column {name} is {given[name].dtype} of {given[name].ndim} axes (legal: {there.dtype}, {there.ndim})"
             )
-        table[name] = _copy(given)
+        made[name] = _copy(given[name])
+    table.update(made)
+    engine.now = data["now"]
 
 
 def presume(engine: Engine, stream: str, index: int, since: int | None) -> bool:
