@@ -120,8 +120,8 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
             Api(desk.answer, guard, tocsin.__version__).routes(),
         ),
     )
+    stopping, hung_up = _signals()  # before anybody can know that it runs, and end it
     _introduce(config.http.host, server.bind(), made, store)
-    stopping, hung_up = _signals()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.run(), name="connection")
         tasks.create_task(server.run(), name="http")
