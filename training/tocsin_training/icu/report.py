@@ -45,7 +45,9 @@ in each row, and told more: of every reading its age, spread and extremes, of vi
 over 6, 12 and 24 hours, of laboratory values how many were ordered, and bedside scores (NEWS2, parts of SOFA, SIRS,
 shock index and others). **The networks** saw none of that: they learn from hourly frames what teachers say that were
 fitted on other stays of `train`. Each was stopped on a fifth of `train` that neither it nor its teachers were fitted
-on; the threshold was chosen on `valid`, which all of them judge together, and on those fifths.
+on. **Beside them** in the graph stand trees like the teacher's, told what the stream's state recollects of its history,
+an ensemble for each of those fifths, grown without it; the recipe says what their logit counts for. The threshold was
+chosen on `valid`, which all judge together, and on those fifths.
 
 What limits it: the records end soon after the onset of sepsis, so nothing is known of later hours. All stays are of one
 hospital; its habits of measuring are among what was learned, and a hospital that measures more or less often will be
