@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import cbor2
 import numpy as np
@@ -212,6 +213,13 @@ def test_a_records_unit_is_brought_into_the_channels_unless_the_source_says_its_
     assert rows(simple().decode([message(pack, topic="room/a")], NOW)) == [("a", NOW, [1.5, 0.02])]
     own = simple(fields=(FieldSettings("voltage", "voltage", 0.1), FIELDS[1]))
     assert rows(own.decode([message(pack, topic="room/a")], NOW)) == [("a", NOW, [150.0, 0.02])]
+
+
+def test_a_value_that_no_number_can_hold_in_the_channels_unit_is_refused():
+    inside = simple(fields=(replace(FIELDS[0], unit="mV"), FIELDS[1]))
+    decoded = inside.decode([message([{"n": "voltage", "u": "V", "v": 1e308}], topic="room/a")], NOW)
+    assert rows(decoded) == []
+    assert reasons(decoded) == [("not_finite", "v: beyond what a number can be")]
 
 
 def test_cbor_decimal_fractions_and_lists_without_a_length_are_numbers_and_packs():

@@ -121,7 +121,7 @@ class SenML:
             raise _PackError(
                 RejectReason.UNIT, f"{field.name} in {unit[:20]!r}: {field.channel} takes {legal}; or give its unit"
             )
-        return value * found[0] + found[1]
+        return _finite("v", value * found[0] + found[1])
 
 
 class _Base:
