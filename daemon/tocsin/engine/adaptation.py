@@ -54,6 +54,11 @@ class Adaptation:
     settle_ticks: int
     step: float
 
+    def steps(self, learnt: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) how far quantiles move that are known from so many scores, as a part of themselves."""
+        settling = np.maximum(_STRIDE / (learnt + 2 * _STRIDE), self.step)
+        return np.where(learnt < self.settle_ticks, settling, self.step)
+
 
 @dataclass(frozen=True, slots=True)
 class Own:
@@ -121,8 +126,7 @@ def learn(
     """
     like = own.adaptation
     usual = np.where(np.isnan(own.usual), (like.middle, like.high), own.usual)
-    settling = own.learnt < like.settle_ticks
-    step = np.where(settling, np.maximum(_STRIDE / (own.learnt + 2 * _STRIDE), like.step), like.step)[:, None]
+    step = like.steps(own.learnt)[:, None]
     with np.errstate(invalid="ignore"):
         above = score[:, None] > usual
     moved = usual * (1.0 + step * np.where(above, QUANTILES, QUANTILES - 1.0))

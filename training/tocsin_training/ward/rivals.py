@@ -60,7 +60,7 @@ class Quotient:
         """Begin with what is usual of those calibrated on."""
         self._like, self._level = like, high
         self._usual = np.full(streams, like.high)  # (N,)
-        self._learnt = np.zeros(streams)  # (N,)
+        self._learnt = np.zeros(streams, dtype=np.int64)  # (N,)
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,) divided; by the most while a stream settles."""
@@ -71,9 +71,7 @@ class Quotient:
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
         """Follow the quantile."""
         usual, learnt = self._usual[rows], self._learnt[rows]
-        settling = np.where(learnt < self._like.settle_ticks, 5.0 / (learnt + 10.0), 0.0)
-        step = np.maximum(settling, self._like.step)
-        moved = usual * (1.0 + step * np.where(score > usual, self._level, self._level - 1.0))
+        moved = usual * (1.0 + self._like.steps(learnt) * np.where(score > usual, self._level, self._level - 1.0))
         teaches = ~(is_up | np.isnan(score))
         self._usual[rows] = np.where(teaches, moved, usual)
         self._learnt[rows] = learnt + teaches
