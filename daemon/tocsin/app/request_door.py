@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tocsin.codec.reject import printable
@@ -11,7 +12,7 @@ from tocsin.request import VERBS, Asked, Reply, RequestError, read, refusal
 from tocsin.request.views import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tocsin.app.commands import CommandDesk
     from tocsin.codec.message import Message
@@ -50,7 +51,8 @@ class RequestDoor:
         others = []
         for message in messages:
             if message.topic.startswith(prefix):
-                self._take_one(message)
+                with self._answering(message):
+                    self._take_one(message)
             else:
                 others.append(message)
         return others
@@ -59,7 +61,16 @@ class RequestDoor:
         """Answer what takes a thread, one after the other, until cancelled."""
         while True:
             message, asked = await self._slow.get()
-            self._answer(message, await self._desk.answer(asked))
+            with self._answering(message):
+                self._answer(message, await self._desk.answer(asked))
+
+    @contextmanager
+    def _answering(self, message: Message) -> Iterator[None]:
+        """Let no error of the daemon's own end it: the broker would hand the request over again after every start."""
+        try:
+            yield
+        except Exception:  # noqa: BLE001  (whatever it is)
+            self._answer(message, self._desk.failed(self._topics.verb(message)))
 
     def _take_one(self, message: Message) -> None:
         name = self._topics.verb(message)

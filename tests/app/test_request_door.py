@@ -1,0 +1,74 @@
+"""An error of the daemon's own, met while it answers a request, is told to its asker and ends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from tocsin.app.commands import CommandDesk
+from tocsin.app.request_door import RequestDoor
+from tocsin.codec.message import Message
+
+NOW = 1_700_000_000 * 10**9
+
+
+class Connection:
+    def __init__(self):
+        self.published = []
+
+    def publish(self, topic, payload, **_how):
+        self.published.append((topic, json.loads(payload)))
+
+
+class Faulty:
+    """At work, and nothing it is asked succeeds."""
+
+    records = {"no": "records"}  # noqa: RUF012
+
+    def order(self, order):
+        raise ZeroDivisionError(order.actor)
+
+    def history(self, wanted):
+        raise ZeroDivisionError(wanted.limit)
+
+
+@pytest.fixture
+def opened():
+    """A door, what it publishes, and the statuses that were counted."""
+    connection, counted = Connection(), []
+    return RequestDoor("tocsin", connection, CommandDesk(Faulty(), Faulty(), counted.append)), connection, counted
+
+
+def request(verb, **body):
+    return Message(f"tocsin/request/{verb}", json.dumps(body).encode(), NOW)
+
+
+def refused(verb):
+    text = f"{verb}: an error of the daemon's own, told in its log (remedy: report it)"
+    return f"tocsin/response/{verb}", {"status": "error", "code": "internal", "error": text}
+
+
+def test_the_next_request_and_the_readings_are_taken_all_the_same(opened, caplog):
+    door, connection, counted = opened
+    reading = Message("vitals/bed-1", b"{}", NOW)
+    acknowledge = request("acknowledge", stream="bed-1", alarm="spo2-low", actor="joy")
+    assert door.take([acknowledge, reading, request("list"), request("nonsense")]) == [reading]
+    assert connection.published[:2] == [refused("acknowledge"), refused("list")]
+    assert connection.published[2][1]["code"] == "unknown-verb"
+    assert counted == ["error", "error"]
+    assert "acknowledge met an error that Tocsin doesn't know; please report it" in caplog.text
+    assert "ZeroDivisionError: joy" in caplog.text, "the log says where"
+
+
+async def test_what_takes_a_thread_is_answered_too(opened):
+    door, connection, counted = opened
+    assert door.take([request("history"), request("history")]) == []
+    running = asyncio.create_task(door.run())
+    while len(connection.published) < 2:
+        await asyncio.sleep(0.01)
+        assert not running.done()
+    running.cancel()
+    assert connection.published == [refused("history")] * 2
+    assert counted == ["error", "error"]
