@@ -50,6 +50,22 @@ class Request:
     options: Mapping[str, object]
     runs: Path = Path("runs")
 
+    def number(self, what: str, otherwise: int | None = None) -> int:
+        """How many of something a simulator is to make for this part, by its option `<part>_<what>`."""
+        name = f"{self.part}_{what}"
+        value = self.options.get(name, otherwise)
+        if value is None:
+            raise TrainingError(
+                f"data.options says nothing of {name}, for the part {self.part!r} that is asked for; add it"
+            )
+        try:
+            number = int(float(str(value)))
+        except ValueError:
+            number = 0
+        if number < 1:
+            raise TrainingError(f"data.options.{name} {value!r} is no number of {what} (legal: 1 or more)")
+        return number
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

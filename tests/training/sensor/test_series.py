@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.errors import TrainingError
 from tocsin_training.sensor.faults import FAULTS
 from tocsin_training.sensor.series import SETTLING, TOLD, normal, sensors, simulate
 from tocsin_training.sensor.shapes import FAMILIES
@@ -59,3 +60,23 @@ def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
             assert (gain[onset + TOLD + 3 : onset + length + SETTLING] <= 0).all()
         assert (gain[: one.faults[0][0]] == -1).all()
         assert not label[: one.faults[0][0]].any()
+
+
+def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
+    data = sensors(Request("test", Path(), (VALUE,), 1.0, 10.0, 3, {"valid_streams": 5, "test_ticks": 300}))
+    assert len(data) == 160
+    assert set(data.lengths) == {300}
+
+
+@pytest.mark.parametrize(
+    ("part", "options", "told"),
+    [
+        ("train", {"train_streams": 3}, "data.options says nothing of train_ticks, for the part 'train'"),
+        ("train", {"train_streams": "many"}, "data.options.train_streams 'many' is no number of streams"),
+        ("valid", {"valid_streams": 0}, "data.options.valid_streams 0 is no number of streams .legal: 1 or more"),
+        ("tset", {}, "simulated sensors have no part 'tset'; ask for train or valid or test"),
+    ],
+)
+def test_what_cannot_be_made_is_told(part, options, told):
+    with pytest.raises(TrainingError, match=told):
+        sensors(Request(part, Path(), (VALUE,), 1.0, 10.0, 3, options))

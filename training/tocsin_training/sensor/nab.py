@@ -22,7 +22,7 @@ from tocsin_training.evaluation import nab
 from tocsin_training.evaluation.backtest import play
 from tocsin_training.sensor import corpus, pictures
 from tocsin_training.sensor.rivals import RIVALS
-from tocsin_training.sensor.series import simulate
+from tocsin_training.sensor.series import TEST_STREAMS, TEST_TICKS, simulate
 from tocsin_training.sequences import Record, Sequences
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 QUIET = 100  # rows; chosen on simulated series
 WINDOW = 0.1  # share of a series that its windows cover together, as in the benchmark
-SIMULATED = 160
-SIMULATED_TICKS = 4000
 SEED = 1
 AGES = ((100, 200), (200, 400), (400, 800), (800, 1600), (1600, 4000))  # ticks
 
@@ -92,7 +90,7 @@ def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.floa
 
 def simulated() -> tuple[list[NDArray[np.float64]], list[nab.Labels]]:
     """Series that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
-    made = simulate(SEED, "test", SIMULATED, SIMULATED_TICKS, 0.8)
+    made = simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.8)
     truths = []
     for one in made:
         half = round(WINDOW * len(one.value) / max(len(one.faults), 1) / 2)
@@ -153,9 +151,9 @@ def table(rows: list[Reached]) -> str:
 
 def false_by_age(bundle: Bundle) -> dict[tuple[int, int], float]:
     """How many alarms rise in 1,000 ticks of faultless simulated series at the bundle's threshold, by their age."""
-    values = [one.value for one in simulate(SEED, "test", SIMULATED, SIMULATED_TICKS, 0.0)]
+    values = [one.value for one in simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.0)]
     risen = np.sum([nab.rings(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0)
-    return {(young, old): float(risen[young:old].mean()) * 1000.0 / SIMULATED for young, old in AGES}
+    return {(young, old): float(risen[young:old].mean()) * 1000.0 / TEST_STREAMS for young, old in AGES}
 
 
 def main() -> None:

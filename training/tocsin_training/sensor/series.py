@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin_training.errors import TrainingError
 from tocsin_training.sensor.faults import FAULTS
 from tocsin_training.sensor.shapes import FAMILIES, chosen
 from tocsin_training.sequences import Record, Sequences
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from tocsin_training.sequences import Request
 
 PARTS = {"train": 1, "valid": 2, "test": 3}
+TEST_STREAMS, TEST_TICKS = 160, 4000  # where a recipe, which trains on the others, says nothing
 TOLD = 30  # ticks from a fault's onset in which ringing is wanted
 SETTLING = 100  # ticks after a fault in which ringing is neither wanted nor held against the model
 EARLIEST = 0.15  # share of a series before which nothing goes wrong
@@ -103,8 +105,11 @@ def record(stream: str, series: Simulated, miss: float) -> Record:
 
 def sensors(request: Request) -> Sequences:
     """Sensors for a recipe; `options`: for each part its `_streams` and `_ticks`; `faulty`, `miss`."""
+    if request.part not in PARTS:
+        raise TrainingError(f"simulated sensors have no part {request.part!r}; ask for {' or '.join(PARTS)}")
     options = request.options
-    streams, ticks = (int(str(options[f"{request.part}_{what}"])) for what in ("streams", "ticks"))
+    usual = (TEST_STREAMS, TEST_TICKS) if request.part == "test" else (None, None)
+    streams, ticks = (request.number(what, n) for what, n in zip(("streams", "ticks"), usual, strict=True))
     faulty = float(str(options.get("faulty", 0.8)))
     miss = float(str(options.get("miss", 1.0)))
     made = simulate(request.seed, request.part, streams, ticks, faulty)

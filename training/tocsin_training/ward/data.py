@@ -30,7 +30,9 @@ def normal(request: Request) -> Sequences:
 
     Options of the recipe: `<part>_beds` and `<part>_hours`. Each bed's record begins at its own time of day.
     """
-    beds, hours = (int(float(str(request.options[f"{request.part}_{what}"]))) for what in ("beds", "hours"))
+    if request.part not in _WARD_SEED:
+        raise TrainingError(f"the simulated ward has no part {request.part!r}; ask for {' or '.join(_WARD_SEED)}")
+    beds, hours = request.number("beds"), request.number("hours")
     ticks = hours * 3600
     columns = [CHANNELS.index(channel.name) for channel in request.channels]
     records = []

@@ -29,7 +29,9 @@ def profiles(request: Request) -> Sequences:
 
     Static channels named `rest_hr` and so on hold a patient's resting values. Options: `<part>_beds`, `<part>_hours`.
     """
-    beds, hours = (int(float(str(request.options[f"{request.part}_{what}"]))) for what in ("beds", "hours"))
+    if request.part not in _WARD_SEED:
+        raise TrainingError(f"the simulated ward has no part {request.part!r}; ask for {' or '.join(_WARD_SEED)}")
+    beds, hours = request.number("beds"), request.number("hours")
     names = [channel.name for channel in request.channels if channel.kind is ChannelKind.READING]
     resting = [channel.name for channel in request.channels if channel.kind is ChannelKind.STATIC]
     unknown = sorted({*names, *(name.removeprefix(RESTING) for name in resting)} - set(CHANNELS))
