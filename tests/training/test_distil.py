@@ -62,14 +62,28 @@ def test_a_member_is_held_to_the_mean_of_the_teachers_without_its_fold(toys):
         assert said[member, data.rows(held_out)] == pytest.approx(np.mean(without))
 
 
-def test_a_run_that_is_resumed_asks_no_teacher_again(toys, tmp_path):
+def test_a_run_that_is_resumed_asks_a_teacher_again_only_about_other_records(toys, tmp_path, monkeypatch):
     recipe, data = toys
     recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "test_distil:Notes"})})
     fold = make.folds(data, FOLDS, 1)
-    said = distil.taught(recipe, data, fold, tmp_path / "runs" / "teacher.npy", resume=True)
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "toy:Nobody"})})
-    again = distil.taught(recipe, data, fold, tmp_path / "runs" / "teacher.npy", resume=True)
-    assert np.array_equal(said, again)
+    asked = []
+
+    def teacher_of(_recipe, data):
+        asked.append(Notes(data))
+        return asked[-1]
+
+    monkeypatch.setattr(distil, "teacher_of", teacher_of)
+
+    def taught(recipe, data):
+        return distil.taught(recipe, data, fold, tmp_path / "runs" / "teacher.npz", resume=True)
+
+    said = taught(recipe, data)
+    assert np.array_equal(said, taught(recipe, data))
+    assert len(asked) == 1
+    taught(recipe, replace(data, label=1 - data.label))
+    assert len(asked) == 2
+    taught(recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "other:Notes"})}), data)
+    assert len(asked) == 3
 
 
 def test_a_network_learns_what_the_teacher_says_and_not_the_label(toy, tmp_path):

@@ -58,6 +58,26 @@ def test_a_checkpoint_of_another_seed_is_refused(toy, tmp_path):
         loop.train(recipe, data, data, tmp_path / "toy.pt", seed=2, device=CPU, resume=True)
 
 
+def test_a_checkpoint_of_other_records_is_refused(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=1))
+    data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
+    loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
+    x = data.x.copy()
+    x[7, 1] += 1
+    for others in ((replace(data, x=x), valid), (data, data)):
+        with pytest.raises(TrainingError, match=r"toy\.pt: made on other records than those that toy:read gives now"):
+            loop.train(recipe, *others, tmp_path / "toy.pt", seed=1, device=CPU, resume=True)
+
+
+def test_a_network_that_learned_nothing_is_refused(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=3))
+    recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 30.0})})
+    data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
+    told = r"toy: nothing was learned: the validation loss was .* lower training.learning_rate \(30\.0\)"
+    with pytest.raises(TrainingError, match=told):
+        loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
+
+
 def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
     recipe = recipes.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)

@@ -10,11 +10,8 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
 from tocsin.bundle.manifest import Calibration
-from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from tocsin_training.sequences import Sequences
@@ -53,20 +50,14 @@ def best_threshold(score: NDArray[np.floating], odd: NDArray[np.bool_]) -> float
 
 
 def calibrate(
-    step: ClassifyStep, logit: NDArray[np.float32], seen: Sequences, burn_in: int, names: Sequence[str]
+    step: ClassifyStep, logit: NDArray[np.float32], seen: Sequences, burn_in: int
 ) -> tuple[Calibration, dict[str, float]]:
     """Set the step's slope; gives the operating point, and figures of rows after the burn-in and of stream ends."""
     if seen.kind is None:
-        raise AssertionError  # `make.read` has refused such data
+        raise AssertionError  # `make.read` has refused such data, and `sufficient` a class that is absent
     since = seen.tick - np.repeat(seen.tick[seen.start[:-1]], seen.lengths)
     late = since >= burn_in
     kind = np.repeat(seen.kind, seen.lengths)
-    absent = [name for k, name in enumerate(names) if not (kind[late] == k).any()]
-    if absent:
-        raise TrainingError(
-            f"no validation stream of class {', '.join(absent)} outlasts loss.burn_in {burn_in}; give longer streams, "
-            "streams of every class, or a shorter burn-in"
-        )
     slope = sharpness(logit[late], kind[late])
     step.slope.fill_(slope)
     chance = softmax(slope * logit, axis=1)

@@ -38,13 +38,21 @@ class Teacher(Protocol):
 def taught(
     recipe: Recipe, data: Sequences, fold: NDArray[np.int64], kept: Path, *, resume: bool
 ) -> NDArray[np.float32]:
-    """(K, R) what each member learns from, see `crossed`; kept in that file, and taken from it on `resume`."""
+    """(K, R) what each member learns from, see `crossed`; kept in that file, and taken from it on `resume`.
+
+    What another teacher said, or of other records, is asked for anew.
+    """
+    asked = f"{recipe.data.teacher} {recipe.training.folds} {recipe.training.seed} {data.digest()}"
     if resume and kept.exists():
-        said: NDArray[np.float32] = np.load(kept)
-        return said
+        with np.load(kept) as answers:
+            if str(answers["asked"]) == asked:
+                remembered: NDArray[np.float32] = answers["said"]
+                return remembered
     said = crossed(teacher_of(recipe, data), data, fold, recipe.training.seed)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    np.save(kept, said)
+    fresh = kept.with_suffix(".new.npz")
+    np.savez(fresh, asked=asked, said=said)
+    fresh.replace(kept)
     return said
 
 

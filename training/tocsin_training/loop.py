@@ -90,15 +90,18 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
 
     epoch, update, waited, best_loss = 0, 0, 0, math.inf
     best = _copy(network)
+    met = f"{data.digest()} {valid.digest()}"
     if resume and checkpoint.exists():
-        kept = _load(checkpoint, recipe, seed)
+        kept = _load(checkpoint, recipe, seed, met)
         network.load_state_dict(kept["network"])
         optimiser.load_state_dict(kept["optimiser"])
         scaler.load_state_dict(kept["scaler"])
         chance.restore(kept["chance"], rng, device)
-        epoch, update, waited, best_loss, best = (
-            kept[name] for name in ("epoch", "update", "waited", "best_loss", "best")
+        epoch, update, waited, untrained, best_loss, best = (
+            kept[name] for name in ("epoch", "update", "waited", "untrained", "best_loss", "best")
         )
+    else:
+        untrained = validate(network, valid, recipe, device)
 
     while epoch < knobs.epochs and waited < knobs.patience:
         network.train()
@@ -140,6 +143,7 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
             checkpoint,
             recipe=recipe.model_dump_json(),
             seed=seed,
+            met=met,
             network=network.state_dict(),
             optimiser=optimiser.state_dict(),
             scaler=scaler.state_dict(),
@@ -147,11 +151,18 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
             epoch=epoch,
             update=update,
             waited=waited,
+            untrained=untrained,
             best_loss=best_loss,
             best=best,
         )
         tell(Epoch(epoch, float(np.mean(losses)), now, optimiser.param_groups[0]["lr"], float(np.mean(norms))))
 
+    if best_loss >= untrained:
+        raise TrainingError(
+            f"{recipe.name}: nothing was learned: the validation loss was {untrained:.4g} before the training, and "
+            f"{best_loss:.4g} after the best of {epoch} epochs; lower training.learning_rate ({knobs.learning_rate}), "
+            "or look whether the validation streams are like those to fit on"
+        )
     network.load_state_dict(best)
     return network.cpu().eval()
 
@@ -216,11 +227,11 @@ def _save(checkpoint: Path, **content: object) -> None:
     fresh.replace(checkpoint)
 
 
-def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
+def _load(checkpoint: Path, recipe: Recipe, seed: int, met: str) -> dict[str, Any]:
     try:
         kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        made_by = Recipe.model_validate_json(kept["recipe"])
-    except (OSError, UnpicklingError, RuntimeError, EOFError, ValidationError) as error:
+        made_by, had_met = Recipe.model_validate_json(kept["recipe"]), kept["met"]
+    except (OSError, UnpicklingError, RuntimeError, EOFError, KeyError, ValidationError) as error:
         told = str(error).partition("\n")[0]
         raise TrainingError(
             f"checkpoint {checkpoint} cannot be read ({told}): it is damaged, or another version wrote it; "
@@ -230,5 +241,10 @@ def _load(checkpoint: Path, recipe: Recipe, seed: int) -> dict[str, Any]:
         raise TrainingError(
             f"checkpoint {checkpoint}: made by another recipe or seed than {recipe.name} with seed {seed}; "
             "train without --resume, or put the recipe back as it was"
+        )
+    if had_met != met:
+        raise TrainingError(
+            f"checkpoint {checkpoint}: made on other records than those that {recipe.data.source} gives now; "
+            "train without --resume, or put the records back as they were"
         )
     return kept

@@ -15,7 +15,7 @@ from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
 from tocsin.bundle.start import Start
 from tocsin.engine.model import ChannelKind, StepFunction, Task
-from tocsin_training import beside, calibrate, classes, distil, export, loop, outlook, parity, rollout
+from tocsin_training import beside, calibrate, classes, distil, export, loop, outlook, parity, rollout, sufficient
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.data.sources import find
@@ -62,6 +62,7 @@ def make(
         tell: Called after every epoch of a member.
     """
     data, valid = (read(recipe, part, folder, runs) for part in ("train", "valid"))
+    sufficient.check(recipe, data, valid)
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
     trees = None
     if recipe.beside is not None:
@@ -71,7 +72,7 @@ def make(
     if isinstance(step, steps.ForecastStep):
         step.weigh.fit(step.network, data, recipe.serving)
     if isinstance(step, steps.ClassifyStep):
-        calibration, figures = classes.calibrate(step, logit, seen, recipe.loss.burn_in, recipe.classes or ())
+        calibration, figures = classes.calibrate(step, logit, seen, recipe.loss.burn_in)
     elif isinstance(step, steps.AlarmStep):
         calibration, figures = _calibrate_alarm(step, logit, seen, recipe.training.folds)
     serialised = export.to_onnx(step)
@@ -206,7 +207,7 @@ def _members(
         return [network], logits(network, valid), valid
     fold = folds(data, recipe.training.folds, seed)
     if recipe.data.teacher:
-        taught = distil.taught(recipe, data, fold, folder / "teacher.npy", resume=resume)  # (K, R)
+        taught = distil.taught(recipe, data, fold, folder / "teacher.npz", resume=resume)  # (K, R)
     members: list[Network] = []
     crossed = np.zeros(len(data.x), dtype=np.float32)
     for member in range(recipe.training.folds):

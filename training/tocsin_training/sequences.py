@@ -6,6 +6,7 @@ about `delta` and about static channels here is what `tocsin.engine` does.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -137,6 +138,16 @@ class Sequences:
         if self.label is None:
             raise TrainingError("folds, turns and teachers need labels; give a label in every Record")
         return np.maximum.reduceat(self.label, self.start[:-1]) > 0
+
+    def digest(self) -> str:
+        """Of names, frames and what tasks are told: other data have another one."""
+        said = hashlib.blake2b(repr(self.streams).encode(), digest_size=16)
+        parts = (self.start, self.tick, self.x, self.mask, self.delta, self.label, self.gain, self.teacher, self.kind)
+        for number, part in enumerate(parts):
+            if part is not None:
+                said.update(f"{number} {part.shape} {part.dtype}".encode())
+                said.update(np.ascontiguousarray(part).data)
+        return said.hexdigest()
 
     @classmethod
     def of(

@@ -1,0 +1,57 @@
+"""Records without an operating point are refused before anything is trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tocsin_training import loop, make
+from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
+
+
+@pytest.fixture
+def making(tmp_path, monkeypatch):
+    """Make a bundle of toy records, changed part by part; no network may be fitted on them."""
+
+    def trained(*_arguments, **_options):
+        pytest.fail("a network was trained")
+
+    monkeypatch.setattr(loop, "train", trained)
+
+    def run(path, change=lambda _part, data: data, **serving):
+        recipe = recipes.read(path)
+        recipe = recipe.model_copy(update={"serving": recipe.serving.model_copy(update=serving)})
+        read = make.read
+        with monkeypatch.context() as patch:
+            patch.setattr(make, "read", lambda recipe, part, *where: change(part, read(recipe, part, *where)))
+            make.make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
+
+    return run
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+@pytest.mark.parametrize(("label", "told"), [(0, "no"), (1, "every")])
+def test_a_part_of_one_label(toy, making, part, label, told):
+    def change(here, data):
+        return replace(data, label=data.label * 0 + label) if here == part else data
+
+    with pytest.raises(TrainingError, match=rf"'toy:read': {told} frame of part {part} is labelled 1; give"):
+        making(toy(task="alarm"), change)
+
+
+def test_with_folds_the_validation_streams_need_no_event(toy, making):
+    def change(here, data):
+        return replace(data, label=data.label * 0) if here == "valid" else data
+
+    with pytest.raises(pytest.fail.Exception, match="a network was trained"):
+        making(toy(task="alarm", folds=3), change)
+
+
+@pytest.mark.parametrize("delays", [{"warm_up_ticks": 500}, {"warm_up_ticks": 20, "on_delay_ticks": 480}])
+def test_streams_shorter_than_the_warm_up(toy, making, delays):
+    told = rf"toy: the longest of 12 validation streams has \d\d frames, .*warm_up_ticks {delays['warm_up_ticks']} and"
+    with pytest.raises(TrainingError, match=told):
+        making(toy(), **delays)

@@ -1,0 +1,68 @@
+"""Whether records suffice for what a recipe makes of them: asked before the training, which may take hours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.model import Task
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from tocsin_training.recipe import Recipe
+    from tocsin_training.sequences import Sequences
+
+
+def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
+    """Refuse records without an operating point: one label alone, a class that is absent, streams within the warm-up.
+
+    Args:
+        recipe: What to make.
+        data: Streams to fit on.
+        valid: Streams to stop on and to set the threshold on; with folds the others say where it lies, too.
+
+    Raises:
+        TrainingError: Which part lacks what.
+    """
+    if recipe.task is Task.ALARM:
+        for part, streams in (("train", data), ("valid", valid))[: 2 if recipe.training.folds == 1 else 1]:
+            _check_labels(recipe, part, streams)
+    elif recipe.task is Task.CLASSIFY:
+        _check_classes(recipe, valid if recipe.training.folds == 1 else data.join(valid))
+    else:
+        _check_warm_up(recipe, valid)
+
+
+def _check_labels(recipe: Recipe, part: str, streams: Sequences) -> None:
+    if streams.label is None:
+        raise AssertionError  # `make.read` has refused such data
+    share = float(streams.label.mean())
+    if not 0.0 < share < 1.0:
+        raise TrainingError(
+            f"data.source {recipe.data.source!r}: {'every' if share else 'no'} frame of part {part} is labelled 1; "
+            "give streams with both labels"
+        )
+
+
+def _check_classes(recipe: Recipe, seen: Sequences) -> None:
+    if seen.kind is None or recipe.classes is None:
+        raise AssertionError  # `make.read` has refused such data, and the recipe itself a lack of names
+    ticks = seen.tick[seen.start[1:] - 1] - seen.tick[seen.start[:-1]]  # (B,) that each stream lasts
+    lasting = np.unique(seen.kind[ticks >= recipe.loss.burn_in])
+    absent = [name for k, name in enumerate(recipe.classes) if k not in lasting]
+    if absent:
+        raise TrainingError(
+            f"no validation stream of class {', '.join(absent)} outlasts loss.burn_in {recipe.loss.burn_in}; give "
+            "longer streams, streams of every class, or a shorter burn-in"
+        )
+
+
+def _check_warm_up(recipe: Recipe, valid: Sequences) -> None:
+    longest, serving = int(valid.lengths.max()), recipe.serving
+    if longest <= serving.warm_up_ticks + serving.on_delay_ticks:
+        raise TrainingError(
+            f"{recipe.name}: the longest of {len(valid)} validation streams has {longest} frames, so none is judged: "
+            f"give longer streams, or less than serving.warm_up_ticks {serving.warm_up_ticks} and "
+            f"serving.on_delay_ticks {serving.on_delay_ticks}"
+        )
