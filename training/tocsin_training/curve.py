@@ -85,13 +85,14 @@ def scored(model: Model, data: Sequences) -> Scored:
     return Scored(np.concatenate(parts), np.asarray(data.tick), data.start, model.period_ns / 1e9)
 
 
-def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str) -> Curve | None:
+def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str, *, probability: bool = False) -> Curve | None:
     """Count onsets at many thresholds, and fit what lies beyond.
 
     Args:
         seen: Normal streams.
         delays: On- and off-delays in ticks, a line of the curve each; one with too few onsets is left out.
         data: What the streams are, for people.
+        probability: Whether scores are probabilities: of those nothing is usual, as no threshold on them adapts.
 
     Returns:
         None if no line has onsets enough.
@@ -104,12 +105,12 @@ def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str) -> Curve |
         streams=len(seen.start) - 1,
         data=data,
         rates=tuple(rates),
-        usual=usual(seen),
+        usual=None if probability else usual(seen),
     )
 
 
 def usual(seen: Scored) -> Usual | None:
-    """What is usual of normal streams' scores; None if some known score isn't positive, as a probability may be.
+    """What is usual of normal streams' scores; None if some known score isn't positive.
 
     The noise is that of each stream's logarithm about its own median, by the median of all deviations.
     """

@@ -43,6 +43,7 @@ CARD = """\
 
 Made again by `tocsin train` with `recipe.yaml`, which lies beside this card.
 {notes}"""
+_BEFORE_NOTES = "lies beside this card.\n"
 
 
 def write(
@@ -50,7 +51,6 @@ def write(
     manifest: Manifest,
     graph: bytes,
     recipe: Path,
-    notes: str = "",
     init: bytes | None = None,
     seed: int | None = None,
 ) -> Path:
@@ -66,7 +66,7 @@ def write(
     if init is not None:
         (folder / "init.onnx").write_bytes(init)
     (folder / "recipe.yaml").write_text(told, encoding="utf-8")
-    describe(folder, manifest, notes)
+    describe(folder, manifest)
     return folder
 
 
@@ -82,12 +82,20 @@ def _recipe(path: Path, seed: int | None) -> str:
     return changed.getvalue()
 
 
-def describe(folder: Path, manifest: Manifest, notes: str = "") -> None:
-    """Write the manifest and the card, which says the same to people."""
+def describe(folder: Path, manifest: Manifest, notes: str | None = None) -> None:
+    """Write the manifest and the card, which says the same to people; the notes below stay if none are given."""
+    if notes is None:
+        notes = notes_of(folder)
     (folder / "manifest.json").write_text(
         manifest.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8"
     )
     (folder / "CARD.md").write_text(card(manifest, notes), encoding="utf-8")
+
+
+def notes_of(folder: Path) -> str:
+    """What a bundle's card says below what comes from its manifest: notes by hand, and of reports; mostly none."""
+    written = folder / "CARD.md"
+    return written.read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2] if written.exists() else ""
 
 
 def card(manifest: Manifest, notes: str = "") -> str:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from tocsin.bundle.calibration import Curve
     from tocsin_training.recipe import Recipe
 
-_BEFORE_NOTES = "lies beside this card.\n"
-
 
 def recalibrate(folder: Path, recipe: Recipe, data: Path, runs: Path) -> Curve | None:
     """Count onsets on the part that the recipe names, through the daemon's engine, and write them down.
@@ -45,10 +43,10 @@ def recalibrate(folder: Path, recipe: Recipe, data: Path, runs: Path) -> Curve |
     made = None
     if streams is not None:
         which = f"normal streams of part {recipe.data.curve_on} ({', '.join(source.name for source in recipe.sources)})"
-        made = curve.curve(curve.scored(bundle.model, streams), recipe.serving.curve_delays_ticks, which)
+        seen, probability = curve.scored(bundle.model, streams), manifest.calibration.scale == "probability"
+        made = curve.curve(seen, recipe.serving.curve_delays_ticks, which, probability=probability)
     calibration = manifest.calibration.model_copy(update={"curve": made})
-    notes = (folder / "CARD.md").read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2]
-    publish.describe(folder, manifest.model_copy(update={"calibration": calibration}), notes)
+    publish.describe(folder, manifest.model_copy(update={"calibration": calibration}))
     if made is not None and streams is not None:
         warm_up.glance(folder, streams)
     return made

@@ -40,7 +40,6 @@ SHARES = (0.5, 0.9, 0.99)
 _GLANCE_STREAMS, _GLANCE_TICKS, _GLANCE_CUTS = 16, 900, 2
 _UNKNOWN = np.inf
 _FIGURE = "ticks until "
-_BEFORE_NOTES = "lies beside this card.\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +165,8 @@ def _from(streams: Sequences, rows: NDArray[np.int64], cuts: int, period_s: floa
 def write(folder: Path, measured: WarmUp) -> None:
     """Put what was measured into a bundle's manifest and card; the graph stays."""
     manifest = load(folder).manifest
-    notes = (folder / "CARD.md").read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2]
     kept = {name: value for name, value in manifest.figures.items() if not name.startswith(_FIGURE)}
-    publish.describe(folder, manifest.model_copy(update={"figures": kept | measured.figures}), notes)
+    publish.describe(folder, manifest.model_copy(update={"figures": kept | measured.figures}))
 
 
 def main(

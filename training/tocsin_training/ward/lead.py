@@ -136,13 +136,14 @@ def main(folder: Path, report: Path) -> None:
     """Measure a bundle, write the page, and put the figures into the bundle's manifest and card."""
     bundle = load(folder)
     measured = measure(bundle.model)
-    kept = {name: value for name, value in bundle.manifest.figures.items() if name.startswith("validation")}
-    manifest = bundle.manifest.model_copy(update={"figures": kept | figures(measured)})
+    manifest = bundle.manifest.model_copy(update={"figures": bundle.manifest.figures | figures(measured)})
     publish.describe(folder, manifest, NOTES)
     report.write_text(page(measured), encoding="utf-8")
 
 
 NOTES = """
+Its report: `docs/ward-lead.md`; against other detectors, `docs/evaluation.md`.
+
 ## What this bundle is not
 
 It was trained on Tocsin's own ward simulator and on nothing else, and its figures were measured on the same simulator
