@@ -12,6 +12,7 @@ import torch
 from tocsin.bundle import load
 from tocsin_training import beside, make, publish, rollout
 from tocsin_training import recipe as recipes
+from tocsin_training.cells import shared
 from tocsin_training.errors import TrainingError
 from tocsin_training.trees import Trees, attributes
 
@@ -24,9 +25,9 @@ class Last(torch.nn.Module):
 
     state_size = 6
 
-    def forward(self, x, mask, delta, state, variants=1):  # noqa: ARG002
+    def forward(self, x, mask, delta, state, owner=None):  # noqa: ARG002
         n = state.shape[0]
-        last, count = (part.repeat(variants, 1) for part in state.split(3, dim=1))
+        last, count = (shared(part, owner) for part in state.split(3, dim=1))
         last, count = torch.where(mask[:, :3] > 0, x[:, :3], last), count + mask[:, :3]
         told = torch.cat([torch.where(count > 0, last, torch.nan), count], dim=1)
         return told, torch.cat([last, count], dim=1)[:n]

@@ -58,6 +58,7 @@ def test_contribution_is_the_drop_in_the_logit(exported):
             without = graph(x[:, t] * keep, mask[:, t] * keep, delta[:, t], state)
             drop = _logit(result.score) - _logit(without.score)
             np.testing.assert_allclose(result.contribution[:, channel], drop, atol=1e-4)
+        assert (result.contribution[mask[:, t] == 0] == 0).all()
         state = result.state
 
 

@@ -33,9 +33,12 @@ class Teller(Protocol):
     state_size: int
 
     def __call__(
-        self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, variants: int = 1
+        self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, owner: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """x, mask (V N, C), delta (N, C), state (N, S) to features (V N, F), NaN where unknown, and state (N, S)."""
+        """x, mask (M, C), delta (N, C), state (N, S) to features (M, F), NaN where unknown, and state (N, S).
+
+        The first N of the M rows are the real ones; `owner` (M,) says which of them each is a variant of.
+        """
 
 
 class Grower(Protocol):
@@ -68,9 +71,11 @@ class Beside(nn.Module):
         self.weight = weight
         self.state_size = teller.state_size
 
-    def forward(self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, variants: int) -> tuple[Tensor, Tensor]:
-        """The trees' logit (V N,), and the state (N, S) after the real rows."""
-        told, state = self.teller(x, mask, delta, state, variants)
+    def forward(
+        self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, owner: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The trees' logit (M,), and the state (N, S) after the real rows."""
+        told, state = self.teller(x, mask, delta, state, owner)
         return self.trees(told), state
 
     def joined(self, networks: Tensor, trees: Tensor) -> Tensor:
@@ -82,7 +87,7 @@ class Beside(nn.Module):
         state = torch.zeros(len(x), self.state_size)
         said = []
         for t in range(x.shape[1]):
-            logit, state = self(x[:, t], mask[:, t], delta[:, t], state, 1)
+            logit, state = self(x[:, t], mask[:, t], delta[:, t], state)
             said.append(logit)
         return torch.stack(said, dim=1)
 

@@ -95,18 +95,18 @@ class Recurrence(nn.Module):
         return h, torch.stack([hidden, cells])
 
     def step(
-        self, inputs: Tensor, state: Tensor, variants: int = 1, delta: Tensor | None = None
+        self, inputs: Tensor, state: Tensor, owner: Tensor | None = None, delta: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Run one tick, as Gemms.
 
         Args:
-            inputs: (V N, D); V variants of each row, variant after variant.
-            state: (N, S); the variants share it, and what is made of it alone is made once.
-            variants: V.
+            inputs: (M, D); variants of rows.
+            state: (N, S); a row's variants share it, and what is made of it alone is made once.
+            owner: (M,) which row each is a variant of; None where each row is asked of once, as it is.
             delta: (N, C) in seconds; without it nothing fades.
 
         Returns:
-            h (V N, H) and the next state (V N, S).
+            h (M, H) and the next state (M, S).
         """
         if self.fading is not None and delta is not None:
             state = self.fading(state, delta)
@@ -120,13 +120,13 @@ class Recurrence(nn.Module):
             weights = [getattr(self.fused, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh")]
             biases = [getattr(self.fused, f"{name}_l{layer}") for name in ("bias_ih", "bias_hh")]
             from_input = nn.functional.linear(below, weights[0], biases[0])  # (N, gates * H)
-            from_past = repeated(nn.functional.linear(past[layer], weights[1], biases[1]), variants)
+            from_past = shared(nn.functional.linear(past[layer], weights[1], biases[1]), owner)
             if self.cell == "rnn":
                 below = torch.tanh(from_input + from_past)
             elif self.cell == "gru":
-                below = self._gru(from_input, from_past, repeated(past[layer], variants))
+                below = self._gru(from_input, from_past, shared(past[layer], owner))
             else:
-                below, c = self._lstm(from_input + from_past, repeated(past[self.layers + layer], variants))
+                below, c = self._lstm(from_input + from_past, shared(past[self.layers + layer], owner))
                 cells.append(c)
             hidden.append(below)
         return below, torch.cat(hidden + cells, dim=1)
@@ -150,6 +150,6 @@ def vectors(cell: Cell) -> int:
     return 2 if cell == "lstm" else 1
 
 
-def repeated(rows: Tensor, variants: int) -> Tensor:
-    """(N, D) to (V N, D): all the rows, V times over."""
-    return rows if variants == 1 else rows.expand(variants, -1, -1).reshape(-1, rows.shape[1])
+def shared(rows: Tensor, owner: Tensor | None) -> Tensor:
+    """(N, D) to (M, D): to each variant of a row what it has in common with that row."""
+    return rows if owner is None else rows.index_select(0, owner)

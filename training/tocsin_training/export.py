@@ -44,7 +44,7 @@ def _exported(
     module = module.cpu().eval()
     example = tuple(torch.zeros(TRACED_ROWS, width) for width in widths)  # one tensor given twice becomes one input
     n = torch.export.Dim("N")
-    exporters = [logging.getLogger(name) for name in ("onnxscript", "torch.onnx")]
+    exporters = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
     levels = [logger.level for logger in exporters]
     try:
         for logger in exporters:

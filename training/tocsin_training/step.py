@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from tocsin.bundle.signature import Signature
 from tocsin.engine.model import Task
 from tocsin_training import departure
-from tocsin_training.cells import repeated
+from tocsin_training.cells import shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Stepped = tuple[Tensor, ...]
 """score (N,), contribution (N, C), mean (N, C), scale (N, C), state (N, S), and what else the task gives."""
+PAD_TO = 16  # rows; the daemon pads its calls likewise, as a row's last bits move with the number of rows
 
 
 class StepModule(nn.Module):
@@ -149,7 +150,8 @@ class AlarmStep(StepModule):
     """The score is the calibrated probability of the labelled event within the horizon.
 
     Several networks (members) share one memory; their logits are averaged. A channel's contribution is found by
-    asking again with that channel masked now: C + 1 variants of each row in one batch, of which the first is real.
+    asking again with that channel masked now. What has no reading now contributes nothing, so nobody asks; all that is
+    asked is one batch of M rows, the N real ones first.
 
     Attributes:
         beside: Trees whose logit is averaged with the members', or None.
@@ -176,40 +178,44 @@ class AlarmStep(StepModule):
         self.register_buffer("offset", torch.tensor(0.0))
         self.register_buffer("known", 1.0 - first.clock)
         every = torch.cat([torch.ones(1, first.channels), 1.0 - torch.eye(first.channels)])
-        self.register_buffer("without", every[:, None])  # (C + 1, 1, C): row 0 masks nothing, row c + 1 channel c
+        self.register_buffer("without", every)  # (C + 1, C): row 0 masks nothing, row c + 1 channel c
 
     def forward(self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor) -> Stepped:
-        """Ask with everything, and without each channel in turn."""
+        """Ask with everything, and without each channel that was observed in turn."""
         remembered, *recurrent = torch.split(state, self.sizes, dim=1)
-        rows, variants = x.shape[0], self.channels + 1
-        xs = (x * self.without).reshape(-1, self.channels)  # (V N, C), the real rows first
-        masks, deltas = (mask * self.without).reshape(-1, self.channels), repeated(delta, variants)
-        features, remembered = self.memory.step(xs, masks, deltas, repeated(remembered, variants))
+        rows = x.shape[0]
+        channel, row = torch.nonzero(mask.T > 0).unbind(1)  # (K,) each: what was observed
+        filling = row.new_zeros(-(rows + row.shape[0]) % PAD_TO)
+        owner = torch.cat([torch.arange(rows), row, filling])  # (M,)
+        keep = self.without[torch.cat([filling.new_zeros(rows), channel + 1, filling])]  # (M, C)
+        xs, masks, deltas = (shared(part, owner) for part in (x, mask, delta))
+        xs, masks = xs * keep, masks * keep
+        features, remembered = self.memory.step(xs, masks, deltas, shared(remembered, owner))
 
         said: list[Outputs] = []
         logits: list[Tensor] = []
         after = [remembered[:rows]]
         for member, past in zip(self._networks(), recurrent[: len(self.members)], strict=True):
             entered = member.enter(features, masks, deltas)
-            h, following = member.recurrence.step(entered, past, variants, delta)
+            h, following = member.recurrence.step(entered, past, owner, delta)
             said.append(member.heads(features[:rows], entered[:rows], h[:rows]))
-            logits.append(member.announce(member.join(entered, h)))  # (V N,)
+            logits.append(member.announce(member.join(entered, h)))  # (M,)
             after.append(following[:rows])
         logit = mean_of(logits)
         if self.beside is not None:
-            trees, following = self.beside(xs, masks, delta, recurrent[-1], variants)
+            trees, following = self.beside(xs, masks, delta, recurrent[-1], owner)
             logit = self.beside.joined(logit, trees)
             after.append(following)
         logit, others = self.judge(logit)
-        logit = logit.reshape(variants, -1)  # (V, N)
-        contribution = (logit[:1] - logit[1:]).T  # (N, C)
+        drop = logit[row] - logit[rows : rows + row.shape[0]]  # (K,)
+        contribution = torch.zeros_like(x).index_put((row, channel), drop)  # (N, C)
         seen = remembered[:rows, self.channels : 2 * self.channels]
-        score = torch.where(self.total(seen * self.known)[:, 0] > 0, torch.sigmoid(logit[0]), torch.nan)
+        score = torch.where(self.total(seen * self.known)[:, 0] > 0, torch.sigmoid(logit[:rows]), torch.nan)
         expected = self.memory.in_units(mean_of([one.mean for one in said]), mean_of([one.scale for one in said]))
         return (score, contribution, *expected, torch.cat(after, dim=1), *(other[:rows] for other in others))
 
     def judge(self, logit: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The calibrated logit (V N,) of the score, and what else is told of each variant."""
+        """The calibrated logit (M,) of the score, and what else is told of each row."""
         return logit * self.slope + self.offset, ()
 
     def _networks(self) -> list[Network]:
@@ -230,7 +236,7 @@ class ClassifyStep(AlarmStep):
         self.register_buffer("others", torch.ones(classes - 1, 1))
 
     def judge(self, logit: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """From logits (V N, K): that of not being of the first class (V N,), and the probabilities (V N, K)."""
+        """From logits (M, K): that of not being of the first class (M,), and the probabilities (M, K)."""
         logit = logit * self.slope
         likeliest = torch.amax(logit, dim=1, keepdim=True)
         share = torch.exp(logit - likeliest)

@@ -89,7 +89,8 @@ def test_a_variant_is_told_what_a_row_without_the_channel_is(records, recollecti
     state = torch.from_numpy(np.random.default_rng(0).integers(0, 3, (len(rows), recollection.state_size))).float()
     without = torch.ones(len(CHANNELS))
     without[0] = without[30] = 0
-    both, after = recollection(torch.cat([x, x * without]), torch.cat([mask, mask * without]), delta, state, 2)
+    owner = torch.arange(len(x)).repeat(2)
+    both, after = recollection(torch.cat([x, x * without]), torch.cat([mask, mask * without]), delta, state, owner)
     real, alone = recollection(x, mask, delta, state)
     asked, _ = recollection(x * without, mask * without, delta, state)
     assert torch.equal(both.nan_to_num(-7), torch.cat([real, asked]).nan_to_num(-7))

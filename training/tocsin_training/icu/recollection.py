@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from tocsin.engine.model import ChannelKind
-from tocsin_training.cells import repeated
+from tocsin_training.cells import shared
 from tocsin_training.icu import points
 from tocsin_training.icu.history import VITALS, WINDOWS
 
@@ -75,19 +75,19 @@ class Recollection(nn.Module):
         self.state_size = sum(self.sizes)
 
     def forward(
-        self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, variants: int = 1
+        self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, owner: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """One hour.
 
         Args:
-            x: (V N, C) V variants of N rows, the real ones first.
-            mask: (V N, C).
+            x: (M, C) variants of N rows, those rows themselves first.
+            mask: (M, C).
             delta: (N, C) seconds.
             state: (N, S).
-            variants: V.
+            owner: (M,) which row each is a variant of; None where there are the rows alone.
 
         Returns:
-            (V N, F), NaN where unknown, and the state (N, S) after the real rows.
+            (M, F), NaN where unknown, and the state (N, S) after the real rows.
         """
         n = delta.shape[0]
         *kept, values, seen, hours, news = torch.split(state, self.sizes, dim=1)
@@ -96,17 +96,17 @@ class Recollection(nn.Module):
         values, seen = shifted(values, passed - 1.0, PAST), shifted(seen, passed - 1.0, PAST)
         hours = hours + passed
 
-        m = mask[:, self.of_reading]  # (V N, R)
+        m = mask[:, self.of_reading]  # (M, R)
         now = x[:, self.of_reading] * m
-        so_far = _so_far(now, m, [repeated(part, variants) for part in kept[:-1]])
+        so_far = _so_far(now, m, [shared(part, owner) for part in kept[:-1]])
         last, count = so_far[0], so_far[1]
         known = count > 0
-        age = repeated(since, variants) * (1.0 - m)
+        age = shared(since, owner) * (1.0 - m)
         parts = [torch.where(known, last, torch.nan), count, torch.where(known, age, torch.nan), *_summary(so_far)]
 
         ordered = m[:, self.of_order]
         for past in self._windows(values, seen, kept[0][:, self.of_vital]):
-            *of_vital, orders, looks = [repeated(part, variants) for part in past]
+            *of_vital, orders, looks = [shared(part, owner) for part in past]
             parts += _window(now[:, self.of_vital], m[:, self.of_vital], of_vital)
             orders = orders + ordered
             looks = looks + m[:, self.of_vital] @ self.vitals
@@ -115,8 +115,8 @@ class Recollection(nn.Module):
         of_order = known[:, self.of_order]
         latest = torch.amin(torch.where(of_order, age[:, self.of_order], FAR), dim=1, keepdim=True)
         count = count[:, self.of_order]
-        total = repeated(hours, variants)
-        bedside, news = self.points(last, known, repeated(points.passed(news, passed - 1.0), variants), total)
+        total = shared(hours, owner)
+        bedside, news = self.points(last, known, shared(points.passed(news, passed - 1.0), owner), total)
         others = mask[:, self.of_other] > 0
         parts += [
             torch.where(latest < FAR, latest, torch.nan),
