@@ -1,0 +1,47 @@
+"""The bundles that ship: small, whole, without a trace of where they were made, and described as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="cards are written by the training side")
+
+from tocsin.bundle import load
+from tocsin.engine.model import Task
+from tocsin_training import publish
+
+ROOT = Path(__file__).parents[2]
+BUNDLES = sorted(file.parent for file in (ROOT / "models").glob("*/*/manifest.json"))
+GRAPHS = [file for folder in BUNDLES for file in sorted(folder.glob("*.onnx"))]
+MOST_BYTES = 20_000_000
+
+
+def test_all_together_are_small():
+    assert [folder.parent.name for folder in BUNDLES] == [
+        "icu-hourly", "pressure-minute", "sensor", "ward-generator", "ward-vitals",
+    ]  # fmt: skip
+    assert sum(file.stat().st_size for folder in BUNDLES for file in folder.iterdir()) < MOST_BYTES
+
+
+@pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.parent.name)
+def test_each_is_described_as_it_is(folder):
+    manifest = load(folder).manifest
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    written = (folder / "manifest.json").read_text(encoding="utf-8")
+    assert written == manifest.model_dump_json(indent=2, exclude_none=True) + "\n", "as its form is by now"
+    assert card == publish.card(manifest, publish.notes_of(folder))
+    if manifest.task is Task.GENERATE:
+        assert "## How it resembles the simulator" in card
+    else:
+        report = re.search(r"^Its report: `(docs/[a-z-]+\.md)`", card, re.MULTILINE)
+        assert report is not None, "the card names its report"
+        assert manifest.name in (ROOT / report[1]).read_text(encoding="utf-8")
+    assert (folder / "recipe.yaml").read_bytes() == (ROOT / "training/recipes" / f"{manifest.name}.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda file: f"{file.parts[-3]}-{file.stem}")
+def test_no_graph_tells_where_it_was_made(graph):
+    assert not re.search(rb"\.py\b|site-packages|/home/|/root/", graph.read_bytes())
