@@ -69,11 +69,11 @@ def test_a_checkpoint_of_other_records_is_refused(toy, tmp_path):
             loop.train(recipe, *others, tmp_path / "toy.pt", seed=1, device=CPU, resume=True)
 
 
-def test_a_network_that_learned_nothing_is_refused(toy, tmp_path):
+def test_a_network_that_training_made_worse_is_refused(toy, tmp_path):
     recipe = recipes.read(toy(epochs=3))
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 30.0})})
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
-    told = r"toy: nothing was learned: the validation loss was .* lower training.learning_rate \(30\.0\)"
+    told = r"toy: training made it worse: the validation loss was .* lower training.learning_rate \(30\.0\)"
     with pytest.raises(TrainingError, match=told):
         loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
 

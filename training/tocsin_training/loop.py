@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 WARM_UP = 0.1  # share of all updates over which the learning rate rises
 MOST_STREAMS = 512  # of a batch that is only looked at
 MOST_TICKS = 10_000  # likewise, where streams are cut at all
+WORSE = 0.1  # of the loss before the training: of noise there is nothing to learn, and that is all right
 
 
 class Epoch(NamedTuple):
@@ -157,9 +158,9 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
         )
         tell(Epoch(epoch, float(np.mean(losses)), now, optimiser.param_groups[0]["lr"], float(np.mean(norms))))
 
-    if best_loss >= untrained:
+    if best_loss > untrained + WORSE * abs(untrained):
         raise TrainingError(
-            f"{recipe.name}: nothing was learned: the validation loss was {untrained:.4g} before the training, and "
+            f"{recipe.name}: training made it worse: the validation loss was {untrained:.4g} before, and "
             f"{best_loss:.4g} after the best of {epoch} epochs; lower training.learning_rate ({knobs.learning_rate}), "
             "or look whether the validation streams are like those to fit on"
         )
