@@ -212,7 +212,11 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
             "no column 'pulse' (there are: bed, t, hr, lactate, age, ill)",
         ),
         (HEAD + "a,0,60,,40,0\n", {"files": "nowhere.csv"}, "nowhere.csv: no such file; give the folder"),
-        (HEAD + "a,0,60,,40,0\n", {"split": {"by": "stream", "test": 0.99}}, "part 'train' has no streams; change"),
+        (
+            HEAD + "a,0,60,,40,0\n",
+            {"split": {"by": "stream", "test": 0.99}},
+            r"part 'train' has no streams .test has 1.; change",
+        ),
         (HEAD + "a,0,60,,40,0\n", {"channels": {"rr": "x"}}, "data.options.channels names rr, which the recipe's"),
         (
             HEAD + "a,0,60,,40,0\n",
@@ -251,3 +255,9 @@ def test_a_parquet_of_texts_is_told(asked):
     frame = pl.DataFrame({"bed": ["a"], "t": [0], "pulse": [[1]], "lactate": [1.0], "age": [1.0], "ill": [0]})
     with pytest.raises(TrainingError, match=r"column 'pulse' is List\(Int64\); give numbers"):
         asked(frame, name="table.parquet", files="*.parquet")
+
+
+def test_a_part_that_is_none_is_told(asked):
+    asked(WIDE)
+    with pytest.raises(TrainingError, match="a table has no part 'tset'; ask for train or valid or test"):
+        asked(WIDE, part="tset")

@@ -51,6 +51,8 @@ def table(request: Request) -> Sequences:
     Raises:
         TrainingError: Something in the options or the table is wrong; says where.
     """
+    if request.part not in PARTS:
+        raise TrainingError(f"a table has no part {request.part!r}; ask for {' or '.join(PARTS)}")
     options = given.read(request.options, _SOURCE)
     unknown = sorted(set(options.channels) - {channel.name for channel in request.channels})
     if unknown:
@@ -63,8 +65,11 @@ def table(request: Request) -> Sequences:
         _convert(request, options, files, kept)
     data = open_store(kept / request.part, request.channels)
     if data is None:
+        parts = {part: open_store(kept / part, request.channels) for part in PARTS}
+        others = ", ".join(f"{part} has {len(streams)}" for part, streams in parts.items() if streams is not None)
         raise TrainingError(
-            f"{request.folder / options.files}: part {request.part!r} has no streams; change data.options.split"
+            f"{request.folder / options.files}: part {request.part!r} has no streams ({others or 'none has'}); change "
+            "data.options.split"
         )
     return data if options.label is not None else replace(data, label=None, gain=None)
 
