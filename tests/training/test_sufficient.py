@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -30,6 +31,15 @@ def making(tmp_path, monkeypatch):
             make.make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
 
     return run
+
+
+def test_a_channel_that_no_training_stream_has(toy, making):
+    def change(here, data):
+        known = np.array([1, 0, 1, 0, 1], dtype=np.float32)
+        return replace(data, x=data.x * known, mask=data.mask * known) if here == "train" else data
+
+    with pytest.raises(TrainingError, match="'toy:read': no stream of part train has a plausible b, age; leave"):
+        making(toy(), change)
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
-    """Refuse records without an operating point: one label alone, a class that is absent, streams within the warm-up.
+    """Refuse records that lack a channel, or give no operating point.
+
+    That takes both labels, every class, and streams that outlast the warm-up.
 
     Args:
         recipe: What to make.
@@ -25,6 +27,7 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
     Raises:
         TrainingError: Which part lacks what.
     """
+    _check_channels(recipe, data)
     if recipe.task is Task.ALARM:
         for part, streams in (("train", data), ("valid", valid))[: 2 if recipe.training.folds == 1 else 1]:
             _check_labels(recipe, part, streams)
@@ -32,6 +35,17 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
         _check_classes(recipe, valid if recipe.training.folds == 1 else data.join(valid))
     else:
         _check_warm_up(recipe, valid)
+
+
+def _check_channels(recipe: Recipe, data: Sequences) -> None:
+    """What no training stream ever measured would meet weights that learned nothing of it."""
+    there = data.mask.max(axis=0) > 0  # (C,)
+    unknown = [channel.name for channel, known in zip(recipe.channels, there, strict=True) if not known]
+    if unknown:
+        raise TrainingError(
+            f"data.source {recipe.data.source!r}: no stream of part train has a plausible {', '.join(unknown)}; "
+            "leave it out of channels, widen its low and high, or give records that have it"
+        )
 
 
 def _check_labels(recipe: Recipe, part: str, streams: Sequences) -> None:

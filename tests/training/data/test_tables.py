@@ -215,7 +215,7 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (
             HEAD + "a,0,60,,40,0\n",
             {"split": {"by": "stream", "test": 0.99}},
-            r"part 'train' has no streams .test has 1.; change",
+            "'train' has no streams (test has 1); change",
         ),
         (HEAD + "a,0,60,,40,0\n", {"channels": {"rr": "x"}}, "data.options.channels names rr, which the recipe's"),
         (
