@@ -65,3 +65,16 @@ def test_streams_shorter_than_the_warm_up(toy, making, delays):
     told = rf"toy: the longest of 12 validation streams has \d\d frames, .*warm_up_ticks {delays['warm_up_ticks']} and"
     with pytest.raises(TrainingError, match=told):
         making(toy(), **delays)
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_streams_shorter_than_the_horizon(toy, making, part):
+    def change(here, data):
+        lasts = data.tick[data.start[1:] - 1] - data.tick[data.start[:-1]]
+        return data.pick(np.flatnonzero(lasts < 40)) if here == part else data
+
+    path = toy(task="seq2seq")
+    path.write_text(path.read_text() + "horizon: {ticks: 45, quantiles: [0.1, 0.9]}\n")
+    told = rf"toy: the longest stream of part {part} lasts 3\d ticks, .* horizon.ticks 45: give longer"
+    with pytest.raises(TrainingError, match=told):
+        making(path, change)

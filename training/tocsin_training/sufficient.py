@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
     """Refuse records that lack a channel, or give no operating point.
 
-    That takes both labels, every class, and streams that outlast the warm-up.
+    That takes both labels, every class, and streams that outlast the warm-up and the horizon.
 
     Args:
         recipe: What to make.
@@ -35,6 +35,8 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
         _check_classes(recipe, valid if recipe.training.folds == 1 else data.join(valid))
     else:
         _check_warm_up(recipe, valid)
+        for part, streams in (("train", data), ("valid", valid)):
+            _check_horizon(recipe, part, streams)
 
 
 def _check_channels(recipe: Recipe, data: Sequences) -> None:
@@ -79,4 +81,13 @@ def _check_warm_up(recipe: Recipe, valid: Sequences) -> None:
             f"{recipe.name}: the longest of {len(valid)} validation streams has {longest} frames, so none is judged: "
             f"give longer streams, or less than serving.warm_up_ticks {serving.warm_up_ticks} and "
             f"serving.on_delay_ticks {serving.on_delay_ticks}"
+        )
+
+
+def _check_horizon(recipe: Recipe, part: str, streams: Sequences) -> None:
+    lasts = int((streams.tick[streams.start[1:] - 1] - streams.tick[streams.start[:-1]]).max())  # ticks
+    if recipe.horizon is not None and lasts < recipe.horizon.ticks:
+        raise TrainingError(
+            f"{recipe.name}: the longest stream of part {part} lasts {lasts} ticks, so nothing is known of the end of "
+            f"horizon.ticks {recipe.horizon.ticks}: give longer streams, or foresee less"
         )
