@@ -160,6 +160,12 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("evaluate", sensor, "--period", 0)
     assert run.exit_code == 2
     assert "--period 0: a tick takes some time; give seconds, more than 0" in run.output
+    for given, told in (("nan", "threshold nan of sensor"), (7, "threshold 7 of sensor"), (1, "threshold 1 of sensor")):
+        run = command("evaluate", sensor, "--threshold", given)
+        assert run.exit_code == 2
+        assert f"{told} decides nothing (legal: a probability below 1)" in run.output
+    run = command("evaluate", sensor, "--watch", "ward")
+    assert "--watch ward is of a configuration; name that by --config" in run.output
     run = command("evaluate", tmp_path)
     assert "cannot read manifest.json" in run.output
     (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))

@@ -122,13 +122,15 @@ def _watching(
         if any(given is not None for given in (threshold, budget, on_delay)) or off_delay:
             raise TrainingError("--config brings its own threshold and delays; leave the options for them out")
         return watching.configured(bundle, config, watch)
+    if watch is not None:
+        raise TrainingError(f"--watch {watch} is of a configuration; name that by --config")
     if threshold is not None and budget is not None:
         raise TrainingError("--threshold and --budget exclude each other; give one")
     if on_delay is None:
         on_delay = recipe.serving.on_delay_ticks * bundle.manifest.period_s if recipe else 0.0
     delays = Delays(on_delay, off_delay)
     if threshold is not None:
-        return watching.alone(bundle, threshold, "given by hand", delays)
+        return watching.by_hand(bundle, threshold, delays)
     if budget is not None:
         chosen = f"a budget of {budget:g} false alarms a stream-day, by the bundle's curve"
         return watching.alone(bundle, watching.of_budget(bundle, budget, delays), chosen, delays)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,19 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watc
     on, off = round(delays.on_s * _NS_PER_S), round(delays.off_s * _NS_PER_S)
     alarm = Alarm(NAME, ScoreAbove(threshold), Priority.MEDIUM, Category.PHYSIOLOGICAL, on, off)
     return Watching((alarm,), NAME, (NAME,), threshold, chosen, delays, FrameClock(0, bundle.model.period_ns))
+
+
+def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> Watching:
+    """The score's alarm at a threshold that somebody gives.
+
+    Raises:
+        TrainingError: No score can be above it, or all are.
+    """
+    of_probability = bundle.manifest.calibration.scale == "probability"
+    if not math.isfinite(threshold) or (of_probability and not 0.0 <= threshold < 1.0):
+        legal = "a probability below 1" if of_probability else "a number"
+        raise TrainingError(f"threshold {threshold:g} of {bundle.manifest.name} decides nothing (legal: {legal})")
+    return alone(bundle, threshold, "given by hand", delays)
 
 
 def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
