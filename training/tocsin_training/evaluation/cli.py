@@ -18,7 +18,10 @@ EXIT_FAULTY = 2
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Its folder, such as models/icu-hourly/1.")],
+    bundle: Annotated[
+        str,
+        typer.Argument(metavar="BUNDLE", help="Its folder, or NAME/VERSION of a shipped one, such as icu-hourly/1."),
+    ],
     *,
     data: Annotated[
         Path, typer.Option(help="The folder with the records that the bundle's recipe reads; or a table, to judge all.")
@@ -72,15 +75,19 @@ def evaluate(
         from rich.console import Console  # noqa: PLC0415  (`tocsin --help` need not wait for any of these)
 
         from tocsin.bundle import BundleError, load  # noqa: PLC0415
+        from tocsin.config.names import bundle_folder  # noqa: PLC0415
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import evaluate as evaluation  # noqa: PLC0415
         from tocsin_training.evaluation import records, tables  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _leave(f"an evaluation needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
+    folder = bundle_folder(bundle, Path.cwd())
+    if folder is None:
+        _leave(f"no bundle {bundle!r}", "give a folder with a manifest.json, or a shipped one's NAME/VERSION")
     console = Console(stderr=True)
     asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
-        loaded = load(bundle) if period is None else records.ticking(load(bundle), period)
+        loaded = load(folder) if period is None else records.ticking(load(folder), period)
         recipe = records.recipe_of(loaded)
         watching = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
         with console.status("reading records") as status:
