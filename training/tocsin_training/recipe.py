@@ -205,7 +205,9 @@ class ServingRecipe(_Part):
     delta_cap_s: float = Field(gt=0)
     warm_up_ticks: int = Field(ge=0)
     max_gap_ticks: int = Field(gt=0)
-    horizon_s: float | None = Field(default=None, gt=0)
+    horizon_s: float | None = Field(
+        default=None, ge=0, description="alarm: how far ahead the event may lie; 0 if it is told as it comes."
+    )
     false_alarms_per_day: float = Field(
         default=1.0, gt=0, description="anomaly: the threshold lets so many onsets through per stream-day of `valid`."
     )
@@ -267,7 +269,7 @@ class Recipe(_Part):
             msg = "channels has none of kind reading; a model needs something that is measured"
             raise ValueError(msg)
         if self.task is Task.ALARM and self.serving.horizon_s is None:
-            msg = "task alarm needs serving.horizon_s: how far ahead the event may lie, in seconds"
+            msg = "task alarm needs serving.horizon_s: how many seconds ahead the event may be; 0 if told as it comes"
             raise ValueError(msg)
         if (self.data.teacher is not None) != (self.loss.teacher > 0):
             given = f"data.teacher {self.data.teacher} and loss.teacher {self.loss.teacher:g}"

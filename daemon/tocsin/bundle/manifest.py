@@ -86,7 +86,9 @@ class Manifest(_Frozen):
     any_period: bool = Field(
         default=False, description="The graph counts ticks, not seconds: a watch may give them another length."
     )
-    horizon_s: float | None = Field(default=None, gt=0, description="alarm: how far ahead the event may lie.")
+    horizon_s: float | None = Field(
+        default=None, ge=0, description="alarm: how far ahead the event may lie; 0 if it is told as it comes."
+    )
     horizon_ticks: int | None = Field(default=None, gt=0, description="seq2seq: K, how many frames are expected.")
     quantiles: tuple[Level, ...] | None = Field(
         default=None,

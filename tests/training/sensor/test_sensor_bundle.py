@@ -62,6 +62,11 @@ def test_neither_unit_nor_zero_point_nor_pace_change_the_score(bundle, pulses):
     assert np.array_equal(quickly.score, plain, equal_nan=True)
 
 
+def test_what_it_tells_has_begun_and_is_not_foreseen(bundle):
+    assert bundle.manifest.horizon_s == 0
+    assert "| task | alarm |" in (bundle.folder / "CARD.md").read_text(encoding="utf-8")
+
+
 def test_it_warms_up_in_the_ticks_that_it_says(bundle, pulses):
     result, _ = played(bundle, pulses)
     known = ~np.isnan(result.score)
