@@ -43,6 +43,31 @@ def test_other_weights_are_noticed(exported):
         parity.check(graph, module, [network], recipe, steps=20)
 
 
+def test_a_steep_calibration_is_no_difference(exported):
+    """A network that learned little tells its labels apart by little, and calibration makes much of that."""
+    recipe, network, module, _ = exported
+    module.slope.fill_(138.0)
+    serialised = export.to_onnx(module)
+    parity.check(Graph(serialised), module, [network], recipe, steps=100)
+    with torch.no_grad():
+        module.offset += 0.01
+    told = r"score of step \d+, N = 1: the graph .* apart at most; .*Install the versions of torch, .*report the recipe"
+    with pytest.raises(TrainingError, match=told):
+        parity.check(Graph(serialised), module, [network], recipe, steps=20)
+
+
+def test_a_state_that_makes_much_of_rounding_is_told_as_that(exported):
+    recipe, network, module, _ = exported
+    with torch.no_grad():
+        for name, weights in network.recurrence.named_parameters():
+            if "weight_hh" in name:
+                weights.mul_(10.0)
+    serialised = export.to_onnx(module)
+    told = r"over the whole sequence, .*Step by step they agree, so .*lower training\.learning_rate"
+    with pytest.raises(TrainingError, match=told):
+        parity.check(Graph(serialised), module, [network], recipe, steps=300)
+
+
 def test_contribution_is_the_drop_in_the_logit(exported):
     """What a channel contributes is found again by masking it by hand."""
     recipe, _, module, serialised = exported

@@ -18,22 +18,32 @@ SECONDS_PER_DAY = 86_400.0
 
 
 def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float, float]:
-    """Slope and offset that turn logits (R,) into those of the label (R,) by maximum likelihood.
+    """Slope and offset that turn logits (R,) into those of the label (R,) by maximum likelihood (Platt 1999).
+
+    Where logits and labels part cleanly, likelihood would have an infinite slope and every chance be 0 or 1. Then the
+    labels count as Platt's targets: as if there were one row more of each, of which nothing is known.
 
     >>> logit = np.array([-2.0, -1.0, 0.0, 1.0, 2.0] * 20, dtype=np.float32)
     >>> label = (np.arange(100) % 20 < 3).astype(np.float32)
     >>> slope, offset = platt(logit, label)
     >>> bool(abs(np.mean(1 / (1 + np.exp(-(slope * logit + offset)))) - label.mean()) < 1e-3)
     True
+    >>> slope, offset = platt(logit, (logit > 0.5).astype(np.float32))
+    >>> bool(0.01 < 1 / (1 + np.exp(-(slope * -2.0 + offset))) < 0.02)  # nearer to 1 of 62 than to 0
+    True
     """
-
-    def misfit(line: NDArray[np.float64]) -> float:
-        z = line[0] * logit + line[1]
-        return float(np.mean(np.logaddexp(0.0, z) - label * z))
-
     share = float(label.mean())
     if not 0.0 < share < 1.0:
         raise TrainingError(f"the validation data's share of positive rows is {share}; give data with both labels")
+    target = label
+    with_event, without = logit[label > 0], logit[label == 0]
+    if with_event.min() >= without.max() or with_event.max() <= without.min():
+        target = np.where(label > 0, (len(with_event) + 1) / (len(with_event) + 2), 1 / (len(without) + 2))
+
+    def misfit(line: NDArray[np.float64]) -> float:
+        z = line[0] * logit + line[1]
+        return float(np.mean(np.logaddexp(0.0, z) - target * z))
+
     found = minimize(misfit, np.array([1.0, np.log(share / (1 - share))]), method="Nelder-Mead")
     return float(found.x[0]), float(found.x[1])
 

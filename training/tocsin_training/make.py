@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
@@ -249,7 +250,7 @@ def _calibrate_alarm(
     slope, offset = calibrate.platt(logit, seen.label)
     step.slope.fill_(slope)
     step.offset.fill_(offset)
-    chance = 1.0 / (1.0 + np.exp(-(slope * logit + offset)))
+    chance = expit(slope * logit + offset)
     threshold = calibrate.most_gain(chance, seen.gain)
     best = float(np.maximum(seen.gain, 0).sum())
     figures = {"held-out gain share": round(float(seen.gain[chance > threshold].sum()) / best, 4)}
