@@ -86,6 +86,39 @@ def test_a_run_that_is_resumed_asks_a_teacher_again_only_about_other_records(toy
     assert len(asked) == 3
 
 
+def damaged(kept, how):
+    """Rewrite a file of a teacher's answers."""
+    with np.load(kept) as answers:
+        asked, said = answers["asked"], answers["said"]
+    if how == "plain":
+        with kept.open("wb") as file:
+            np.save(file, said)
+    elif how == "short":
+        np.savez(kept, asked=asked, said=said[:, :5])
+    elif how == "unsaid":
+        np.savez(kept, asked=asked)
+    else:
+        kept.write_bytes({"empty": b"", "half": kept.read_bytes()[:300], "flipped": flipped(kept.read_bytes())}[how])
+
+
+def flipped(content):
+    at = len(content) // 2
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+@pytest.mark.parametrize("how", ["plain", "short", "unsaid", "empty", "half", "flipped"])
+def test_answers_that_cannot_be_read_are_asked_for_anew(toys, tmp_path, monkeypatch, how):
+    recipe, data = toys
+    fold = make.folds(data, FOLDS, 1)
+    monkeypatch.setattr(distil, "teacher_of", lambda _recipe, data: Notes(data))
+    kept = tmp_path / "teacher.npz"
+    said = distil.taught(recipe, data, fold, kept, resume=False)
+    whole = kept.read_bytes()
+    damaged(kept, how)
+    assert np.array_equal(distil.taught(recipe, data, fold, kept, resume=True), said)
+    assert kept.read_bytes() == whole
+
+
 def test_a_network_learns_what_the_teacher_says_and_not_the_label(toy, tmp_path):
     path = toy(task="alarm", epochs=15)
     recipe = recipes.read(path)

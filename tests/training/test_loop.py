@@ -50,12 +50,34 @@ def test_a_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, changes):
         assert torch.equal(weights, resumed.state_dict()[name]), name
 
 
-def test_a_checkpoint_of_another_seed_is_refused(toy, tmp_path):
+def test_a_checkpoint_of_another_recipe_or_member_is_refused(toy, tmp_path):
     recipe = recipes.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
-    loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
-    with pytest.raises(TrainingError, match="another recipe or seed than toy with seed 2"):
-        loop.train(recipe, data, data, tmp_path / "toy.pt", seed=2, device=CPU, resume=True)
+    kept = tmp_path / "toy.pt"
+    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    with pytest.raises(TrainingError, match=r"toy\.pt: of another member of toy, or another seed; train without"):
+        loop.train(recipe, data, data, kept, seed=2, device=CPU, resume=True)
+    other = recipe.model_copy(
+        update={
+            "network": recipe.network.model_copy(update={"width": 9}),
+            "training": recipe.training.model_copy(update={"learning_rate": 0.5}),
+        }
+    )
+    told = (
+        r"toy\.pt: made by another recipe toy, in which network\.width was 8 and is 9; "
+        r"training\.learning_rate was 0\.\d+ and is 0\.5; train without --resume"
+    )
+    with pytest.raises(TrainingError, match=told):
+        loop.train(other, data, data, kept, seed=1, device=CPU, resume=True)
+
+
+def test_a_run_goes_on_where_the_recipe_only_tells_of_itself_otherwise(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=1))
+    data = read(recipe, "train", tmp_path)
+    network = loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
+    other = recipe.model_copy(update={"summary": "Another."})
+    resumed = loop.train(other, data, data, tmp_path / "toy.pt", seed=1, device=CPU, resume=True, tell=pytest.fail)
+    assert all(torch.equal(weights, resumed.state_dict()[name]) for name, weights in network.state_dict().items())
 
 
 def test_a_checkpoint_of_other_records_is_refused(toy, tmp_path):
@@ -81,15 +103,38 @@ def test_a_network_that_training_made_worse_is_refused(toy, tmp_path):
 def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
     recipe = recipes.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
-    loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
-    whole = (tmp_path / "toy.pt").read_bytes()
-    kept = torch.load(tmp_path / "toy.pt", weights_only=True)
-    torch.save(kept | {"recipe": '{"name": "toy"}'}, tmp_path / "old.pt")  # a recipe lacked other keys then
-    (tmp_path / "half.pt").write_bytes(whole[: len(whole) // 2])
-    (tmp_path / "empty.pt").write_bytes(b"")
-    for name in ("old.pt", "half.pt", "empty.pt"):
-        with pytest.raises(TrainingError, match=rf"{name} cannot be read .*train without --resume"):
-            loop.train(recipe, data, data, tmp_path / name, seed=1, device=CPU, resume=True)
+    kept = tmp_path / "toy.pt"
+    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    whole, content = kept.read_bytes(), torch.load(kept, weights_only=True)
+    at = whole.index(content["best"]["memory.deviation"].numpy().tobytes())
+    lacking = {name: value for name, value in content.items() if name != "untrained"}
+    faults = {
+        "its recipe has other keys": content | {"recipe": '{"name": "toy"}'},
+        "it lacks 'untrained'": lacking,
+        "Error(s) in loading state_dict for Network": content | {"network": {}},
+        "list indices must be integers or slices, not str": [1, 2],
+        "something else is in it": Path("here"),
+        "File is not a zip file": b"",
+        "is not what was written": whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :],
+    }
+    for told, instead in faults.items():
+        if isinstance(instead, bytes):
+            kept.write_bytes(instead)
+        else:
+            torch.save(instead, kept)
+        with pytest.raises(TrainingError, match=r"toy\.pt cannot be read \(.*another version .*train without") as fault:
+            loop.train(recipe, data, data, kept, seed=1, device=CPU, resume=True)
+        assert told in str(fault.value)
+
+
+def test_a_network_that_began_with_no_number_is_refused(toy, tmp_path):
+    recipe = recipes.read(toy(epochs=1))
+    data = read(recipe, "train", tmp_path)
+    kept = tmp_path / "toy.pt"
+    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    torch.save(torch.load(kept, weights_only=True) | {"untrained": float("nan")}, kept)
+    with pytest.raises(TrainingError, match="training made it worse: the validation loss was nan before"):
+        loop.train(recipe, data, data, kept, seed=1, device=CPU, resume=True)
 
 
 @pytest.mark.parametrize(

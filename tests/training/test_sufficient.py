@@ -60,11 +60,29 @@ def test_with_folds_the_validation_streams_need_no_event(toy, making):
         making(toy(task="alarm", folds=3), change)
 
 
-@pytest.mark.parametrize("delays", [{"warm_up_ticks": 500}, {"warm_up_ticks": 20, "on_delay_ticks": 480}])
-def test_streams_shorter_than_the_warm_up(toy, making, delays):
-    told = rf"toy: the longest of 12 validation streams has \d\d frames, .*warm_up_ticks {delays['warm_up_ticks']} and"
+@pytest.mark.parametrize(("there", "folds", "fewer"), [(2, 3, 1), (4, 5, 4)])
+def test_with_folds_each_one_needs_an_event(toy, making, there, folds, fewer):
+    def change(here, data):
+        kept = np.repeat(np.isin(np.arange(len(data)), np.flatnonzero(data.eventful)[:there]), data.lengths)
+        return replace(data, label=np.where(kept, data.label, 0)) if here == "train" else data
+
+    told = (
+        rf"toy: {there} of 24 streams of part train have an event, too few for each of training\.folds {folds} to hold "
+        rf"one; say {fewer}, or give"
+    )
     with pytest.raises(TrainingError, match=told):
-        making(toy(), **delays)
+        making(toy(task="alarm", folds=folds), change)
+
+
+@pytest.mark.parametrize("delays", [{"warm_up_ticks": 500}, {"warm_up_ticks": 20, "on_delay_ticks": 480}])
+@pytest.mark.parametrize(("task", "folds", "streams"), [("forecast", 1, 12), ("alarm", 1, 12), ("alarm", 3, 36)])
+def test_streams_shorter_than_the_warm_up(toy, making, delays, task, folds, streams):
+    told = (
+        rf"toy: the longest of {streams} streams to judge by has \d\d frames, "
+        rf".*warm_up_ticks {delays['warm_up_ticks']} and"
+    )
+    with pytest.raises(TrainingError, match=told):
+        making(toy(task=task, folds=folds), **delays)
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import itertools
 from typing import TYPE_CHECKING, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -40,20 +41,26 @@ def taught(
 ) -> NDArray[np.float32]:
     """(K, R) what each member learns from, see `crossed`; kept in that file, and taken from it on `resume`.
 
-    What another teacher said, or of other records, is asked for anew.
+    What another teacher said, or of other records, is asked for anew, and so is what cannot be read.
     """
     asked = f"{recipe.data.teacher} {recipe.training.folds} {recipe.training.seed} {data.digest()}"
-    if resume and kept.exists():
-        with np.load(kept) as answers:
-            if str(answers["asked"]) == asked:
-                remembered: NDArray[np.float32] = answers["said"]
-                return remembered
+    remembered = _remembered(kept, asked) if resume else None
+    if remembered is not None and remembered.shape == (recipe.training.folds, len(data.x)):
+        return remembered
     said = crossed(teacher_of(recipe, data), data, fold, recipe.training.seed)
     kept.parent.mkdir(parents=True, exist_ok=True)
     fresh = kept.with_suffix(".new.npz")
     np.savez(fresh, asked=asked, said=said)
     fresh.replace(kept)
     return said
+
+
+def _remembered(kept: Path, asked: str) -> NDArray[np.float32] | None:
+    try:
+        with kept.open("rb") as file, np.load(file) as answers:
+            return np.asarray(answers["said"], dtype=np.float32) if str(answers["asked"]) == asked else None
+    except (OSError, EOFError, BadZipFile, RuntimeError, KeyError, TypeError, ValueError):
+        return None
 
 
 def teacher_of(recipe: Recipe, data: Sequences) -> Teacher:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import math
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 
-from tocsin_training import chance, precision
+from tocsin_training import chance, checkpoints, precision
 from tocsin_training.batches import attending, in_order, shuffled, windows
 from tocsin_training.errors import TrainingError
 from tocsin_training.losses import loss_of
 from tocsin_training.network import Network
-from tocsin_training.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tocsin_training.recipe import Recipe
     from tocsin_training.sequences import Sequences
 
 WARM_UP = 0.1  # share of all updates over which the learning rate rises
@@ -93,14 +91,16 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
     best = _copy(network)
     met = f"{data.digest()} {valid.digest()}"
     if resume and checkpoint.exists():
-        kept = _load(checkpoint, recipe, seed, met)
-        network.load_state_dict(kept["network"])
-        optimiser.load_state_dict(kept["optimiser"])
-        scaler.load_state_dict(kept["scaler"])
-        chance.restore(kept["chance"], rng, device)
-        epoch, update, waited, untrained, best_loss, best = (
-            kept[name] for name in ("epoch", "update", "waited", "untrained", "best_loss", "best")
-        )
+        kept = checkpoints.load(checkpoint, recipe, seed, met)
+        with checkpoints.fitting(checkpoint):
+            network.load_state_dict(kept["best"])
+            network.load_state_dict(kept["network"])
+            optimiser.load_state_dict(kept["optimiser"])
+            scaler.load_state_dict(kept["scaler"])
+            chance.restore(kept["chance"], rng, device)
+            epoch, update, waited, untrained, best_loss, best = (
+                kept[name] for name in ("epoch", "update", "waited", "untrained", "best_loss", "best")
+            )
     else:
         untrained = validate(network, valid, recipe, device)
 
@@ -140,7 +140,7 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
         epoch, waited = epoch + 1, waited + 1
         if now < best_loss:
             best_loss, waited, best = now, 0, _copy(network)
-        _save(
+        checkpoints.save(
             checkpoint,
             recipe=recipe.model_dump_json(),
             seed=seed,
@@ -158,7 +158,7 @@ def train(  # noqa: PLR0913, PLR0915  (a run has so many knobs, and its loop rea
         )
         tell(Epoch(epoch, float(np.mean(losses)), now, optimiser.param_groups[0]["lr"], float(np.mean(norms))))
 
-    if best_loss > untrained + WORSE * abs(untrained):
+    if not best_loss <= untrained + WORSE * abs(untrained):  # of no number nothing is better
         raise TrainingError(
             f"{recipe.name}: training made it worse: the validation loss was {untrained:.4g} before, and "
             f"{best_loss:.4g} after the best of {epoch} epochs; lower training.learning_rate ({knobs.learning_rate}), "
@@ -218,34 +218,3 @@ def _shown(network: Network, streams: int, static: float, reading: float, device
 
 def _copy(network: Network) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
-
-
-def _save(checkpoint: Path, **content: object) -> None:
-    """Replace the checkpoint at once: a run killed while it writes leaves the one before."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    fresh = checkpoint.with_suffix(".new")
-    torch.save(content, fresh)
-    fresh.replace(checkpoint)
-
-
-def _load(checkpoint: Path, recipe: Recipe, seed: int, met: str) -> dict[str, Any]:
-    try:
-        kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
-        made_by, had_met = Recipe.model_validate_json(kept["recipe"]), kept["met"]
-    except (OSError, UnpicklingError, RuntimeError, EOFError, KeyError, ValidationError) as error:
-        told = str(error).partition("\n")[0]
-        raise TrainingError(
-            f"checkpoint {checkpoint} cannot be read ({told}): it is damaged, or another version wrote it; "
-            "train without --resume"
-        ) from error
-    if made_by != recipe or kept["seed"] != seed:
-        raise TrainingError(
-            f"checkpoint {checkpoint}: made by another recipe or seed than {recipe.name} with seed {seed}; "
-            "train without --resume, or put the recipe back as it was"
-        )
-    if had_met != met:
-        raise TrainingError(
-            f"checkpoint {checkpoint}: made on other records than those that {recipe.data.source} gives now; "
-            "train without --resume, or put the records back as they were"
-        )
-    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def run(  # noqa: PLR0913  (as many as the command has options)
 ) -> Path:
     """Train what the recipe at `path` describes; gives the bundle's folder."""
     recipe = recipes.read(path)
+    for option, place in (("--out", out), ("--runs", runs)):
+        _check_place(option, place)
     if seed is not None:
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
     if threads:
@@ -66,6 +69,14 @@ def run(  # noqa: PLR0913  (as many as the command has options)
     folder = publish.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
     recalibrate(folder, recipe, data, runs)
     return folder
+
+
+def _check_place(option: str, place: Path) -> None:
+    """Better before the training than after it."""
+    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        why = "may not be written to" if there.is_dir() else "is no folder"
+        raise TrainingError(f"{option} {place}: {there} {why}; give another folder")
 
 
 def chosen(device: str) -> torch.device:

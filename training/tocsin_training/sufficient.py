@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
     """Refuse records that lack a channel, or give no operating point.
 
-    That takes both labels, every class, and streams that outlast the warm-up and the horizon.
+    That takes both labels, every class, an event for every fold, and streams that outlast the warm-up and the horizon.
 
     Args:
         recipe: What to make.
@@ -28,13 +28,15 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
         TrainingError: Which part lacks what.
     """
     _check_channels(recipe, data)
+    folds = recipe.training.folds
+    _check_warm_up(recipe, valid if folds == 1 else data.join(valid))
     if recipe.task is Task.ALARM:
-        for part, streams in (("train", data), ("valid", valid))[: 2 if recipe.training.folds == 1 else 1]:
+        for part, streams in (("train", data), ("valid", valid))[: 2 if folds == 1 else 1]:
             _check_labels(recipe, part, streams)
+        _check_folds(recipe, data)
     elif recipe.task is Task.CLASSIFY:
-        _check_classes(recipe, valid if recipe.training.folds == 1 else data.join(valid))
+        _check_classes(recipe, valid)
     else:
-        _check_warm_up(recipe, valid)
         for part, streams in (("train", data), ("valid", valid)):
             _check_horizon(recipe, part, streams)
 
@@ -61,6 +63,17 @@ def _check_labels(recipe: Recipe, part: str, streams: Sequences) -> None:
         )
 
 
+def _check_folds(recipe: Recipe, data: Sequences) -> None:
+    """Each member is stopped on a fold of its own, and without an event it would be stopped by chance."""
+    folds, there = recipe.training.folds, int(data.eventful.sum())
+    if there < folds:
+        fewer = there if there > 2 else 1  # noqa: PLR2004  (a recipe may not have two)
+        raise TrainingError(
+            f"{recipe.name}: {there} of {len(data)} streams of part train have an event, too few for each of "
+            f"training.folds {folds} to hold one; say {fewer}, or give more streams with events"
+        )
+
+
 def _check_classes(recipe: Recipe, seen: Sequences) -> None:
     if seen.kind is None or recipe.classes is None:
         raise AssertionError  # `make.read` has refused such data, and the recipe itself a lack of names
@@ -74,12 +87,12 @@ def _check_classes(recipe: Recipe, seen: Sequences) -> None:
         )
 
 
-def _check_warm_up(recipe: Recipe, valid: Sequences) -> None:
-    longest, serving = int(valid.lengths.max()), recipe.serving
+def _check_warm_up(recipe: Recipe, streams: Sequences) -> None:
+    longest, serving = int(streams.lengths.max()), recipe.serving
     if longest <= serving.warm_up_ticks + serving.on_delay_ticks:
         raise TrainingError(
-            f"{recipe.name}: the longest of {len(valid)} validation streams has {longest} frames, so none is judged: "
-            f"give longer streams, or less than serving.warm_up_ticks {serving.warm_up_ticks} and "
+            f"{recipe.name}: the longest of {len(streams)} streams to judge by has {longest} frames, so none is "
+            f"judged: give longer streams, or less than serving.warm_up_ticks {serving.warm_up_ticks} and "
             f"serving.on_delay_ticks {serving.on_delay_ticks}"
         )
 
