@@ -45,30 +45,38 @@ def request(verb, **body):
     return Message(f"tocsin/request/{verb}", json.dumps(body).encode(), NOW)
 
 
-def refused(verb):
+def refused(verb, **transaction):
     text = f"{verb}: an error of the daemon's own, told in its log (remedy: report it)"
-    return f"tocsin/response/{verb}", {"status": "error", "code": "internal", "error": text}
+    return f"tocsin/response/{verb}", {"status": "error", "code": "internal", "error": text} | transaction
 
 
 def test_the_next_request_and_the_readings_are_taken_all_the_same(opened, caplog):
     door, connection, counted = opened
     reading = Message("vitals/bed-1", b"{}", NOW)
-    acknowledge = request("acknowledge", stream="bed-1", alarm="spo2-low", actor="joy")
+    acknowledge = request("acknowledge", stream="bed-1", alarm="spo2-low", actor="joy", transaction="7")
     assert door.take([acknowledge, reading, request("list"), request("nonsense")]) == [reading]
-    assert connection.published[:2] == [refused("acknowledge"), refused("list")]
+    assert connection.published[:2] == [refused("acknowledge", transaction="7"), refused("list")]
     assert connection.published[2][1]["code"] == "unknown-verb"
     assert counted == ["error", "error"]
     assert "acknowledge met an error that Tocsin doesn't know; please report it" in caplog.text
     assert "ZeroDivisionError: joy" in caplog.text, "the log says where"
 
 
+def test_an_answer_that_cannot_be_written_is_told_as_an_error(opened, monkeypatch):
+    door, connection, counted = opened
+    monkeypatch.setattr(CommandDesk, "_do", lambda _desk, _asked: {"what": object()})
+    door.take([request("list", transaction="9")])
+    assert connection.published == [refused("list", transaction="9")]
+    assert counted[-1] == "error"
+
+
 async def test_what_takes_a_thread_is_answered_too(opened):
     door, connection, counted = opened
-    assert door.take([request("history"), request("history")]) == []
+    assert door.take([request("history", transaction="8"), request("history")]) == []
     running = asyncio.create_task(door.run())
     while len(connection.published) < 2:
         await asyncio.sleep(0.01)
         assert not running.done()
     running.cancel()
-    assert connection.published == [refused("history")] * 2
+    assert connection.published == [refused("history", transaction="8"), refused("history")]
     assert counted == ["error", "error"]

@@ -94,6 +94,7 @@ def test_the_table_can_be_replayed(toy, tmp_path, kind):
     ("words", "message"),
     [
         (["--profile", "age"], "profile: 'age' is no NAME=VALUE"),
+        (["--profile", "age=70,weight=60,age=71"], "profile: age is 70 and 71"),
         (["--out", "x.xlsx"], "x.xlsx: unknown kind of table '.xlsx' (legal: .parquet, .csv)"),
         (["--out", "no/where.csv"], "no/where.csv: cannot be written: No such file or directory"),
         (["--start", "today"], "start 'today' is no ISO 8601 time"),

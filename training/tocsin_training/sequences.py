@@ -60,12 +60,12 @@ class Request:
                 f"data.options says nothing of {name}, for the part {self.part!r} that is asked for; add it"
             )
         try:
-            number = int(float(str(value)))
+            number = float(str(value))
         except ValueError:
-            number = 0
-        if number < 1:
-            raise TrainingError(f"data.options.{name} {value!r} is no number of {what} (legal: 1 or more)")
-        return number
+            number = 0.0
+        if number < 1 or not number.is_integer():
+            raise TrainingError(f"data.options.{name} {value!r} is no number of {what} (legal: whole, 1 or more)")
+        return int(number)
 
 
 @dataclass(frozen=True, slots=True)

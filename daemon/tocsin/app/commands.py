@@ -114,12 +114,13 @@ class CommandDesk:
         self._answered(reply.status)
         return reply
 
-    def failed(self, verb: str) -> Reply:
+    def failed(self, verb: str, transaction: str | None) -> Reply:
         """The answer to a request that met an error of the daemon's own; asked for while that is handled."""
         shown = printable(verb, _SHOWN_CHARACTERS)
         _LOG.exception("%s met an error that Tocsin doesn't know; please report it", shown)
         self._answered("error")
-        return refusal("internal", f"{shown}: an error of the daemon's own, told in its log (remedy: report it)")
+        text = f"{shown}: an error of the daemon's own, told in its log (remedy: report it)"
+        return refusal("internal", text, transaction)
 
     async def _look_up(self, asked: Asked, wanted: questions.History | questions.StreamHistory) -> Reply:
         if self._log is None:

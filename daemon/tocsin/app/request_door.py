@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tocsin.codec.reject import printable
 from tocsin.mqtt.requests import Topics
-from tocsin.request import VERBS, Asked, Reply, RequestError, read, refusal
+from tocsin.request import VERBS, Asked, Reply, RequestError, read, refusal, transaction_of
 from tocsin.request.views import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from tocsin.app.commands import CommandDesk
     from tocsin.codec.message import Message
@@ -51,8 +50,13 @@ class RequestDoor:
         others = []
         for message in messages:
             if message.topic.startswith(prefix):
-                with self._answering(message):
-                    self._take_one(message)
+                try:
+                    reply = self._reply(message)
+                    body = None if reply is None else encode(reply)
+                except Exception:  # noqa: BLE001  (whatever it is)
+                    body = self._failed(message)
+                if body is not None:
+                    self._answer(message, body)
             else:
                 others.append(message)
         return others
@@ -61,44 +65,41 @@ class RequestDoor:
         """Answer what takes a thread, one after the other, until cancelled."""
         while True:
             message, asked = await self._slow.get()
-            with self._answering(message):
-                self._answer(message, await self._desk.answer(asked))
+            try:
+                body = encode(await self._desk.answer(asked))
+            except Exception:  # noqa: BLE001  (whatever it is)
+                body = self._failed(message)
+            self._answer(message, body)
 
-    @contextmanager
-    def _answering(self, message: Message) -> Iterator[None]:
-        """Let no error of the daemon's own end it: the broker would hand the request over again after every start."""
-        try:
-            yield
-        except Exception:  # noqa: BLE001  (whatever it is)
-            self._answer(message, self._desk.failed(self._topics.verb(message)))
-
-    def _take_one(self, message: Message) -> None:
+    def _reply(self, message: Message) -> Reply | None:
+        """The answer to a request; None where it takes a thread."""
         name = self._topics.verb(message)
         verb = VERBS.get(name)
         if verb is None:
             shown = printable(name, _SHOWN_CHARACTERS)
-            self._answer(message, refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})"))
-            return
+            return refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})")
         if len(message.payload) > _MAX_PAYLOAD_BYTES:
-            self._answer(message, refusal("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes"))
-            return
+            return refusal("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes")
         try:
             asked = read(verb, message.payload)
         except RequestError as error:
-            self._answer(message, refusal(error.code, str(error), error.transaction))
-            return
+            return refusal(error.code, str(error), error.transaction)
         if message.retain and verb.changes:
             text = f"{name}: a retained request is an old one (publish it without retain)"
-            self._answer(message, refusal("retained", text, asked.transaction))
-        elif self._desk.answers_at_once(asked):
-            self._answer(message, self._desk.answer_at_once(asked))
-        else:
-            try:
-                self._slow.put_nowait((message, asked))
-            except asyncio.QueueFull:
-                text = f"{name}: {_WAITING} questions wait already (ask again later)"
-                self._answer(message, refusal("busy", text, asked.transaction))
+            return refusal("retained", text, asked.transaction)
+        if self._desk.answers_at_once(asked):
+            return self._desk.answer_at_once(asked)
+        try:
+            self._slow.put_nowait((message, asked))
+        except asyncio.QueueFull:
+            text = f"{name}: {_WAITING} questions wait already (ask again later)"
+            return refusal("busy", text, asked.transaction)
+        return None
 
-    def _answer(self, message: Message, reply: Reply) -> None:
-        out = self._topics.response(message, encode(reply))
+    def _failed(self, message: Message) -> bytes:
+        """No error of the daemon's own may end it: the broker would hand the request over again after every start."""
+        return encode(self._desk.failed(self._topics.verb(message), transaction_of(message.payload)))
+
+    def _answer(self, message: Message, body: bytes) -> None:
+        out = self._topics.response(message, body)
         self._connection.publish(out.topic, out.payload, qos=out.qos, retain=out.retain, correlation=out.correlation)

@@ -61,13 +61,16 @@ def generate(
 
 def _profile(text: str) -> dict[str, float]:
     """Read `rest_hr=72,rest_sbp=124`."""
-    values = {}
+    values: dict[str, float] = {}
     for entry in text.split(","):
-        name, _, value = entry.partition("=")
+        name, _, value = (part.strip() for part in entry.partition("="))
         try:
-            values[name.strip()] = float(value)
+            number = float(value)
         except ValueError:
             raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write rest_hr=72,rest_sbp=124") from None
+        if name in values:
+            raise Failure(f"profile: {name} is {values[name]:g} and {number:g}", "give each part once")
+        values[name] = number
     return values
 
 

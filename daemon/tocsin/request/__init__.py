@@ -4,6 +4,17 @@ Pure. MQTT, HTTP and the command line speak with the same words because they rea
 """
 
 from tocsin.request.reply import Reply, refusal
-from tocsin.request.verbs import VERBS, Asked, RequestError, Subject, Verb, read, read_text
+from tocsin.request.verbs import VERBS, Asked, RequestError, Subject, Verb, read, read_text, transaction_of
 
-__all__ = ["VERBS", "Asked", "Reply", "RequestError", "Subject", "Verb", "read", "read_text", "refusal"]
+__all__ = [
+    "VERBS",
+    "Asked",
+    "Reply",
+    "RequestError",
+    "Subject",
+    "Verb",
+    "read",
+    "read_text",
+    "refusal",
+    "transaction_of",
+]

@@ -117,7 +117,7 @@ def read(verb: Verb, body: bytes) -> Asked:
     try:
         found: Any = msgspec.json.decode(body or b"{}", type=verb.body)
     except msgspec.MsgspecError as error:
-        raise _misread(verb, error, _transaction_of(body)) from error
+        raise _misread(verb, error, transaction_of(body)) from error
     except RecursionError as error:
         raise _misread(verb, error, None) from error
     return _asked(verb, found)
@@ -173,8 +173,8 @@ def _misread(verb: Verb, error: Exception, transaction: str | None) -> RequestEr
     return RequestError("malformed", f"{verb.name}: {what} (fields: {legal})", transaction)
 
 
-def _transaction_of(body: bytes) -> str | None:
-    """Read the transaction of a request that is wrong otherwise, so that its asker knows which."""
+def transaction_of(body: bytes) -> str | None:
+    """Read the transaction of a request that is wrong otherwise, so that its asker knows which; None if it has none."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError):

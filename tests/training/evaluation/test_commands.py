@@ -154,6 +154,14 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     assert "has no recipe.yaml that says where records come from; name a table by --data" in run.output
     run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr")
     assert "--channels: 'hr' names no column" in run.output
+    run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr=HR,hr=RR")
+    assert "--channels: hr is 'HR' and 'RR'" in run.output
+    run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "pulse=hr")
+    assert "channels says where pulse stands, which the model doesn't take (it takes hr" in run.output
+    run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--unit", "fortnight")
+    assert "'fortnight' is not one of 'ns'" in run.output
+    run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--threshold", -5)
+    assert "threshold -5 of toy decides nothing (legal: 0 or more)" in run.output
     run = command("evaluate", toy_folder / "toy", "--period", 60)
     assert "toy/1 was made for ticks of 1 s alone; leave --period out" in run.output
     sensor = Path(__file__).parents[3] / "models" / "sensor" / "1"
@@ -164,6 +172,10 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
         run = command("evaluate", sensor, "--threshold", given)
         assert run.exit_code == 2
         assert f"{told} decides nothing (legal: a probability below 1)" in run.output
+    for name, given in (("evaluate", sensor), ("report", tmp_path / "odd.json")):
+        run = command(name, given, "--out", tmp_path)
+        assert run.exit_code == 2
+        assert f"error: --out {tmp_path} is a folder" in run.output.replace("\n", ""), "before any work"
     run = command("evaluate", sensor, "--watch", "ward")
     assert "--watch ward is of a configuration; name that by --config" in run.output
     run = command("evaluate", tmp_path)
@@ -176,3 +188,10 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("report", tmp_path / "odd.json")
     assert run.exit_code == 2
     assert "setting: Field required; give a file that this version's `tocsin evaluate` wrote" in run.output
+
+
+def test_a_page_that_cannot_be_written_is_told(evaluated, tmp_path):
+    (tmp_path / "file").write_text("")
+    run = command("report", evaluated[2], "--out", tmp_path / "file" / "page.html")
+    assert run.exit_code == 2
+    assert "page.html: cannot be written: " in run.output.replace("\n", "")

@@ -73,7 +73,13 @@ def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
     [
         ("train", {"train_streams": 3}, "data.options says nothing of train_ticks, for the part 'train'"),
         ("train", {"train_streams": "many"}, "data.options.train_streams 'many' is no number of streams"),
-        ("valid", {"valid_streams": 0}, "data.options.valid_streams 0 is no number of streams .legal: 1 or more"),
+        (
+            "valid",
+            {"valid_streams": 0},
+            "data.options.valid_streams 0 is no number of streams .legal: whole, 1 or more",
+        ),
+        ("train", {"train_streams": 1.9}, "data.options.train_streams 1.9 is no number of streams"),
+        ("train", {"train_streams": float("inf")}, "data.options.train_streams inf is no number of streams"),
         ("tset", {}, "simulated sensors have no part 'tset'; ask for train or valid or test"),
     ],
 )

@@ -56,7 +56,10 @@ def table(request: Request) -> Sequences:
     options = given.read(request.options, _SOURCE)
     unknown = sorted(set(options.channels) - {channel.name for channel in request.channels})
     if unknown:
-        raise TrainingError(f"data.options.channels names {', '.join(unknown)}, which the recipe's channels don't list")
+        legal = ", ".join(channel.name for channel in request.channels)
+        raise TrainingError(
+            f"channels says where {', '.join(unknown)} stands, which the model doesn't take (it takes {legal})"
+        )
     files = sorted(request.folder.glob(options.files))
     if not files:
         raise TrainingError(f"{request.folder / options.files}: no such file; give the folder that holds it by --data")

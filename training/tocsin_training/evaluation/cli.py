@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
@@ -52,7 +52,7 @@ def evaluate(
     ] = None,
     stream: Annotated[str | None, typer.Option(help="A table's column that names the stream.")] = None,
     time: Annotated[str, typer.Option(help="A table's column with the time.")] = "t",
-    unit: Annotated[str, typer.Option(help="What a number in it counts: ns, us, ms, s, min or h.")] = "s",
+    unit: Annotated[Literal["ns", "us", "ms", "s", "min", "h"], typer.Option(help="What a number in it counts.")] = "s",
     label: Annotated[str | None, typer.Option(help="A table's column with 1 in events and 0 elsewhere.")] = None,
     channels: Annotated[
         str | None, typer.Option(help="CHANNEL=COLUMN, by commas, where a table's columns have other names.")
@@ -67,6 +67,7 @@ def evaluate(
     The daemon's own engine runs over the records, so the alarms that are judged are those that would ring. Writes the
     result as JSON and prints the tables; `tocsin report` makes a page of it.
     """
+    _check_place(out)
     command = shlex.join(["tocsin", *sys.argv[1:]])
     columns: dict[str, object] = {"stream": stream, "time": time, "unit": unit, "label": label}
     if channels is not None:
@@ -97,18 +98,21 @@ def evaluate(
             result = evaluation.evaluate(job, status.update if console.is_terminal else console.print)
     except (TrainingError, BundleError) as error:
         _leave(str(error))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(result.model_dump_json() + "\n", encoding="utf-8")
     tables.show(result, Console())
+    _write(out, result.model_dump_json() + "\n")
     typer.echo(f"wrote {out}; `tocsin report {out}` makes a page of it")
 
 
 def _pairs(channels: str) -> dict[str, str]:
-    pairs = [pair.split("=", 1) for pair in channels.split(",")]
-    odd = [pair[0] for pair in pairs if len(pair) == 1]
-    if odd:
-        _leave(f"--channels: {odd[0]!r} names no column", "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat")
-    return {channel.strip(): column.strip() for channel, column in pairs}
+    columns: dict[str, str] = {}
+    for pair in channels.split(","):
+        channel, _, column = (part.strip() for part in pair.partition("="))
+        if not column:
+            _leave(f"--channels: {pair!r} names no column", "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat")
+        if channel in columns:
+            _leave(f"--channels: {channel} is {columns[channel]!r} and {column!r}", "name each channel once")
+        columns[channel] = column
+    return columns
 
 
 def _watching(
@@ -152,6 +156,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="Of the page; the bundles' names if left out.")] = None,
 ) -> None:
     """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
+    _check_place(out)
     try:
         from tocsin_training.errors import TrainingError  # noqa: PLC0415  (matplotlib takes a second to import)
         from tocsin_training.evaluation import page, result  # noqa: PLC0415
@@ -161,9 +166,22 @@ def report(
         read = [result.read(path) for path in results]
     except TrainingError as error:
         _leave(str(error))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page.made(read, title), encoding="utf-8")
+    _write(out, page.made(read, title))
     typer.echo(f"wrote {out}")
+
+
+def _check_place(out: Path) -> None:
+    """Better before the work than after it."""
+    if out.is_dir():
+        _leave(f"--out {out} is a folder", f"give a file, such as {out / 'evaluation.json'}")
+
+
+def _write(out: Path, text: str) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _leave(f"{out}: cannot be written: {error.strerror}", "give another place by --out")
 
 
 def _leave(error: str, remedy: str | None = None) -> NoReturn:

@@ -61,8 +61,8 @@ def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> Watching:
         TrainingError: No score can be above it, or all are.
     """
     of_probability = bundle.manifest.calibration.scale == "probability"
-    if not math.isfinite(threshold) or (of_probability and not 0.0 <= threshold < 1.0):
-        legal = "a probability below 1" if of_probability else "a number"
+    if not 0.0 <= threshold < (1.0 if of_probability else math.inf):
+        legal = "a probability below 1" if of_probability else "0 or more"
         raise TrainingError(f"threshold {threshold:g} of {bundle.manifest.name} decides nothing (legal: {legal})")
     return alone(bundle, threshold, "given by hand", delays)
 
