@@ -135,6 +135,7 @@ def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> 
             seed=recipe.training.seed,
             options=recipe.data.options,
             runs=runs,
+            classes=recipe.classes,
         )
     )
     if not isinstance(data, Sequences):

@@ -40,6 +40,7 @@ class Request:
         seed: For sources that draw.
         options: The recipe's `data.options`, for the source alone.
         runs: Where a source may keep what it has converted, in a folder of its own.
+        classes: `classify`: the recipe's, for sources that know them by name.
     """
 
     part: str
@@ -50,6 +51,7 @@ class Request:
     seed: int
     options: Mapping[str, object]
     runs: Path = Path("runs")
+    classes: tuple[str, ...] | None = None
 
     def number(self, what: str, otherwise: int | None = None) -> int:
         """How many of something a simulator is to make for this part, by its option `<part>_<what>`."""

@@ -59,7 +59,7 @@ def _check_labels(recipe: Recipe, part: str, streams: Sequences) -> None:
     if not 0.0 < share < 1.0:
         raise TrainingError(
             f"data.source {recipe.data.source!r}: {'every' if share else 'no'} frame of part {part} is labelled 1; "
-            "give streams with both labels"
+            "give streams with both labels, or part them otherwise, such as by another training.seed"
         )
 
 
@@ -83,7 +83,8 @@ def _check_classes(recipe: Recipe, seen: Sequences) -> None:
     if absent:
         raise TrainingError(
             f"no validation stream of class {', '.join(absent)} outlasts loss.burn_in {recipe.loss.burn_in}; give "
-            "longer streams, streams of every class, or a shorter burn-in"
+            "longer streams, streams of every class, or a shorter burn-in, or part them otherwise, such as by another "
+            "training.seed"
         )
 
 

@@ -48,7 +48,7 @@ OPTIONS = {"files": "*.csv", "stream": "bed", "channels": {"hr": "pulse"}, "labe
 def asked(tmp_path):
     """Ask for a part of what was written."""
 
-    def ask(content, part="train", period_s=3600.0, name="table.csv", **changes):
+    def ask(content, part="train", period_s=3600.0, name="table.csv", classes=None, **changes):
         folder = tmp_path / "records"
         folder.mkdir(exist_ok=True)
         for file, written in (content if isinstance(content, dict) else {name: content}).items():
@@ -66,6 +66,7 @@ def asked(tmp_path):
                 seed=1,
                 options=OPTIONS | changes,
                 runs=tmp_path / "runs",
+                classes=classes,
             )
         )
 
@@ -176,6 +177,46 @@ def test_what_was_converted_is_found_again_until_something_changes(asked, monkey
     assert asked({}, label=None).label is None
 
 
+CLASSES = ("calm", "ill")
+KINDS = "bed,t,pulse,lactate,age,kind\na,0,60,,40,ill\nb,0,60,,40,\na,3600,61,,40,ill\nb,3600,61,,40,calm\n"
+
+
+def test_each_stream_is_of_the_class_that_its_rows_name(asked):
+    kinds = {"label": None, "kind": "kind", "classes": CLASSES}
+    data = asked(KINDS, **kinds)
+    assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
+    assert data.label is None
+    other = asked(KINDS, **kinds | {"classes": CLASSES[::-1]})
+    assert dict(zip(other.streams, other.kind.tolist(), strict=True)) == {"a": 0, "b": 1}
+    long = "bed,t,channel,value,sort\na,0,pulse,60,ill\nb,0,pulse,60,calm\na,9,weight,60,ill\nb,3600,age,40,calm\n"
+    data = asked(long, name="long.csv", files="long.csv", layout="long", **kinds | {"kind": "sort"})
+    assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
+    early = {"by": "time", "valid_from": 1800}
+    assert asked(KINDS, split=early, files="table.csv", **kinds).kind.tolist() == [1, 0], (
+        "what a later row names is known of the stream"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "told"),
+    [
+        (KINDS.replace("calm", "well"), {}, "column 'kind': row 4: 'well' is no class; write one of calm, ill"),
+        (KINDS.replace("calm", ""), {}, "column 'kind': row 2: no row of stream 'b' names a class; write one of calm,"),
+        (
+            KINDS.replace("61,,40,ill", "61,,40,calm"),
+            {},
+            "column 'kind': row 3: stream 'a' is calm, and ill in row 1 of table.csv; a stream is of one class",
+        ),
+        (KINDS, {"kind": None}, "task classify needs each stream's class: say by `kind` which column holds it"),
+        (KINDS, {"classes": None}, "kind 'kind' is a class, and only task classify has classes; leave it out"),
+    ],
+)
+def test_a_class_that_is_wrong_is_told_with_its_place(asked, content, changes, told):
+    with pytest.raises(TrainingError) as error:
+        asked(content, **{"label": None, "kind": "kind", "classes": CLASSES} | changes)
+    assert told in str(error.value)
+
+
 HEAD = "bed,t,pulse,lactate,age,ill\n"
 
 
@@ -217,7 +258,7 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
             {"split": {"by": "stream", "test": 0.99}},
             "'train' has no streams (test has 1); change",
         ),
-        (HEAD + "a,0,60,,40,0\n", {"channels": {"rr": "x"}}, "data.options.channels names rr, which the recipe's"),
+        (HEAD + "a,0,60,,40,0\n", {"channels": {"rr": "x"}}, "channels says where rr stands, which the model"),
         (
             HEAD + "a,0,60,,40,0\n",
             {"split": {"by": "row"}},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,12 +65,6 @@ def test_records_on_other_channels_are_refused():
     data = Sequences.of(ENTRIES[:2], 60.0, 600.0, [Record("a", np.arange(3), np.ones((3, 2)))])
     with pytest.raises(TrainingError, match="channels hr, spo2; toy wants hr, spo2, age, hours"):
         play(model(), [], data)
-
-
-def test_a_bundle_that_generates_is_refused():
-    data = Sequences.of(ENTRIES, 60.0, 600.0, [Record("a", np.arange(3), np.ones((3, 4)))])
-    with pytest.raises(TrainingError, match="toy generates streams and judges none"):
-        play(replace(model(), task=Task.GENERATE), [], data)
 
 
 scores = st.lists(st.sampled_from([0.0, 1.0, 2.0, NAN]), min_size=1, max_size=25)

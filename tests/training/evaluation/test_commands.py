@@ -182,6 +182,8 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     assert run.exit_code == 2
     assert f"error: no bundle '{tmp_path}'" in run.output.replace("\n", "")
     assert "remedy: give a folder with a manifest.json, or a shipped one's NAME/VERSION" in run.output
+    run = command("evaluate", "ward-generator/1", "--data", "/nowhere")
+    assert "ward-generator generates streams and judges none; evaluate a bundle of another task" in run.output
     run = command("evaluate", "sensor/1", "--part", "tset")
     assert "simulated sensors have no part 'tset'" in run.output, "a shipped one"
     (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))

@@ -92,6 +92,16 @@ def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArra
     return values
 
 
+def kinds(place: Place, column: pl.Series, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """(K,) which of the classes each row names, counted from 0; -1 where it names none."""
+    text = column.cast(pl.String).str.strip_chars().fill_null("")
+    kind = text.replace_strict([*classes, ""], [*range(len(classes)), -1], default=-2, return_dtype=pl.Int64).to_numpy()
+    if (kind == -2).any():  # noqa: PLR2004  (something stands there, and is no class)
+        at = int((kind == -2).argmax())  # noqa: PLR2004
+        raise place.fault(column.name, at, f"{text[at]!r} is no class; write one of {', '.join(classes)}")
+    return kind
+
+
 def labels(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
     """(K,) 0 or 1."""
     label = numbers(place, column, missing)

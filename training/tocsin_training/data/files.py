@@ -80,5 +80,5 @@ def _check_columns(file: Path, wanted: Sequence[str], there: Sequence[str]) -> N
     if missing:
         raise TrainingError(
             f"{file}: no column {', '.join(repr(column) for column in missing)} (there are: {', '.join(there)}); "
-            "say by stream, time, label and channels which column holds what"
+            "say by stream, time, channels, label and kind which column holds what"
         )

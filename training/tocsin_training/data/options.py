@@ -68,6 +68,9 @@ class TableOptions(Options):
     channel: str = Field(default="channel", description="long: the column that names the channel.")
     value: str = Field(default="value", description="long: the column with the value.")
     label: str | None = Field(default=None, description="The column with 0 or 1.")
+    kind: str | None = Field(
+        default=None, description="classify: the column with the class of the row's stream, as the recipe names it."
+    )
     false_alarm: float = Field(
         default=0.05, gt=0, description="What ringing where the label is 0 costs, if ringing where it is 1 gains 1."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tocsin_training.data.columns import Place, labels, names, numbers, times
+from tocsin_training.data.columns import Place, kinds, labels, names, numbers, times
 from tocsin_training.data.files import tables
 from tocsin_training.errors import TrainingError
 
@@ -33,6 +33,7 @@ class Piece:
         values: (K, V) float64, NaN where not measured; V is C wide, and 1 long.
         channel: (K,) long: which channel the value is of; zeros wide.
         label: (K,) float32, zeros where the table has none.
+        kind: (K,) int64, the class that each row names, or -1.
     """
 
     names: list[str]
@@ -42,47 +43,54 @@ class Piece:
     values: NDArray[np.float64]
     channel: NDArray[np.int64]
     label: NDArray[np.float32]
+    kind: NDArray[np.int64]
 
 
-def pieces(file: Path, columns: Sequence[str], options: TableOptions) -> Iterator[Piece]:
+def pieces(file: Path, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]) -> Iterator[Piece]:
     """Read a file.
 
     Args:
         file: Parquet or CSV.
         columns: Wide: of each channel. Long: what stands in the column `channel` for each.
         options: The recipe's.
+        classes: What may stand in the column `kind`.
 
     Raises:
         TrainingError: Something is not what was said.
     """
     measured = list(columns) if options.layout == "wide" else [options.channel, options.value]
-    labelled = [] if options.label is None else [options.label]
-    needed = [*options.stream_columns, options.time, *measured, *labelled]
+    told = [column for column in (options.label, options.kind) if column is not None]
+    needed = [*options.stream_columns, options.time, *measured, *told]
     row = 1
     for table in tables(file, list(dict.fromkeys(needed)), options.separator):
         if table.height:
-            yield _piece(Place(file, row), table, columns, options)
+            yield _piece(Place(file, row), table, columns, options, classes)
         row += table.height
     if row == 1:
         raise TrainingError(f"{file}: has no rows; leave the file out, or look for what should be in it")
 
 
-def _piece(place: Place, table: pl.DataFrame, columns: Sequence[str], options: TableOptions) -> Piece:
+def _piece(
+    place: Place, table: pl.DataFrame, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]
+) -> Piece:
     distinct, stream = _streams(place, table, options)
     t = times(place, table[options.time], options.unit)
     row = place.row + np.arange(table.height)
     label = np.zeros(table.height, dtype=np.float32)
     if options.label is not None:
         label = labels(place, table[options.label], options.missing)
+    kind = np.full(table.height, -1, dtype=np.int64)
+    if options.kind is not None:
+        kind = kinds(place, table[options.kind], classes)
     if options.layout == "wide":
         values = np.column_stack([numbers(place, table[column], options.missing) for column in columns])
-        return Piece(distinct, stream, t, row, values, np.zeros_like(stream), label)
+        return Piece(distinct, stream, t, row, values, np.zeros_like(stream), label, kind)
     number = {name: index for index, name in enumerate(columns)}
     named = names(place, table[options.channel], "channel")
     channel = named.replace_strict(number, default=-1, return_dtype=pl.Int64).to_numpy()
     values = numbers(place, table[options.value], options.missing)[:, None]
     ours = channel >= 0  # a long table may hold more than the model takes
-    return Piece(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours])
+    return Piece(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours], kind[ours])
 
 
 def _streams(place: Place, table: pl.DataFrame, options: TableOptions) -> tuple[list[str], NDArray[np.int64]]:

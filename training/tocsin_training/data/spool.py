@@ -27,6 +27,7 @@ class Rows:
         values: (K, V) float64.
         channel: (K,) long: which channel.
         label: (K,) float32.
+        kind: (K,) int64, the class that each names, or -1.
     """
 
     t: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Rows:
     values: NDArray[np.float64]
     channel: NDArray[np.int64]
     label: NDArray[np.float32]
+    kind: NDArray[np.int64]
 
     def cut(self, chosen: slice) -> Rows:
         """Some of them."""
@@ -59,6 +61,7 @@ class Spool:
                 ("row", "i8"),
                 ("channel", "i8"),
                 ("label", "f4"),
+                ("kind", "i8"),
                 ("values", "f8", (values,)),
             ]
         )
@@ -75,7 +78,7 @@ class Spool:
         stream = of_name[piece.stream]
         order = np.argsort(stream, kind="stable")
         records = np.empty(len(order), dtype=self._record)
-        for name in ("t", "row", "channel", "label", "values"):
+        for name in ("t", "row", "channel", "label", "kind", "values"):
             records[name] = getattr(piece, name)[order]
         records["file"] = file
         self._file.write(records.tobytes())

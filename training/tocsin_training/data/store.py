@@ -37,6 +37,7 @@ class StoreWriter:
         }
         self._streams: list[str] = []
         self._lengths: list[int] = []
+        self._kinds: list[int | None] = []
 
     def add(self, record: Record, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float) -> None:
         """Append a stream."""
@@ -47,10 +48,11 @@ class StoreWriter:
                 self._files[name].write(column.tobytes())
         self._streams.append(record.stream)
         self._lengths.append(len(record.tick))
+        self._kinds.append(record.kind)
 
     def finish(self) -> None:
         """Write down what the columns hold."""
-        index = {"streams": self._streams, "lengths": self._lengths}
+        index = {"streams": self._streams, "lengths": self._lengths, "kinds": self._kinds}
         (self._folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
@@ -71,4 +73,5 @@ def open_store(folder: Path, channels: Sequence[ChannelEntry]) -> Sequences | No
     x, mask, delta = (column(name, np.float32, c) for name in _FRAMED)
     if tick is None or x is None or mask is None or delta is None:
         raise AssertionError  # streams have rows
-    return Sequences(tuple(channels), tuple(index["streams"]), start, tick, x, mask, delta, label, gain)
+    kind = None if None in index["kinds"] else np.array(index["kinds"], dtype=np.int64)
+    return Sequences(tuple(channels), tuple(index["streams"]), start, tick, x, mask, delta, label, gain, kind=kind)

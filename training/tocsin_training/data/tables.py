@@ -34,7 +34,7 @@ from tocsin_training.data.rows import pieces
 from tocsin_training.data.splits import PARTS, ByStream, ByTime
 from tocsin_training.data.spool import open_spool
 from tocsin_training.data.store import StoreWriter, open_store
-from tocsin_training.data.ticks import check, record
+from tocsin_training.data.ticks import check, kind_of, record
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from tocsin_training.sequences import Request, Sequences
 
 _SOURCE = "tocsin_training.data.tables:table"
-_FORMAT = 1  # of what is kept; another number makes it again
+_FORMAT = 2  # of what is kept; another number makes it again
 
 
 def table(request: Request) -> Sequences:
@@ -59,6 +59,12 @@ def table(request: Request) -> Sequences:
         legal = ", ".join(channel.name for channel in request.channels)
         raise TrainingError(
             f"channels says where {', '.join(unknown)} stands, which the model doesn't take (it takes {legal})"
+        )
+    if (request.classes is None) != (options.kind is None):
+        raise TrainingError(
+            "task classify needs each stream's class: say by `kind` which column holds it"
+            if options.kind is None
+            else f"kind {options.kind!r} is a class, and only task classify has classes; leave it out, or list classes"
         )
     files = sorted(request.folder.glob(options.files))
     if not files:
@@ -83,6 +89,7 @@ def _fingerprint(request: Request, files: list[Path]) -> str:
         "format": _FORMAT,
         "options": dict(request.options),
         "seed": request.seed,
+        "classes": request.classes,
         "channels": [channel.model_dump(mode="json") for channel in request.channels],
         "period_s": request.period_s,
         "delta_cap_s": request.delta_cap_s,
@@ -112,12 +119,15 @@ def _write(request: Request, options: TableOptions, files: list[Path], folder: P
     with ExitStack() as stack:
         spool = open_spool(folder, 1 if long else len(columns), stack)
         for number, file in enumerate(files):
-            for piece in pieces(file, columns, options):
+            for piece in pieces(file, columns, options, request.classes or ()):
                 spool.add(piece, number)
         writers = {part: StoreWriter(folder / part, stack) for part in PARTS}
         for stream, slices in spool.by_stream():
             rows = spool.rows(slices)
             check(stream, rows, files, options.time, long=long)
+            kind = None
+            if options.kind is not None:
+                kind = kind_of(stream, rows, files, options.kind, request.classes or ())
             for part, cut in split.cut(stream, rows.t).items():
                 made = record(stream, rows.cut(cut), channels, request.period_s, long=long)
                 if made is None or made.label is None:
@@ -125,7 +135,7 @@ def _write(request: Request, options: TableOptions, files: list[Path], folder: P
                 values = np.full((len(made.tick), len(request.channels)), np.nan)
                 values[:, place] = made.values
                 gain = np.where(made.label > 0, 1.0, -options.false_alarm).astype(np.float32)
-                made = replace(made, values=values, gain=gain)
+                made = replace(made, values=values, gain=gain, kind=kind)
                 writers[part].add(made, request.channels, request.period_s, request.delta_cap_s)
         for writer in writers.values():
             writer.finish()

@@ -47,6 +47,28 @@ def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bo
         )
 
 
+def kind_of(stream: str, rows: Rows, files: Sequence[Path], column: str, classes: Sequence[str]) -> int:
+    """The class of a stream: every row names the same, or none.
+
+    Raises:
+        TrainingError: Naming the file, the column and the row.
+    """
+    (named,) = np.nonzero(rows.kind >= 0)
+    if not len(named):
+        raise TrainingError(
+            f"{files[rows.file[0]]}: column {column!r}: row {rows.row[0]}: no row of stream {stream!r} names a class; "
+            f"write one of {', '.join(classes)}"
+        )
+    first, other = named[0], named[rows.kind[named] != rows.kind[named[0]]]
+    if len(other):
+        raise TrainingError(
+            f"{files[rows.file[other[0]]]}: column {column!r}: row {rows.row[other[0]]}: stream {stream!r} is "
+            f"{classes[rows.kind[other[0]]]}, and {classes[rows.kind[first]]} in row {rows.row[first]} of "
+            f"{files[rows.file[first]].name}; a stream is of one class: part it by another name"
+        )
+    return int(rows.kind[first])
+
+
 def record(stream: str, rows: Rows, channels: Sequence[ChannelEntry], period_s: float, *, long: bool) -> Record | None:
     """Put rows, ascending in time, into ticks; None if no tick comes of them.
 

@@ -86,7 +86,8 @@ def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences
         )
     if asked.source:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
-    return make.read(recipe, asked.part, asked.data, asked.runs), f"{recipe.data.source}, part {asked.part}"
+    data = told_by_class(make.read(recipe, asked.part, asked.data, asked.runs))
+    return data, f"{recipe.data.source}, part {asked.part}"
 
 
 def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences | None, Sequences | None]:
@@ -95,8 +96,15 @@ def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequen
         return _table(asked.train, asked, bundle), None
     if recipe is None or asked.data.suffix in TABLES:
         return None, None
-    train, valid = (make.read(recipe, part, asked.data, asked.runs) for part in ("train", "valid"))
+    train, valid = (told_by_class(make.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
     return train, valid
+
+
+def told_by_class(data: Sequences) -> Sequences:
+    """Where streams have classes and rows no labels, a stream of another class than the first is an event."""
+    if data.kind is None or data.label is not None:
+        return data
+    return replace(data, label=np.repeat((data.kind > 0).astype(np.float32), data.lengths))
 
 
 def _table(path: Path, asked: Asked, bundle: Bundle) -> Sequences:

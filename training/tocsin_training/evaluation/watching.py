@@ -12,6 +12,7 @@ from tocsin.config import check
 from tocsin.engine import Alarm, FrameClock
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.model import Task
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation.alarming import Delays
 
@@ -48,7 +49,13 @@ class Watching:
 
 
 def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watching:
-    """The score's alarm and no other."""
+    """The score's alarm and no other.
+
+    Raises:
+        TrainingError: The bundle has no score.
+    """
+    if bundle.model.task is Task.GENERATE:
+        raise TrainingError(f"{bundle.model.name} generates streams and judges none; evaluate a bundle of another task")
     on, off = round(delays.on_s * _NS_PER_S), round(delays.off_s * _NS_PER_S)
     alarm = Alarm(NAME, ScoreAbove(threshold), Priority.MEDIUM, Category.PHYSIOLOGICAL, on, off)
     return Watching((alarm,), NAME, (NAME,), threshold, chosen, delays, FrameClock(0, bundle.model.period_ns))
