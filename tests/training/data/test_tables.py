@@ -208,7 +208,7 @@ def test_each_stream_is_of_the_class_that_its_rows_name(asked):
             "column 'kind': row 3: stream 'a' is calm, and ill in row 1 of table.csv; a stream is of one class",
         ),
         (KINDS, {"kind": None}, "task classify needs each stream's class: say by `kind` which column holds it"),
-        (KINDS, {"classes": None}, "kind 'kind' is a class, and only task classify has classes; leave it out"),
+        (KINDS, {"classes": None}, "kind 'kind' is for task classify alone; leave it out"),
     ],
 )
 def test_a_class_that_is_wrong_is_told_with_its_place(asked, content, changes, told):

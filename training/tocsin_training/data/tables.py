@@ -64,7 +64,7 @@ def table(request: Request) -> Sequences:
         raise TrainingError(
             "task classify needs each stream's class: say by `kind` which column holds it"
             if options.kind is None
-            else f"kind {options.kind!r} is a class, and only task classify has classes; leave it out, or list classes"
+            else f"kind {options.kind!r} is for task classify alone; leave it out, or say which classes there are"
         )
     files = sorted(request.folder.glob(options.files))
     if not files:

@@ -54,6 +54,9 @@ def evaluate(
     time: Annotated[str, typer.Option(help="A table's column with the time.")] = "t",
     unit: Annotated[Literal["ns", "us", "ms", "s", "min", "h"], typer.Option(help="What a number in it counts.")] = "s",
     label: Annotated[str | None, typer.Option(help="A table's column with 1 in events and 0 elsewhere.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="A table's column with the class of the row's stream, in place of --label.")
+    ] = None,
     channels: Annotated[
         str | None, typer.Option(help="CHANNEL=COLUMN, by commas, where a table's columns have other names.")
     ] = None,
@@ -69,7 +72,7 @@ def evaluate(
     """
     _check_place(out)
     command = shlex.join(["tocsin", *sys.argv[1:]])
-    columns: dict[str, object] = {"stream": stream, "time": time, "unit": unit, "label": label}
+    columns: dict[str, object] = {"stream": stream, "time": time, "unit": unit, "label": label, "kind": kind}
     if channels is not None:
         columns["channels"] = _pairs(channels)
     try:

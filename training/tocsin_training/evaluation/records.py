@@ -33,7 +33,7 @@ class Asked:
         part: Of the source: `train`, `valid` or `test`.
         source: `module:function` in place of the recipe's.
         train: A table to fit baselines on, in place of the source's part `train`.
-        columns: A table's options: stream, time, unit, label, channels; see `docs/data.md`.
+        columns: A table's options: stream, time, unit, label, kind, channels; see `docs/data.md`.
         runs: Where converted tables are kept.
         streams: Judge only so many streams, drawn by `seed`; None for all.
         seed: See there.
@@ -79,7 +79,7 @@ def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequenc
 
 def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
     if asked.data.suffix in TABLES:
-        return _table(asked.data, asked, bundle), f"the table {asked.data.name}"
+        return told_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
     if recipe is None:
         raise TrainingError(
             f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
@@ -93,7 +93,7 @@ def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences
 def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences | None, Sequences | None]:
     """The records to fit baselines on and those to choose their thresholds on, or None."""
     if asked.train is not None:
-        return _table(asked.train, asked, bundle), None
+        return told_by_class(_table(asked.train, asked, bundle)), None
     if recipe is None or asked.data.suffix in TABLES:
         return None, None
     train, valid = (told_by_class(make.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
@@ -121,5 +121,6 @@ def _table(path: Path, asked: Asked, bundle: Bundle) -> Sequences:
             seed=0,
             options=options,
             runs=asked.runs,
+            classes=manifest.classes if asked.columns.get("kind") else None,
         )
     )
