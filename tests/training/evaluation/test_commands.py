@@ -148,6 +148,18 @@ def test_a_watch_of_a_configuration_rings_as_it_would_in_the_daemon(toy_folder, 
     assert watch.own.delays_s[0] == 5
 
 
+def test_records_without_events_are_judged_by_false_alarms_alone(toy_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = command(
+        "evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet",
+        "--train", toy_folder / "train.parquet", "--stream", "bed", "--threshold", 100,
+    )  # fmt: skip
+    assert run.exit_code == 0, run.output
+    assert "The records hold no events: every alarm is false." in " ".join(run.output.split())
+    assert "is ahead of" not in run.output, "of what"
+    assert "–" not in run.output
+
+
 def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("evaluate", toy_folder / "toy", "--data", tmp_path)
     assert run.exit_code == 2

@@ -86,10 +86,8 @@ def tables(result: Result) -> Iterator[Table]:
             ]
             yield Table(title, ["detector", *there], rows, note)
 
-    there = [
-        name for name in (*RANKING, *WORTH, "events detected") if any(name in one.behind for one in result.detectors)
-    ]
-    there = [name for name in there if not name.startswith("NAB")]
+    known = {name for one in result.detectors for name, lead in one.behind.items() if not math.isnan(lead.value)}
+    there = [name for name in (*RANKING, *WORTH, "events detected") if name in known and not name.startswith("NAB")]
     if there:
         rows = [
             (one.name, [_figure(one.behind.get(name), _signed) for name in there])
