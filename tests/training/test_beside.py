@@ -52,7 +52,7 @@ class Grower:
 
 @pytest.fixture
 def recipe(toy):
-    path = toy(task="alarm", folds=FOLDS, epochs=1)
+    path = toy(task="alarm", folds=FOLDS, epochs=4)
     path.write_text(path.read_text(encoding="utf-8") + BESIDE, encoding="utf-8")
     return path
 

@@ -107,17 +107,18 @@ def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
     loop.train(recipe, data, data, kept, seed=1, device=CPU)
     whole, content = kept.read_bytes(), torch.load(kept, weights_only=True)
     at = whole.index(content["best"]["memory.deviation"].numpy().tobytes())
-    lacking = {name: value for name, value in content.items() if name != "untrained"}
-    faults = {
-        "its recipe has other keys": content | {"recipe": '{"name": "toy"}'},
-        "it lacks 'untrained'": lacking,
-        "Error(s) in loading state_dict for Network": content | {"network": {}},
-        "list indices must be integers or slices, not str": [1, 2],
-        "something else is in it": Path("here"),
-        "File is not a zip file": b"",
-        "is not what was written": whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :],
-    }
-    for told, instead in faults.items():
+    other = content["best"] | {"memory.mean": torch.zeros(2)}
+    faults = (
+        ("its recipe has other keys", content | {"recipe": '{"name": "toy"}'}),
+        ("it lacks 'untrained'", {name: value for name, value in content.items() if name != "untrained"}),
+        ("Error(s) in loading state_dict for Network", content | {"network": {}}),
+        ("Error(s) in loading state_dict for Network", content | {"best": other}),
+        ("list indices must be integers or slices, not str", [1, 2]),
+        ("something else is in it", Path("here")),
+        ("File is not a zip file", b""),
+        ("is not what was written", whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]),
+    )
+    for told, instead in faults:
         if isinstance(instead, bytes):
             kept.write_bytes(instead)
         else:

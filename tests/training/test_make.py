@@ -7,14 +7,43 @@ import pytest
 import torch
 
 from tocsin.bundle import load
-from tocsin_training import publish, rollout
+from tocsin_training import loop, publish, rollout
 from tocsin_training import recipe as recipes
+from tocsin_training.errors import TrainingError
 from tocsin_training.make import make, read
 
 
 def _made(path, tmp_path, **options):
     recipe = recipes.read(path)
     return recipe, make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"), **options)
+
+
+@pytest.mark.parametrize(
+    ("weight", "bias", "told"),
+    [
+        (0.0, 0.0, r"tells all frames the same: its logits lie between 0 and 0; train longer, raise"),
+        (-1.0, None, r"ranks frames labelled 1 below the others \(slope -.*give more streams with events, or train"),
+    ],
+)
+def test_a_network_that_learned_nothing_of_the_event_is_refused(toy, tmp_path, monkeypatch, weight, bias, told):
+    trained = loop.train
+
+    def spoilt(*given, **options):
+        network = trained(*given, **options)
+        with torch.no_grad():
+            network.event.weight *= weight
+            network.event.bias *= weight if bias is None else bias
+        return network
+
+    monkeypatch.setattr(loop, "train", spoilt)
+    with pytest.raises(TrainingError, match=told):
+        _made(toy(task="alarm", epochs=6), tmp_path)
+
+
+def test_a_forecast_s_threshold_is_chosen_on_normal_streams(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    _, made = _made(toy(), tmp_path)  # half of the streams have the event
+    assert made.manifest.calibration.chosen_by.endswith("days of 6 normal validation streams")
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

@@ -11,7 +11,7 @@ from tocsin.bundle import load
 from tocsin_training import budget_check, curve
 from tocsin_training import recipe as recipes
 from tocsin_training.make import read
-from tocsin_training.recalibrate import recalibrate
+from tocsin_training.recalibrate import recalibrate, to_count
 
 RECIPE = """\
 name: toy
@@ -46,7 +46,7 @@ def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
     graph = (folder / "model.onnx").read_bytes()
     recipe = recipes.read(folder / "recipe.yaml")
 
-    made = recalibrate(folder, recipe, tmp_path, tmp_path / "runs")
+    made = recalibrate(folder, recipe, to_count(recipe, tmp_path, tmp_path / "runs"))
 
     bundle = load(folder)
     assert bundle.manifest.calibration.curve == made

@@ -24,7 +24,7 @@ def test_shipped_recipes_are_valid(path):
     ("old", "new", "told"),
     [
         ("width: 8", "width: -8", "network.width: Input should be greater than or equal to 1, found -8"),
-        ("width: 8", "wdth: 8", "network.wdth: Extra inputs are not permitted, found 8"),
+        ("width: 8", "wdth: 8", "network.wdth: is not a known key, found 8"),
         ("cell: gru", "cell: cnn", "network.cell: Input should be 'rnn', 'lstm' or 'gru', found 'cnn'"),
         ("decay: none", "decay: c", "network.decay: Input should be 'none', 'inputs', 'state' or 'both', found 'c'"),
         ("bptt: full", "bptt: 1", "say 2 or more"),

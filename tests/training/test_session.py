@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
@@ -35,8 +37,29 @@ def test_a_bundle_s_own_recipe_makes_it_again_to_the_bit(toy, asked, monkeypatch
     assert {file.name: file.read_bytes() for file in again.iterdir()} == first
 
 
-@pytest.mark.parametrize("option", ["out", "runs"])
-def test_a_place_where_nothing_can_be_written_is_told_before_the_training(toy, asked, tmp_path, option):
+def test_what_is_there_and_what_goes_is_told(toy, asked, capsys, monkeypatch):
+    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    folder = session.run(toy(epochs=1), **asked | {"resume": True})
+    told = capsys.readouterr().err
+    assert f"nothing to resume in {asked['runs']}/toy-1-3: from the beginning" in told
+    held = r"train: 24 streams, \d+ frames over .* hours, mostly \d+ s apart; there: a [78].* %, .*age 100 %; labelled"
+    assert re.search(held, told)
+    assert "had another graph" not in told
+    session.run(folder / "recipe.yaml", **asked | {"seed": 5})
+    assert "toy/1 had another graph: its streams begin anew" in capsys.readouterr().err
+
+
+def test_a_part_for_the_curve_that_is_none_is_told_before_the_training(toy, asked, monkeypatch):
+    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    path = toy()
+    path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  curve_on: tset"))
+    with pytest.raises(KeyError, match="tset"):
+        session.run(path, **asked)
+
+
+@pytest.mark.parametrize(("place", "option"), [("out", "out"), ("runs", "runs"), ("curves", "log")])
+def test_a_place_where_nothing_can_be_written_is_told_before_the_training(toy, asked, tmp_path, place, option):
     (tmp_path / "file").write_text("")
-    with pytest.raises(TrainingError, match=rf"--{option} .*/file/here: .*/file is no folder; give another folder"):
-        session.run(toy(), **asked | {option: tmp_path / "file" / "here", "data": tmp_path / "nowhere"})
+    told = rf"--{option} .*/file/here/toy.*: .*/file is no folder; give another place"
+    with pytest.raises(TrainingError, match=told):
+        session.run(toy(), **asked | {place: tmp_path / "file" / "here", "data": tmp_path / "nowhere"})

@@ -60,18 +60,26 @@ def test_with_folds_the_validation_streams_need_no_event(toy, making):
         making(toy(task="alarm", folds=3), change)
 
 
-@pytest.mark.parametrize(("there", "folds", "fewer"), [(2, 3, 1), (4, 5, 4)])
-def test_with_folds_each_one_needs_an_event(toy, making, there, folds, fewer):
+BESIDE = "beside: {trees: test_beside:Last}\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "folds", "also", "remedy"),
+    [(2, 3, "", "say 1, or give more"), (4, 5, "", "say 4, or give more"), (2, 3, BESIDE, "give more")],
+)
+def test_with_folds_each_one_needs_an_event(toy, making, there, folds, also, remedy):
     def change(here, data):
         kept = np.repeat(np.isin(np.arange(len(data)), np.flatnonzero(data.eventful)[:there]), data.lengths)
         return replace(data, label=np.where(kept, data.label, 0)) if here == "train" else data
 
     told = (
         rf"toy: {there} of 24 streams of part train have an event, too few for each of training\.folds {folds} to hold "
-        rf"one; say {fewer}, or give"
+        rf"one; {remedy} streams with events"
     )
+    path = toy(task="alarm", folds=folds)
+    path.write_text(path.read_text() + also)
     with pytest.raises(TrainingError, match=told):
-        making(toy(task="alarm", folds=folds), change)
+        making(path, change)
 
 
 @pytest.mark.parametrize("delays", [{"warm_up_ticks": 500}, {"warm_up_ticks": 20, "on_delay_ticks": 480}])

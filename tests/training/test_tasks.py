@@ -151,12 +151,13 @@ def test_a_decoder_says_where_a_fall_will_end_and_how_surely(bundle_of):
 @pytest.mark.parametrize(
     ("task", "extra", "message"),
     [
-        ("classify", "", "classes belongs to task classify alone, and task is classify; add or remove it"),
+        ("classify", "", "recipe: task classify needs classes; add it"),
         ("forecast", EXTRA["seq2seq"], "horizon belongs to task seq2seq alone, and task is forecast"),
         ("generate", "profile: [a]", r"profile has to name every static channel once \(there is none\)"),
         ("seq2seq", "horizon: {ticks: 4, quantiles: [0.9, 0.1]}", r"quantiles 0.9, 0.1 do not ascend; sort them"),
         ("seq2seq", EXTRA["seq2seq"] + "\nscore: {kind: departure}", "score.kind departure fits task forecast only"),
-        ("classify", "classes: [x, y, z]", "no validation stream of class z outlasts loss.burn_in 4; give longer"),
+        ("classify", "classes: [x, y, z]", "no stream of part train is of class z; give streams of every class"),
+        ("classify", "classes: [x, y, y]", "recipe: classes x, y, y names one twice; remove it"),
     ],
 )
 def test_a_recipe_whose_task_does_not_fit(bundle_of, task, extra, message):

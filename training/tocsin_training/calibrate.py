@@ -37,7 +37,7 @@ def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float
         raise TrainingError(f"the validation data's share of positive rows is {share}; give data with both labels")
     target = label
     with_event, without = logit[label > 0], logit[label == 0]
-    if with_event.min() >= without.max() or with_event.max() <= without.min():
+    if with_event.min() >= without.max():
         target = np.where(label > 0, (len(with_event) + 1) / (len(with_event) + 2), 1 / (len(without) + 2))
 
     def misfit(line: NDArray[np.float64]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from contextlib import contextmanager
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
@@ -14,10 +15,19 @@ from tocsin_training.errors import TrainingError
 from tocsin_training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
+_DAMAGED = (
+    *(OSError, EOFError, BadZipFile, zlib.error),
+    *(RuntimeError, TypeError, ValueError, AttributeError, LookupError),
+)
 WORDS = {"summary", "sources"}  # of a recipe: what the bundle says of itself, and no weight depends on
+
+
+def folder(runs: Path, recipe: Recipe) -> Path:
+    """Where a recipe's checkpoints lie."""
+    return runs / f"{recipe.name}-{recipe.version}-{recipe.training.seed}"
 
 
 def save(checkpoint: Path, **content: object) -> None:
@@ -46,7 +56,8 @@ def load(checkpoint: Path, recipe: Recipe, seed: int, met: str) -> dict[str, Any
                 raise BadZipFile(f"{part} is not what was written")
         kept: dict[str, Any] = torch.load(checkpoint, weights_only=True, map_location="cpu")
         made_by, its_seed, had_met = Recipe.model_validate_json(kept["recipe"]), kept["seed"], kept["met"]
-    differ = _differing(made_by.model_dump(exclude=WORDS), recipe.model_dump(exclude=WORDS))
+    then, now = (one.model_dump(mode="json", exclude=WORDS) for one in (made_by, recipe))
+    differ = _differing(then, now)
     if differ:
         raise TrainingError(
             f"checkpoint {checkpoint}: made by another recipe {recipe.name}, in which {'; '.join(differ)}; "
@@ -69,16 +80,15 @@ def fitting(checkpoint: Path) -> Iterator[None]:
     """Tell of a file that holds something else, whatever that is, in the same words."""
     try:
         yield
-    except EOFError as error:
-        raise _unreadable(checkpoint, "it ends too soon") from error
     except UnpicklingError as error:
         raise _unreadable(checkpoint, "something else is in it") from error
     except KeyError as error:
         raise _unreadable(checkpoint, f"it lacks {error}") from error
     except ValidationError as error:
         raise _unreadable(checkpoint, "its recipe has other keys") from error
-    except (OSError, BadZipFile, RuntimeError, TypeError, ValueError, AttributeError, LookupError) as error:
-        raise _unreadable(checkpoint, str(error).partition("\n")[0].rstrip(":")) from error
+    except _DAMAGED as error:
+        told = str(error).partition("\n")[0].rstrip(":")
+        raise _unreadable(checkpoint, told or "it ends too soon") from error
 
 
 def _unreadable(checkpoint: Path, told: str) -> TrainingError:
@@ -88,13 +98,12 @@ def _unreadable(checkpoint: Path, told: str) -> TrainingError:
     )
 
 
-def _differing(then: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> list[str]:
+def _differing(then: object, now: object, path: str = "") -> list[str]:
     """Every key whose value is another now, by its path."""
-    told = []
-    for key in dict.fromkeys([*then, *now]):
-        before, after = then.get(key), now.get(key)
-        if isinstance(before, dict) and isinstance(after, dict):
-            told += _differing(before, after, f"{within}{key}.")
-        elif before != after:
-            told.append(f"{within}{key} was {before!r} and is {after!r}")
-    return told
+    if isinstance(then, dict) and isinstance(now, dict):
+        pairs = [(str(key), then.get(key), now.get(key)) for key in dict.fromkeys([*then, *now])]
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = [(str(number), *both) for number, both in enumerate(zip(then, now, strict=True))]
+    else:
+        return [] if then == now else [f"{path} was {then!r:.200} and is {now!r:.200}"]
+    return [told for key, old, new in pairs for told in _differing(old, new, f"{path}.{key}".lstrip("."))]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 EXIT_FAULTY = 2
+LARGEST_SEED = 2**32 - 1
 
 
 def train(
@@ -17,7 +18,7 @@ def train(
     ),
     data: Annotated[Path, typer.Option(help="Where the records lie.")] = Path("../shared/data"),
     runs: Annotated[Path, typer.Option(help="Where checkpoints go.")] = Path("runs"),
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=LARGEST_SEED, help="Instead of the recipe's.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
     threads: Annotated[
         int, typer.Option(help="Of PyTorch on the CPU; on steps this small one is often fastest.", min=1)

@@ -16,7 +16,21 @@ from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Calibration, Manifest
 from tocsin.bundle.start import Start
 from tocsin.engine.model import ChannelKind, StepFunction, Task
-from tocsin_training import beside, calibrate, classes, distil, export, loop, outlook, parity, rollout, sufficient
+from tocsin_training import (
+    beside,
+    calibrate,
+    checkpoints,
+    classes,
+    curve,
+    distil,
+    export,
+    extent,
+    loop,
+    outlook,
+    parity,
+    rollout,
+    sufficient,
+)
 from tocsin_training import step as steps
 from tocsin_training.batches import in_order, padded
 from tocsin_training.data.sources import find
@@ -32,6 +46,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[int, loop.Epoch], None]
 TOGETHER = 256  # streams of one batch that is only looked at
+LEAST_SPREAD = 0.01  # of logits, whose rounding is some 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,7 @@ def make(
     device: torch.device,
     resume: bool = False,
     tell: Tell = lambda _member, _epoch: None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Made:
     """Train, calibrate, export and check what a recipe describes.
 
@@ -61,8 +77,11 @@ def make(
         device: Where to train; the rest is done on the CPU, as in the daemon.
         resume: Go on from the checkpoints of a run that was cut off.
         tell: Called after every epoch of a member.
+        say: Told what the records hold, before the training.
     """
     data, valid = (read(recipe, part, folder, runs) for part in ("train", "valid"))
+    for part, streams in (("train", data), ("valid", valid)):
+        say(extent.told(part, streams, recipe.serving.period_s))
     sufficient.check(recipe, data, valid)
     members, logit, seen = _members(recipe, data, valid, runs=runs, device=device, resume=resume, tell=tell)
     trees = None
@@ -141,7 +160,10 @@ def read(recipe: Recipe, part: str, folder: Path, runs: Path = Path("runs")) -> 
     if not isinstance(data, Sequences):
         raise TrainingError(f"data.source {recipe.data.source!r} gave {type(data).__name__}; it has to give Sequences")
     if recipe.task is Task.ALARM and (data.label is None or data.gain is None):
-        raise TrainingError(f"data.source {recipe.data.source!r}: task alarm needs label and gain in every Record")
+        raise TrainingError(
+            f"data.source {recipe.data.source!r}: task alarm needs a label in every row: of a table say by `label` "
+            "which column holds it; a source of your own gives label and gain in every Record"
+        )
     _check_kinds(recipe, data)
     _check_profiles(recipe, data)
     return data
@@ -187,7 +209,7 @@ def _members(
     them; the validation streams, which no member has met, are judged by all together, as the graph will.
     """
     seed = recipe.training.seed
-    folder = runs / f"{recipe.name}-{recipe.version}-{seed}"
+    folder = checkpoints.folder(runs, recipe)
 
     def fit(member: int, fitted: Sequences, held_out: Sequences) -> Network:
         return loop.train(
@@ -248,7 +270,13 @@ def _calibrate_alarm(
 ) -> tuple[Calibration, dict[str, float]]:
     if seen.label is None or seen.gain is None:
         raise AssertionError  # `read` has refused such data
+    _check_learned(logit)
     slope, offset = calibrate.platt(logit, seen.label)
+    if slope <= 0:
+        raise TrainingError(
+            f"on streams that it was not fitted on, the network ranks frames labelled 1 below the others (slope "
+            f"{slope:.3g}): what it learned doesn't last; give more streams with events, or train longer"
+        )
     step.slope.fill_(slope)
     step.offset.fill_(offset)
     chance = expit(slope * logit + offset)
@@ -261,9 +289,22 @@ def _calibrate_alarm(
     return Calibration(scale="probability", threshold=threshold, chosen_by=chosen_by), figures
 
 
+def _check_learned(logit: NDArray[np.float32]) -> None:
+    """Calibration would make differences of what is next to rounding."""
+    if np.ptp(logit) < LEAST_SPREAD:
+        raise TrainingError(
+            f"the network tells all frames the same: its logits lie between {logit.min():.6g} and {logit.max():.6g}; "
+            "train longer, raise training.learning_rate, or lower training.weight_decay"
+        )
+
+
 def _calibrate_forecast(
     graph: StepFunction, step: StepModule, recipe: Recipe, valid: Sequences
 ) -> tuple[Calibration, dict[str, float]]:
+    normal = curve.normal(valid)
+    which = "validation streams"
+    if normal is not None and len(normal) < len(valid):
+        valid, which = normal, "normal validation streams"
     score = rollout.scores(graph, step.state_size, valid)
     for start in valid.start[:-1]:
         score[start : start + recipe.serving.warm_up_ticks] = np.nan
@@ -277,6 +318,6 @@ def _calibrate_forecast(
     days = len(score) * recipe.serving.period_s / calibrate.SECONDS_PER_DAY
     chosen_by = (
         f"at most {budget:g} onsets per stream-day that outlast {recipe.serving.on_delay_ticks} ticks, "
-        f"over {days:.4g} days of {len(valid)} validation streams"
+        f"over {days:.4g} days of {len(valid)} {which}"
     )
     return Calibration(scale="surprise", threshold=threshold, chosen_by=chosen_by), figures

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tocsin_training.step import StepModule
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
+STEEPEST = 400.0  # slope of a calibration that is still allowed for: .001 of a probability, .004 of a logit
 STEPS = 500
 ROWS = (1, 2, 513)
 MODULE_STEPS = 40  # of many rows in PyTorch too, where a step is dear: a variant per channel, or K decoded frames
@@ -158,9 +159,9 @@ def _size(name: str, wanted: Mapping[str, NDArray[np.float32]], step: StepModule
     """What an output's rounding grows with: a forecast's with its scale, what follows from a logit with its slope."""
     if name == "mean":
         return wanted["scale"]
-    if not isinstance(step, AlarmStep) or name not in {"contribution", "score", "class"}:
+    if not isinstance(step, AlarmStep) or name not in {"contribution", "score"}:
         return 1.0
-    slope = abs(float(step.slope))
+    slope = min(float(step.slope), STEEPEST)
     return slope if name == "contribution" else slope * wanted[name] * (1 - wanted[name])
 
 

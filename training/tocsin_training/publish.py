@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,12 @@ def write(
     (folder / "recipe.yaml").write_text(told, encoding="utf-8")
     describe(folder, manifest)
     return folder
+
+
+def replaces(out: Path, manifest: Manifest) -> bool:
+    """Whether a bundle of this name and version lies there with another graph."""
+    graph = out / manifest.name / manifest.version / "model.onnx"
+    return graph.exists() and hashlib.sha256(graph.read_bytes()).hexdigest() != manifest.sha256
 
 
 def _recipe(path: Path, seed: int | None) -> str:

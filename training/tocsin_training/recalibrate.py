@@ -23,23 +23,28 @@ from tocsin_training.make import read
 if TYPE_CHECKING:
     from tocsin.bundle.calibration import Curve
     from tocsin_training.recipe import Recipe
+    from tocsin_training.sequences import Sequences
 
 
-def recalibrate(folder: Path, recipe: Recipe, data: Path, runs: Path) -> Curve | None:
-    """Count onsets on the part that the recipe names, through the daemon's engine, and write them down.
+def to_count(recipe: Recipe, data: Path, runs: Path) -> Sequences | None:
+    """The part that the recipe names for the curve; None of a task that rings nothing."""
+    return None if recipe.task is Task.GENERATE else read(recipe, recipe.data.curve_on, data, runs)
+
+
+def recalibrate(folder: Path, recipe: Recipe, counted: Sequences | None) -> Curve | None:
+    """Count onsets through the daemon's engine, and write them down.
 
     Args:
         folder: The bundle's.
         recipe: It was made from.
-        data: Where the records lie.
-        runs: Where a source keeps what it converts.
+        counted: Streams as `to_count` gives them; on those that are normal onsets are false.
 
     Returns:
         None if there is no curve: the task rings nothing, no stream is normal, or too few onsets were seen.
     """
     bundle = load(folder)
     manifest = bundle.manifest
-    streams = None if manifest.task is Task.GENERATE else curve.normal(read(recipe, recipe.data.curve_on, data, runs))
+    streams = None if counted is None else curve.normal(counted)
     made = None
     if streams is not None:
         which = f"normal streams of part {recipe.data.curve_on} ({', '.join(source.name for source in recipe.sources)})"
@@ -59,7 +64,8 @@ def main(
 ) -> None:
     """Put the curve of false alarms into a bundle."""
     try:
-        made = recalibrate(bundle, recipes.read(bundle / "recipe.yaml"), data, runs)
+        recipe = recipes.read(bundle / "recipe.yaml")
+        made = recalibrate(bundle, recipe, to_count(recipe, data, runs))
     except TrainingError as error:
         typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
         sys.exit(2)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
 from tocsin.bundle.manifest import ChannelEntry, Level, Name, Source
 from tocsin.engine.model import ChannelKind, Task
-from tocsin_training.errors import TrainingError
+from tocsin_training.errors import TrainingError, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,9 +183,12 @@ class TrainingRecipe(_Part):
         default=0.0, ge=0, lt=1, description="How often a stream's reading is, which is foretold from the others then."
     )
     folds: int = Field(
-        default=1, ge=1, le=20, description="alarm: members, each validated on its own fold of train and valid; 1: one."
+        default=1,
+        ge=1,
+        le=20,
+        description="alarm: members, each stopped on its own fold of train; 1: one, stopped on valid.",
     )
-    seed: int = 1
+    seed: int = Field(default=1, ge=0, lt=2**32)
 
     @model_validator(mode="after")
     def _reaches_back(self) -> Self:
@@ -243,11 +247,14 @@ class Recipe(_Part):
     sources: tuple[Source, ...] = Field(min_length=1, description="For the manifest and the card.")
 
     @model_validator(mode="after")
-    def _names_channels_once(self) -> Self:
+    def _names_nothing_twice(self) -> Self:
         names = [channel.name for channel in self.channels]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             msg = f"channels names {', '.join(twice)} twice; remove one, or give it a name of its own"
+            raise ValueError(msg)
+        if self.classes is not None and len(set(self.classes)) < len(self.classes):
+            msg = f"classes {', '.join(self.classes)} names one twice; remove it"
             raise ValueError(msg)
         return self
 
@@ -275,6 +282,9 @@ class Recipe(_Part):
             given = f"data.teacher {self.data.teacher} and loss.teacher {self.loss.teacher:g}"
             msg = f"{given} go together; give both or none"
             raise ValueError(msg)
+        if self.task is Task.ALARM and not self.loss.gain + self.loss.label + self.loss.teacher:
+            msg = "loss.gain, label and teacher are all 0, so nothing would be learned of the event; raise one"
+            raise ValueError(msg)
         if self.training.turns > 1 and (not self.data.teacher or self.loss.gain or self.loss.label):
             msg = (
                 f"training.turns {self.training.turns} would teach labels as if the event were common; "
@@ -298,8 +308,11 @@ class Recipe(_Part):
     @model_validator(mode="after")
     def _says_what_its_task_needs(self) -> Self:
         for name, task in (("classes", Task.CLASSIFY), ("horizon", Task.SEQ2SEQ), ("profile", Task.GENERATE)):
-            if (getattr(self, name) is not None) != (self.task is task):
-                msg = f"{name} belongs to task {task} alone, and task is {self.task}; add or remove it"
+            if getattr(self, name) is not None and self.task is not task:
+                msg = f"{name} belongs to task {task} alone, and task is {self.task}; remove it"
+                raise ValueError(msg)
+            if getattr(self, name) is None and self.task is task:
+                msg = f"task {task} needs {name}; add it"
                 raise ValueError(msg)
         static = {channel.name for channel in self.channels if channel.kind is ChannelKind.STATIC}
         if self.profile is not None and (set(self.profile) != static or len(self.profile) != len(static)):
@@ -317,6 +330,13 @@ class Recipe(_Part):
         return self
 
 
+def _yaml() -> YAML:
+    """Times stay what was written: sources read them as they read a table's."""
+    yaml = YAML(typ="safe")
+    yaml.constructor.yaml_constructors["tag:yaml.org,2002:timestamp"] = SafeConstructor.construct_yaml_str
+    return yaml
+
+
 def read(path: Path) -> Recipe:
     """Read a recipe.
 
@@ -324,7 +344,7 @@ def read(path: Path) -> Recipe:
         TrainingError: If the file is absent, no YAML or no recipe; the text says which key, which value.
     """
     try:
-        content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        content = _yaml().load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingError(f"recipe {path}: {error.strerror}; give the path of a YAML file") from error
     except (YAMLError, UnicodeDecodeError) as error:
@@ -333,8 +353,7 @@ def read(path: Path) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {fault['msg']}, "
-            f"found {fault['input']!r:.80}"
+            f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {told(fault)}"
             for fault in error.errors(include_url=False)
         ]
         remedy = "  mend these lines; `tocsin_training/recipe.py` lists every key"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -10,11 +9,12 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tocsin_training import log, publish
+from tocsin_training import checkpoints, log, publish
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import make
-from tocsin_training.recalibrate import recalibrate
+from tocsin_training.places import check_folder
+from tocsin_training.recalibrate import recalibrate, to_count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +36,13 @@ def run(  # noqa: PLR0913  (as many as the command has options)
 ) -> Path:
     """Train what the recipe at `path` describes; gives the bundle's folder."""
     recipe = recipes.read(path)
-    for option, place in (("--out", out), ("--runs", runs)):
-        _check_place(option, place)
     if seed is not None:
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
+    check_folder("--out", out / recipe.name / recipe.version)
+    check_folder("--runs", checkpoints.folder(runs, recipe))
+    check_folder("--runs", runs / "tables")
+    if curves is not None:
+        check_folder("--log", curves / recipe.name)
     if threads:
         torch.set_num_threads(threads)
     columns = (
@@ -58,6 +61,9 @@ def run(  # noqa: PLR0913  (as many as the command has options)
             for member in range(recipe.training.folds)
         ]
 
+        def say(line: str) -> None:
+            progress.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
         def tell(member: int, epoch: Epoch) -> None:
             progress.update(
                 bars[member], completed=epoch.number, loss=f"train {epoch.train:.4f} valid {epoch.valid:.4f}"
@@ -65,18 +71,18 @@ def run(  # noqa: PLR0913  (as many as the command has options)
             if write is not None:
                 write(member, epoch)
 
-        made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell)
+        if resume and not checkpoints.folder(runs, recipe).exists():
+            say(f"nothing to resume in {checkpoints.folder(runs, recipe)}: from the beginning")
+        counted = to_count(recipe, data, runs)  # now, as what it lacks is better told before the training
+        made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell, say=say)
+        if publish.replaces(out, made.manifest):
+            say(
+                f"{recipe.name}/{recipe.version} had another graph: its streams begin anew, and alarms that it raised "
+                "can no more be explained; raise `version` to keep both"
+            )
     folder = publish.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
-    recalibrate(folder, recipe, data, runs)
+    recalibrate(folder, recipe, counted)
     return folder
-
-
-def _check_place(option: str, place: Path) -> None:
-    """Better before the training than after it."""
-    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        why = "may not be written to" if there.is_dir() else "is no folder"
-        raise TrainingError(f"{option} {place}: {there} {why}; give another folder")
 
 
 def chosen(device: str) -> torch.device:
@@ -86,8 +92,8 @@ def chosen(device: str) -> torch.device:
         return found or torch.device("cpu")
     try:
         wanted = torch.device(device)
-        torch.zeros(1, device=wanted)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=wanted).item()
+    except (RuntimeError, AssertionError) as error:  # of `meta`, which computes nothing, too
         raise TrainingError(
             f"device {device!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
         ) from error

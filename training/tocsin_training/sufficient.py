@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tocsin.engine.model import Task
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tocsin_training.recipe import Recipe
     from tocsin_training.sequences import Sequences
+
+LEAST_FOLDS = 3  # of a recipe that has some
 
 
 def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
@@ -35,7 +40,7 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
             _check_labels(recipe, part, streams)
         _check_folds(recipe, data)
     elif recipe.task is Task.CLASSIFY:
-        _check_classes(recipe, valid)
+        _check_classes(recipe, data, valid)
     else:
         for part, streams in (("train", data), ("valid", valid)):
             _check_horizon(recipe, part, streams)
@@ -67,25 +72,33 @@ def _check_folds(recipe: Recipe, data: Sequences) -> None:
     """Each member is stopped on a fold of its own, and without an event it would be stopped by chance."""
     folds, there = recipe.training.folds, int(data.eventful.sum())
     if there < folds:
-        fewer = there if there > 2 else 1  # noqa: PLR2004  (a recipe may not have two)
+        several = recipe.data.teacher is not None or recipe.beside is not None  # 3 at least
+        fewer = f"say {there}, or " if there >= LEAST_FOLDS else "" if several else "say 1, or "
         raise TrainingError(
             f"{recipe.name}: {there} of {len(data)} streams of part train have an event, too few for each of "
-            f"training.folds {folds} to hold one; say {fewer}, or give more streams with events"
+            f"training.folds {folds} to hold one; {fewer}give more streams with events"
         )
 
 
-def _check_classes(recipe: Recipe, seen: Sequences) -> None:
-    if seen.kind is None or recipe.classes is None:
+def _check_classes(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
+    if data.kind is None or valid.kind is None or recipe.classes is None:
         raise AssertionError  # `make.read` has refused such data, and the recipe itself a lack of names
-    ticks = seen.tick[seen.start[1:] - 1] - seen.tick[seen.start[:-1]]  # (B,) that each stream lasts
-    lasting = np.unique(seen.kind[ticks >= recipe.loss.burn_in])
-    absent = [name for k, name in enumerate(recipe.classes) if k not in lasting]
-    if absent:
+    for part, kind in (("train", data.kind), ("valid", valid.kind)):
+        if absent := _absent(recipe.classes, kind):
+            raise TrainingError(
+                f"data.source {recipe.data.source!r}: no stream of part {part} is of class {absent}; give streams of "
+                "every class, or part them otherwise, such as by another training.seed"
+            )
+    ticks = valid.tick[valid.start[1:] - 1] - valid.tick[valid.start[:-1]]  # (B,) that each stream lasts
+    if absent := _absent(recipe.classes, valid.kind[ticks >= recipe.loss.burn_in]):
         raise TrainingError(
-            f"no validation stream of class {', '.join(absent)} outlasts loss.burn_in {recipe.loss.burn_in}; give "
-            "longer streams, streams of every class, or a shorter burn-in, or part them otherwise, such as by another "
-            "training.seed"
+            f"no validation stream of class {absent} outlasts loss.burn_in {recipe.loss.burn_in}; give longer streams, "
+            "or a shorter burn-in"
         )
+
+
+def _absent(classes: Sequence[str], kind: NDArray[np.int64]) -> str:
+    return ", ".join(name for k, name in enumerate(classes) if k not in kind)
 
 
 def _check_warm_up(recipe: Recipe, streams: Sequences) -> None:

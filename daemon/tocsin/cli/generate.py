@@ -67,7 +67,9 @@ def _profile(text: str) -> dict[str, float]:
         try:
             number = float(value)
         except ValueError:
-            raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write rest_hr=72,rest_sbp=124") from None
+            name = ""
+        if not name:
+            raise Failure(f"profile: {entry.strip()!r} is no NAME=VALUE", "write rest_hr=72,rest_sbp=124")
         if name in values:
             raise Failure(f"profile: {name} is {values[name]:g} and {number:g}", "give each part once")
         values[name] = number
@@ -80,7 +82,7 @@ def _seconds(start: str) -> float:
     except ValueError:
         raise Failure(f"start {start!r} is no ISO 8601 time", "write 2026-01-01T00:00:00Z") from None
     if moment.tzinfo is None:
-        raise Failure(f"start {start!r} has no time zone", f"write {start}Z for UTC")
+        raise Failure(f"start {start!r} has no time zone", f"write {moment.isoformat()}Z for UTC")
     return moment.timestamp()
 
 

@@ -191,17 +191,40 @@ def test_each_stream_is_of_the_class_that_its_rows_name(asked):
     long = "bed,t,channel,value,sort\na,0,pulse,60,ill\nb,0,pulse,60,calm\na,9,weight,60,ill\nb,3600,age,40,calm\n"
     data = asked(long, name="long.csv", files="long.csv", layout="long", **kinds | {"kind": "sort"})
     assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
+    elsewhere = "bed,t,channel,value,sort\na,0,pulse,60,\na,9,weight,60,ill\n"
+    assert asked(elsewhere, name="e.csv", files="e.csv", layout="long", **kinds | {"kind": "sort"}).kind.tolist() == [1]
+    gaps = KINDS.replace("calm", "NA").replace(",60,,40,\n", ",60,,40,calm\n")
+    data = asked(gaps, name="gaps.csv", files="gaps.csv", missing=["", "NA"], **kinds)
+    assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
     early = {"by": "time", "valid_from": 1800}
     assert asked(KINDS, split=early, files="table.csv", **kinds).kind.tolist() == [1, 0], (
         "what a later row names is known of the stream"
     )
 
 
+def test_classes_may_be_numbers_with_gaps_and_stand_in_several_files(asked):
+    frame = pl.DataFrame({"bed": ["a", "a"], "t": [0, 3600], "pulse": [60, 61], "lactate": [1, 1], "age": [4, 4]})
+    beds = {
+        "1.parquet": frame.with_columns(kind=pl.Series([None, 1.0])),
+        "2.parquet": frame.with_columns(kind=pl.Series([0.0, None]), bed=pl.lit("b")),
+    }
+    asking = {"label": None, "kind": "kind", "classes": ("0", "1"), "files": "*.parquet"}
+    assert asked(beds, **asking).kind.tolist() == [1, 0]
+    beds["2.parquet"] = frame.with_columns(kind=pl.Series([0.0, None]), t=pl.Series([7200, 7300]))
+    with pytest.raises(
+        TrainingError, match=r"2.parquet: column 'kind': row 1: stream 'a' is 0, and 1 in row 2 of 1.par"
+    ):
+        asked(beds, **asking)
+    odd = {"3.parquet": frame.with_columns(kind=pl.Series([[1], [1]]))}
+    with pytest.raises(TrainingError, match=r"3.parquet: column 'kind' is List\(Int64\); give texts"):
+        asked(odd, **asking | {"files": "3.parquet"})
+
+
 @pytest.mark.parametrize(
     ("content", "changes", "told"),
     [
         (KINDS.replace("calm", "well"), {}, "column 'kind': row 4: 'well' is no class; write one of calm, ill"),
-        (KINDS.replace("calm", ""), {}, "column 'kind': row 2: no row of stream 'b' names a class; write one of calm,"),
+        (KINDS.replace("calm", ""), {}, "column 'kind': no row of stream 'b' names a class; write one of calm, ill"),
         (
             KINDS.replace("61,,40,ill", "61,,40,calm"),
             {},
@@ -243,6 +266,12 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (HEAD + ",0,60,,40,0\n", {}, "column 'bed': row 1: names no stream; name it or remove the row"),
         (HEAD + "a,0,60,,40,2\n", {}, "column 'ill': row 1: label '2' is neither 0 nor 1; write one of them"),
         (HEAD + "a,0,60,,40,\n", {}, "column 'ill': row 1: label None is neither 0 nor 1"),
+        (HEAD + "a,0,60,,40,true\na,9,60,,40,maybe\n", {}, "row 2: label 'maybe' is neither 0 nor 1; write one"),
+        (
+            HEAD + "a,9,60,,40,0\nb,1,60,,40,0\n",
+            {"stream": None},
+            "sort each stream by time, or say by stream which column names it, if a file holds several",
+        ),
         (HEAD, {}, "table.csv: has no rows; leave the file out"),
         ("", {}, "table.csv: is empty; leave the file out"),
         (HEAD + "a,0,60,,40,0,7\n", {}, "table.csv: row 1: has 7 fields, the header 6; mend the row or quote"),
@@ -252,7 +281,11 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
             {},
             "no column 'pulse' (there are: bed, t, hr, lactate, age, ill)",
         ),
-        (HEAD + "a,0,60,,40,0\n", {"files": "nowhere.csv"}, "nowhere.csv: no such file; give the folder"),
+        (
+            HEAD + "a,0,60,,40,0\n",
+            {"files": "nowhere.csv"},
+            "nowhere.csv: no such file; give its name, and",
+        ),
         (
             HEAD + "a,0,60,,40,0\n",
             {"split": {"by": "stream", "test": 0.99}},
@@ -268,14 +301,14 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (
             HEAD + "a,0,60,,40,0\n",
             {"split": {"by": "time", "valid_from": "soon"}},
-            "data.options.split: column 'valid_from': row 1: 'soon' is no ISO 8601 time",
+            "data.options.split.valid_from 'soon' is no time; write ISO 8601",
         ),
         (
             HEAD + "a,0,60,,40,0\n",
             {"split": {"by": "time", "valid_from": 5, "test_from": 5}},
             "test_from is not after valid_from",
         ),
-        (HEAD + "a,0,60,,40,0\n", {"colour": 1}, "data.options.colour: Extra inputs are not permitted, found 1"),
+        (HEAD + "a,0,60,,40,0\n", {"colour": 1}, "data.options.colour: is not a known key, found 1"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_place(asked, content, changes, told):

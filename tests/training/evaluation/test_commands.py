@@ -165,7 +165,7 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     assert run.exit_code == 2
     assert "has no recipe.yaml that says where records come from; name a table by --data" in run.output
     run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr")
-    assert "--channels: 'hr' names no column" in run.output
+    assert "--channels: 'hr' is no CHANNEL=COLUMN" in run.output
     run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "hr=HR,hr=RR")
     assert "--channels: hr is 'HR' and 'RR'" in run.output
     run = command("evaluate", toy_folder / "toy", "--data", toy_folder / "test.parquet", "--channels", "pulse=hr")
@@ -184,10 +184,20 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
         run = command("evaluate", sensor, "--threshold", given)
         assert run.exit_code == 2
         assert f"{told} decides nothing (legal: a probability below 1)" in run.output
-    for name, given in (("evaluate", sensor), ("report", tmp_path / "odd.json")):
+    for name, given, better in (
+        ("evaluate", sensor, "evaluation.json"),
+        ("report", tmp_path / "odd.json", "report.html"),
+    ):
         run = command(name, given, "--out", tmp_path)
         assert run.exit_code == 2
-        assert f"error: --out {tmp_path} is a folder" in run.output.replace("\n", ""), "before any work"
+        told = f"error: --out {tmp_path} is a folder; give a file, such as {tmp_path / better}"
+        assert told in run.output.replace("\n", ""), "before any work"
+    run = command("evaluate", sensor, "--data", tmp_path, "--label", "ill", "--stream", "bed")
+    assert f"--stream, --label: of a table, and --data {tmp_path} is none" in run.output.replace("\n", "")
+    run = command("evaluate", sensor, "--on-delay", "inf")
+    assert run.exit_code == 2
+    run = command("evaluate", sensor, "--source", "nowhere")
+    assert "--source 'nowhere' is no module:function" in run.output
     run = command("evaluate", sensor, "--watch", "ward")
     assert "--watch ward is of a configuration; name that by --config" in run.output
     run = command("evaluate", tmp_path)
@@ -208,4 +218,8 @@ def test_a_page_that_cannot_be_written_is_told(evaluated, tmp_path):
     (tmp_path / "file").write_text("")
     run = command("report", evaluated[2], "--out", tmp_path / "file" / "page.html")
     assert run.exit_code == 2
-    assert "page.html: cannot be written: " in run.output.replace("\n", "")
+    assert "/file is no folder; give another place" in run.output.replace("\n", "")
+    before = evaluated[2].read_bytes()
+    run = command("report", evaluated[2], "--out", evaluated[2])
+    assert f"--out {evaluated[2]} is a result to report on" in run.output.replace("\n", "")
+    assert evaluated[2].read_bytes() == before

@@ -39,7 +39,7 @@ class Place:
 
 def names(place: Place, column: pl.Series, of: str) -> pl.Series:
     """Texts, none of them empty; `of` is what they name."""
-    text = column.cast(pl.String)
+    text = _texts(place, column)
     empty = (text.is_null() | (text == "")).fill_null(value=True)
     if (at := empty.arg_max()) is not None and empty[at]:
         raise place.fault(column.name, at, f"names no {of}; name it or remove the row")
@@ -92,18 +92,34 @@ def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArra
     return values
 
 
-def kinds(place: Place, column: pl.Series, classes: tuple[str, ...]) -> NDArray[np.int64]:
+def kinds(place: Place, column: pl.Series, missing: tuple[str, ...], classes: tuple[str, ...]) -> NDArray[np.int64]:
     """(K,) which of the classes each row names, counted from 0; -1 where it names none."""
-    text = column.cast(pl.String).str.strip_chars().fill_null("")
-    kind = text.replace_strict([*classes, ""], [*range(len(classes)), -1], default=-2, return_dtype=pl.Int64).to_numpy()
-    if (kind == -2).any():  # noqa: PLR2004  (something stands there, and is no class)
-        at = int((kind == -2).argmax())  # noqa: PLR2004
+    if column.dtype.is_float() and (column.drop_nulls() % 1 == 0).all():
+        column = column.cast(pl.Int64)  # numbers with gaps become such in many tools
+    text = _texts(place, column).str.strip_chars().fill_null("")
+    none = text.is_in([*missing, ""]).to_numpy()
+    kind = text.replace_strict(list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64).to_numpy()
+    odd = (kind < 0) & ~none
+    if odd.any():
+        at = int(odd.argmax())
         raise place.fault(column.name, at, f"{text[at]!r} is no class; write one of {', '.join(classes)}")
     return kind
 
 
+def _texts(place: Place, column: pl.Series) -> pl.Series:
+    """What a column says, as text."""
+    if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Duration, pl.Object}:
+        raise TrainingError(f"{place.file}: column {column.name!r} is {column.dtype}; give texts")
+    return column.cast(pl.String)
+
+
 def labels(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
     """(K,) 0 or 1."""
+    if column.dtype == pl.String:
+        column = column.str.strip_chars().replace({"true": "1", "false": "0", "True": "1", "False": "0"})
+        wrong = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
+        if (at := wrong.arg_max()) is not None and wrong[at]:
+            raise place.fault(column.name, at, f"label {column[at]!r} is neither 0 nor 1; write one of them")
     label = numbers(place, column, missing)
     odd = (label != 0) & (label != 1)
     if odd.any():

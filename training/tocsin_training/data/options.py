@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tocsin.config.durations import Seconds
-from tocsin_training.errors import TrainingError
+from tocsin_training.errors import TrainingError, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from pydantic_core import ErrorDetails
 
 
 class Options(BaseModel):
@@ -101,12 +99,7 @@ def read(given: Mapping[str, object], source: str) -> TableOptions:
 def faults(error: ValidationError, source: str) -> str:
     """What is wrong with a source's options, a line each."""
     lines = [
-        f"  {'.'.join(['data', 'options', *(str(part) for part in fault['loc'])])}: {_told(fault)}"
+        f"  {'.'.join(['data', 'options', *(str(part) for part in fault['loc'])])}: {told(fault)}"
         for fault in error.errors(include_url=False)
     ]
     return "\n".join([f"{source} cannot take these options:", *lines, "  docs/data.md lists them all"])
-
-
-def _told(fault: ErrorDetails) -> str:
-    message = fault["msg"].removeprefix("Value error, ")
-    return message if isinstance(fault["input"], dict) else f"{message}, found {fault['input']!r:.80}"

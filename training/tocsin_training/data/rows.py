@@ -33,7 +33,7 @@ class Piece:
         values: (K, V) float64, NaN where not measured; V is C wide, and 1 long.
         channel: (K,) long: which channel the value is of; zeros wide.
         label: (K,) float32, zeros where the table has none.
-        kind: (K,) int64, the class that each row names, or -1.
+        named: (M, 3) int64: stream, class, and a row that says so; each class of each stream once.
     """
 
     names: list[str]
@@ -43,7 +43,7 @@ class Piece:
     values: NDArray[np.float64]
     channel: NDArray[np.int64]
     label: NDArray[np.float32]
-    kind: NDArray[np.int64]
+    named: NDArray[np.int64]
 
 
 def pieces(file: Path, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]) -> Iterator[Piece]:
@@ -79,18 +79,20 @@ def _piece(
     label = np.zeros(table.height, dtype=np.float32)
     if options.label is not None:
         label = labels(place, table[options.label], options.missing)
-    kind = np.full(table.height, -1, dtype=np.int64)
+    named = np.zeros((0, 3), dtype=np.int64)
     if options.kind is not None:
-        kind = kinds(place, table[options.kind], classes)
+        kind = kinds(place, table[options.kind], options.missing, classes)
+        said = np.column_stack([stream, kind, row])[kind >= 0]
+        named = said[np.sort(np.unique(said[:, :2], axis=0, return_index=True)[1])]
     if options.layout == "wide":
         values = np.column_stack([numbers(place, table[column], options.missing) for column in columns])
-        return Piece(distinct, stream, t, row, values, np.zeros_like(stream), label, kind)
+        return Piece(distinct, stream, t, row, values, np.zeros_like(stream), label, named)
     number = {name: index for index, name in enumerate(columns)}
-    named = names(place, table[options.channel], "channel")
-    channel = named.replace_strict(number, default=-1, return_dtype=pl.Int64).to_numpy()
+    channels = names(place, table[options.channel], "channel")
+    channel = channels.replace_strict(number, default=-1, return_dtype=pl.Int64).to_numpy()
     values = numbers(place, table[options.value], options.missing)[:, None]
     ours = channel >= 0  # a long table may hold more than the model takes
-    return Piece(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours], kind[ours])
+    return Piece(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours], named)
 
 
 def _streams(place: Place, table: pl.DataFrame, options: TableOptions) -> tuple[list[str], NDArray[np.int64]]:

@@ -20,6 +20,8 @@ def find(name: str) -> Callable[[Request], Sequences]:
         TrainingError: There is none.
     """
     module, _, function = name.partition(":")
+    if not module or not function:
+        raise TrainingError(f"data.source {name!r} is no module:function")
     try:
         found: Callable[[Request], Sequences] = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:

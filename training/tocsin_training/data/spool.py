@@ -27,7 +27,6 @@ class Rows:
         values: (K, V) float64.
         channel: (K,) long: which channel.
         label: (K,) float32.
-        kind: (K,) int64, the class that each names, or -1.
     """
 
     t: NDArray[np.int64]
@@ -36,7 +35,6 @@ class Rows:
     values: NDArray[np.float64]
     channel: NDArray[np.int64]
     label: NDArray[np.float32]
-    kind: NDArray[np.int64]
 
     def cut(self, chosen: slice) -> Rows:
         """Some of them."""
@@ -61,7 +59,6 @@ class Spool:
                 ("row", "i8"),
                 ("channel", "i8"),
                 ("label", "f4"),
-                ("kind", "i8"),
                 ("values", "f8", (values,)),
             ]
         )
@@ -78,7 +75,7 @@ class Spool:
         stream = of_name[piece.stream]
         order = np.argsort(stream, kind="stable")
         records = np.empty(len(order), dtype=self._record)
-        for name in ("t", "row", "channel", "label", "kind", "values"):
+        for name in ("t", "row", "channel", "label", "values"):
             records[name] = getattr(piece, name)[order]
         records["file"] = file
         self._file.write(records.tobytes())

@@ -30,11 +30,12 @@ import polars as pl
 from tocsin.engine.model import ChannelKind
 from tocsin_training.data import options as given
 from tocsin_training.data.columns import Place, times
+from tocsin_training.data.kinds import Kinds
 from tocsin_training.data.rows import pieces
 from tocsin_training.data.splits import PARTS, ByStream, ByTime
 from tocsin_training.data.spool import open_spool
 from tocsin_training.data.store import StoreWriter, open_store
-from tocsin_training.data.ticks import check, kind_of, record
+from tocsin_training.data.ticks import check, record
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def table(request: Request) -> Sequences:
         )
     files = sorted(request.folder.glob(options.files))
     if not files:
-        raise TrainingError(f"{request.folder / options.files}: no such file; give the folder that holds it by --data")
+        raise TrainingError(f"{request.folder / options.files}: no such file; give its name, and by --data its folder")
     kept = request.runs / "tables" / _fingerprint(request, files)
     if not kept.exists():
         _convert(request, options, files, kept)
@@ -103,9 +104,11 @@ def _convert(request: Request, options: TableOptions, files: list[Path], kept: P
     kept.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent))
     try:
-        _write(request, options, files, folder)
+        made = folder / "made"
+        made.mkdir()  # others may read it, as they may not what is temporary
+        _write(request, options, files, made)
         if not kept.exists():  # else another run was faster
-            folder.rename(kept)
+            made.rename(kept)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -116,18 +119,19 @@ def _write(request: Request, options: TableOptions, files: list[Path], folder: P
     columns = [options.channels.get(channel.name, channel.name) for channel in channels]
     split = _split(options.split, options.unit, request.seed)
     place = np.array([channel.kind is not ChannelKind.CLOCK for channel in request.channels])
+    kinds = None if options.kind is None else Kinds(options.kind, request.classes or ())
     with ExitStack() as stack:
         spool = open_spool(folder, 1 if long else len(columns), stack)
         for number, file in enumerate(files):
             for piece in pieces(file, columns, options, request.classes or ()):
                 spool.add(piece, number)
+                if kinds is not None:
+                    kinds.add(piece, file)
         writers = {part: StoreWriter(folder / part, stack) for part in PARTS}
         for stream, slices in spool.by_stream():
             rows = spool.rows(slices)
-            check(stream, rows, files, options.time, long=long)
-            kind = None
-            if options.kind is not None:
-                kind = kind_of(stream, rows, files, options.kind, request.classes or ())
+            check(stream, rows, files, options.time, long=long, one_a_file=not options.stream_columns)
+            kind = None if kinds is None else kinds.of(stream)
             for part, cut in split.cut(stream, rows.t).items():
                 made = record(stream, rows.cut(cut), channels, request.period_s, long=long)
                 if made is None or made.label is None:
@@ -155,5 +159,10 @@ def _split(options: SplitOptions, unit: str, seed: int) -> ByStream | ByTime:
 
 
 def _moment(said: str | float, key: str, unit: str) -> int:
-    place = Place(Path("data.options.split"), 1)
-    return int(times(place, pl.Series(key, [said]), unit)[0])
+    try:
+        return int(times(Place(Path("data.options.split"), 1), pl.Series(key, [said]), unit)[0])
+    except TrainingError as error:
+        raise TrainingError(
+            f"data.options.split.{key} {said!r} is no time; write ISO 8601, such as 2026-03-01T00:00:00Z, or a number "
+            f"of {unit} as in the table"
+        ) from error

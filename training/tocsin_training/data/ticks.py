@@ -22,19 +22,20 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 
 
-def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bool) -> None:
+def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bool, one_a_file: bool = False) -> None:
     """Refuse times that run backwards, and rows that say the same thing twice.
 
     Raises:
         TrainingError: Naming the file, the column and the row.
     """
+    of_streams = ", or say by stream which column names it, if a file holds several" if one_a_file else ""
     step = np.diff(rows.t)
     if (step < 0).any():
         at = int((step < 0).argmax()) + 1
         raise TrainingError(
             f"{files[rows.file[at]]}: column {time!r}: row {rows.row[at]}: the time of stream {stream!r} runs back by "
             f"{(rows.t[at - 1] - rows.t[at]) / NS_PER_S:g} s (after row {rows.row[at - 1]} of "
-            f"{files[rows.file[at - 1]].name}); sort each stream by time"
+            f"{files[rows.file[at - 1]].name}); sort each stream by time{of_streams}"
         )
     order = np.lexsort((rows.channel, rows.t)) if long else np.arange(len(rows.t))
     again = (np.diff(rows.t[order]) == 0) & (np.diff(rows.channel[order]) == 0)
@@ -43,30 +44,8 @@ def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bo
         raise TrainingError(
             f"{files[rows.file[second]]}: column {time!r}: row {rows.row[second]}: stream {stream!r} has "
             f"{'this channel' if long else 'a row'} at this time already (row {rows.row[first]} of "
-            f"{files[rows.file[first]].name}); remove one of them"
+            f"{files[rows.file[first]].name}); remove one of them{of_streams}"
         )
-
-
-def kind_of(stream: str, rows: Rows, files: Sequence[Path], column: str, classes: Sequence[str]) -> int:
-    """The class of a stream: every row names the same, or none.
-
-    Raises:
-        TrainingError: Naming the file, the column and the row.
-    """
-    (named,) = np.nonzero(rows.kind >= 0)
-    if not len(named):
-        raise TrainingError(
-            f"{files[rows.file[0]]}: column {column!r}: row {rows.row[0]}: no row of stream {stream!r} names a class; "
-            f"write one of {', '.join(classes)}"
-        )
-    first, other = named[0], named[rows.kind[named] != rows.kind[named[0]]]
-    if len(other):
-        raise TrainingError(
-            f"{files[rows.file[other[0]]]}: column {column!r}: row {rows.row[other[0]]}: stream {stream!r} is "
-            f"{classes[rows.kind[other[0]]]}, and {classes[rows.kind[first]]} in row {rows.row[first]} of "
-            f"{files[rows.file[first]].name}; a stream is of one class: part it by another name"
-        )
-    return int(rows.kind[first])
 
 
 def record(stream: str, rows: Rows, channels: Sequence[ChannelEntry], period_s: float, *, long: bool) -> Record | None:

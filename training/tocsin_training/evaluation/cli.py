@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin_training.recipe import Recipe
 
 EXIT_FAULTY = 2
+LONGEST_DELAY_S = 365 * 86_400.0
 
 
 def evaluate(
@@ -44,9 +46,10 @@ def evaluate(
         float | None, typer.Option(min=0, help="False alarms a stream-day, in place of it: the bundle's curve decides.")
     ] = None,
     on_delay: Annotated[
-        float | None, typer.Option(min=0, help="Seconds; as the threshold was chosen for, if left out.")
+        float | None,
+        typer.Option(min=0, max=LONGEST_DELAY_S, help="Seconds; as the threshold was chosen for, if left out."),
     ] = None,
-    off_delay: Annotated[float, typer.Option(min=0, help="Seconds.")] = 0.0,
+    off_delay: Annotated[float, typer.Option(min=0, max=LONGEST_DELAY_S, help="Seconds.")] = 0.0,
     period: Annotated[
         float | None, typer.Option(help="Seconds of a tick, for a bundle of any period; its own if left out.")
     ] = None,
@@ -63,14 +66,13 @@ def evaluate(
     train: Annotated[Path | None, typer.Option(help="A table of the same form to fit the baselines on.")] = None,
     baselines: Annotated[bool, typer.Option(help="Compare with what is used today.")] = True,
     windows: Annotated[bool, typer.Option(help="Events are windows: give the score of the NAB benchmark too.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap and the random baselines.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baselines.")] = 0,
 ) -> None:
     """Judge a bundle by labelled records, beside baselines.
 
     The daemon's own engine runs over the records, so the alarms that are judged are those that would ring. Writes the
     result as JSON and prints the tables; `tocsin report` makes a page of it.
     """
-    _check_place(out)
     command = shlex.join(["tocsin", *sys.argv[1:]])
     columns: dict[str, object] = {"stream": stream, "time": time, "unit": unit, "label": label, "kind": kind}
     if channels is not None:
@@ -83,6 +85,7 @@ def evaluate(
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import evaluate as evaluation  # noqa: PLC0415
         from tocsin_training.evaluation import records, tables  # noqa: PLC0415
+        from tocsin_training.places import check_file  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _leave(f"an evaluation needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
     folder = bundle_folder(bundle, Path.cwd())
@@ -91,6 +94,8 @@ def evaluate(
     console = Console(stderr=True)
     asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
+        check_file("--out", out, "evaluation.json")
+        asked.check()
         loaded = load(folder) if period is None else records.ticking(load(folder), period)
         recipe = records.recipe_of(loaded)
         watching = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
@@ -108,10 +113,11 @@ def evaluate(
 
 def _pairs(channels: str) -> dict[str, str]:
     columns: dict[str, str] = {}
-    for pair in channels.split(","):
+    for pair in next(csv.reader([channels], skipinitialspace=True), []):
         channel, _, column = (part.strip() for part in pair.partition("="))
-        if not column:
-            _leave(f"--channels: {pair!r} names no column", "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat")
+        if not channel or not column:
+            remedy = "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat; in quotes where a name has a comma"
+            _leave(f"--channels: {pair!r} is no CHANNEL=COLUMN", remedy)
         if channel in columns:
             _leave(f"--channels: {channel} is {columns[channel]!r} and {column!r}", "name each channel once")
         columns[channel] = column
@@ -159,24 +165,21 @@ def report(
     title: Annotated[str | None, typer.Option(help="Of the page; the bundles' names if left out.")] = None,
 ) -> None:
     """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
-    _check_place(out)
     try:
         from tocsin_training.errors import TrainingError  # noqa: PLC0415  (matplotlib takes a second to import)
         from tocsin_training.evaluation import page, result  # noqa: PLC0415
+        from tocsin_training.places import check_file  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _leave(f"a report needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
     try:
+        check_file("--out", out, "report.html")
         read = [result.read(path) for path in results]
     except TrainingError as error:
         _leave(str(error))
+    if any(out.resolve() == path.resolve() for path in results):
+        _leave(f"--out {out} is a result to report on", "give another file")
     _write(out, page.made(read, title))
     typer.echo(f"wrote {out}")
-
-
-def _check_place(out: Path) -> None:
-    """Better before the work than after it."""
-    if out.is_dir():
-        _leave(f"--out {out} is a folder", f"give a file, such as {out / 'evaluation.json'}")
 
 
 def _write(out: Path, text: str) -> None:

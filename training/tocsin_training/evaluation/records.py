@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from glob import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from tocsin_training import make
 from tocsin_training import recipe as recipes
 from tocsin_training.data import tables
+from tocsin_training.data.sources import find
 from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Request
 
@@ -48,6 +50,21 @@ class Asked:
     streams: int | None
     seed: int
 
+    def check(self) -> None:
+        """Refuse what only a table has, where `data` is none.
+
+        Raises:
+            TrainingError: Naming the option.
+        """
+        if self.data.suffix in TABLES or self.train is not None:
+            return
+        of_tables = [f"--{name}" for name in ("stream", "label", "kind", "channels") if self.columns.get(name)]
+        if of_tables:
+            raise TrainingError(
+                f"{', '.join(of_tables)}: of a table, and --data {self.data} is none; name one, such as "
+                "records.parquet, or leave them out: the recipe says the same of its own"
+            )
+
 
 def ticking(bundle: Bundle, period_s: float) -> Bundle:
     """A bundle of any period, with ticks of this length."""
@@ -85,9 +102,17 @@ def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences
             f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
         )
     if asked.source:
+        _check_source(asked.source)
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
     data = told_by_class(make.read(recipe, asked.part, asked.data, asked.runs))
     return data, f"{recipe.data.source}, part {asked.part}"
+
+
+def _check_source(name: str) -> None:
+    try:
+        find(name)
+    except TrainingError as error:
+        raise TrainingError(f"--source {str(error).removeprefix('data.source ')}") from error
 
 
 def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences | None, Sequences | None]:
@@ -110,7 +135,7 @@ def told_by_class(data: Sequences) -> Sequences:
 def _table(path: Path, asked: Asked, bundle: Bundle) -> Sequences:
     """All rows of a table."""
     manifest = bundle.manifest
-    options = {"files": path.name, "split": {"by": "stream"}} | dict(asked.columns)
+    options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(asked.columns)
     return tables.table(
         Request(
             part="train",  # the share of streams that no other part takes: all of them

@@ -47,8 +47,8 @@ def figures(ground: Ground, probability: NDArray[np.floating], made: list[Bin]) 
     count, hits = ground.per_stream(rows), ground.per_stream(rows[label > 0])
     brier = bootstrap.ratio(squared, count, ground.weights)
     share = bootstrap.ratio(hits, count, ground.weights)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        skill = 1.0 - brier / (share * (1.0 - share))
+    chance = share * (1.0 - share)  # the Brier score of the base rate; 0 where one label alone was drawn
+    skill = 1.0 - np.divide(brier, chance, out=np.full(len(brier), np.nan), where=chance > 0)
     total = sum(one.rows for one in made)
     distance = sum(one.rows * abs(one.predicted - one.observed.value) for one in made) / max(total, 1)
     return {

@@ -1,0 +1,37 @@
+"""Where a command may write: looked at before its work, which may take hours."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tocsin_training.errors import TrainingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Refuse a folder that can't be made, or written to.
+
+    Raises:
+        TrainingError: Naming the option, the place and why.
+    """
+    try:
+        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        why = "is no folder" if not there.is_dir() else None if os.access(there, os.W_OK) else "may not be written to"
+    except OSError as error:
+        there, why = folder, f"cannot be used: {error.strerror}"
+    if why is not None:
+        raise TrainingError(f"{option} {folder}: {there} {why}; give another place")
+
+
+def check_file(option: str, file: Path, otherwise: str) -> None:
+    """Refuse a file that can't be written; `otherwise` is a name for it where it is a folder.
+
+    Raises:
+        TrainingError: Naming the option, the place and why.
+    """
+    check_folder(option, file.parent)
+    if file.is_dir():
+        raise TrainingError(f"{option} {file} is a folder; give a file, such as {file / otherwise}")
