@@ -58,6 +58,37 @@ def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised
     assert lines["spo2"].split()[1:3] == ["▅▅·▅▅▅", "97"]
 
 
+def test_as_many_frames_are_drawn_as_fit(tmp_path, bundle):
+    clock = FrameClock(lateness_ns=0, linger_ns=0)
+    engine = Engine(Watch(bundle.model, [alarm("odd", ScoreAbove(110))], clock, 10, explain_ticks=100))
+    for at in range(100):
+        t = START + at * S
+        changes = engine.apply(Readings.of([("icu/1", t, {"hr": 80.0 if at < 99 else 171.0, "spo2": 97.0})]), t).changes
+    (change,) = changes
+    told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
+    event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
+    file = tmp_path / "event.json"
+    file.write_text(json.dumps(published(event)))
+    for columns, shown in ((60, 15), (200, 60)):
+        done = tocsin("explain", file, "--model", bundle.folder, env={"COLUMNS": str(columns)})
+        lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+        assert lines["hr"].split()[1][-1] == "█", "the end is there: it rang then"
+        assert len(lines["hr"].split()[1]) >= shown
+        assert lines["hr"].split()[2:4] == ["171", "/min"]
+        assert max(len(line) for line in done.stdout.splitlines()) <= columns
+
+
+def test_the_configuration_says_where_the_bundle_is(tmp_path, raised):
+    file, config = tmp_path / "event.json", tmp_path / "tocsin.yaml"
+    file.write_text(json.dumps(published(raised)))
+    assert "--model FOLDER with the bundle toy/1" in tocsin("explain", file).stderr
+    watch = "{model: toy, alarms: {odd: {anomaly: {threshold: 110}}}}"
+    config.write_text(f"sources: [{{topic: 'beds/{{bed}}'}}]\nwatches:\n  toys: {watch}\n")
+    done = tocsin("explain", file, "--config", config)
+    assert done.returncode == 0, done.stderr
+    assert "made again to the bit" in done.stdout
+
+
 @pytest.mark.parametrize(
     "around",
     [

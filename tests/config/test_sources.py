@@ -83,6 +83,15 @@ def test_sources_that_cannot_be_meant(tmp_path, source, place, says):
     assert any(says in message for p, message in found if p == place), found
 
 
+def test_a_channel_that_is_called_as_the_time_is_told_before_the_daemon_meets_it(tmp_path):
+    channels = [toy_bundle.MANIFEST["channels"][0] | {"name": "t"}, toy_bundle.MANIFEST["channels"][1]]
+    toy_bundle.write(tmp_path / "times", name="times", channels=channels)
+    watches = {"second": {"model": "times", "alarms": {"odd": {"anomaly": {}}}}}
+    [(_, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "watch": "second"}, watches=watches)
+    assert says == "source 'v/{bed}': field 't' is mapped twice, to a channel and to the time"
+    assert faults_of(tmp_path, {"topic": "v/{bed}", "watch": "second", "time": "at"}, watches=watches) == []
+
+
 def test_auto_needs_mqtt_5(tmp_path):
     found = faults_of(tmp_path, {"topic": "v/{bed}", "format": "auto"}, broker={"version": "3.1.1"})
     assert [place for place, _ in found] == ["format"]

@@ -56,6 +56,9 @@ def test_channels_are_renamed_and_chosen(table):
     file = table("t,bed,HR,O2Sat,Temp\n1,a,80,97,37\n")
     (message,) = messages(file, channels="HR=hr, Temp")
     assert message[2] == b'{"t":1767225601000,"hr":80,"Temp":37}'
+    file = table('t,bed,"HR, /min",Temp\n1,a,80,37\n')
+    (message,) = messages(file, channels='"HR, /min=hr",Temp')
+    assert message[2] == b'{"t":1767225601000,"hr":80,"Temp":37}'
 
 
 def test_what_is_said_once_comes_ahead_of_a_streams_first_reading(table):
@@ -131,6 +134,8 @@ def test_restamped_no_reading_lies_in_the_future(table, speed):
         ("t,bed,hr\n1.5,a,80\nNaN,a,80\n", {}, r"column 't': row 2: nan s is no time: correct the unit$"),
         ("t,bed,hr\n2026-01-01T00:00:00Z,a,1\nnoon,a,2\n", {"start": None}, r"'t': row 2: 'noon' is no ISO 8601 time$"),
         ("t,bed,hr\nnoon,a,80\n", {"start": None}, r"column 't': row 1: 'noon' is no ISO 8601 time$"),
+        ("t,bed,hr\n03/04/2026 00:00,a,80\n", {"start": None}, r"row 1: '03/04/2026 00:00' is no ISO 8601 time$"),
+        ("t,bed,hr\n01.03.2026,a,80\n", {"start": None}, r"row 1: '01.03.2026' is no ISO 8601 time$"),
         ("t,bed,hr\n1,a,80\n", {"topic": "vitals/{ward}"}, r"no column 'ward' \(there are: t, bed, hr\)$"),
         ("t,bed,hr\n1,a,80\n", {"channels": "rr"}, r"no column 'rr' \(there are: t, bed, hr\)$"),
         ("t,bed\n1,a\n", {}, r"no numeric column is left to publish \(name them by --channels\)$"),

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 EXIT_DIFFERS = 3
 
 _BARS = "▁▂▃▄▅▆▇█"
-_SHOWN = 60
+_SHOWN, _FEWEST = 60, 10
 
 
 def explain(
@@ -43,7 +43,8 @@ def explain(
     ],
     *,
     model: Annotated[
-        Path | None, typer.Option(help="The bundle's folder, if it is not a shipped one.", show_default=False)
+        Path | None,
+        typer.Option(help="The bundle's folder, if it is neither shipped nor named in --config.", show_default=False),
     ] = None,
     event: Annotated[
         int | None, typer.Option("--id", help="Which event, by its id; the last one that can be explained if left out.")
@@ -68,7 +69,7 @@ def explain(
     Exit code 3 means that the score made again is another one.
     """
     record = ask(find(config, address, token_file), what, event) if is_alarm(what) else read(what, event)
-    bundle = bundle_of(record, model)
+    bundle = bundle_of(record, model, config)
     try:
         again = rescore(bundle.model, record.frames)
     except ValueError as error:
@@ -83,36 +84,43 @@ def explain(
         console.print(Text(reason))
         for fact in facts:
             console.print(Text(fact, style="dim"))
-        console.print(_picture(bundle.model, again, record.explanation.threshold))
+        console.print(_picture(bundle.model, again, record.explanation.threshold, console.width))
     console.print(Text(compared, style="" if is_equal else "red"))
     if not is_equal:
         raise typer.Exit(EXIT_DIFFERS)
 
 
-def _picture(model: Model, again: Rescored, threshold: float | None) -> Table:
-    """The last frames, a channel a row: a bar a frame, its last value, what was expected, what it added."""
-    seconds = len(again.tick) * model.period_ns / 1e9
-    table = Table(title=None, box=None, padding=(0, 1), header_style="dim")
-    for name in ("", f"last {len(again.tick)} frames, {seconds:g} s", "value", "expected", "added"):
-        table.add_column(name, justify="left" if not name or name.startswith("last") else "right", no_wrap=True)
+def _picture(model: Model, again: Rescored, threshold: float | None, width: int) -> Table:
+    """The last frames, as many as fit, a channel a row: a bar a frame, its value, what was expected, what it added."""
+    told = []  # values and marks of the bars, and what stands around them
     for c in in_order(again):
         channel = model.channels[c]
         seen = again.mask[:, c] != 0
         value = f"{again.x[-1, c]:.5g} {channel.unit}" if seen[-1] else "not measured"
         mean, scale = float(again.mean[-1, c]), float(again.scale[-1, c])
         band = "" if np.isnan(mean) else expected(mean, scale)
-        bars = _bars(np.where(seen, again.x[:, c], np.nan), outside(again, c))
-        table.add_row(channel.name, bars, value, band, f"{again.contribution[-1, c]:.3g}")
+        row = (channel.name, value, band, f"{again.contribution[-1, c]:.3g}")
+        told.append((np.where(seen, again.x[:, c], np.nan), outside(again, c), row))
     ringing = np.zeros(len(again.score), dtype=np.bool_) if threshold is None else again.score >= threshold
     limit = "" if threshold is None else f"threshold {threshold:.3g}"
-    table.add_row("score", _bars(again.score, ringing), f"{again.score[-1]:.5g}", limit, "", end_section=True)
+    told.append((again.score, ringing, ("score", f"{again.score[-1]:.5g}", limit, "")))
+
+    heads = ("", "value", "expected", "added")
+    taken = sum(max(len(head), *(len(row[k]) for _, _, row in told)) for k, head in enumerate(heads)) + 2 * 5
+    shown = max(min(len(again.tick), _SHOWN, width - taken), _FEWEST)
+    table = Table(title=None, box=None, padding=(0, 1), header_style="dim")
+    frames = f"last {shown} frames, {shown * model.period_ns / 1e9:g} s"
+    for name in ("", frames, "value", "expected", "added"):
+        table.add_column(name, justify="left" if not name or name == frames else "right", no_wrap=True)
+    for values, marked, (name, *others) in told:
+        table.add_row(name, _bars(values[-shown:], marked[-shown:]), *others)
     table.caption = f"red: further than {BAND:g} scales from what was expected; of the score: at or above its threshold"
     table.caption_style = "dim"
     return table
 
 
 def _bars(values: NDArray[np.floating], marked: NDArray[np.bool_]) -> Text:
-    values, marked = values[-_SHOWN:].astype(np.float64), marked[-_SHOWN:]
+    values = values.astype(np.float64)
     known = values[~np.isnan(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
     bars = Text()

@@ -16,6 +16,7 @@ from tocsin.cli.asking import apart, pages
 from tocsin.cli.failure import Failure
 from tocsin.codec.reject import printable
 from tocsin.codec.times import iso_8601
+from tocsin.config import check
 from tocsin.engine.changes import Frames
 
 if TYPE_CHECKING:
@@ -150,17 +151,25 @@ def _newest(found: Iterable[dict[str, Any]], event: int | None) -> Record:
         raise Failure(f"this is no event: {error}") from error
 
 
-def bundle_of(record: Record, folder: Path | None) -> Bundle:
+def bundle_of(record: Record, folder: Path | None, config: Path | None) -> Bundle:
     """Load the bundle that rang.
 
     Args:
         record: The event.
-        folder: Where the bundle is; None if it is a shipped one.
+        folder: Where the bundle is; None if the configuration says so, or it is a shipped one.
+        config: The configuration; None for none.
 
     Raises:
         Failure: It is not there, is damaged, or has another graph.
     """
     name, sha256 = record.explanation.model, record.explanation.sha256
+    if folder is None and config is not None:
+        bundles = check(config).bundles.values()
+        named = [one for one in bundles if f"{one.manifest.name}/{one.manifest.version}" == name]
+        same = [one for one in named if one.model.sha256 == sha256]
+        if same:
+            return same[0]
+        folder = named[0].folder if named else None
     folder = folder or shipped_folder() / name
     try:
         bundle = load(folder)

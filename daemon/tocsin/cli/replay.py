@@ -38,7 +38,10 @@ def replay(
     ] = False,
     channels: Annotated[
         str | None,
-        typer.Option(help="COLUMN or COLUMN=FIELD, by commas; all numeric columns under their own names if left out."),
+        typer.Option(
+            help="COLUMN or COLUMN=FIELD, by commas, in quotes where a name has one; "
+            "all numeric columns under their own names if left out."
+        ),
     ] = None,
     static: Annotated[
         str | None, typer.Option(help="Likewise for what is said once, ahead of a stream's first reading, such as age.")

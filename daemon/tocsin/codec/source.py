@@ -98,7 +98,8 @@ class SourceSettings:
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
-                raise ValueError(f"{where}: {what} {twice[0]!r} is mapped twice")
+                both = ", to a channel and to the time" if what == "field" and twice[0] == self.time_field else ""
+                raise ValueError(f"{where}: {what} {twice[0]!r} is mapped twice{both}")
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tocsin.codec.source import CHANNEL, NAMED, Format
 from tocsin.codec.sparkplug import NAMESPACE, is_of_node, is_topic
 from tocsin.codec.topics import NameTemplate, StreamPattern, TopicTemplate
-from tocsin.config.sources import UnitError, field_of, topics_of, units_of, watches_of
+from tocsin.config.sources import UnitError, field_of, source_settings, topics_of, units_of, watches_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +19,14 @@ _Path = tuple[str | int, ...]
 _Fault = tuple[_Path, str]
 
 
-def source_faults(  # noqa: C901  (one check after the other)
+def source_faults(
     entry: SourceEntry,
     watches: Mapping[str, WatchEntry],
     names: Sequence[str],
     bundles: Mapping[str, Bundle],
     base: str,
     broker: Broker,
-) -> Iterator[_Fault]:
+) -> list[_Fault]:
     """Check a source.
 
     Args:
@@ -37,9 +37,28 @@ def source_faults(  # noqa: C901  (one check after the other)
         base: The prefix of what the daemon publishes.
         broker: Where it all comes from.
 
-    Yields:
+    Returns:
         Where in the entry, and what.
     """
+    found = list(_faults(entry, watches, names, bundles, base, broker))
+    taking = watches_of(entry, names)
+    if found or not taking or any(name not in bundles for name in taking):
+        return found
+    try:
+        source_settings(entry, units_of(bundles[name].model for name in taking), 0)
+    except ValueError as error:  # the last word is that of who decodes
+        return [((), str(error))]
+    return []
+
+
+def _faults(  # noqa: C901  (one check after the other)
+    entry: SourceEntry,
+    watches: Mapping[str, WatchEntry],
+    names: Sequence[str],
+    bundles: Mapping[str, Bundle],
+    base: str,
+    broker: Broker,
+) -> Iterator[_Fault]:
     templates = []
     for where, topic in _topics(entry):
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -171,8 +172,8 @@ def _first_odd(column: pl.Series) -> str:
 
 
 def _mapping(text: str) -> dict[str, str]:
-    """Read `HR=hr,O2Sat=spo2,Temp`."""
-    pairs = [entry.partition("=") for entry in text.split(",") if entry.strip()]
+    """Read `HR=hr,O2Sat=spo2,Temp`; a pair is in quotes where a name holds a comma."""
+    pairs = [entry.partition("=") for entry in next(csv.reader([text], skipinitialspace=True), []) if entry.strip()]
     return {column.strip(): (name.strip() or column.strip()) for column, _, name in pairs}
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tocsin.config import check
+from tocsin_training import recipe as recipes
+from tocsin_training.data import options as table_options
 
 session = pytest.importorskip("tocsin_training.session", reason="training needs PyTorch")
 
@@ -57,3 +59,13 @@ def test_from_a_table_to_a_budget(tmp_path, monkeypatch):
     configuration = tmp_path / "tocsin.yaml"
     configuration.write_text(block("yaml", 1), encoding="utf-8")
     assert [str(fault) for fault in check(configuration).faults] == []
+
+
+@pytest.mark.parametrize("said", sorted(set(re.findall(r"split: \{by: time[^}]*\}", PAGE))))
+def test_times_in_a_recipe_are_written_as_the_page_writes_them(tmp_path, said):
+    options = f"files: pumps.csv, stream: pump, time: taken, {said}"
+    text = re.sub(r"  options:\n(    .*\n)*", f"  options: {{{options}}}\n", block("yaml"))
+    (tmp_path / "pumps.yaml").write_text(text, encoding="utf-8")
+    split = table_options.read(recipes.read(tmp_path / "pumps.yaml").data.options, "table").split
+    assert split.by == "time"
+    assert split.valid_from.endswith("T00:00:00Z")

@@ -61,7 +61,10 @@ def evaluate(
         str | None, typer.Option(help="A table's column with the class of the row's stream, in place of --label.")
     ] = None,
     channels: Annotated[
-        str | None, typer.Option(help="CHANNEL=COLUMN, by commas, where a table's columns have other names.")
+        str | None,
+        typer.Option(
+            help="CHANNEL=COLUMN, by commas, in quotes where a name has one, where a table's columns have other names."
+        ),
     ] = None,
     train: Annotated[Path | None, typer.Option(help="A table of the same form to fit the baselines on.")] = None,
     baselines: Annotated[bool, typer.Option(help="Compare with what is used today.")] = True,
