@@ -275,6 +275,13 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (HEAD, {}, "table.csv: has no rows; leave the file out"),
         ("", {}, "table.csv: is empty; leave the file out"),
         (HEAD + "a,0,60,,40,0,7\n", {}, "table.csv: row 1: has 7 fields, the header 6; mend the row or quote"),
+        (HEAD + "a,0,60,,40,0\na,9,60\n", {}, "table.csv: row 2: has 3 fields, the header 6; mend the row or quote"),
+        (HEAD + 'a,0,60,,40,0\n"a",9,60,,40,0,1,1\n', {}, "table.csv: row 2: has 8 fields, the header 6"),
+        (
+            HEAD.replace("ill", "ill,pulse"),
+            {},
+            "table.csv: two columns are called 'pulse'; give each a name of its own",
+        ),
         (HEAD.encode() + b"a,0,60,,40,0\na,1,\xff,,40,0\n", {}, "table.csv: row 2: byte 0xff is not UTF-8"),
         (
             "bed,t,hr,lactate,age,ill\na,0,60,,40,0\n",

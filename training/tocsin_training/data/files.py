@@ -49,11 +49,15 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
             raise TrainingError(f"{file}: is empty; leave the file out, or look for what should be in it")
         names = next(csv.reader([header.decode(errors="replace").rstrip("\r\n")], delimiter=separator))
         _check_columns(file, columns, names)
+        if twice := [name for name in dict.fromkeys(columns) if names.count(name) > 1]:
+            raise TrainingError(f"{file}: two columns are called {twice[0]!r}; give each a name of its own")
         row = 1
         while piece := lines.read(CSV_BYTES):
             piece += lines.readline()
             while piece.count(b'"') % 2 and (more := lines.readline()):  # a quoted line end is none
                 piece += more
+            if not _is_even(piece, len(names), separator) and (told := _misshapen(file, piece, names, row, separator)):
+                raise TrainingError(told)
             try:
                 table = pl.read_csv(header + piece, separator=separator, infer_schema=False, columns=columns)
             except pl.exceptions.PolarsError as error:
@@ -62,15 +66,21 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
             row += table.height
 
 
+def _is_even(piece: bytes, fields: int, separator: str) -> bool:
+    """Whether every row has as many fields as the header, as far as that can be told at a glance."""
+    between = separator.encode()
+    return b'"' not in piece and all(line.count(between) == fields - 1 for line in piece.splitlines() if line)
+
+
 def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: str) -> str | None:
-    """Find the row that kept a piece of CSV from being read."""
+    """Find a row of a piece of CSV that can't be read."""
     try:
         text = piece.decode()
     except UnicodeDecodeError as error:
         row += piece[: error.start].count(b"\n")
         return f"{file}: row {row}: byte {piece[error.start]:#04x} is not UTF-8; save the file as UTF-8"
     for at, fields in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
-        if len(fields) > len(names):
+        if fields and len(fields) != len(names):
             return f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; mend the row or quote"
     return None
 
