@@ -48,6 +48,15 @@ def test_alarms_of_two_streams_by_hand():
     assert figures["delay, p90"] == np.inf
 
 
+def test_of_streams_that_are_all_event_or_none_only_what_means_something_is_told():
+    made, score = ground([[1, 1], [0, 0], [0, 0]]), np.array([0.9, 0.8, 0.1, 0.3, 0.2, 0.1])
+    told = ordering.replicates(made, score)
+    assert set(told) == {"average precision", "AUROC"}, "any score would get a VUS-PR of 1"
+    assert "VUS-PR" in ordering.replicates(ground([[0, 1], [1, 1]]), score[:4])
+    skill = reliability.figures(made, score, reliability.bins(made, score))["Brier skill"]
+    assert np.isfinite([skill.value, skill.low, skill.high]).all(), "some replicates draw one label alone"
+
+
 def test_with_a_horizon_delays_are_leads():
     made = ground([[0, 1, 1, 1, 1, 1]], horizon_s=180.0)
     operation = detection.operation(made, 0.5, np.array([2]), np.arange(6) == 2)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin_training.recipe import Recipe
 
 EXIT_FAULTY = 2
+WIDTH = 140  # of tables that no terminal limits
 LONGEST_DELAY_S = 365 * 86_400.0
 
 
@@ -109,7 +110,7 @@ def evaluate(
             result = evaluation.evaluate(job, status.update if console.is_terminal else console.print)
     except (TrainingError, BundleError) as error:
         _leave(str(error))
-    tables.show(result, Console())
+    tables.show(result, Console() if sys.stdout.isatty() else Console(width=WIDTH))
     _write(out, result.model_dump_json() + "\n")
     typer.echo(f"wrote {out}; `tocsin report {out}` makes a page of it")
 
