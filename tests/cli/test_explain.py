@@ -53,6 +53,7 @@ def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised
     assert "icu/1/odd  2023-11-14T22:13:25.000Z" in done.stdout
     assert raised.reason in done.stdout.replace("\n", " ")
     assert "score 119.0: made again to the bit" in done.stdout
+    assert "last 6 frames, 6 s" in done.stdout
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
     assert lines["hr"].split()[1:] == ["▁▁▁▁▁█", "141", "/min", "84", "±", "1", "70.5"]
     assert lines["spo2"].split()[1:3] == ["▅▅·▅▅▅", "97"]
@@ -84,6 +85,8 @@ def test_the_configuration_says_where_the_bundle_is(tmp_path, raised):
     assert "--model FOLDER with the bundle toy/1" in tocsin("explain", file).stderr
     watch = "{model: toy, alarms: {odd: {anomaly: {threshold: 110}}}}"
     config.write_text(f"sources: [{{topic: 'beds/{{bed}}'}}]\nwatches:\n  toys: {watch}\n")
+    done = tocsin("explain", file, "--config", tmp_path / "nowhere.yaml")
+    assert f"{tmp_path / 'nowhere.yaml'} is faulty: " in done.stderr
     done = tocsin("explain", file, "--config", config)
     assert done.returncode == 0, done.stderr
     assert "made again to the bit" in done.stdout

@@ -68,6 +68,7 @@ def test_sources_that_can_be_meant(tmp_path, source):
         ({"topic": "v/{bed}", "channels": {"hr": {"scale": 0}}}, "channels.hr", "makes every value the same"),
         ({"topic": "v/{bed}", "channels": {"hr": {"feld": "x"}}}, "channels.hr.feld", "is not a known key"),
         ({"topic": "v/{bed}", "channels": {"hr": {}, "spo2": "hr"}}, "channels.hr", "field 'hr' is mapped twice"),
+        ({"topic": "v/{bed}", "channels": {"hr": {"field": "Device\\HR"}}}, "", "must not contain"),
         ({"topic": "v/{bed}", "format": "sparkplug"}, "topic", "is no topic of Sparkplug"),
         (
             {"topic": "spBv1.0/{g}/{type}/{edge}/{device}", "format": "sparkplug"},

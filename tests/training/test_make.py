@@ -8,6 +8,7 @@ import torch
 
 from tocsin.bundle import load
 from tocsin_training import loop, publish, rollout
+from tocsin_training import make as make_module
 from tocsin_training import recipe as recipes
 from tocsin_training.errors import TrainingError
 from tocsin_training.make import make, read
@@ -22,7 +23,7 @@ def _made(path, tmp_path, **options):
     ("weight", "bias", "told"),
     [
         (0.0, 0.0, r"tells all frames the same: its logits lie between 0 and 0; train longer, raise"),
-        (-1.0, None, r"ranks frames labelled 1 below the others \(slope -.*give more streams with events, or train"),
+        (-1.0, None, r"would turn the network's answer round \(slope -.*train longer, raise training.learning_rate"),
     ],
 )
 def test_a_network_that_learned_nothing_of_the_event_is_refused(toy, tmp_path, monkeypatch, weight, bias, told):
@@ -38,6 +39,22 @@ def test_a_network_that_learned_nothing_of_the_event_is_refused(toy, tmp_path, m
     monkeypatch.setattr(loop, "train", spoilt)
     with pytest.raises(TrainingError, match=told):
         _made(toy(task="alarm", epochs=6), tmp_path)
+
+
+def test_where_no_normal_stream_outlasts_the_warm_up_the_threshold_is_chosen_on_all(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    path = toy()
+    path.write_text(path.read_text().replace("warm_up_ticks: 1", "warm_up_ticks: 25"))
+    read = make_module.read
+
+    def short(recipe, part, *where):
+        data = read(recipe, part, *where)
+        keep = data.eventful & (data.lengths > 25) | (data.lengths <= 25)
+        return data.pick(np.flatnonzero(keep)) if part == "valid" else data
+
+    monkeypatch.setattr(make_module, "read", short)
+    _, made = _made(path, tmp_path)
+    assert "normal" not in made.manifest.calibration.chosen_by
 
 
 def test_a_forecast_s_threshold_is_chosen_on_normal_streams(toy, tmp_path, monkeypatch):

@@ -56,6 +56,17 @@ def test_a_steep_calibration_is_no_difference(exported):
         parity.check(Graph(serialised), module, [network], recipe, steps=20)
 
 
+def test_what_a_calibration_is_allowed_for_has_an_end(exported):
+    recipe, network, module, _ = exported
+    module.slope.fill_(1e6)
+    module.offset.fill_(-1e6 * 0.4)
+    serialised = export.to_onnx(module)
+    with torch.no_grad():
+        module.offset += 0.1
+    with pytest.raises(TrainingError, match=r"(score|contribution) of step"):
+        parity.check(Graph(serialised), module, [network], recipe, steps=100)
+
+
 def test_a_state_that_makes_much_of_rounding_is_told_as_that(exported):
     recipe, network, module, _ = exported
     with torch.no_grad():

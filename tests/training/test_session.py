@@ -53,7 +53,7 @@ def test_a_part_for_the_curve_that_is_none_is_told_before_the_training(toy, aske
     monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
     path = toy()
     path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  curve_on: tset"))
-    with pytest.raises(KeyError, match="tset"):
+    with pytest.raises(TrainingError, match="toys have no part 'tset'"):
         session.run(path, **asked)
 
 

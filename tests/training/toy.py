@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin_training.errors import TrainingError
 from tocsin_training.sequences import Record, Sequences
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ STREAMS = {"train": 24, "valid": 12, "test": 12}
 
 
 def read(request: Request) -> Sequences:
+    if request.part not in STREAMS:
+        raise TrainingError(f"toys have no part {request.part!r}")
     random = np.random.default_rng(request.seed * 10 + len(request.part))
     records = []
     for number in range(STREAMS[request.part]):

@@ -274,8 +274,9 @@ def _calibrate_alarm(
     slope, offset = calibrate.platt(logit, seen.label)
     if slope <= 0:
         raise TrainingError(
-            f"on streams that it was not fitted on, the network ranks frames labelled 1 below the others (slope "
-            f"{slope:.3g}): what it learned doesn't last; give more streams with events, or train longer"
+            f"on streams that it was not fitted on, calibration would turn the network's answer round (slope "
+            f"{slope:.3g}): it has learned too little of the event; train longer, raise training.learning_rate, or "
+            "give more streams with events"
         )
     step.slope.fill_(slope)
     step.offset.fill_(offset)
@@ -303,7 +304,8 @@ def _calibrate_forecast(
 ) -> tuple[Calibration, dict[str, float]]:
     normal = curve.normal(valid)
     which = "validation streams"
-    if normal is not None and len(normal) < len(valid):
+    lasts = recipe.serving.warm_up_ticks + recipe.serving.on_delay_ticks
+    if normal is not None and len(normal) < len(valid) and normal.lengths.max() > lasts:
         valid, which = normal, "normal validation streams"
     score = rollout.scores(graph, step.state_size, valid)
     for start in valid.start[:-1]:

@@ -18,7 +18,7 @@ def check_folder(option: str, folder: Path) -> None:
         TrainingError: Naming the option, the place and why.
     """
     try:
-        there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+        there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
         why = "is no folder" if not there.is_dir() else None if os.access(there, os.W_OK) else "may not be written to"
     except OSError as error:
         there, why = folder, f"cannot be used: {error.strerror}"
@@ -32,6 +32,7 @@ def check_file(option: str, file: Path, otherwise: str) -> None:
     Raises:
         TrainingError: Naming the option, the place and why.
     """
-    check_folder(option, file.parent)
     if file.is_dir():
         raise TrainingError(f"{option} {file} is a folder; give a file, such as {file / otherwise}")
+    if not os.access(file, os.W_OK):  # it is not there, mostly
+        check_folder(option, file.parent)

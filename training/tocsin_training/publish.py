@@ -74,7 +74,7 @@ def write(
 def replaces(out: Path, manifest: Manifest) -> bool:
     """Whether a bundle of this name and version lies there with another graph."""
     graph = out / manifest.name / manifest.version / "model.onnx"
-    return graph.exists() and hashlib.sha256(graph.read_bytes()).hexdigest() != manifest.sha256
+    return graph.is_file() and hashlib.sha256(graph.read_bytes()).hexdigest() != manifest.sha256
 
 
 def _recipe(path: Path, seed: int | None) -> str:

@@ -330,10 +330,16 @@ class Recipe(_Part):
         return self
 
 
-def _yaml() -> YAML:
+class _Texts(SafeConstructor):
     """Times stay what was written: sources read them as they read a table's."""
+
+
+_Texts.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
+
+
+def _yaml() -> YAML:
     yaml = YAML(typ="safe")
-    yaml.constructor.yaml_constructors["tag:yaml.org,2002:timestamp"] = SafeConstructor.construct_yaml_str
+    yaml.Constructor = _Texts
     return yaml
 
 

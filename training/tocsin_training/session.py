@@ -93,7 +93,7 @@ def chosen(device: str) -> torch.device:
     try:
         wanted = torch.device(device)
         torch.zeros(1, device=wanted).item()
-    except (RuntimeError, AssertionError) as error:  # of `meta`, which computes nothing, too
+    except (RuntimeError, AssertionError, ImportError) as error:  # of `meta`, which computes nothing, too
         raise TrainingError(
             f"device {device!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
         ) from error

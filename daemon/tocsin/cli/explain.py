@@ -107,7 +107,7 @@ def _picture(model: Model, again: Rescored, threshold: float | None, width: int)
 
     heads = ("", "value", "expected", "added")
     taken = sum(max(len(head), *(len(row[k]) for _, _, row in told)) for k, head in enumerate(heads)) + 2 * 5
-    shown = max(min(len(again.tick), _SHOWN, width - taken), _FEWEST)
+    shown = min(len(again.tick), max(min(_SHOWN, width - taken), _FEWEST))
     table = Table(title=None, box=None, padding=(0, 1), header_style="dim")
     frames = f"last {shown} frames, {shown * model.period_ns / 1e9:g} s"
     for name in ("", frames, "value", "expected", "added"):

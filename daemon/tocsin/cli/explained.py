@@ -164,7 +164,10 @@ def bundle_of(record: Record, folder: Path | None, config: Path | None) -> Bundl
     """
     name, sha256 = record.explanation.model, record.explanation.sha256
     if folder is None and config is not None:
-        bundles = check(config).bundles.values()
+        checked = check(config)
+        if checked.faults and not checked.bundles:
+            raise Failure(f"{config} is faulty: {checked.faults[0]}", "mend it, or say by --model where the bundle is")
+        bundles = checked.bundles.values()
         named = [one for one in bundles if f"{one.manifest.name}/{one.manifest.version}" == name]
         same = [one for one in named if one.model.sha256 == sha256]
         if same:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tocsin.codec.decode import Decoder
 from tocsin.codec.source import CHANNEL, NAMED, Format
 from tocsin.codec.sparkplug import NAMESPACE, is_of_node, is_topic
 from tocsin.codec.topics import NameTemplate, StreamPattern, TopicTemplate
@@ -45,7 +46,7 @@ def source_faults(
     if found or not taking or any(name not in bundles for name in taking):
         return found
     try:
-        source_settings(entry, units_of(bundles[name].model for name in taking), 0)
+        Decoder(source_settings(entry, units_of(bundles[name].model for name in taking), 0))
     except ValueError as error:  # the last word is that of who decodes
         return [((), str(error))]
     return []

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NS_OF = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9, "h": 3600 * 10**9}
-_ISO_8601 = r"^\s*\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?\s*(Z|[+-]\d{2}(:?\d{2})?)?)?\s*$"
+_ISO_8601 = r"^(1[7-9]|2[01])\d{2}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 _YEAR_2000_NS = 946_684_800 * 10**9
 _YEAR_2262_NS = 2**63 - 10**9  # where 64 bits of nanoseconds end
 
@@ -57,7 +57,7 @@ def nanoseconds(where: str, column: pl.Series, unit: str, start_ns: int = 0, fir
         raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")
     if column.dtype == pl.String:
         column = _moments(where, column, first_row)
-    if column.dtype.is_temporal():
+    if isinstance(column.dtype, pl.Datetime | pl.Date):
         t = column.dt.epoch("ns")
     elif column.dtype.is_numeric():
         t = _counted(where, column, unit, start_ns, first_row)
@@ -74,7 +74,7 @@ def _moments(where: str, text: pl.Series, first_row: int) -> pl.Series:
         moments = text.str.to_datetime(time_unit="ns", time_zone="UTC", strict=False)
     except pl.exceptions.PolarsError:  # not even one
         moments = pl.Series(text.name, [None] * len(text), dtype=pl.Datetime("ns", "UTC"))
-    # Polars would read 03/04/2026 too, day first, and nobody would know.
+    # Polars would read 03/04/2026 too, day first, and years that 64 bits of nanoseconds don't hold, as others.
     odd = text.is_not_null() & (moments.is_null() | ~text.str.contains(_ISO_8601))
     if (row := odd.arg_max()) is not None and odd[row]:
         raise RecordingError(f"{where}: row {row + first_row}: {text[row]!r} is no ISO 8601 time")

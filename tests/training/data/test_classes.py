@@ -66,6 +66,14 @@ def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
     assert set(judged(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
 
 
+def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
+    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    (folder / "motors.yaml").write_text(RECIPE + "loss: {burn_in: 20}\n")
+    told = "no validation stream of class fine, hot outlasts loss.burn_in 20; give longer streams, or a shorter burn-in"
+    with pytest.raises(TrainingError, match=told):
+        session.run(folder / "motors.yaml", **places(folder), **HOW)
+
+
 def test_a_class_that_no_training_stream_is_of_is_told_before_the_training(folder, monkeypatch):
     monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
     path = folder / "motors.yaml"

@@ -113,6 +113,33 @@ def test_a_table_may_be_cut_into_files_and_into_pieces(asked, monkeypatch):
     assert by_stream(asked(files)) == by_stream(asked(WIDE, name="whole.csv", files="whole.csv"))
 
 
+def test_what_a_csv_may_look_like(asked):
+    """Quotes and line ends are no fault; a quote that swallows rows is."""
+    plain = by_stream(asked(WIDE))
+    windows = WIDE.replace("\n", "\r\n")
+    assert by_stream(asked("\ufeff" + windows, name="w.csv", files="w.csv")) == plain
+    quoted = "\n".join(",".join(f'"{field}"' for field in line.split(",")) for line in WIDE.splitlines())
+    assert by_stream(asked(quoted, name="q.csv", files="q.csv")) == plain
+    long = WIDE.replace("ill\n", 'ill,"a\nnote"\n', 1)
+    header, *rows = long.split('"\n')[1].splitlines()
+    lines = [f'{row},"{"x" * 200_000}"' for row in (header, *rows)]
+    text = long.split('"\n')[0] + '"\n' + "\n".join(lines)
+    assert by_stream(asked(text, name="l.csv", files="l.csv")) == plain
+    odd = 'bed,t,pulse,lactate,age,note\na,0,60,,4,5" pipe\na,9,61,,4,x\na,12,62,,4,6" pipe\na,18,63,,4,x\n'
+    with pytest.raises(TrainingError, match=r"o.csv: from row 1 on \d rows are lost within quotes; close every quote"):
+        asked(odd, name="o.csv", files="o.csv", label=None)
+
+
+@pytest.mark.parametrize("zone", ["Z", "+00:00", "+0000", "+00", ""])
+@pytest.mark.parametrize("time", ["00:00", "00:00:00", "00:00:00.250"])
+@pytest.mark.parametrize("between", ["T", " "])
+def test_times_of_iso_8601(asked, between, time, zone):
+    text = (
+        f"bed,t,pulse,lactate,age\na,2026-03-01{between}{time}{zone},60,,\na,2026-03-01{between}01:00:00{zone},61,,\n"
+    )
+    assert np.diff(asked(text, label=None).tick).tolist() == [1]
+
+
 def test_a_file_may_be_a_stream_and_streams_may_have_several_names(asked):
     files = {"p1.csv": "t,pulse,lactate,age\n0,60,1,40\n", "p2.csv": "t,pulse,lactate,age\n0,60,1,40\n"}
     assert asked(files, stream=None, label=None).streams == ("p1", "p2")
@@ -215,6 +242,8 @@ def test_classes_may_be_numbers_with_gaps_and_stand_in_several_files(asked):
         TrainingError, match=r"2.parquet: column 'kind': row 1: stream 'a' is 0, and 1 in row 2 of 1.par"
     ):
         asked(beds, **asking)
+    text = "bed,t,pulse,lactate,age,kind\na,0,60,1,4,1.0\na,3600,61,1,4,\n"
+    assert asked(text, name="g.csv", **asking | {"files": "g.csv"}).kind.tolist() == [1]
     odd = {"3.parquet": frame.with_columns(kind=pl.Series([[1], [1]]))}
     with pytest.raises(TrainingError, match=r"3.parquet: column 'kind' is List\(Int64\); give texts"):
         asked(odd, **asking | {"files": "3.parquet"})
@@ -248,6 +277,9 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
     [
         (HEAD + "a,0,60,,40,0\na,9,abc,,40,0\n", {}, "table.csv: column 'pulse': row 2: 'abc' is no number; mend it"),
         (HEAD + "a,0,60,,40,0\na,noon,61,,40,0\n", {}, "column 't': row 2: 'noon' is no number of s; mend the row"),
+        (HEAD + "a,03/04/2026 00:00,61,,40,0\n", {}, "row 1: '03/04/2026 00:00' is no ISO 8601 time"),
+        (HEAD + "a,2500-01-01,61,,40,0\n", {}, "row 1: '2500-01-01' is no ISO 8601 time"),
+        (HEAD.replace("\n", "\r") + "a,0,60,,40,0\r", {}, "its first line is no header"),
         (HEAD + "a,noon,61,,40,0\n", {}, "column 't': row 1: 'noon' is no ISO 8601 time; mend"),
         (HEAD + "a,0,60,,40,0\na,,61,,40,0\n", {}, "column 't': row 2 has no time; mend"),
         (HEAD + "a,1e30,60,,40,0\n", {}, "column 't': row 1: 1e+30 s is no time: correct the unit; mend"),
@@ -291,7 +323,7 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (
             HEAD + "a,0,60,,40,0\n",
             {"files": "nowhere.csv"},
-            "nowhere.csv: no such file; give its name, and",
+            "nowhere.csv: no such file; look at its name, and",
         ),
         (
             HEAD + "a,0,60,,40,0\n",

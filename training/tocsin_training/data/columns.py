@@ -94,9 +94,12 @@ def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArra
 
 def kinds(place: Place, column: pl.Series, missing: tuple[str, ...], classes: tuple[str, ...]) -> NDArray[np.int64]:
     """(K,) which of the classes each row names, counted from 0; -1 where it names none."""
-    if column.dtype.is_float() and (column.drop_nulls() % 1 == 0).all():
-        column = column.cast(pl.Int64)  # numbers with gaps become such in many tools
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
     text = _texts(place, column).str.strip_chars().fill_null("")
+    # Whole numbers with gaps become such in many tools.
+    whole = text.str.replace(r"^(\d+)\.0+$", "$1")
+    text = pl.select(pl.when(text.is_in(list(classes))).then(text).otherwise(whole)).to_series()
     none = text.is_in([*missing, ""]).to_numpy()
     kind = text.replace_strict(list(classes), list(range(len(classes))), default=-1, return_dtype=pl.Int64).to_numpy()
     odd = (kind < 0) & ~none
@@ -108,15 +111,18 @@ def kinds(place: Place, column: pl.Series, missing: tuple[str, ...], classes: tu
 
 def _texts(place: Place, column: pl.Series) -> pl.Series:
     """What a column says, as text."""
-    if column.dtype.is_nested() or column.dtype in {pl.Binary, pl.Duration, pl.Object}:
-        raise TrainingError(f"{place.file}: column {column.name!r} is {column.dtype}; give texts")
-    return column.cast(pl.String)
+    try:
+        if not column.dtype.is_nested():
+            return column.cast(pl.String)
+    except pl.exceptions.PolarsError:
+        pass
+    raise TrainingError(f"{place.file}: column {column.name!r} is {column.dtype}; give texts")
 
 
 def labels(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
     """(K,) 0 or 1."""
     if column.dtype == pl.String:
-        column = column.str.strip_chars().replace({"true": "1", "false": "0", "True": "1", "False": "0"})
+        column = column.str.strip_chars().str.to_lowercase().replace({"true": "1", "false": "0"})
         wrong = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()
         if (at := wrong.arg_max()) is not None and wrong[at]:
             raise place.fault(column.name, at, f"label {column[at]!r} is neither 0 nor 1; write one of them")

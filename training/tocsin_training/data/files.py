@@ -47,7 +47,12 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
         header = lines.readline().removeprefix(b"\xef\xbb\xbf")
         if not header.strip():
             raise TrainingError(f"{file}: is empty; leave the file out, or look for what should be in it")
-        names = next(csv.reader([header.decode(errors="replace").rstrip("\r\n")], delimiter=separator))
+        try:
+            names = next(csv.reader([header.decode(errors="replace").rstrip("\r\n")], delimiter=separator))
+        except csv.Error as error:
+            raise TrainingError(
+                f"{file}: its first line is no header ({error}); save the file with LF or CRLF"
+            ) from error
         _check_columns(file, columns, names)
         if twice := [name for name in dict.fromkeys(columns) if names.count(name) > 1]:
             raise TrainingError(f"{file}: two columns are called {twice[0]!r}; give each a name of its own")
@@ -56,20 +61,37 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
             piece += lines.readline()
             while piece.count(b'"') % 2 and (more := lines.readline()):  # a quoted line end is none
                 piece += more
-            if not _is_even(piece, len(names), separator) and (told := _misshapen(file, piece, names, row, separator)):
-                raise TrainingError(told)
+            quoted = b'"' in header or b'"' in piece
+            if not quoted and not _is_even(piece, len(names), separator):
+                told = _misshapen(file, piece, names, row, separator)
+                if told is not None:
+                    raise TrainingError(told)
             try:
                 table = pl.read_csv(header + piece, separator=separator, infer_schema=False, columns=columns)
             except pl.exceptions.PolarsError as error:
                 raise TrainingError(_misshapen(file, piece, names, row, separator) or f"{file}: {error}") from error
+            if quoted and (lost := _rows(header + piece, separator) - 1 - table.height) > 0:
+                raise TrainingError(
+                    f"{file}: from row {row} on {lost} rows are lost within quotes; close every quote, and double "
+                    "those that belong to a text"
+                )
             yield table.select(columns)
             row += table.height
 
 
 def _is_even(piece: bytes, fields: int, separator: str) -> bool:
-    """Whether every row has as many fields as the header, as far as that can be told at a glance."""
+    """Whether every row has as many fields as the header, where nothing is in quotes."""
     between = separator.encode()
-    return b'"' not in piece and all(line.count(between) == fields - 1 for line in piece.splitlines() if line)
+    return all(line.count(between) == fields - 1 for line in piece.split(b"\n") if line.strip())
+
+
+def _rows(text: bytes, separator: str) -> int:
+    """How many rows there are, the header among them, by another reader; 0 where that one can't say."""
+    try:
+        read = csv.reader(io.StringIO(text.decode(errors="replace"), newline=""), delimiter=separator)
+        return sum(1 for fields in read if fields)
+    except csv.Error:
+        return 0
 
 
 def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: str) -> str | None:
@@ -79,9 +101,14 @@ def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: 
     except UnicodeDecodeError as error:
         row += piece[: error.start].count(b"\n")
         return f"{file}: row {row}: byte {piece[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-    for at, fields in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
-        if fields and len(fields) != len(names):
-            return f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; mend the row or quote"
+    try:
+        for at, fields in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
+            if fields and len(fields) != len(names):
+                return (
+                    f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; mend the row or quote"
+                )
+    except csv.Error:
+        return None
     return None
 
 

@@ -72,7 +72,7 @@ class TableOptions(Options):
     false_alarm: float = Field(
         default=0.05, gt=0, description="What ringing where the label is 0 costs, if ringing where it is 1 gains 1."
     )
-    separator: Annotated[str, Field(min_length=1, max_length=1)] = Field(default=",", description="Of CSV.")
+    separator: Annotated[str, Field(pattern=r"^[\t -~]$")] = Field(default=",", description="Of CSV.")
     missing: tuple[str, ...] = Field(default=("",), description="CSV: what stands where nothing was measured.")
     split: SplitOptions
 

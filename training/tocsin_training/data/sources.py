@@ -24,8 +24,10 @@ def find(name: str) -> Callable[[Request], Sequences]:
         raise TrainingError(f"data.source {name!r} is no module:function")
     try:
         found: Callable[[Request], Sequences] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise TrainingError(
             f"data.source {name!r} cannot be found ({error}); give module:function of an installed package"
         ) from error
+    if not callable(found):
+        raise TrainingError(f"data.source {name!r} is no function; give module:function")
     return found

@@ -69,7 +69,7 @@ def table(request: Request) -> Sequences:
         )
     files = sorted(request.folder.glob(options.files))
     if not files:
-        raise TrainingError(f"{request.folder / options.files}: no such file; give its name, and by --data its folder")
+        raise TrainingError(f"{request.folder / options.files}: no such file; look at its name, and at its folder")
     kept = request.runs / "tables" / _fingerprint(request, files)
     if not kept.exists():
         _convert(request, options, files, kept)

@@ -70,7 +70,7 @@ def evaluate(
     train: Annotated[Path | None, typer.Option(help="A table of the same form to fit the baselines on.")] = None,
     baselines: Annotated[bool, typer.Option(help="Compare with what is used today.")] = True,
     windows: Annotated[bool, typer.Option(help="Events are windows: give the score of the NAB benchmark too.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the random baselines.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the bootstrap and the random baselines.")] = 0,
 ) -> None:
     """Judge a bundle by labelled records, beside baselines.
 
@@ -117,7 +117,7 @@ def evaluate(
 
 def _pairs(channels: str) -> dict[str, str]:
     columns: dict[str, str] = {}
-    for pair in next(csv.reader([channels], skipinitialspace=True), []):
+    for pair in next(csv.reader([" ".join(channels.splitlines())], skipinitialspace=True), [channels]):
         channel, _, column = (part.strip() for part in pair.partition("="))
         if not channel or not column:
             remedy = "write CHANNEL=COLUMN, by commas, such as hr=HR,spo2=O2Sat; in quotes where a name has a comma"

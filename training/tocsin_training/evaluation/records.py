@@ -56,13 +56,13 @@ class Asked:
         Raises:
             TrainingError: Naming the option.
         """
-        if self.data.suffix in TABLES or self.train is not None:
+        if self.data.suffix.lower() in TABLES or self.train is not None:
             return
         of_tables = [f"--{name}" for name in ("stream", "label", "kind", "channels") if self.columns.get(name)]
         if of_tables:
             raise TrainingError(
                 f"{', '.join(of_tables)}: of a table, and --data {self.data} is none; name one, such as "
-                "records.parquet, or leave them out: the recipe says the same of its own"
+                "records.parquet, or leave them out"
             )
 
 
@@ -95,7 +95,7 @@ def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequenc
 
 
 def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
-    if asked.data.suffix in TABLES:
+    if asked.data.suffix.lower() in TABLES:
         return told_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
     if recipe is None:
         raise TrainingError(
@@ -119,7 +119,7 @@ def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequen
     """The records to fit baselines on and those to choose their thresholds on, or None."""
     if asked.train is not None:
         return told_by_class(_table(asked.train, asked, bundle)), None
-    if recipe is None or asked.data.suffix in TABLES:
+    if recipe is None or asked.data.suffix.lower() in TABLES:
         return None, None
     train, valid = (told_by_class(make.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
     return train, valid
