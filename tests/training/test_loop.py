@@ -57,15 +57,17 @@ def test_a_checkpoint_of_another_recipe_or_member_is_refused(toy, tmp_path):
     loop.train(recipe, data, data, kept, seed=1, device=CPU)
     with pytest.raises(TrainingError, match=r"toy\.pt: of another member of toy, or another seed; train without"):
         loop.train(recipe, data, data, kept, seed=2, device=CPU, resume=True)
+    first, *others = recipe.channels
     other = recipe.model_copy(
         update={
+            "channels": (first.model_copy(update={"high": 300.0}), *others),
             "network": recipe.network.model_copy(update={"width": 9}),
             "training": recipe.training.model_copy(update={"learning_rate": 0.5}),
         }
     )
     told = (
-        r"toy\.pt: made by another recipe toy, in which network\.width was 8 and is 9; "
-        r"training\.learning_rate was 0\.\d+ and is 0\.5; train without --resume"
+        r"toy\.pt: made by another recipe toy, in which channels\.0\.high was 200\.0 and is 300\.0; "
+        r"network\.width was 8 and is 9; training\.learning_rate was 0\.\d+ and is 0\.5; train without --resume"
     )
     with pytest.raises(TrainingError, match=told):
         loop.train(other, data, data, kept, seed=1, device=CPU, resume=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from typer import Typer
 from typer.testing import CliRunner
 
@@ -18,6 +20,13 @@ SHIPPED = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.ya
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid(path):
     assert recipes.read(path).name == path.stem
+
+
+def test_times_in_a_recipe_stay_what_was_written_and_other_files_keep_theirs(toy):
+    path = toy()
+    path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  options: {from: 2026-03-01}"))
+    assert recipes.read(path).data.options == {"from": "2026-03-01"}
+    assert YAML(typ="safe").load("2026-03-01") == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +55,12 @@ def test_shipped_recipes_are_valid(path):
             "  {source: toy:read, teacher: toy:read}\nloss: {teacher: 1}",
             "data.teacher needs training.folds of 3 or more",
         ),
+        (
+            "task: forecast",
+            "task: alarm\nloss: {gain: 0}",
+            "loss.gain, label and teacher are all 0, so nothing would be learned of the event; raise one",
+        ),
+        ("seed: 3", "seed: -3", "training.seed: Input should be greater than or equal to 0, found -3"),
         ("task: forecast", "task: [", "not YAML"),
     ],
 )

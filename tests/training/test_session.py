@@ -57,6 +57,12 @@ def test_a_part_for_the_curve_that_is_none_is_told_before_the_training(toy, aske
         session.run(path, **asked)
 
 
+@pytest.mark.parametrize("device", ["meta", "banana", "cuda:99"])
+def test_a_device_that_computes_nothing_here_is_told(toy, asked, device):
+    with pytest.raises(TrainingError, match=rf"device '{device}' cannot be used \(.*\); say cpu, or auto"):
+        session.run(toy(), **asked | {"device": device})
+
+
 @pytest.mark.parametrize(("place", "option"), [("out", "out"), ("runs", "runs"), ("curves", "log")])
 def test_a_place_where_nothing_can_be_written_is_told_before_the_training(toy, asked, tmp_path, place, option):
     (tmp_path / "file").write_text("")

@@ -195,8 +195,10 @@ def test_a_cut_in_time_lets_no_part_see_another(asked):
         assert data.delta[0].tolist() == [0, 0, 0, 0]
 
 
-def test_what_was_converted_is_found_again_until_something_changes(asked, monkeypatch):
+def test_what_was_converted_is_found_again_until_something_changes(asked, monkeypatch, tmp_path):
     first = by_stream(asked(WIDE))
+    (kept,) = (tmp_path / "runs" / "tables").iterdir()
+    assert kept.stat().st_mode == (tmp_path / "records").stat().st_mode, "others may read it, as any folder"
     with monkeypatch.context() as patch:
         patch.setattr("tocsin_training.data.tables.pieces", None)  # reading again would fail
         assert by_stream(asked({})) == first
