@@ -31,6 +31,7 @@ def test_how_long_how_dense_and_how_much_is_there():
     said = told("train", data, 60.0)
     assert said == "train: 2 streams, 8 frames over 0.3 hours, mostly 120 s apart; there: temp 50 %, age 100 %"
     said = told("valid", streams([0, 1439], label=np.float32([0, 1])), 60.0)
-    assert said.startswith("valid: 1 streams, 2 frames over 1 days, mostly 86340 s apart; there: ")
+    assert said.startswith("valid: 1 streams, 2 frames over 1.0 days, mostly 86340 s apart; there: ")
     assert said.endswith("; labelled 50 %")
+    assert "over 2,778 days" in told("test", streams([0, 4_000_000]), 60.0)
     assert "apart" not in told("test", streams([5]), 60.0)

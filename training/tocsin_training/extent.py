@@ -11,6 +11,7 @@ from tocsin.engine.model import ChannelKind
 if TYPE_CHECKING:
     from tocsin_training.sequences import Sequences
 
+_MANY = 100  # days, of which tenths tell nothing
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
@@ -22,7 +23,8 @@ def told(part: str, data: Sequences, period_s: float) -> str:
     step = np.diff(data.tick)  # of rows; between streams it says nothing
     step = np.delete(step, data.start[1:-1] - 1)
     lasts_s = float((data.tick[data.start[1:] - 1] - data.tick[data.start[:-1]] + 1).sum()) * period_s
-    span = f"{lasts_s / _DAY_S:.3g} days" if lasts_s >= _DAY_S else f"{lasts_s / _HOUR_S:.3g} hours"
+    days = lasts_s / _DAY_S
+    span = f"{lasts_s / _HOUR_S:.3g} hours" if days < 1 else f"{days:,.{1 if days < _MANY else 0}f} days"
     every = f", mostly {float(np.median(step)) * period_s:g} s apart" if len(step) else ""
     share = data.mask.mean(axis=0, dtype=np.float64)  # (C,)
     there = [
