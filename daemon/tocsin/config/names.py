@@ -16,7 +16,7 @@ from tocsin.config.override_faults import override_faults
 from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
 from tocsin.config.section import Section
-from tocsin.config.source_faults import source_faults
+from tocsin.config.source_faults import decoder_faults, source_faults
 from tocsin.config.thresholds import of_budget, usual_of
 from tocsin.engine.model import ChannelKind, Task
 
@@ -93,7 +93,8 @@ class Names:
         for name, watch in watches.items():
             self._check_watch(("watches", name), name, watch)
         for index, source in sources:
-            for path, message in source_faults(source, watches, names, self.bundles, base, broker):
+            faults = [*source_faults(source, watches, names, self.bundles, base, broker)]
+            for path, message in faults or decoder_faults(source, names, self.bundles):
                 self._fault(("sources", index, *path), message)
         for path, message in handling_faults(watches, [source for _, source in sources]):
             self._fault(path, message)

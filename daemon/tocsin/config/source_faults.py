@@ -20,14 +20,14 @@ _Path = tuple[str | int, ...]
 _Fault = tuple[_Path, str]
 
 
-def source_faults(
+def source_faults(  # noqa: C901  (one check after the other)
     entry: SourceEntry,
     watches: Mapping[str, WatchEntry],
     names: Sequence[str],
     bundles: Mapping[str, Bundle],
     base: str,
     broker: Broker,
-) -> list[_Fault]:
+) -> Iterator[_Fault]:
     """Check a source.
 
     Args:
@@ -38,28 +38,9 @@ def source_faults(
         base: The prefix of what the daemon publishes.
         broker: Where it all comes from.
 
-    Returns:
+    Yields:
         Where in the entry, and what.
     """
-    found = list(_faults(entry, watches, names, bundles, base, broker))
-    taking = watches_of(entry, names)
-    if found or not taking or any(name not in bundles for name in taking):
-        return found
-    try:
-        Decoder(source_settings(entry, units_of(bundles[name].model for name in taking), 0))
-    except ValueError as error:  # the last word is that of who decodes
-        return [((), str(error))]
-    return []
-
-
-def _faults(  # noqa: C901  (one check after the other)
-    entry: SourceEntry,
-    watches: Mapping[str, WatchEntry],
-    names: Sequence[str],
-    bundles: Mapping[str, Bundle],
-    base: str,
-    broker: Broker,
-) -> Iterator[_Fault]:
     templates = []
     for where, topic in _topics(entry):
         try:
@@ -89,6 +70,18 @@ def _faults(  # noqa: C901  (one check after the other)
     if loaded and len(loaded) == len(taking):
         yield from _mapping_faults(entry, loaded)
         yield from _channel_faults(entry, templates, len(entry.channels or units_of(b.model for b in loaded)))
+
+
+def decoder_faults(entry: SourceEntry, names: Sequence[str], bundles: Mapping[str, Bundle]) -> list[_Fault]:
+    """What the decoder itself refuses of a source in which nothing else is wrong: the daemon would end by it."""
+    taking = watches_of(entry, names)
+    if not taking or any(name not in bundles for name in taking):
+        return []
+    try:
+        Decoder(source_settings(entry, units_of(bundles[name].model for name in taking), 0))
+    except ValueError as error:
+        return [((), str(error))]
+    return []
 
 
 def _topics(entry: SourceEntry) -> list[tuple[_Path, str]]:
