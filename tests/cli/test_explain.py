@@ -83,10 +83,12 @@ def test_the_configuration_says_where_the_bundle_is(tmp_path, raised):
     file, config = tmp_path / "event.json", tmp_path / "tocsin.yaml"
     file.write_text(json.dumps(published(raised)))
     assert "--model FOLDER with the bundle toy/1" in tocsin("explain", file).stderr
-    watch = "{model: toy, alarms: {odd: {anomaly: {threshold: 110}}}}"
-    config.write_text(f"sources: [{{topic: 'beds/{{bed}}'}}]\nwatches:\n  toys: {watch}\n")
+    toy_bundle.write(tmp_path / "newer", sha256="f" * 64)  # the same name and version, and another graph
+    watches = "".join(f"  {name}: {{model: {name}, alarms: {{}}}}\n" for name in ("newer", "toy", "nowhere"))
+    config.write_text(f"watches:\n{watches}")
     done = tocsin("explain", file, "--config", tmp_path / "nowhere.yaml")
-    assert f"{tmp_path / 'nowhere.yaml'} is faulty: " in done.stderr
+    assert f"{tmp_path / 'nowhere.yaml'}" in done.stderr
+    assert "mend it, or say by --model where the bundle is" in done.stderr
     done = tocsin("explain", file, "--config", config)
     assert done.returncode == 0, done.stderr
     assert "made again to the bit" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ from tocsin.cli.asking import apart, pages
 from tocsin.cli.failure import Failure
 from tocsin.codec.reject import printable
 from tocsin.codec.times import iso_8601
-from tocsin.config import check
+from tocsin.config.document import DocumentError
+from tocsin.config.document import read as read_document
+from tocsin.config.names import bundle_folder
 from tocsin.engine.changes import Frames
 
 if TYPE_CHECKING:
@@ -44,6 +47,12 @@ class Said(msgspec.Struct):
     gap_s: float | None = None
     rewound: str | None = None
     rewound_ns: int | None = None
+
+
+class _Named(msgspec.Struct):
+    name: str
+    version: str
+    sha256: str
 
 
 class Record(msgspec.Struct):
@@ -164,15 +173,7 @@ def bundle_of(record: Record, folder: Path | None, config: Path | None) -> Bundl
     """
     name, sha256 = record.explanation.model, record.explanation.sha256
     if folder is None and config is not None:
-        checked = check(config)
-        if checked.faults and not checked.bundles:
-            raise Failure(f"{config} is faulty: {checked.faults[0]}", "mend it, or say by --model where the bundle is")
-        bundles = checked.bundles.values()
-        named = [one for one in bundles if f"{one.manifest.name}/{one.manifest.version}" == name]
-        same = [one for one in named if one.model.sha256 == sha256]
-        if same:
-            return same[0]
-        folder = named[0].folder if named else None
+        folder = _named_in(config, name, sha256)
     folder = folder or shipped_folder() / name
     try:
         bundle = load(folder)
@@ -184,6 +185,25 @@ def bundle_of(record: Record, folder: Path | None, config: Path | None) -> Bundl
             f"--model FOLDER with the bundle {name} that rang",
         )
     return bundle
+
+
+def _named_in(config: Path, name: str, sha256: str) -> Path | None:
+    """The folder of the bundle that a watch names; of several versions of its graph the one that rang. Loads none."""
+    try:
+        watches = read_document(config).content.get("watches")
+    except DocumentError as error:
+        raise Failure(str(error), "mend it, or say by --model where the bundle is") from error
+    entries = watches.values() if isinstance(watches, dict) else ()
+    models = [entry.get("model") for entry in entries if isinstance(entry, dict)]
+    found: dict[str, Path] = {}  # by graph
+    for model in models:
+        folder = bundle_folder(str(model), config.parent)
+        if folder is not None:
+            with suppress(msgspec.DecodeError):  # then it is not the one that rang
+                manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Named)
+                if f"{manifest.name}/{manifest.version}" == name:
+                    found[manifest.sha256] = folder
+    return found.get(sha256) or next(iter(found.values()), None)
 
 
 def _objects(text: bytes) -> Iterator[dict[str, Any]]:
