@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tocsin.engine.model import Task
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from tocsin_training.recipe import Recipe
@@ -34,7 +35,7 @@ def check(recipe: Recipe, data: Sequences, valid: Sequences) -> None:
     """
     _check_channels(recipe, data)
     folds = recipe.training.folds
-    _check_warm_up(recipe, valid if folds == 1 else data.join(valid))
+    _check_warm_up(recipe, valid.lengths if folds == 1 else np.concatenate([data.lengths, valid.lengths]))
     if recipe.task is Task.ALARM:
         for part, streams in (("train", data), ("valid", valid))[: 2 if folds == 1 else 1]:
             _check_labels(recipe, part, streams)
@@ -101,11 +102,11 @@ def _absent(classes: Sequence[str], kind: NDArray[np.int64]) -> str:
     return ", ".join(name for k, name in enumerate(classes) if k not in kind)
 
 
-def _check_warm_up(recipe: Recipe, streams: Sequences) -> None:
-    longest, serving = int(streams.lengths.max()), recipe.serving
+def _check_warm_up(recipe: Recipe, lengths: NDArray[np.int64]) -> None:
+    longest, serving = int(lengths.max()), recipe.serving
     if longest <= serving.warm_up_ticks + serving.on_delay_ticks:
         raise TrainingError(
-            f"{recipe.name}: the longest of {len(streams)} streams to judge by has {longest} frames, so none is "
+            f"{recipe.name}: the longest of {len(lengths)} streams to judge by has {longest} frames, so none is "
             f"judged: give longer streams, or less than serving.warm_up_ticks {serving.warm_up_ticks} and "
             f"serving.on_delay_ticks {serving.on_delay_ticks}"
         )
