@@ -33,18 +33,18 @@ from typing import TYPE_CHECKING
 import aiomqtt
 import numpy as np
 
-from tocsin.app.build import Setup, setup
-from tocsin.app.core import Core
-from tocsin.app.inputs import readings_input, time_input
-from tocsin.app.keeper import Keeper
-from tocsin.app.pump import Pump
-from tocsin.app.recovery import snapshot
-from tocsin.codec.message import Message
 from tocsin.config import check
+from tocsin.ingest.message import Message
+from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import Metrics
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import ConnectionSettings
-from tocsin.rejects import RejectLog
+from tocsin.runtime.build import Deployment, deployment
+from tocsin.runtime.committer import Committer
+from tocsin.runtime.core import Core
+from tocsin.runtime.journal_entries import readings_input, time_input
+from tocsin.runtime.pipeline import Pipeline
+from tocsin.runtime.recovery import snapshot
 from tocsin.store import Store
 
 if TYPE_CHECKING:
@@ -82,12 +82,12 @@ class Ward:
         return self._mean[name] + self._random.normal(0, BASELINE[name][1] / 8, self._beds)
 
 
-def made() -> Setup:
+def made() -> Deployment:
     """Set up the shipped configuration, anew."""
     checked = check(CONFIG)
     if checked.config is None or checked.faults:
         raise SystemExit(f"{CONFIG} has faults: run `tocsin check` first")
-    return setup(checked.config, checked.bundles)
+    return deployment(checked.config, checked.bundles)
 
 
 class Parts:
@@ -97,23 +97,23 @@ class Parts:
         """Begin with no stream."""
         self.core = Core(made())
         self.store = Store.open(folder)
-        self.desk = self.core.setup.desks[0]
-        (self.station,) = self.desk.stations
+        self.source = self.core.deployment.sources[0]
+        (self.runtime,) = self.source.runtimes
         self.spent: dict[str, list[float]] = defaultdict(list)
 
     def go_through(self, messages: list[Message], now: int) -> None:
         """Take one batch all the way, and note what each part took."""
         with self._timed("decode"):
-            readings = self.desk.decoder.decode(messages, now).readings
+            readings = self.source.decoder.decode(messages, now).readings
         with self._timed("core: frames, model, conditions, alarms"):
-            results = [self.core.take_in(self.station.name, readings, now), *self.core.pass_time(now)]
-        n, channels = len(messages), len(self.station.model.channels)
-        x, state = np.ones((n, channels), np.float32), np.zeros((n, self.station.model.state_size), np.float32)
+            results = [self.core.take_in(self.runtime.name, readings, now), *self.core.pass_time(now)]
+        n, channels = len(messages), len(self.runtime.model.channels)
+        x, state = np.ones((n, channels), np.float32), np.zeros((n, self.runtime.model.state_size), np.float32)
         with self._timed("of which the model's step alone"):
-            self.station.model.step(x, x, x, state)
+            self.runtime.model.step(x, x, x, state)
         with self._timed("store: journal and commit"):
             events = [event for result in results for event in result.events]
-            self.store.commit([readings_input([self.station.name], readings, now), time_input(now)], events)
+            self.store.commit([readings_input([self.runtime.name], readings, now), time_input(now)], events)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -129,11 +129,11 @@ class Whole:
         """Begin with no stream."""
         self._now = 0
         core = Core(made())
-        metrics = Metrics("0", *core.setup.shown())
+        metrics = Metrics("0", *core.deployment.shown())
         self._connection = Connection(ConnectionSettings("localhost", 1, "bench"))
-        keeper = Keeper(Store.open(folder), lambda: snapshot(core), metrics.keeping)
-        self._pump = Pump(core, self._connection, keeper, metrics, RejectLog(), clock=lambda: self._now)
-        self._pump.stop()  # so that `run` ends once it has emptied the inbox
+        committer = Committer(Store.open(folder), lambda: snapshot(core), metrics.keeping)
+        self._pipeline = Pipeline(core, self._connection, committer, metrics, RejectLog(), clock=lambda: self._now)
+        self._pipeline.stop()  # so that `run` ends once it has emptied the inbox
         self.spent: list[float] = []
 
     async def go_through(self, messages: list[tuple[str, bytes]], now: int) -> None:
@@ -142,7 +142,7 @@ class Whole:
         began = time.perf_counter()
         for topic, payload in messages:
             self._connection.received(topic, payload, 0, retain=False)
-        await self._pump.run()
+        await self._pipeline.run()
         self.spent.append(time.perf_counter() - began)
 
 
@@ -291,7 +291,7 @@ def main() -> None:
         took = asyncio.run(in_process(asked.streams, asked.seconds, folder))
         if program is not None:
             took["tocsin run, behind Mosquitto"] = behind_a_broker(program, asked.streams, asked.seconds, folder)
-    alarms = sum(len(station.engine.alarms) for station in made().stations.values())
+    alarms = sum(len(runtime.engine.alarms) for runtime in made().runtimes.values())
     print(f"{asked.streams} beds, {asked.seconds} s, {alarms} alarms each, load {os.getloadavg()[0]:.1f}\n")
     print(table(took))
     if program is None and not asked.no_broker:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import cbor2
 import numpy as np
 
-from tocsin.codec.decode import Decoder
-from tocsin.codec.message import Message
-from tocsin.codec.source import FieldSettings, Format, SourceSettings
-from tocsin.codec.sparkplug import TOPICS
+from tocsin.ingest.decoder import Decoder
+from tocsin.ingest.formats.sparkplug import TOPICS
+from tocsin.ingest.message import Message
+from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ BATCH = 500
 MUTATED_OF_SESSION = 0.1
 BATCH_LIMIT_S = 60  # a batch takes a fraction of a second
 GROWTH_LIMIT_MB = 300
-MADE = Path(__file__).parents[1] / "tests" / "codec" / "payloads"
+MADE = Path(__file__).parents[1] / "tests" / "ingest" / "payloads"
 
 FIELDS = (FieldSettings("hr", "hr", unit="/min"), FieldSettings("temp", "temp", 5 / 9, -160 / 9))
 _T = 1_764_000_000

@@ -12,20 +12,14 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-
 import receivers
+from ports import free_port
 
 # How long an example takes says more about the machine than about Tocsin.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 START_S = 10.0
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Broker:

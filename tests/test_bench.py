@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from processes import environment
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "bench.py"

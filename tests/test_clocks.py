@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from counting_watch import S, alarm, engine, happened
-from tocsin.codec.decode import Decoder, FieldSettings, SourceSettings
-from tocsin.codec.message import Message
-from tocsin.engine.conditions import Above, Silent
+
+from tocsin.engine.conditions.base import Above, Silent
+from tocsin.ingest.decoder import Decoder, FieldSettings, SourceSettings
+from tocsin.ingest.message import Message
 
 FIELDS = (FieldSettings("hr", "hr"), FieldSettings("spo2", "spo2"))
 DECODER = Decoder(SourceSettings("vitals/{bed}", "{bed}", fields=FIELDS))

@@ -86,7 +86,7 @@ def test_the_alarms_are_pure():
 
 def test_requests_are_read_without_a_clock_or_a_socket():
     pure = sys.stdlib_module_names - set(DOING_IO)
-    below = ("tocsin.request", "tocsin.alarm", "tocsin.codec", "tocsin.engine")
+    below = ("tocsin.api", "tocsin.alarm", "tocsin.ingest", "tocsin.engine")
     assert offences(DAEMON / "request", allowed=("msgspec", *below, *pure)) == []
 
 
@@ -115,7 +115,7 @@ def test_what_lies_below_imports_no_shell(name):
         "tocsin.http",
         "tocsin.metrics",
         "tocsin.store",
-        "tocsin.app",
+        "tocsin.runtime",
         "tocsin.config",
         "tocsin.cli",
     )
@@ -133,7 +133,7 @@ def test_shells_import_neither_each_other_nor_what_wires_them(name):
 
 
 def test_the_configuration_opens_no_connection():
-    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.store", "tocsin.app", "tocsin.cli")
+    shells = ("tocsin.mqtt", "tocsin.http", "tocsin.metrics", "tocsin.store", "tocsin.runtime", "tocsin.cli")
     assert offences(DAEMON / "config", forbidden=(*shells, "gmqtt", "uvicorn", "sqlite3")) == []
 
 
@@ -172,6 +172,6 @@ def test_the_commands_of_training_start_without_torch():
 
 def test_the_reader_of_imports_sees_them_all():
     folder = ROOT / "daemon" / "tocsin"
-    assert "tocsin.app.run" in imported(folder / "cli" / "run.py")  # in a function
+    assert "tocsin.runtime.run" in imported(folder / "cli" / "run.py")  # in a function
     assert "tocsin.engine.model.Model" in imported(folder / "engine" / "engine.py")  # for type checkers alone
     assert "polars" in imported(folder / "recording" / "written.py")

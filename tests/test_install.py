@@ -10,9 +10,8 @@ import time
 from pathlib import Path
 
 import aiomqtt
-import pytest
-
 import configurations
+import pytest
 from processes import WAIT_S, Daemon, environment
 
 ROOT = Path(__file__).parents[1]

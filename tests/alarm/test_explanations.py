@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import msgspec
 
-from tocsin.alarm import Plan, Plans, Register
-from tocsin.alarm.commands import Acknowledge, Order
+from tocsin.alarm import AlarmPolicies, AlarmPolicy, AlarmRegistry
+from tocsin.alarm.commands import Acknowledge, CommandEnvelope
 from tocsin.alarm.events import Event
-from tocsin.engine.changes import Category, Change, Explanation, Frames, Priority, Turn
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Explanation, Frames, Priority
 
 S = 1_000_000_000
 FRAMES = Frames(("hr",), S, "AAAAAAAAAAA=", "AAAAAA==", "AQ==", "AAAAAA==", "AAAAAA==", "AAAAAA==", "AAAAAA==")
 SAID = Explanation("ward/1", "0" * 64, 1.0, 5 * S, 15, 99, 0, None, None, None, FRAMES)
-CHANGE = Change(
+CHANGE = ConditionEvent(
     watch="ward",
     stream="icu/1",
     labels={},
     alarm="odd",
-    turn=Turn.BEGAN,
+    kind=ConditionEventKind.ACTIVE,
     t=9 * S,
     raised_at=9 * S,
     since=9 * S,
@@ -33,27 +33,27 @@ CHANGE = Change(
 )
 
 
-def register():
-    return Register(Plans([Plan("ward", "odd", Priority.HIGH, Category.PHYSIOLOGICAL, ())]))
+def registry():
+    return AlarmRegistry(AlarmPolicies([AlarmPolicy("ward", "odd", Priority.HIGH, Category.PHYSIOLOGICAL, ())]))
 
 
 def test_the_event_that_raises_carries_them_and_no_later_one_does():
-    alarms = register()
+    alarms = registry()
     (raised,) = alarms.take_in([CHANGE], 9 * S)
     assert raised.explanation == SAID
-    (seen,) = alarms.carry_out(Order(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    (seen,) = alarms.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
     assert seen.explanation == replace(SAID, frames=None)
 
 
 def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
-    alarms = register()
+    alarms = registry()
     alarms.take_in([CHANGE], 9 * S)
-    again = register()
+    again = registry()
     again.restore(msgspec.json.decode(msgspec.json.encode(alarms.export())))
-    (seen,) = again.carry_out(Order(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    (seen,) = again.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
     assert seen.explanation == replace(SAID, frames=None)
 
 
 def test_the_log_keeps_them_as_they_are():
-    (raised,) = register().take_in([CHANGE], 9 * S)
+    (raised,) = registry().take_in([CHANGE], 9 * S)
     assert msgspec.json.decode(msgspec.json.encode(raised), type=Event) == raised

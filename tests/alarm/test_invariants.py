@@ -4,34 +4,45 @@ from __future__ import annotations
 
 import json
 
+from alarm_ward import START, WATCH, S, policy
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from alarm_ward import START, WATCH, S, plan
-from tocsin.alarm import Escalation, Grouping, Inhibition, OnClear, Order, Plans, Refused, Register, State, Transition
+from tocsin.alarm import (
+    AlarmPolicies,
+    AlarmRegistry,
+    CommandEnvelope,
+    Escalation,
+    Grouping,
+    Inhibition,
+    OnClear,
+    Refused,
+    State,
+    Transition,
+)
 from tocsin.alarm.commands import (
     Acknowledge,
     AcknowledgeGroup,
     Annotate,
     Mark,
-    PutBack,
+    RemoveFromService,
     Reset,
+    ReturnToService,
     Shelve,
-    TakeOut,
     Test,
     Unshelve,
     Verdict,
 )
-from tocsin.engine.changes import Category, Change, Priority, Turn
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority
 
 PLANS = [
-    plan("hr-high", on_clear=OnClear.LATCH, re_alarm_ns=300 * S, escalate=(Escalation(60 * S, Priority.HIGH),)),
-    plan("hr-low", on_clear=OnClear.ACKNOWLEDGE, remind_ns=45 * S, chatter_off_delay_ns=20 * S),
-    plan("spo2-low", Priority.HIGH, channels=("spo2",), chatter_shelve_ns=120 * S),
-    plan("worse", channels=(), inhibits=(Inhibition("hr-*", ("ward",)), Inhibition("worse", ("ward",)))),
-    plan("hr-absent", Priority.LOW, Category.TECHNICAL),
-    plan("silent", category=Category.TECHNICAL, channels=()),
+    policy("hr-high", on_clear=OnClear.LATCH, re_alarm_ns=300 * S, escalate=(Escalation(60 * S, Priority.HIGH),)),
+    policy("hr-low", on_clear=OnClear.ACKNOWLEDGE, remind_ns=45 * S, chatter_off_delay_ns=20 * S),
+    policy("spo2-low", Priority.HIGH, channels=("spo2",), chatter_shelve_ns=120 * S),
+    policy("worse", channels=(), inhibits=(Inhibition("hr-*", ("ward",)), Inhibition("worse", ("ward",)))),
+    policy("hr-absent", Priority.LOW, Category.TECHNICAL),
+    policy("silent", category=Category.TECHNICAL, channels=()),
 ]
 BY_NAME = {p.alarm: p for p in PLANS}
 LABELS = {"a/1": {"ward": "a"}, "b/1": {"ward": "b"}}
@@ -41,8 +52,10 @@ streams = st.sampled_from(["a/1", "a/1", "b/1"])  # most of what happens, happen
 alarms = st.sampled_from(sorted(BY_NAME))
 
 
-def register():
-    return Register(Plans(PLANS, GROUPING, lambda stream: {WATCH: LABELS[stream]} if stream in LABELS else {}))
+def registry():
+    return AlarmRegistry(
+        AlarmPolicies(PLANS, GROUPING, lambda stream: {WATCH: LABELS[stream]} if stream in LABELS else {})
+    )
 
 
 class Alarms(RuleBasedStateMachine):
@@ -50,7 +63,7 @@ class Alarms(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.registers = [register(), register()]
+        self.registers = [registry(), registry()]
         self.now = 0
         self.events = []
         self.up = {}  # (stream, alarm) -> is its condition known to hold, of those that hold
@@ -106,20 +119,20 @@ class Alarms(RuleBasedStateMachine):
 
     # Conditions turn as engines tell them.
 
-    def turn(self, stream, alarm, turn):
+    def kind(self, stream, alarm, kind):
         its = BY_NAME[alarm]
-        change = Change(
+        change = ConditionEvent(
             watch=WATCH,
             stream=stream,
             labels=LABELS[stream],
             alarm=alarm,
-            turn=turn,
+            kind=kind,
             t=self.at,
             raised_at=self.at,
             since=self.at,
             priority=its.priority,
             category=its.category,
-            reason=f"{alarm} {turn}",
+            reason=f"{alarm} {kind}",
             score=0.5,
             evidence=(),
             model=None,
@@ -130,26 +143,37 @@ class Alarms(RuleBasedStateMachine):
     def begins(self, stream, alarm):
         if (stream, alarm) not in self.up:
             self.up[stream, alarm] = True
-            self.turn(stream, alarm, Turn.BEGAN)
+            self.kind(stream, alarm, ConditionEventKind.ACTIVE)
 
     @precondition(lambda self: self.up)
-    @rule(data=st.data(), turn=st.sampled_from([Turn.CEASED, Turn.CEASED, Turn.LOST, Turn.FOUND, Turn.ENDED]))
-    def goes_on(self, data, turn):
+    @rule(
+        data=st.data(),
+        kind=st.sampled_from(
+            [
+                ConditionEventKind.INACTIVE,
+                ConditionEventKind.INACTIVE,
+                ConditionEventKind.UNCERTAIN,
+                ConditionEventKind.CERTAIN,
+                ConditionEventKind.REMOVED,
+            ]
+        ),
+    )
+    def goes_on(self, data, kind):
         stream, alarm = data.draw(st.sampled_from(sorted(self.up)))
-        if turn in {Turn.CEASED, Turn.ENDED}:
+        if kind in {ConditionEventKind.INACTIVE, ConditionEventKind.REMOVED}:
             del self.up[stream, alarm]
-        elif self.up[stream, alarm] is (turn is Turn.FOUND):
+        elif self.up[stream, alarm] is (kind is ConditionEventKind.CERTAIN):
             return
         else:
-            self.up[stream, alarm] = turn is Turn.FOUND
-        self.turn(stream, alarm, turn)
-        if turn is Turn.ENDED:
+            self.up[stream, alarm] = kind is ConditionEventKind.CERTAIN
+        self.kind(stream, alarm, kind)
+        if kind is ConditionEventKind.REMOVED:
             self.last.pop((stream, alarm))
 
     # People ask.
 
     def asks(self, command, *, why="seen", transaction=None):
-        return self.happens(lambda one: one.carry_out(Order(command, "nurse", why, transaction), self.at))
+        return self.happens(lambda one: one.carry_out(CommandEnvelope(command, "nurse", why, transaction), self.at))
 
     def one(self, data):
         """An alarm that people may speak of: mostly one that is up."""
@@ -182,7 +206,7 @@ class Alarms(RuleBasedStateMachine):
     @rule(
         stream=streams,
         alarm=alarms,
-        kind=st.sampled_from([Reset, Unshelve, TakeOut, PutBack, Annotate]),
+        kind=st.sampled_from([Reset, Unshelve, RemoveFromService, ReturnToService, Annotate]),
     )
     def asks_something(self, stream, alarm, kind):
         self.asks(kind(stream, alarm))
@@ -215,7 +239,7 @@ class Alarms(RuleBasedStateMachine):
         command, transaction, events = data.draw(st.sampled_from(self.transactions))
         for one in self.registers:
             before = one.export()
-            assert one.carry_out(Order(command, "nurse", "seen", transaction), self.at) == events
+            assert one.carry_out(CommandEnvelope(command, "nurse", "seen", transaction), self.at) == events
             assert one.export() == before
 
     @rule(stream=streams)
@@ -236,7 +260,7 @@ class Alarms(RuleBasedStateMachine):
     @rule()
     def restarts(self):
         kept = json.loads(json.dumps(self.registers[1].export()))
-        self.registers[1] = register()
+        self.registers[1] = registry()
         self.registers[1].restore(kept)
 
     # What holds.

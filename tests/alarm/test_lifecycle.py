@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from alarm_ward import Ward, policy
 
-from alarm_ward import Ward, plan
 from tocsin.alarm import OnClear, Refused, State, Transition, lifecycle
 from tocsin.alarm.commands import Reset
 from tocsin.alarm.lifecycle import REFUSED, TABLE, Stimulus
-from tocsin.engine.changes import Turn
+from tocsin.engine.events import ConditionEventKind
 
 LETTERS = dict(zip("ABCDEF", State, strict=True))
 PAGE = Path(__file__).parents[2] / "docs" / "alarms.md"
@@ -75,11 +75,11 @@ REACHABLE = [
     and not (state.value.startswith("latched") and on_clear is not OnClear.LATCH)
 ]
 TURNS = {
-    Stimulus.BEGINS: Turn.BEGAN,
-    Stimulus.CEASES: Turn.CEASED,
-    Stimulus.LOST: Turn.LOST,
-    Stimulus.FOUND: Turn.FOUND,
-    Stimulus.ENDED: Turn.ENDED,
+    Stimulus.BEGINS: ConditionEventKind.ACTIVE,
+    Stimulus.CEASES: ConditionEventKind.INACTIVE,
+    Stimulus.LOST: ConditionEventKind.UNCERTAIN,
+    Stimulus.FOUND: ConditionEventKind.CERTAIN,
+    Stimulus.ENDED: ConditionEventKind.REMOVED,
 }
 
 
@@ -91,13 +91,13 @@ def happens(ward, stimulus):
         return ward.orders(Reset("icu/1", "hr-high"))
     if stimulus is Stimulus.OVERDUE:
         return ward.wait(3600)
-    return ward.turn(TURNS[stimulus])
+    return ward.kind(TURNS[stimulus])
 
 
 @pytest.mark.parametrize("stimulus", list(Stimulus))
 @pytest.mark.parametrize(("state", "on_clear"), REACHABLE)
 def test_an_alarm_goes_through_the_table(state, on_clear, stimulus):
-    ward = Ward(plan(on_clear=on_clear, re_alarm_ns=1800 * 10**9), known=["icu/1"])
+    ward = Ward(policy(on_clear=on_clear, re_alarm_ns=1800 * 10**9), known=["icu/1"])
     for step in WAYS[state]:
         happens(ward, Stimulus(step))
     if stimulus is Stimulus.FOUND and state in {State.UNACKNOWLEDGED, State.ACKNOWLEDGED}:
@@ -130,7 +130,7 @@ def test_an_alarm_goes_through_the_table(state, on_clear, stimulus):
 
 
 def test_a_refusal_names_the_state_and_what_is_legal():
-    ward = Ward(plan(on_clear=OnClear.LATCH))
+    ward = Ward(policy(on_clear=OnClear.LATCH))
     ward.begins()
     reset = Reset("icu/1", "hr-high")
     with pytest.raises(Refused, match="cannot reset while unacknowledged") as refused:

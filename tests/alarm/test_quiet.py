@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from alarm_ward import START, S, Ward, policy
 
-from alarm_ward import START, S, Ward, plan
 from tocsin.alarm import Grouping, Inhibition, OnClear
-from tocsin.alarm.commands import AcknowledgeGroup, PutBack, Shelve, TakeOut, Unshelve
-from tocsin.engine.changes import Category, Priority
+from tocsin.alarm.commands import AcknowledgeGroup, RemoveFromService, ReturnToService, Shelve, Unshelve
+from tocsin.engine.events import Category, Priority
 
 BED = "icu/1", "hr-high"
 
@@ -53,13 +53,13 @@ def test_a_shelf_for_once_ends_with_the_next_clear():
 
 def test_out_of_service_until_it_is_put_back_also_over_the_end_of_the_stream():
     ward = Ward(known=["icu/1"])
-    ward.orders(TakeOut(*BED))
+    ward.orders(RemoveFromService(*BED))
     ward.begins()
     assert ward.wait(10**6) == []
-    ward.register.end_stream("icu/1", START)
+    ward.registry.end_stream("icu/1", START)
     ward.begins()
     assert not ward.status().is_annunciated
-    ward.orders(PutBack(*BED))
+    ward.orders(ReturnToService(*BED))
     assert ward.status().is_annunciated
 
 
@@ -67,7 +67,7 @@ def test_what_somebody_shelved_is_forgotten_with_the_patient():
     ward = Ward(known=["icu/1"])
     ward.begins()
     ward.orders(Shelve(*BED, for_s=600))
-    assert [e.transition for e in ward.register.end_stream("icu/1", START)] == ["end"]
+    assert [e.transition for e in ward.registry.end_stream("icu/1", START)] == ["end"]
     ward.begins()
     assert ward.status().is_annunciated
 
@@ -75,17 +75,17 @@ def test_what_somebody_shelved_is_forgotten_with_the_patient():
 def test_what_nobody_watches_any_more_is_taken_from_the_shelf():
     ward = Ward(known=["icu/1"])
     ward.orders(Shelve(*BED, for_s=600))
-    (event,) = ward.register.end_stream("icu/1", START)
+    (event,) = ward.registry.end_stream("icu/1", START)
     assert (event.transition, event.status.shelved) == ("unshelve", None)
-    assert ward.register.statuses == {}
+    assert ward.registry.statuses == {}
 
 
-HR = plan()
-ABSENT = plan("hr-absent", category=Category.TECHNICAL)
-SPO2 = plan("spo2-low", channels=("spo2",))
-BOTH = plan("hr-and-spo2", channels=("hr", "spo2"))
-ODD = plan("odd", channels=())
-SILENT = plan("silent", category=Category.TECHNICAL, channels=())
+HR = policy()
+ABSENT = policy("hr-absent", category=Category.TECHNICAL)
+SPO2 = policy("spo2-low", channels=("spo2",))
+BOTH = policy("hr-and-spo2", channels=("hr", "spo2"))
+ODD = policy("odd", channels=())
+SILENT = policy("silent", category=Category.TECHNICAL, channels=())
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ SILENT = plan("silent", category=Category.TECHNICAL, channels=())
 )
 def test_a_technical_alarm_keeps_its_channels_others_quiet(technical, quiet):
     ward = Ward(
-        HR, ABSENT, SPO2, BOTH, ODD, SILENT, plan("spo2-absent", category=Category.TECHNICAL, channels=("spo2",))
+        HR, ABSENT, SPO2, BOTH, ODD, SILENT, policy("spo2-absent", category=Category.TECHNICAL, channels=("spo2",))
     )
     for alarm in technical:
         ward.begins(alarm)
@@ -139,7 +139,7 @@ def test_an_acknowledged_technical_alarm_still_keeps_quiet():
 
 
 def test_nobody_saw_what_was_kept_quiet_so_it_waits():
-    ward = Ward(plan(on_clear=OnClear.ACKNOWLEDGE), ABSENT)
+    ward = Ward(policy(on_clear=OnClear.ACKNOWLEDGE), ABSENT)
     ward.begins("hr-absent")
     ward.begins()
     ward.ceases()
@@ -150,8 +150,8 @@ def test_nobody_saw_what_was_kept_quiet_so_it_waits():
 
 
 def test_a_named_alarm_keeps_others_quiet_where_labels_are_equal():
-    power = plan("power-lost", Priority.HIGH, channels=("mains",), inhibits=(Inhibition("hr-*", ("ward", "room")),))
-    ward = Ward(power, plan(), SPO2)
+    power = policy("power-lost", Priority.HIGH, channels=("mains",), inhibits=(Inhibition("hr-*", ("ward", "room")),))
+    ward = Ward(power, policy(), SPO2)
     ward.begins("power-lost", "plant/1", labels={"ward": "icu", "room": "1"})
     for stream, labels, quiet in (
         ("icu/1", {"ward": "icu", "room": "1"}, True),
@@ -169,7 +169,7 @@ FLOODS = Grouping(by=("ward",), begin=10, end=5, per_ns=600 * S, spare=frozenset
 
 
 def flooded(beds=12):
-    ward = Ward(plan(), plan("asystole", Priority.HIGH), grouping=FLOODS)
+    ward = Ward(policy(), policy("asystole", Priority.HIGH), grouping=FLOODS)
     for bed in range(beds):
         ward.now += 10
         ward.begins(stream=f"icu/{bed}", labels={"ward": "icu"})

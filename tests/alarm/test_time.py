@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from alarm_ward import START, S, Ward, plan
-from tocsin.alarm import Escalation, OnClear, Plans
+from alarm_ward import START, S, Ward, policy
+
+from tocsin.alarm import AlarmPolicies, Escalation, OnClear
 from tocsin.alarm.commands import Shelve, Unshelve
-from tocsin.engine.changes import Priority
+from tocsin.engine.events import Priority
 
 DAY = 86_400
 
@@ -18,7 +19,7 @@ def at(events):
 
 def test_priority_rises_while_nobody_acknowledges():
     steps = (Escalation(60 * S, Priority.MEDIUM), Escalation(120 * S, Priority.HIGH))
-    ward = Ward(plan(priority=Priority.LOW, escalate=steps))
+    ward = Ward(policy(priority=Priority.LOW, escalate=steps))
     ward.begins()
     assert ward.wait(59) == []
     ward.wait(10)
@@ -34,7 +35,7 @@ def test_priority_rises_while_nobody_acknowledges():
 
 
 def test_nothing_escalates_that_nobody_is_told_of():
-    ward = Ward(plan(escalate=(Escalation(60 * S, Priority.HIGH),)))
+    ward = Ward(policy(escalate=(Escalation(60 * S, Priority.HIGH),)))
     ward.begins()
     ward.wait(50)
     ward.orders(Shelve("icu/1", "hr-high", 1000))
@@ -45,7 +46,7 @@ def test_nothing_escalates_that_nobody_is_told_of():
 
 
 def test_a_reminder_until_somebody_has_seen_it():
-    ward = Ward(plan(remind_ns=30 * S, on_clear=OnClear.ACKNOWLEDGE))
+    ward = Ward(policy(remind_ns=30 * S, on_clear=OnClear.ACKNOWLEDGE))
     ward.begins()
     ward.wait(30)
     ward.ceases()
@@ -56,7 +57,7 @@ def test_a_reminder_until_somebody_has_seen_it():
 
 
 def test_what_was_acknowledged_and_stays_rings_again():
-    ward = Ward(plan(re_alarm_ns=600 * S))
+    ward = Ward(policy(re_alarm_ns=600 * S))
     ward.begins()
     ward.wait(100)
     ward.acknowledge()
@@ -68,7 +69,7 @@ def test_what_was_acknowledged_and_stays_rings_again():
 
 
 def test_a_shelf_costs_no_acknowledgement_however_long():
-    ward = Ward(plan(re_alarm_ns=600 * S))
+    ward = Ward(policy(re_alarm_ns=600 * S))
     ward.begins()
     ward.acknowledge()
     ward.orders(Shelve("icu/1", "hr-high", 3600))
@@ -114,7 +115,7 @@ def test_slower_cycles_are_none():
 
 
 def test_a_chattering_alarm_goes_to_the_shelf():
-    ward = Ward(plan(chatter_shelve_ns=300 * S))
+    ward = Ward(policy(chatter_shelve_ns=300 * S))
     assert cycles(ward, 3)[-3:] == ["chatter", "shelve", "clear"]
     ward.begins()
     status = ward.status()
@@ -125,7 +126,7 @@ def test_a_chattering_alarm_goes_to_the_shelf():
 
 
 def test_a_chattering_alarms_clears_are_held_back():
-    ward = Ward(plan(chatter_off_delay_ns=30 * S))
+    ward = Ward(policy(chatter_off_delay_ns=30 * S))
     assert cycles(ward, 8) == ["raise", "clear", "raise", "clear", "raise", "chatter"]
     occurrence = ward.status().occurrence
     assert ward.status().active
@@ -137,7 +138,7 @@ def test_a_chattering_alarms_clears_are_held_back():
 
 
 def test_a_held_clear_happens_by_the_readings_own_clock_when_that_is_quicker():
-    ward = Ward(plan(chatter_off_delay_ns=30 * S))
+    ward = Ward(policy(chatter_off_delay_ns=30 * S))
     cycles(ward, 3)
     assert ward.begins(t=50 + 30) == [("clear", "hr-high"), ("raise", "hr-high")]
     assert at(ward.events[-2:]) == [("clear", 80), ("raise", 80)]
@@ -162,7 +163,7 @@ def test_what_was_there_for_seconds_is_fleeting():
 
 
 def test_the_first_of_a_burst_is_marked():
-    ward = Ward(plan(), plan("spo2-low"), plan("odd"))
+    ward = Ward(policy(), policy("spo2-low"), policy("odd"))
     ward.begins("spo2-low")
     ward.begins("hr-high")
     ward.begins("odd", "icu/2")
@@ -174,27 +175,27 @@ def test_the_first_of_a_burst_is_marked():
 
 
 def test_a_link_that_drops_never_clears():
-    ward = Ward(plan(on_clear=OnClear.LATCH))
+    ward = Ward(policy(on_clear=OnClear.LATCH))
     ward.begins()
-    ward.turn("lost")
+    ward.kind("lost")
     assert ward.status().uncertain
     assert ward.status().is_annunciated
     ward.acknowledge()
     assert ward.state() == "acknowledged"
     assert ward.status().uncertain
-    ward.turn("found")
+    ward.kind("found")
     assert not ward.status().uncertain
 
 
 def test_a_restart_fires_nothing_again_and_forgets_nothing():
-    ward = Ward(plan(escalate=(Escalation(60 * S, Priority.HIGH),)), plan("spo2-low"))
+    ward = Ward(policy(escalate=(Escalation(60 * S, Priority.HIGH),)), policy("spo2-low"))
     ward.begins()
     ward.begins("spo2-low")
     ward.acknowledge("spo2-low")
-    kept = json.loads(json.dumps(ward.register.export()))
-    again = Ward(*ward.plans.values())
-    again.register.restore(kept)
-    assert again.register.statuses == ward.register.statuses
+    kept = json.loads(json.dumps(ward.registry.export()))
+    again = Ward(*ward.policies.values())
+    again.registry.restore(kept)
+    assert again.registry.statuses == ward.registry.statuses
     again.now = 30
     assert again.begins() == []  # whoever judges has begun anew
     assert again.begins("spo2-low") == []
@@ -204,12 +205,12 @@ def test_a_restart_fires_nothing_again_and_forgets_nothing():
 
 
 def test_a_new_configuration_keeps_what_goes_on_and_ends_what_is_gone():
-    ward = Ward(plan(), plan("spo2-low", on_clear=OnClear.LATCH))
+    ward = Ward(policy(), policy("spo2-low", on_clear=OnClear.LATCH))
     ward.begins()
     ward.acknowledge()
     ward.begins("spo2-low")
     ward.ceases("spo2-low")
-    events = ward.register.reconfigure(Plans([plan(re_alarm_ns=60 * S)]), START)
+    events = ward.registry.reconfigure(AlarmPolicies([policy(re_alarm_ns=60 * S)]), START)
     assert [(e.transition, e.alarm) for e in events] == [("end", "spo2-low")]
     assert "configuration" in events[0].reason
     assert ward.state() == "acknowledged"

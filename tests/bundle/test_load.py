@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-
 import toy_bundle
+
 from tocsin.bundle import BundleError, load
 
 

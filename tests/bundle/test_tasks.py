@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 import toy_bundle
+
 from tocsin.bundle import BundleError, load
 from tocsin.config import check
 

@@ -8,15 +8,15 @@ from html.parser import HTMLParser
 
 import msgspec
 import pytest
-
 from alarm_events import event
+
 from tocsin.alarm import Transition, Verdict
-from tocsin.alarm.figures import Row, report
-from tocsin.cli.alarm_page import page
-from tocsin.cli.alarm_report import label_columns, rows
-from tocsin.cli.alarm_tables import columns_of, write
-from tocsin.engine.changes import Priority
-from tocsin.request.views import event_view
+from tocsin.alarm.performance import LogRow, report
+from tocsin.api.views import event_view
+from tocsin.cli.alarms.page import page
+from tocsin.cli.alarms.report import label_columns, rows
+from tocsin.cli.alarms.tables import columns_of, write
+from tocsin.engine.events import Priority
 
 S = 1_000_000_000
 START = 1_764_000_000 * S
@@ -120,7 +120,7 @@ def written(*of):
 
 
 def test_the_page_stands_by_itself():
-    raised = Row("", "icu/1", "<b>", Transition.RAISE, START + 60 * S, Priority.HIGH, 1, annunciated=True)
+    raised = LogRow("", "icu/1", "<b>", Transition.RAISE, START + 60 * S, Priority.HIGH, 1, annunciated=True)
     seen = replace(raised, transition=Transition.ACKNOWLEDGE, at=raised.at + 90 * S, actor="joy")
     made, text = written(raised, seen)
     assert "<b>" not in made.replace("<body", "")

@@ -7,12 +7,12 @@ import re
 from dataclasses import astuple
 
 import pytest
-
 import toy_bundle
-from conftest import free_port
+from ports import free_port
 from processes import tocsin
+
 from tocsin.cli.address import parse
-from tocsin.cli.failure import Failure
+from tocsin.cli.errors import Failure
 
 SOUND = """\
 broker: {host: 127.0.0.1, port: 1}

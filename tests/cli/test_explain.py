@@ -8,18 +8,18 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
+import alarm_events
 import numpy as np
 import pytest
-
-import alarm_events
 import toy_bundle
 from counting_watch import START, S, alarm
 from processes import tocsin
+
 from tocsin.alarm import Transition
 from tocsin.bundle import load
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions import ScoreAbove
-from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.mqtt.messages import alarm_state, alarm_transition
 
 
 @pytest.fixture

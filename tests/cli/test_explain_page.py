@@ -7,21 +7,21 @@ import re
 from dataclasses import replace
 from html import unescape
 
+import alarm_events
 import msgspec
 import pytest
-
-import alarm_events
 import toy_bundle
 from counting_watch import START, S, alarm
+
 from tocsin.alarm import Transition
 from tocsin.bundle import load
-from tocsin.cli.explain_page import page
-from tocsin.cli.explained import Record
+from tocsin.cli.explain.page import page
+from tocsin.cli.explain.record import ExplainedEvent
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.frames.history import rescore
 from tocsin.engine.model import Channel, ChannelKind
-from tocsin.engine.recent import rescore
-from tocsin.mqtt.alarm_messages import alarm_transition
+from tocsin.mqtt.messages import alarm_transition
 
 RED, YELLOW, GREY, VIOLET = "#c62828", "#fdf1cf", "#e2e2e2", "#8e24aa"
 CALM = {"hr": 80.0, "spo2": 97.0}
@@ -43,7 +43,7 @@ def written(model, readings, *, threshold=110, **changes):
     (change,) = began
     told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
     event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
-    record = msgspec.convert(json.loads(alarm_transition("tocsin", event).payload) | changes, Record)
+    record = msgspec.convert(json.loads(alarm_transition("tocsin", event).payload) | changes, ExplainedEvent)
     return page(record, model, rescore(model, record.frames))
 
 

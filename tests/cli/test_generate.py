@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-
 import toy_bundle
 from processes import tocsin
+
 from tocsin.bundle import load
-from tocsin.generation import GenerationError, generate
+from tocsin.bundle.generation import GenerationError, generate
 from tocsin.recording import read
 
 PROFILE = {"age": 70.0, "weight": 60.0}

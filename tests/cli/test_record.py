@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 
 import aiomqtt
+import configurations
 import numpy as np
 import polars as pl
 import pytest
 from paho.mqtt import publish
-
-import configurations
 from processes import Running, tocsin, until
+
 from tocsin.bundle.manifest import ChannelEntry
 
 S = 1_000_000_000

@@ -9,7 +9,6 @@ import time
 import aiomqtt
 import polars as pl
 import pytest
-
 from processes import WAIT_S, Running, tocsin
 
 START = "2026-01-01T00:00:00Z"

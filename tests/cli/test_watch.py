@@ -6,13 +6,13 @@ import json
 import signal
 
 import aiomqtt
-import pytest
-
 import alarm_events
+import pytest
 from processes import Running
+
 from tocsin.alarm import Transition
-from tocsin.engine.changes import Evidence
-from tocsin.mqtt.alarm_messages import alarm_state, alarm_transition, status_payload
+from tocsin.engine.events import Evidence
+from tocsin.mqtt.messages import alarm_state, alarm_transition, status_payload
 
 T = 1_767_225_600 * 10**9
 

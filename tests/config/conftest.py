@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-
 import toy_bundle
+
 from tocsin.config import check
 
 PROBABILITY = {"scale": "probability", "threshold": 0.2, "chosen_by": "hand"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
 import toy_bundle
-from tocsin.app.build import adaptation_of
+
 from tocsin.config import check
-from tocsin.engine.adaptation import Adaptation
+from tocsin.engine.conditions.adaptation import Adaptation
+from tocsin.runtime.build import adaptation_of
 
 TEXT = """\
 sources:

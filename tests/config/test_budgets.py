@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+import toy_bundle
 from typer.testing import CliRunner
 
-import toy_bundle
-from tocsin.app.build import alarms
 from tocsin.bundle import load
 from tocsin.cli import build
 from tocsin.config import check
+from tocsin.runtime.build import alarms
 
 RATES = {"thresholds": [0.1, 0.2, 0.3], "per_day": [100, 10, 1], "on_delay_ticks": 0, "off_delay_ticks": 0}
 TAIL = {"threshold": 0.3, "per_day": 1, "shape": 0, "scale": 0.2, "peaks": 50}

@@ -6,9 +6,9 @@ import re
 from textwrap import dedent
 
 import pytest
-
 import toy_bundle
 from configurations import LINES
+
 from tocsin.config import check
 
 

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 import toy_bundle
+
 from tocsin.bundle import shipped_folder
 from tocsin.config import Config, check
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from configurations import LINES
+
 from tocsin.config import check
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from configurations import LINES
+
 from tocsin.config import check
 
 

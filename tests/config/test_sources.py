@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 import configurations
+import pytest
 import toy_bundle
+
 from tocsin.config import check
 
 

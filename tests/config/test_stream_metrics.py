@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import configurations
 import pytest
 
-import configurations
 from tocsin.config import check
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-
 from counting_watch import START, S, alarm, counting_step, engine, happened
-from tocsin.engine import Readings, Refusal
-from tocsin.engine.commands import Standby
-from tocsin.engine.conditions import Above, Absent, Below, ScoreAbove, Silent
+
+from tocsin.engine import ReadingReject, Readings
+from tocsin.engine.conditions.base import Above, Absent, Below, ScoreAbove, Silent
+from tocsin.engine.lifecycle.commands import Standby
 
 HR, SPO2, AGE, HOURS = range(4)
 
@@ -30,32 +30,32 @@ def let_pass(watching, *, until):
 def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
     watching = engine(alarm("hr-high", Above(HR, 120, 5)))
     values = [100, 121, 119, 116, 115, 114.9, 100]
-    outcomes = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
-    assert happened(outcomes) == [("bed", "hr-high", "began", 1), ("bed", "hr-high", "ceased", 5)]
-    raised = outcomes[1].changes[0]
+    results = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
+    assert happened(results) == [("bed", "hr-high", "active", 1), ("bed", "hr-high", "inactive", 5)]
+    raised = results[1].changes[0]
     assert raised.reason == "hr 121 /min is above 120"
     assert raised.since == START + S
 
 
 def test_a_low_limit_waits_for_its_on_delay():
     watching = engine(alarm("spo2-low", Below(SPO2, 90, 0), on_delay_s=3))
-    outcomes = [apply(watching, reading(at=k, hr=80, spo2=85)) for k in range(5)]
-    assert happened(outcomes) == [("bed", "spo2-low", "began", 3)]
+    results = [apply(watching, reading(at=k, hr=80, spo2=85)) for k in range(5)]
+    assert happened(results) == [("bed", "spo2-low", "active", 3)]
 
 
 def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), linger_s=0.5)
-    outcomes = [
+    results = [
         apply(watching, reading(at=0, hr=130, spo2=97)),
         apply(watching, reading(at=1, spo2=97)),
         apply(watching, reading(at=2, hr=131, spo2=97)),
         apply(watching, reading(at=3, hr=90, spo2=97)),
     ]
-    assert happened(outcomes) == [
-        ("bed", "hr-high", "began", 0),
-        ("bed", "hr-high", "lost", 1),
-        ("bed", "hr-high", "found", 2),
-        ("bed", "hr-high", "ceased", 3),
+    assert happened(results) == [
+        ("bed", "hr-high", "active", 0),
+        ("bed", "hr-high", "uncertain", 1),
+        ("bed", "hr-high", "certain", 2),
+        ("bed", "hr-high", "inactive", 3),
     ]
 
 
@@ -71,22 +71,22 @@ def test_the_score_names_its_channels():
 
 def test_while_warming_up_the_score_is_unknown_and_limits_work():
     watching = engine(alarm("odd", ScoreAbove(95)), alarm("hr-high", Above(HR, 120, 0)), warm_up_ticks=2)
-    outcomes = [apply(watching, reading(at=k, hr=130, spo2=97)) for k in range(4)]
-    assert happened(outcomes) == [("bed", "hr-high", "began", 0), ("bed", "odd", "began", 2)]
-    assert np.isnan(outcomes[0].steps[0].score).all()
+    results = [apply(watching, reading(at=k, hr=130, spo2=97)) for k in range(4)]
+    assert happened(results) == [("bed", "hr-high", "active", 0), ("bed", "odd", "active", 2)]
+    assert np.isnan(results[0].steps[0].score).all()
 
 
 def test_silence_rings_once_and_makes_what_was_up_uncertain():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
-    outcomes = [apply(watching, reading(at=0, hr=130, spo2=97), now=0)]
-    outcomes += [let_pass(watching, until=k) for k in (5, 9.5, 17, 18)]
-    outcomes.append(apply(watching, reading(at=20, hr=80, spo2=97), now=20))
-    assert happened(outcomes) == [
-        ("bed", "hr-high", "began", 0),
-        ("bed", "silent", "began", 10),
-        ("bed", "hr-high", "lost", 10),
-        ("bed", "silent", "ceased", 20),
-        ("bed", "hr-high", "ceased", 20),
+    results = [apply(watching, reading(at=0, hr=130, spo2=97), now=0)]
+    results += [let_pass(watching, until=k) for k in (5, 9.5, 17, 18)]
+    results.append(apply(watching, reading(at=20, hr=80, spo2=97), now=20))
+    assert happened(results) == [
+        ("bed", "hr-high", "active", 0),
+        ("bed", "silent", "active", 10),
+        ("bed", "hr-high", "uncertain", 10),
+        ("bed", "silent", "inactive", 20),
+        ("bed", "hr-high", "inactive", 20),
     ]
 
 
@@ -96,60 +96,60 @@ def lose(watching, *streams, now):
 
 def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncertain():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
-    outcomes = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
-    outcomes.append(lose(watching, "bed", "stranger", "bed", now=1))
-    assert outcomes[-1].changes[0].reason == "its source says that it is gone"
-    assert outcomes[-1].changes[1].reason == "hr was above 120 /min and is not measured now"
-    outcomes += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
-    outcomes.append(let_pass(watching, until=12))
-    outcomes.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))
-    assert happened(outcomes) == [
-        ("bed", "hr-high", "began", 0),
-        ("other", "hr-high", "began", 0),
-        ("bed", "silent", "began", 0),
-        ("bed", "hr-high", "lost", 0),
-        ("bed", "silent", "ceased", 14),
-        ("bed", "hr-high", "ceased", 14),
+    results = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
+    results.append(lose(watching, "bed", "stranger", "bed", now=1))
+    assert results[-1].changes[0].reason == "its source says that it is gone"
+    assert results[-1].changes[1].reason == "hr was above 120 /min and is not measured now"
+    results += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
+    results.append(let_pass(watching, until=12))
+    results.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))
+    assert happened(results) == [
+        ("bed", "hr-high", "active", 0),
+        ("other", "hr-high", "active", 0),
+        ("bed", "silent", "active", 0),
+        ("bed", "hr-high", "uncertain", 0),
+        ("bed", "silent", "inactive", 14),
+        ("bed", "hr-high", "inactive", 14),
     ]
     assert [row is None for row in map(watching.table.row_of, ("bed", "other", "stranger"))] == [False, False, True]
 
 
 def test_what_was_measured_before_the_source_was_gone_is_judged_first():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)), lateness_s=2)
-    outcomes = [apply(watching, reading(at=k, hr=hr), now=k) for k, hr in ((0, 80), (1, 130))]
-    assert happened(outcomes) == []  # neither frame has closed
-    outcomes.append(lose(watching, "bed", now=1.5))
-    outcomes.append(let_pass(watching, until=9))
-    assert happened(outcomes) == [
-        ("bed", "hr-high", "began", 1),
-        ("bed", "silent", "began", 1),
-        ("bed", "hr-high", "lost", 1),
+    results = [apply(watching, reading(at=k, hr=hr), now=k) for k, hr in ((0, 80), (1, 130))]
+    assert happened(results) == []  # neither frame has closed
+    results.append(lose(watching, "bed", now=1.5))
+    results.append(let_pass(watching, until=9))
+    assert happened(results) == [
+        ("bed", "hr-high", "active", 1),
+        ("bed", "silent", "active", 1),
+        ("bed", "hr-high", "uncertain", 1),
     ]
     again = apply(watching, reading(at=1, hr=80), now=10)
-    assert list(again.refused) == [Refusal.LATE]
-    assert happened([again]) == [("bed", "silent", "ceased", 1)]
+    assert list(again.refused) == [ReadingReject.LATE]
+    assert happened([again]) == [("bed", "silent", "inactive", 1)]
 
 
 def test_a_stream_that_is_silent_already_or_on_standby_is_not_lost():
     watching = engine(alarm("silent", Silent(10 * S)))
     apply(watching, reading(at=0, hr=80, spo2=97), reading("idle", at=0, hr=80, spo2=97), now=0)
     watching.carry_out(Standby("idle", None), START + S)
-    assert happened([let_pass(watching, until=10)]) == [("bed", "silent", "began", 10)]
+    assert happened([let_pass(watching, until=10)]) == [("bed", "silent", "active", 10)]
     assert happened([lose(watching, "bed", "idle", now=11)]) == []
 
 
 def test_an_absent_channel_rings_while_the_others_go_on():
     watching = engine(alarm("no-spo2", Absent(SPO2, 3 * S)))
-    outcomes = [apply(watching, reading(at=k, hr=80, **({} if 1 <= k < 6 else {"spo2": 97}))) for k in range(8)]
+    results = [apply(watching, reading(at=k, hr=80, **({} if 1 <= k < 6 else {"spo2": 97}))) for k in range(8)]
     # A frame that lacks an expected channel closes when the next tick begins.
-    assert happened(outcomes) == [("bed", "no-spo2", "began", 3), ("bed", "no-spo2", "ceased", 6)]
+    assert happened(results) == [("bed", "no-spo2", "active", 3), ("bed", "no-spo2", "inactive", 6)]
 
 
 def test_readings_of_one_tick_share_a_frame_and_the_newest_value_stays():
     watching = engine()
     apply(watching, reading(at=0.1, hr=80), reading(at=0.6, hr=90), reading(at=0.3, hr=70))
-    outcome = apply(watching, reading(at=0.9, spo2=97))
-    (steps,) = outcome.steps
+    result = apply(watching, reading(at=0.9, spo2=97))
+    (steps,) = result.steps
     assert steps.x[0, :2].tolist() == [90, 97]
     assert steps.t.tolist() == [START + round(0.9 * S)]
 
@@ -166,10 +166,10 @@ def test_a_complete_frame_closes_at_once_and_an_incomplete_one_lingers():
 def test_out_of_order_within_lateness_is_put_right():
     watching = engine(lateness_s=2)
     order = [0, 2, 1, 4, 3, 5, 6]
-    outcomes = [apply(watching, reading(at=k, hr=80 + k, spo2=97)) for k in order]
-    seen = [(x - 80) for o in outcomes for steps in o.steps for x in steps.x[:, HR]]
+    results = [apply(watching, reading(at=k, hr=80 + k, spo2=97)) for k in order]
+    seen = [(x - 80) for o in results for steps in o.steps for x in steps.x[:, HR]]
     assert seen == [0, 1, 2, 3, 4, 5, 6]
-    assert not any(o.refused for o in outcomes)
+    assert not any(o.refused for o in results)
 
 
 def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
@@ -177,20 +177,20 @@ def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
     apply(watching, reading(at=5, hr=80, spo2=97))
     before = watching.table.state.copy()
     for again in (reading(at=5, hr=80, spo2=97), reading(at=3, hr=200, spo2=50)):
-        outcome = apply(watching, again)
-        assert outcome.refused[Refusal.LATE].tolist() == [0]
-        assert outcome.accepted == 0
+        result = apply(watching, again)
+        assert result.refused[ReadingReject.LATE].tolist() == [0]
+        assert result.accepted == 0
     assert (watching.table.state == before).all()
 
 
 def test_an_implausible_value_is_left_out_and_a_reading_of_nothing_else_makes_no_frame():
     watching = engine(linger_s=0.5)
-    outcome = apply(watching, reading(at=0, hr=1e300, spo2=97), now=1)
-    assert outcome.refused[Refusal.IMPLAUSIBLE].tolist() == [0]
+    result = apply(watching, reading(at=0, hr=1e300, spo2=97), now=1)
+    assert result.refused[ReadingReject.IMPLAUSIBLE].tolist() == [0]
     (steps,) = let_pass(watching, until=2).steps
     assert steps.mask[0].tolist() == [0, 1, 0, 1]
-    outcome = apply(watching, reading(at=1, hr=-1), now=3)
-    assert outcome.accepted == 0
+    result = apply(watching, reading(at=1, hr=-1), now=3)
+    assert result.accepted == 0
     assert let_pass(watching, until=9).steps == []
 
 
@@ -243,16 +243,16 @@ def test_a_long_gap_resets_the_state_and_warms_up_again():
 
 def test_more_streams_than_allowed_are_refused_and_the_others_go_on():
     watching = engine(max_streams=2)
-    outcome = apply(watching, *(reading(f"bed-{k}", hr=80, spo2=97) for k in range(4)))
-    assert outcome.refused[Refusal.TOO_MANY_STREAMS].tolist() == [2, 3]
-    assert outcome.accepted == 2
+    result = apply(watching, *(reading(f"bed-{k}", hr=80, spo2=97) for k in range(4)))
+    assert result.refused[ReadingReject.TOO_MANY_STREAMS].tolist() == [2, 3]
+    assert result.accepted == 2
 
 
 def test_a_change_tells_the_labels_that_came_with_the_readings():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)))
     batch = Readings.of([reading("a", hr=130, spo2=97), reading("b", hr=130, spo2=97)])
-    outcome = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)
-    assert [(change.stream, change.labels) for change in outcome.changes] == [("a", {"ward": "icu"}), ("b", {})]
+    result = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)
+    assert [(change.stream, change.labels) for change in result.changes] == [("a", {"ward": "icu"}), ("b", {})]
 
 
 def test_labels_that_one_topic_gives_stay_when_another_of_the_stream_gives_fewer():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from counting_watch import START, S, alarm, engine, happened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counting_watch import START, S, alarm, engine, happened
 from tocsin.engine import EventClock, Readings
-from tocsin.engine.commands import (
+from tocsin.engine.conditions.base import Above, Absent, ScoreAbove, Silent
+from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,
     ResetStream,
@@ -18,7 +19,6 @@ from tocsin.engine.commands import (
     Standby,
     StreamRefused,
 )
-from tocsin.engine.conditions import Above, Absent, ScoreAbove, Silent
 
 NOW = START + 10**6 * S
 
@@ -53,12 +53,12 @@ def batch(rows):
     return Readings.of([(stream, START + tick * S // 2, by_channel) for stream, tick, by_channel in rows])
 
 
-def scores(outcomes, names, stream=None):
+def scores(results, names, stream=None):
     """(stream, tick, bits of the score) of every step."""
     return [
         (names[row], tick, score.tobytes())
-        for outcome in outcomes
-        for steps in outcome.steps
+        for result in results
+        for steps in result.steps
         for row, tick, score in zip(steps.rows.tolist(), steps.tick.tolist(), steps.score, strict=True)
         if stream in {None, names[row]}
     ]
@@ -71,25 +71,25 @@ def by_stream(sequence):
 @given(readings, st.lists(st.integers(1, 7), max_size=50), settings_of_a_watch)
 def test_any_cut_into_batches_gives_equal_bits_and_events(rows, sizes, chosen):
     whole, cut = watching(**chosen), watching(**chosen)
-    outcomes = [whole.apply(batch(rows), NOW)]
+    results = [whole.apply(batch(rows), NOW)]
     pieces, rest = [], list(rows)
     for size in sizes:
         pieces.append(rest[:size])
         rest = rest[size:]
     cut_outcomes = [cut.apply(batch(piece), NOW) for piece in [*pieces, rest]]
-    assert by_stream(happened(outcomes)) == by_stream(happened(cut_outcomes))
-    assert by_stream(scores(outcomes, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
+    assert by_stream(happened(results)) == by_stream(happened(cut_outcomes))
+    assert by_stream(scores(results, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
 
 
 @given(readings)
 def test_a_stream_alone_gives_what_it_gives_among_others(rows):
     together = watching()
-    outcomes = [together.apply(batch(rows), NOW)]
+    results = [together.apply(batch(rows), NOW)]
     for stream in ("a", "b", "c"):
         alone = watching()
         own = [alone.apply(batch([row for row in rows if row[0] == stream]), NOW)]
-        assert scores(own, alone.table.names) == scores(outcomes, together.table.names, stream)
-        assert happened(own) == [entry for entry in happened(outcomes) if entry[0] == stream]
+        assert scores(own, alone.table.names) == scores(results, together.table.names, stream)
+        assert happened(own) == [entry for entry in happened(results) if entry[0] == stream]
 
 
 a_stream = st.sampled_from(["a", "b", "c"])
@@ -116,20 +116,20 @@ def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen
             if isinstance(doing, list):
                 own = [row for row in doing if stream in {None, row[0]}]
                 # Readings of about now: what is long past is late, what is a little past is gone back for.
-                outcome = watched.apply(Readings.of([(s, now + t * S // 2, v) for s, t, v in own]), now)
+                result = watched.apply(Readings.of([(s, now + t * S // 2, v) for s, t, v in own]), now)
             else:
-                outcome = watched.apply(Readings.of([]), now)
+                result = watched.apply(Readings.of([]), now)
                 if stream in {None, doing.stream}:
                     try:
-                        outcome.extend(watched.carry_out(doing, now), offset=0)
+                        result.extend(watched.carry_out(doing, now), offset=0)
                     except StreamRefused as refused:
                         told[doing.stream].append(str(refused))
             for name in "abc":
-                told[name] += scores([outcome], watched.table.names, name)
-                told[name] += [entry for entry in happened([outcome]) if entry[0] == name]
-                told[name] += [name for memory in outcome.evicted if name in memory.streams]
+                told[name] += scores([result], watched.table.names, name)
+                told[name] += [entry for entry in happened([result]) if entry[0] == name]
+                told[name] += [name for memory in result.evicted if name in memory.streams]
                 if isinstance(doing, list):
-                    late = outcome.refused.get("late", np.empty(0, dtype=int)).tolist()
+                    late = result.refused.get("late", np.empty(0, dtype=int)).tolist()
                     told[name].append([own[index] for index in late if own[index][0] == name])
         return told
 
@@ -165,12 +165,12 @@ def test_any_order_within_lateness_with_doubles_gives_the_ordered_stream(data):
 def test_on_the_event_clock_lingering_and_silence_do_not_depend_on_the_cut_either(rows, sizes):
     silent = alarm("silent", Silent(3 * S))
     whole, cut = watching(silent, linger_s=1.5), watching(silent, linger_s=1.5)
-    outcomes = [EventClock(whole).apply(batch(rows))]
+    results = [EventClock(whole).apply(batch(rows))]
     clock, cut_outcomes, rest = EventClock(cut), [], list(rows)
     for size in [*sizes, len(rest) or 1]:
         cut_outcomes.append(clock.apply(batch(rest[:size])))
         rest = rest[size:]
-    assert by_stream(happened(outcomes)) == by_stream(happened(cut_outcomes))
-    assert by_stream(scores(outcomes, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
-    late = [sum(len(o.refused.get("late", ())) for o in run) for run in (outcomes, cut_outcomes)]
+    assert by_stream(happened(results)) == by_stream(happened(cut_outcomes))
+    assert by_stream(scores(results, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
+    late = [sum(len(o.refused.get("late", ())) for o in run) for run in (results, cut_outcomes)]
     assert late[0] == late[1]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 import toy_bundle
+
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.events import Category, Priority
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -29,11 +29,11 @@ def apply(engine, at, **readings):
 def test_the_band_of_a_frame_is_the_first_step_that_was_expected_before_it(tmp_path):
     engine = watching(toy_bundle.write_seq2seq(tmp_path / "toy"), 230)
     assert np.isnan(apply(engine, 0, bed=80).steps[0].mean).all()
-    outcome = apply(engine, 1, bed=140)
-    (steps,) = outcome.steps
+    result = apply(engine, 1, bed=140)
+    (steps,) = result.steps
     assert steps.mean.tolist() == [[81, 98]]
     assert steps.scale.tolist() == [[1, 1]]
-    (change,) = outcome.changes
+    (change,) = result.changes
     assert change.reason.startswith("score 237, threshold 230")
     assert change.evidence[0].mean in {81, 98}
 
@@ -52,8 +52,8 @@ def test_streams_do_not_mix(tmp_path, write):
     seen = []
     for beside in ({}, others):
         engine = watching(write(tmp_path / f"toy-{len(beside)}"), 1e9)
-        outcomes = [apply(engine, at, **beside, bed=60 + at) for at in range(4)]
+        results = [apply(engine, at, **beside, bed=60 + at) for at in range(4)]
         row = engine.table.names.index("bed")
-        rows = [(steps, list(steps.rows).index(row)) for outcome in outcomes for steps in outcome.steps]
+        rows = [(steps, list(steps.rows).index(row)) for result in results for steps in result.steps]
         seen.append([part[i].tobytes() for steps, i in rows for part in (steps.score, steps.mean, steps.scale)])
     assert seen[0] == seen[1]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from openapi_spec_validator import validate
 
-from tocsin.http.api import Api
-from tocsin.http.guard import Guard
+from tocsin.api import VERBS
+from tocsin.http.authorization import Guard
 from tocsin.http.openapi import document
-from tocsin.request import VERBS
+from tocsin.http.routes import Api
 
 
 def test_the_description_is_valid_openapi():

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tocsin.http.guard import Guard
+from tocsin.http.authorization import Guard
 from tocsin.http.server import Answer, Exposition, HttpServer, HttpSettings, PortTakenError, application
 
 OPEN = Guard("127.0.0.1", None)

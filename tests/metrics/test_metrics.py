@@ -5,15 +5,15 @@ import shutil
 import subprocess
 
 import pytest
+from alarm_events import event
 from prometheus_client.parser import text_string_to_metric_families
 
-from alarm_events import event
 from tocsin.alarm import State, Transition
-from tocsin.alarm.register import Census
-from tocsin.codec.reject import Reject, RejectReason
-from tocsin.engine.changes import Category, Priority
+from tocsin.alarm.registry import AlarmCounts
+from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Model, Task
-from tocsin.engine.outcome import Refusal
+from tocsin.engine.result import ReadingReject
+from tocsin.ingest.reject import Reject, RejectReason
 from tocsin.metrics.metrics import ConnectionFigures, Metrics
 
 MODEL = Model("ward", "1.0.0", "ab" * 32, Task.FORECAST, (), 1, 1, 0, 1, 1.0, 1.0, None)
@@ -47,7 +47,7 @@ def value(metrics, sample, /, **labels):
 
 
 def test_everything_that_can_be_counted_is_there_at_0(metrics):
-    for reason in (*RejectReason, *Refusal):
+    for reason in (*RejectReason, *ReadingReject):
         assert value(metrics, "tocsin_rejects_total", reason=reason) == 0
     for transition in Transition:
         labels = {"transition": transition, "priority": "high", "category": "physiological"}
@@ -64,7 +64,7 @@ def test_everything_that_can_be_counted_is_there_at_0(metrics):
 
 def test_alarms_by_state_and_what_keeps_them_quiet(metrics):
     states = {State.UNACKNOWLEDGED: 3, State.LATCHED_ACKNOWLEDGED: 1}
-    metrics.census(Census(states, shelved=2, suppressed=4, out_of_service=0, floods=1))
+    metrics.alarm_counts(AlarmCounts(states, shelved=2, suppressed=4, out_of_service=0, floods=1))
     assert value(metrics, "tocsin_alarms", state="unacknowledged") == 3
     assert value(metrics, "tocsin_alarms", state="latched-acknowledged") == 1
     assert value(metrics, "tocsin_alarms", state="returned") == 0
@@ -81,7 +81,7 @@ def test_a_test_alarm_counts_in_no_figure(metrics):
 
 def test_a_batch(metrics):
     rejects = [Reject(RejectReason.NOT_JSON, "t", None, ""), Reject(RejectReason.WRONG_SHAPE, "t", None, "", 7)]
-    rejects.append(Reject(Refusal.LATE, "t", "bed", "", 4))
+    rejects.append(Reject(ReadingReject.LATE, "t", "bed", "", 4))
     metrics.batch(messages=100, readings=97, rejects=rejects)
     metrics.applied(0.002)
     metrics.stepped("ward/1.0.0", 50)

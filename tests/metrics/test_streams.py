@@ -7,8 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.conditions import Above
+from tocsin.engine.conditions.base import Above
+from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
 from tocsin.metrics.metrics import Metrics
 from tocsin.metrics.streams import StreamSeries

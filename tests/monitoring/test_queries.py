@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-
-from conftest import free_port
+from ports import free_port
 from processes import environment
 from prometheus_api import OF_TWO_MODELS, Prometheus, command
+
 from tocsin.bundle import shipped_folder
 
 FOLDER = Path(__file__).parents[2] / "config" / "grafana" / "dashboards"

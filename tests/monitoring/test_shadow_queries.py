@@ -9,11 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import aiomqtt
-import pytest
-
 import configurations
+import pytest
 import toy_bundle
-from conftest import free_port
+from ports import free_port
 from processes import WAIT_S, Daemon, Running, until
 from prometheus_api import OF_TWO_MODELS, Prometheus, command
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import aiomqtt
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
 from mqtt_connections import (
     BOTH_VERSIONS,
     WAIT_S,
@@ -21,6 +18,9 @@ from mqtt_connections import (
     take,
     until,
 )
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import Announcement, Subscription
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tocsin.codec.message import Message
+from tocsin.ingest.message import Message
 from tocsin.mqtt.inbox import Inbox
 
 

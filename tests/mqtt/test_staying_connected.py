@@ -11,7 +11,6 @@ import subprocess
 
 import aiomqtt
 import pytest
-
 from mqtt_connections import (
     BOTH_VERSIONS,
     CONNACK,
@@ -26,8 +25,9 @@ from mqtt_connections import (
     take,
     until,
 )
+
 from tocsin.mqtt.connection import Connection
-from tocsin.mqtt.settings import Backoff, ConnectionSettings, ProtocolVersion, Status, Subscription, Tls
+from tocsin.mqtt.settings import Backoff, ConnectionSettings, ProtocolVersion, StatusTopic, Subscription, Tls
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ async def test_the_first_connect_waits_for_a_broker_too(mosquitto, version):
 @BOTH_VERSIONS
 async def test_status_is_online_while_running_and_offline_after_a_clean_stop(mosquitto, version):
     broker = mosquitto()
-    status = Status("out/status", b"online", b"offline")
+    status = StatusTopic("out/status", b"online", b"offline")
     connection = Connection(settings(broker, version=version, status=status))
     async with running(connection) as task, client(broker) as listener:
         await listener.subscribe("out/status")
@@ -97,7 +97,7 @@ async def test_status_is_online_while_running_and_offline_after_a_clean_stop(mos
 @BOTH_VERSIONS
 async def test_the_will_says_offline_after_an_unclean_loss(mosquitto, version):
     broker = mosquitto()
-    status = Status("out/status", b"online", b"offline", will_delay_s=1)
+    status = StatusTopic("out/status", b"online", b"offline", will_delay_s=1)
     connection = Connection(settings(broker, version=version, status=status))
     async with client(broker) as listener:
         await listener.subscribe("out/status")
@@ -108,7 +108,7 @@ async def test_the_will_says_offline_after_an_unclean_loss(mosquitto, version):
 
 async def test_a_reconnect_within_the_wills_delay_never_says_offline(mosquitto):
     broker = mosquitto()
-    status = Status("out/status", b"online", b"offline", will_delay_s=2)
+    status = StatusTopic("out/status", b"online", b"offline", will_delay_s=2)
     connection = Connection(settings(broker, status=status))
     async with client(broker) as listener:
         await listener.subscribe("out/status")
@@ -206,7 +206,7 @@ async def test_a_connection_that_is_lost_again_and_again_loses_no_message_either
     connection = Connection(settings(broker, version=version, backoff=Backoff(first_s=0.02, cap_s=0.02)))
     got, heard = [], []
 
-    async def pump():
+    async def pipeline():
         while True:
             batch = await connection.receive(max_messages=50)
             for m in batch.messages:
@@ -225,7 +225,7 @@ async def test_a_connection_that_is_lost_again_and_again_loses_no_message_either
     tasks = [asyncio.create_task(listen())]
     await subscribed.wait()
     async with running(connection):
-        tasks += [asyncio.create_task(pump()), asyncio.create_task(publish(broker, 1000))]
+        tasks += [asyncio.create_task(pipeline()), asyncio.create_task(publish(broker, 1000))]
         for _ in range(10):
             await asyncio.sleep(0.05)
             lose(connection)
@@ -255,7 +255,7 @@ async def test_tls_checks_the_brokers_certificate(mosquitto, certificate):
 
 
 async def test_nats_speaks_3_1_1(nats):
-    status = Status("out/status", json.dumps({"state": "online"}).encode(), b"offline")
+    status = StatusTopic("out/status", json.dumps({"state": "online"}).encode(), b"offline")
     connection = Connection(settings(nats, version=ProtocolVersion.V311, status=status))
     async with running(connection) as task, client(nats, protocol=aiomqtt.ProtocolVersion.V311) as listener:
         await listener.subscribe("out/#", qos=1)

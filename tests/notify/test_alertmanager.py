@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from alarm_events import event
+
 from tocsin.alarm import Transition
 from tocsin.alarm.status import Shelving
-from tocsin.engine.changes import Priority
+from tocsin.engine.events import Priority
 from tocsin.notify.alertmanager import Alerts
 
 S = 1_000_000_000

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from tocsin.notify.home_assistant import Devices, House, Watched
+from tocsin.notify.home_assistant import DeviceMessages, DiscoverySettings, StreamDevice
 
-HOUSE = House("homeassistant", "tocsin", "1.2.3", scores=True)
-BED = Watched("icu/bed 3", ("deterioration", "spo2-low"), "ward-vitals/1")
+HOUSE = DiscoverySettings("homeassistant", "tocsin", "1.2.3", scores=True)
+BED = StreamDevice("icu/bed 3", ("deterioration", "spo2-low"), "ward-vitals/1")
 
 
 class Strict(BaseModel):
@@ -107,7 +107,7 @@ def test_a_device_has_its_alarms_its_score_and_a_button():
 
 def test_unique_ids_are_unique_over_streams_that_look_alike():
     streams = ["icu/3", "icu_3", "icu-3", "icu 3", "icu.3"]
-    ids = [part.uniq_id for s in streams for part in told(Watched(s, ("a", "b"), "m/1")).cmps.values()]
+    ids = [part.uniq_id for s in streams for part in told(StreamDevice(s, ("a", "b"), "m/1")).cmps.values()]
     assert len(set(ids)) == len(ids) == 4 * len(streams)
     assert len({HOUSE.topic(s) for s in streams}) == len(streams)
 
@@ -117,22 +117,22 @@ def test_a_topic_has_the_levels_that_discovery_wants():
 
 
 def test_without_published_scores_there_is_no_score():
-    quiet = House("homeassistant", "tocsin", "1.2.3", scores=False)
+    quiet = DiscoverySettings("homeassistant", "tocsin", "1.2.3", scores=False)
     assert [part.p for part in told(house=quiet).cmps.values()] == ["binary_sensor", "binary_sensor", "button"]
 
 
 def test_the_button_asks_for_all_of_its_stream_and_every_press_is_another():
     (button,) = [part for part in told().cmps.values() if part.p == "button"]
-    assert button.cmd_t == "tocsin/request/acknowledge-group"
+    assert button.cmd_t == "tocsin/api/acknowledge-group"
     assert json.loads(button.pl_prs) == {"labels": {"stream": "icu/bed 3"}, "actor": "home-assistant"}
 
 
 def test_only_what_changed_is_told():
-    devices = Devices(HOUSE)
-    other = Watched("icu/4", ("a",), "m/1")
+    devices = DeviceMessages(HOUSE)
+    other = StreamDevice("icu/4", ("a",), "m/1")
     assert [topic for topic, _ in devices.changes([BED, other])] == [HOUSE.topic("icu/bed 3"), HOUSE.topic("icu/4")]
     assert devices.changes([BED, other]) == []
-    renamed = Watched("icu/4", ("a", "b"), "m/1")
+    renamed = StreamDevice("icu/4", ("a", "b"), "m/1")
     assert devices.changes([BED, renamed]) == [(HOUSE.topic("icu/4"), HOUSE.announcement(renamed))]
     assert devices.changes([renamed]) == [(HOUSE.topic("icu/bed 3"), b"")]
     assert devices.everything() == [(HOUSE.topic("icu/4"), HOUSE.announcement(renamed))]

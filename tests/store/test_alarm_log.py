@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from alarm_events import event
+
 from tocsin.alarm import Transition
 from tocsin.alarm.status import Shelving
-from tocsin.engine.changes import Category, Evidence, Priority
-from tocsin.store import History, Retention, Store
+from tocsin.engine.events import Category, Evidence, Priority
+from tocsin.store import AlarmLogQuery, Retention, Store
 
 DAY_NS = 86_400 * 10**9
 
@@ -41,18 +41,18 @@ def rich(number):
 
 def test_what_was_logged_is_read_back_whole(store):
     events = kept(store, rich(1), event(id=2, labels={}))
-    assert store.history(History()) == list(events)
+    assert store.history(AlarmLogQuery()) == list(events)
 
 
 def test_a_score_of_numpy_is_a_number_like_any_other(store):
     kept(store, event(score=np.float32(0.5)))
-    assert store.history(History())[0].score == 0.5
+    assert store.history(AlarmLogQuery())[0].score == 0.5
 
 
 def test_it_outlives_the_daemon(store, reopened):
     events = kept(store, rich(1))
     again = reopened(store)
-    assert again.history(History()) == list(events)
+    assert again.history(AlarmLogQuery()) == list(events)
     assert again.last_event == 1
 
 
@@ -84,20 +84,20 @@ def ward(store):
 @pytest.mark.parametrize(
     ("wanted", "ids"),
     [
-        (History(), range(1, 13)),
-        (History(since=30, until=60), [3, 4, 5]),
-        (History(stream="icu/1"), [1, 4, 7, 10]),
-        (History(stream="icu/*"), [1, 2, 4, 5, 7, 8, 10, 11]),
-        (History(labels={"ward": "ward-7"}), [3, 6, 9, 12]),
-        (History(labels={"ward": "ward-7", "bed": "1"}), []),
-        (History(alarm="hr-*"), [2, 4, 6, 8, 10, 12]),
-        (History(priority=Priority.LOW, transition=Transition.CLEAR), [8, 10, 12]),
-        (History(category=Category.TECHNICAL), [5]),
-        (History(occurrence=2), [2, 8]),
-        (History(actor="nurse"), [7]),
-        (History(limit=2), [11, 12]),
-        (History(limit=2, below_id=11), [9, 10]),
-        (History(stream="'; DROP TABLE event; --"), []),
+        (AlarmLogQuery(), range(1, 13)),
+        (AlarmLogQuery(since=30, until=60), [3, 4, 5]),
+        (AlarmLogQuery(stream="icu/1"), [1, 4, 7, 10]),
+        (AlarmLogQuery(stream="icu/*"), [1, 2, 4, 5, 7, 8, 10, 11]),
+        (AlarmLogQuery(labels={"ward": "ward-7"}), [3, 6, 9, 12]),
+        (AlarmLogQuery(labels={"ward": "ward-7", "bed": "1"}), []),
+        (AlarmLogQuery(alarm="hr-*"), [2, 4, 6, 8, 10, 12]),
+        (AlarmLogQuery(priority=Priority.LOW, transition=Transition.CLEAR), [8, 10, 12]),
+        (AlarmLogQuery(category=Category.TECHNICAL), [5]),
+        (AlarmLogQuery(occurrence=2), [2, 8]),
+        (AlarmLogQuery(actor="nurse"), [7]),
+        (AlarmLogQuery(limit=2), [11, 12]),
+        (AlarmLogQuery(limit=2, below_id=11), [9, 10]),
+        (AlarmLogQuery(stream="'; DROP TABLE event; --"), []),
     ],
 )
 @pytest.mark.usefixtures("ward")
@@ -120,11 +120,11 @@ def test_history_is_found_by(store, wanted, ids):
 )
 @pytest.mark.usefixtures("ward")
 def test_nothing_in_it_can_be_changed(store, statement):
-    before = store.history(History())
+    before = store.history(AlarmLogQuery())
     with sqlite3.connect(store.file) as other, pytest.raises(sqlite3.IntegrityError, match=r"append-only|only moves"):
         other.execute(statement)
     other.close()
-    assert store.history(History()) == before
+    assert store.history(AlarmLogQuery()) == before
 
 
 @pytest.mark.usefixtures("ward")
@@ -132,7 +132,7 @@ def test_retention_by_age_takes_the_oldest_and_nothing_else(store):
     retention = Retention(days=1, max_bytes=10**9)
     while store.tidy(retention, DAY_NS + 50):
         pass
-    assert [found.id for found in store.history(History())] == list(range(5, 13))
+    assert [found.id for found in store.history(AlarmLogQuery())] == list(range(5, 13))
     with sqlite3.connect(store.file) as other:  # what retention has left is as safe as before
         for statement in ("DELETE FROM event WHERE id = 5", "UPDATE retention SET before = 1"):
             with pytest.raises(sqlite3.IntegrityError):
@@ -144,7 +144,7 @@ def test_ids_go_on_when_retention_has_taken_all(store, reopened):
     kept(store, event(id=41))
     while store.tidy(Retention(days=1, max_bytes=10**9), 2 * DAY_NS):
         pass
-    assert store.history(History()) == []
+    assert store.history(AlarmLogQuery()) == []
     assert store.last_event == 41
     assert reopened(store).last_event == 41
 
@@ -156,6 +156,6 @@ def test_retention_by_size_goes_in_small_steps_until_it_fits(tmp_path):
         while store.tidy(retention, 1):
             sizes.append(store.log_events)
         assert len(sizes) > 2, "not in steps"
-        left = [found.id for found in store.history(History())]
+        left = [found.id for found in store.history(AlarmLogQuery())]
         assert left == list(range(3001 - len(left), 3001))
         assert 400 <= len(left) < 1500

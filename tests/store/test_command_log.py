@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from tocsin.engine.commands import CommandEntry
-from tocsin.store import CommandHistory, Retention, Store
+from tocsin.engine.lifecycle.commands import CommandEntry
+from tocsin.store import CommandLogQuery, Retention, Store
 from tocsin.store.evicted import Evicted
 from tocsin.store.schema import MIGRATIONS, VERSION
 
@@ -35,14 +35,14 @@ def logged(store):
 @pytest.mark.parametrize(
     ("wanted", "times"),
     [
-        (CommandHistory(), [10, 20, 30]),
-        (CommandHistory(since=20), [20, 30]),
-        (CommandHistory(until=20), [10]),
-        (CommandHistory(stream="icu/*"), [10, 20, 30]),
-        (CommandHistory(stream="ward/7"), [20]),
-        (CommandHistory(stream="icu/1", actor="joy", verb="admit"), [10]),
-        (CommandHistory(actor="sam"), [30]),
-        (CommandHistory(limit=1, below_id=3), [20]),
+        (CommandLogQuery(), [10, 20, 30]),
+        (CommandLogQuery(since=20), [20, 30]),
+        (CommandLogQuery(until=20), [10]),
+        (CommandLogQuery(stream="icu/*"), [10, 20, 30]),
+        (CommandLogQuery(stream="ward/7"), [20]),
+        (CommandLogQuery(stream="icu/1", actor="joy", verb="admit"), [10]),
+        (CommandLogQuery(actor="sam"), [30]),
+        (CommandLogQuery(limit=1, below_id=3), [20]),
     ],
 )
 def test_it_is_searched_by_what_people_ask(logged, wanted, times):
@@ -71,16 +71,16 @@ def test_nothing_in_it_changes(logged, change):
     with sqlite3.connect(logged.file) as other, pytest.raises(sqlite3.IntegrityError):
         other.execute(change)
     other.close()
-    assert len(logged.commands(CommandHistory())) == 3
+    assert len(logged.commands(CommandLogQuery())) == 3
 
 
 def test_what_is_too_old_goes_and_its_number_is_not_given_again(logged):
     logged.tidy(Retention(days=1, max_bytes=1 << 30), now=20 + DAY_NS)
-    assert [found.at for found in logged.commands(CommandHistory())] == [20, 30]
+    assert [found.at for found in logged.commands(CommandLogQuery())] == [20, 30]
     logged.tidy(Retention(days=1, max_bytes=1 << 30), now=3 * DAY_NS)
-    assert logged.commands(CommandHistory()) == []
+    assert logged.commands(CommandLogQuery()) == []
     logged.commit([], [], commands=[entry(40)])
-    assert [found.id for found in logged.commands(CommandHistory())] == [4]
+    assert [found.id for found in logged.commands(CommandLogQuery())] == [4]
 
 
 def test_a_file_of_version_1_gets_what_is_new(logged, reopened, tmp_path):
@@ -89,7 +89,7 @@ def test_a_file_of_version_1_gets_what_is_new(logged, reopened, tmp_path):
     logged._connection.execute("PRAGMA user_version = 1")  # noqa: SLF001
     again = reopened(logged)
     again.commit([], [], commands=[entry(40)])
-    assert [found.at for found in again.commands(CommandHistory())] == [40]
+    assert [found.at for found in again.commands(CommandLogQuery())] == [40]
     with Store.open(tmp_path / "new") as new:
         schema = "SELECT name, sql FROM sqlite_schema ORDER BY name"
         ours, theirs = (s._connection.execute(schema).fetchall() for s in (again, new))  # noqa: SLF001

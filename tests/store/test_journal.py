@@ -6,8 +6,8 @@ import os
 import sqlite3
 
 import pytest
-
 from alarm_events import event
+
 from tocsin.store import Entry, Input, Retention, Store
 
 FOR_EVER = Retention(days=10**5, max_bytes=10**12)

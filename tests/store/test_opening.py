@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 import pytest
-
 from alarm_events import event
-from tocsin.store import History, Store, StoreError
+
+from tocsin.store import AlarmLogQuery, Store, StoreError
 from tocsin.store.schema import VERSION
 
 
@@ -111,7 +111,7 @@ def test_an_older_file_is_brought_up_step_by_step(tmp_path, monkeypatch):
     monkeypatch.setattr("tocsin.store.schema.VERSION", VERSION + 2)
     monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", {v: migrate(v) for v in (VERSION, VERSION + 1)})
     with Store.open(tmp_path) as store:
-        assert len(store.history(History())) == 3
+        assert len(store.history(AlarmLogQuery())) == 3
     Store.open(tmp_path).close()
     assert steps == [VERSION, VERSION + 1]
 
@@ -126,4 +126,4 @@ def test_a_backup_while_it_is_written_is_whole(tmp_path):
         target.close()
         store.commit([], [event(id=2)])
     with Store.open(tmp_path / "backup") as backup:
-        assert [found.id for found in backup.history(History())] == [1]
+        assert [found.id for found in backup.history(AlarmLogQuery())] == [1]

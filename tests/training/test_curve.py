@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin.engine import Alarm
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Channel, Model, StepResult, Task
 from tocsin_training import curve
 from tocsin_training.evaluation.backtest import play

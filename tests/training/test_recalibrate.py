@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs PyTorch")
 
 import toy_bundle
+
 from tocsin.bundle import load
 from tocsin_training import budget_check, curve
 from tocsin_training import recipe as recipes

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs PyTorch")
 
 import toy_bundle
+
 from tocsin.bundle import load
 from tocsin.bundle.calibration import Curve
 from tocsin.bundle.manifest import ChannelEntry

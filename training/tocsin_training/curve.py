@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import genpareto
 
 from tocsin.bundle.calibration import Curve, Rates, Tail, Usual
-from tocsin.engine.adaptation import HIGH
+from tocsin.engine.conditions.adaptation import HIGH
 from tocsin_training.calibrate import SECONDS_PER_DAY, lasting
 from tocsin_training.evaluation.alarming import Delays, onsets, up
 from tocsin_training.evaluation.backtest import play

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from tocsin.bundle import start
+from tocsin.bundle import initial_state
 from tocsin.bundle.signature import INPUTS, outputs
 from tocsin_training.trees import Trees
 
@@ -35,7 +35,9 @@ def to_onnx(step: StepModule) -> bytes:
 
 def opening_to_onnx(opening: Opening) -> bytes:
     """Export what makes a state from a profile, likewise."""
-    return stripped(_exported(opening, (len(opening.network.profile),), (start.INPUT,), (start.OUTPUT,)))
+    return stripped(
+        _exported(opening, (len(opening.network.profile),), (initial_state.INPUT,), (initial_state.OUTPUT,))
+    )
 
 
 def _exported(

@@ -13,8 +13,8 @@ import torch
 from scipy.special import expit
 
 from tocsin.bundle.graph import Graph
+from tocsin.bundle.initial_state import Start
 from tocsin.bundle.manifest import Calibration, Manifest
-from tocsin.bundle.start import Start
 from tocsin.engine.model import ChannelKind, StepFunction, Task
 from tocsin_training import (
     beside,

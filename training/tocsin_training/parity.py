@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from tocsin.bundle.graph import Graph
-    from tocsin.bundle.start import Start
+    from tocsin.bundle.initial_state import Start
     from tocsin_training.network import Network
     from tocsin_training.recipe import Recipe
     from tocsin_training.step import StepModule

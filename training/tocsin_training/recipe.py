@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
 
-from tocsin.bundle.manifest import ChannelEntry, Level, Name, Source
+from tocsin.bundle.manifest import ChannelEntry, DataSource, Level, Name
 from tocsin.engine.model import ChannelKind, Task
 from tocsin_training.errors import TrainingError, told
 
@@ -244,7 +244,7 @@ class Recipe(_Part):
     loss: LossRecipe = LossRecipe()
     training: TrainingRecipe
     serving: ServingRecipe
-    sources: tuple[Source, ...] = Field(min_length=1, description="For the manifest and the card.")
+    sources: tuple[DataSource, ...] = Field(min_length=1, description="For the manifest and the card.")
 
     @model_validator(mode="after")
     def _names_nothing_twice(self) -> Self:

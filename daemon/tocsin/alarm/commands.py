@@ -80,7 +80,7 @@ class Unshelve:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeOut:
+class RemoveFromService:
     """Take it out of service, for maintenance, until it is put back; takes a reason."""
 
     verb: ClassVar[str] = "take-out"
@@ -89,7 +89,7 @@ class TakeOut:
 
 
 @dataclass(frozen=True, slots=True)
-class PutBack:
+class ReturnToService:
     """Put it back into service."""
 
     verb: ClassVar[str] = "put-back"
@@ -144,12 +144,23 @@ class Test:
     stream: str = "tocsin/test"
 
 
-Targeted = Acknowledge | Reset | Shelve | Unshelve | TakeOut | PutBack | Annotate | Mark
+Targeted = Acknowledge | Reset | Shelve | Unshelve | RemoveFromService | ReturnToService | Annotate | Mark
 Command = Targeted | AcknowledgeGroup | Test
 
 COMMANDS: dict[str, type[Command]] = {
     kind.verb: kind
-    for kind in (Acknowledge, AcknowledgeGroup, Reset, Shelve, Unshelve, TakeOut, PutBack, Annotate, Mark, Test)
+    for kind in (
+        Acknowledge,
+        AcknowledgeGroup,
+        Reset,
+        Shelve,
+        Unshelve,
+        RemoveFromService,
+        ReturnToService,
+        Annotate,
+        Mark,
+        Test,
+    )
 }
 """By verb."""
 
@@ -158,7 +169,7 @@ MAX_SHELVE_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CommandEnvelope:
     """A command, and who gives it.
 
     Attributes:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tocsin.alarm.commands import Verdict  # noqa: TC001
-from tocsin.alarm.status import Status  # noqa: TC001
-from tocsin.engine.changes import Category, Evidence, Explanation  # noqa: TC001
+from tocsin.alarm.status import AlarmStatus  # noqa: TC001
+from tocsin.engine.events import Category, Evidence, Explanation  # noqa: TC001
 
 
 class Transition(StrEnum):
@@ -77,7 +77,7 @@ class Event:
     watch: str
     category: Category
     transition: Transition
-    status: Status
+    status: AlarmStatus
     occurrence: int | None
     since: int | None
     t: int

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tocsin.alarm.record import Kind, Record, Told, normal
-from tocsin.engine.changes import Category, Priority
+from tocsin.alarm.record import AlarmKind, AlarmRecord, Told, normal
+from tocsin.engine.events import Category, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tocsin.alarm.plan import Grouping
+    from tocsin.alarm.policy import Grouping
 
 GROUPS = "tocsin/groups"
 FLOOD = "flood"
@@ -60,16 +60,16 @@ class Floods:
         self._recent = {group: deque(recent) for group, recent in data.items()}
 
 
-def telling(group: str, labels: Mapping[str, str]) -> Record:
+def telling(group: str, labels: Mapping[str, str]) -> AlarmRecord:
     """The alarm that tells a group's floods, which is not up yet."""
-    return Record(
+    return AlarmRecord(
         stream=group,
         alarm=FLOOD,
         watch="",
         labels=labels,
         priority=Priority.LOW,
         category=Category.TECHNICAL,
-        kind=Kind.FLOOD,
+        kind=AlarmKind.FLOOD,
         status=normal(Priority.LOW),
         told=Told(""),
     )

@@ -1,7 +1,7 @@
 """Which alarms keep which others quiet by design.
 
 A technical alarm keeps the physiological ones of its stream quiet that look at nothing but its channels; one that
-looks at no channel in particular, as `silent` does, all of them. Beside that, `Plan.inhibits` names others. An alarm
+looks at no channel in particular, as `silent` does, all of them. Beside that, `AlarmPolicy.inhibits` names others. An alarm
 inhibits while its condition holds and people are told of it: somebody is always told of something.
 """
 
@@ -12,13 +12,13 @@ from fnmatch import translate
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from tocsin.engine.changes import Category
+from tocsin.engine.events import Category
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tocsin.alarm.plan import Inhibition, Plan
-    from tocsin.alarm.record import Record
+    from tocsin.alarm.policy import AlarmPolicy, Inhibition
+    from tocsin.alarm.record import AlarmRecord
 
 _Where = tuple[tuple[str, ...], tuple[str, ...]]  # names of labels, and their values
 _Rule = tuple[str, str, str]  # stream and alarm, and which names it inhibits
@@ -33,17 +33,17 @@ class Inhibitors:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._of_stream: dict[str, dict[tuple[str, str], tuple[Record, Plan]]] = {}
-        self._where: dict[_Where, dict[_Rule, tuple[Record, Inhibition]]] = {}
+        self._of_stream: dict[str, dict[tuple[str, str], tuple[AlarmRecord, AlarmPolicy]]] = {}
+        self._where: dict[_Where, dict[_Rule, tuple[AlarmRecord, Inhibition]]] = {}
         self._names: dict[tuple[str, ...], int] = {}  # how many there are that compare these labels
 
-    def follow(self, record: Record, plan: Plan, *, gone: bool = False) -> bool:
+    def follow(self, record: AlarmRecord, policy: AlarmPolicy, *, gone: bool = False) -> bool:
         """Take note of what an alarm has become, or that it is gone; whether another one could notice."""
         inhibits = record.status.active and record.status.is_annunciated and not gone
         changed = False
-        if plan.category is Category.TECHNICAL:
-            changed |= _put(self._of_stream, record.stream, record.key, (record, plan) if inhibits else None)
-        for rule in plan.inhibits:
+        if policy.category is Category.TECHNICAL:
+            changed |= _put(self._of_stream, record.stream, record.key, (record, policy) if inhibits else None)
+        for rule in policy.inhibits:
             values = _values(rule.equal, record.stream, record.labels)
             if values is None:
                 continue
@@ -53,25 +53,25 @@ class Inhibitors:
             self._names[rule.equal] = self._names.get(rule.equal, 0) + inhibits - was
         return changed
 
-    def of(self, record: Record, plan: Plan) -> tuple[str, ...]:
+    def of(self, record: AlarmRecord, policy: AlarmPolicy) -> tuple[str, ...]:
         """The alarms that keep one quiet, in the order of their names."""
-        return tuple(sorted({*self._technical(record, plan), *self._named(record)}))
+        return tuple(sorted({*self._technical(record, policy), *self._named(record)}))
 
-    def _technical(self, record: Record, plan: Plan) -> Iterator[str]:
-        if plan.category is Category.TECHNICAL:
+    def _technical(self, record: AlarmRecord, policy: AlarmPolicy) -> Iterator[str]:
+        if policy.category is Category.TECHNICAL:
             return
         covered: set[str] = set()
         found = []
         for other, its in self._of_stream.get(record.stream, {}).values():
             if not its.channels:
                 yield other.name
-            elif not set(plan.channels).isdisjoint(its.channels):
+            elif not set(policy.channels).isdisjoint(its.channels):
                 covered.update(its.channels)
                 found.append(other.name)
-        if plan.channels and covered.issuperset(plan.channels):
+        if policy.channels and covered.issuperset(policy.channels):
             yield from found
 
-    def _named(self, record: Record) -> Iterator[str]:
+    def _named(self, record: AlarmRecord) -> Iterator[str]:
         for names, count in self._names.items():
             values = _values(names, record.stream, record.labels) if count else None
             if values is None:

@@ -49,7 +49,7 @@ class Stimulus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class TransitionRule:
     """One entry of the table.
 
     Attributes:
@@ -70,25 +70,25 @@ class Move:
 A, B, C = State.NORMAL, State.UNACKNOWLEDGED, State.ACKNOWLEDGED
 D, E, F = State.RETURNED, State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDGED
 
-_RAISE = Move(Transition.RAISE, B, is_new=True)
-_END = Move(Transition.END, A)
+_RAISE = TransitionRule(Transition.RAISE, B, is_new=True)
+_END = TransitionRule(Transition.END, A)
 
-TABLE: dict[tuple[State, Stimulus], Move] = {
+TABLE: dict[tuple[State, Stimulus], TransitionRule] = {
     (A, Stimulus.BEGINS): _RAISE,
     (D, Stimulus.BEGINS): _RAISE,
     (E, Stimulus.BEGINS): _RAISE,
     (F, Stimulus.BEGINS): _RAISE,
-    (B, Stimulus.CEASES): Move(Transition.CLEAR, (A, D, E)),
-    (C, Stimulus.CEASES): Move(Transition.CLEAR, (A, A, F)),
-    (B, Stimulus.LOST): Move(Transition.UNCERTAIN, B),
-    (C, Stimulus.LOST): Move(Transition.UNCERTAIN, C),
-    (B, Stimulus.FOUND): Move(Transition.CERTAIN, B),
-    (C, Stimulus.FOUND): Move(Transition.CERTAIN, C),
-    (B, Stimulus.ACKNOWLEDGE): Move(Transition.ACKNOWLEDGE, C),
-    (D, Stimulus.ACKNOWLEDGE): Move(Transition.ACKNOWLEDGE, A),
-    (E, Stimulus.ACKNOWLEDGE): Move(Transition.ACKNOWLEDGE, F),
-    (F, Stimulus.RESET): Move(Transition.RESET, A),
-    (C, Stimulus.OVERDUE): Move(Transition.RE_ALARM, B),
+    (B, Stimulus.CEASES): TransitionRule(Transition.CLEAR, (A, D, E)),
+    (C, Stimulus.CEASES): TransitionRule(Transition.CLEAR, (A, A, F)),
+    (B, Stimulus.LOST): TransitionRule(Transition.UNCERTAIN, B),
+    (C, Stimulus.LOST): TransitionRule(Transition.UNCERTAIN, C),
+    (B, Stimulus.FOUND): TransitionRule(Transition.CERTAIN, B),
+    (C, Stimulus.FOUND): TransitionRule(Transition.CERTAIN, C),
+    (B, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, C),
+    (D, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, A),
+    (E, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, F),
+    (F, Stimulus.RESET): TransitionRule(Transition.RESET, A),
+    (C, Stimulus.OVERDUE): TransitionRule(Transition.RE_ALARM, B),
     (B, Stimulus.ENDED): _END,
     (C, Stimulus.ENDED): _END,
     (D, Stimulus.ENDED): _END,

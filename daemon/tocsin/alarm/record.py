@@ -7,8 +7,8 @@ from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tocsin.alarm.status import State, Status
-from tocsin.engine.changes import Category, Evidence, Explanation, Priority
+from tocsin.alarm.status import AlarmStatus, State
+from tocsin.engine.events import Category, Evidence, Explanation, Priority
 
 FLEETING_NS = 10_000_000_000
 CHATTER_NS = 60_000_000_000
@@ -26,7 +26,7 @@ _FLAGS = {  # active, acknowledged, latched
 }
 
 
-class Kind(StrEnum):
+class AlarmKind(StrEnum):
     """Where an alarm comes from."""
 
     WATCHED = "watched"  # a condition of a watch
@@ -52,7 +52,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class DeferredClear:
     """A clear that is held back, as the alarm chatters.
 
     Attributes:
@@ -69,7 +69,7 @@ class Held:
 
 
 @dataclass(slots=True)
-class Record:
+class AlarmRecord:
     """One stream's alarm.
 
     Attributes:
@@ -101,15 +101,15 @@ class Record:
     labels: Mapping[str, str]
     priority: Priority
     category: Category
-    kind: Kind
-    status: Status
+    kind: AlarmKind
+    status: AlarmStatus
     told: Told
     last_occurrence: int | None = None
     last_since: int | None = None
     told_since: int | None = None
     waiting_since: int | None = None
     reminded: int = 0
-    held: Held | None = None
+    held: DeferredClear | None = None
     began_t: int | None = None
     cycles: tuple[int, ...] = ()
     ceased_t: int | None = None
@@ -126,7 +126,7 @@ class Record:
         """`stream/alarm`, as people are told it."""
         return f"{self.stream}/{self.alarm}"
 
-    def become(self, status: Status, now: int) -> None:
+    def become(self, status: AlarmStatus, now: int) -> None:
         """Take another status, and begin or end the times that hang on it."""
         before = self.status
         self.status = status
@@ -150,12 +150,12 @@ class Record:
         return self.ceased_t is None or since - self.ceased_t > CHATTER_NS
 
 
-def normal(priority: Priority) -> Status:
+def normal(priority: Priority) -> AlarmStatus:
     """The status of an alarm that has never been up."""
-    return Status(active=False, acknowledged=False, latched=False, uncertain=False, priority=priority)
+    return AlarmStatus(active=False, acknowledged=False, latched=False, uncertain=False, priority=priority)
 
 
-def in_state(status: Status, state: State) -> Status:
+def in_state(status: AlarmStatus, state: State) -> AlarmStatus:
     """The same occurrence in another state; what belongs to an occurrence goes with it."""
     active, acknowledged, latched = _FLAGS[state]
     after = replace(
@@ -170,7 +170,7 @@ def in_state(status: Status, state: State) -> Status:
     return after if state is not State.NORMAL else over(after, status.priority)
 
 
-def over(status: Status, priority: Priority) -> Status:
+def over(status: AlarmStatus, priority: Priority) -> AlarmStatus:
     """No occurrence any more; what belongs to the alarm stays."""
     return replace(
         normal(priority),

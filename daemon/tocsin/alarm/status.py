@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tocsin.engine.changes import Priority  # noqa: TC001  (a status that was written down is read by its annotations)
+from tocsin.engine.events import Priority  # noqa: TC001  (a status that was written down is read by its annotations)
 
 
 class State(StrEnum):
@@ -37,7 +37,7 @@ class Shelving:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class AlarmStatus:
     """Everything about one stream's alarm that outlives a moment.
 
     Attributes:

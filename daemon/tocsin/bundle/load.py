@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from tocsin.bundle.calibration import BudgetError
 from tocsin.bundle.graph import Graph, GraphError, probe
+from tocsin.bundle.initial_state import Start
+from tocsin.bundle.initial_state import probe as probe_start
 from tocsin.bundle.manifest import Manifest
-from tocsin.bundle.start import Start
-from tocsin.bundle.start import probe as probe_start
 from tocsin.engine.model import Channel, Model
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ class Calibration(_Frozen):
     curve: Curve | None = Field(default=None, description="What other thresholds cost in false alarms.")
 
 
-class Source(_Frozen):
+class DataSource(_Frozen):
     """Where training data came from."""
 
     name: str
@@ -117,7 +117,7 @@ class Manifest(_Frozen):
     )
     max_blind: int = Field(default=30, gt=0, description="So many ticks of a gap are stepped blind at most.")
     calibration: Calibration
-    training: tuple[Source, ...] = Field(min_length=1)
+    training: tuple[DataSource, ...] = Field(min_length=1)
     figures: dict[str, float] = Field(description="What was measured, by what the report calls it.")
     sha256: Sha256 = Field(description="Of model.onnx.")
     init_sha256: Sha256 | None = Field(default=None, description="generate: of init.onnx.")

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 import tocsin
-from tocsin.cli.alarms import alarms
+from tocsin.cli.alarms.commands import alarms
 from tocsin.cli.check import check
-from tocsin.cli.explain import explain
-from tocsin.cli.failure import Failure
+from tocsin.cli.errors import Failure
+from tocsin.cli.explain.command import explain
 from tocsin.cli.generate import generate
 from tocsin.cli.record import record
 from tocsin.cli.reload import reload, rollback

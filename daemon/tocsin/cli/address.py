@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
-from tocsin.cli.failure import Failure
+from tocsin.cli.errors import Failure
 
 _PORT_OF = {"mqtt": 1883, "mqtts": 8883}
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.bundle import BundleError, load
-from tocsin.cli.failure import Failure
-from tocsin.config.names import bundle_folder
-from tocsin.generation import GenerationError
-from tocsin.generation import generate as generated
+from tocsin.bundle.generation import GenerationError
+from tocsin.bundle.generation import generate as generated
+from tocsin.cli.errors import Failure
+from tocsin.config.checks.references import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tocsin.generation import Generated
+    from tocsin.bundle.generation import Generated
 
 
 def generate(

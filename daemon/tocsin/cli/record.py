@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import tocsin
-from tocsin.app.build import connection_settings, desks, source_subscriptions, stations
-from tocsin.app.recorder import Recorder, columns_of
 from tocsin.cli.address import parse
-from tocsin.cli.asking import duration_s
 from tocsin.cli.check import ConfigurationFile, sound
-from tocsin.cli.connect import client_id, connected_by
-from tocsin.cli.failure import Failure
+from tocsin.cli.client import duration_s
+from tocsin.cli.errors import Failure
+from tocsin.cli.mqtt_client import client_id, connected_by
+from tocsin.ingest.reject_log import RejectLog
 from tocsin.mqtt.settings import Tls
-from tocsin.rejects import RejectLog
+from tocsin.runtime.build import connection_settings, runtimes, source_subscriptions, sources
+from tocsin.runtime.recorder import Recorder, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tocsin.app.build import Desk
     from tocsin.config import Config
     from tocsin.mqtt.connection import Connection
     from tocsin.mqtt.settings import ConnectionSettings
     from tocsin.recording import TableWriter
+    from tocsin.runtime.build import Source
 
 _NS_PER_S = 1_000_000_000
 _HOLD_NS = 5 * _NS_PER_S
@@ -69,7 +69,7 @@ def record(
     config = checked.config
     if config is None:
         raise AssertionError  # a sound one is there
-    at = desks(config, stations(config, checked.bundles))
+    at = sources(config, runtimes(config, checked.bundles))
     try:
         settings = _settings(config, at, file.parent, broker)
         channels, labels = columns_of(at)
@@ -78,7 +78,7 @@ def record(
         raise Failure(str(error)) from error
 
 
-def _settings(config: Config, at: list[Desk], folder: Path, broker: str | None) -> ConnectionSettings:
+def _settings(config: Config, at: list[Source], folder: Path, broker: str | None) -> ConnectionSettings:
     """The configuration's connection, as another client that leaves nothing behind."""
     settings = replace(
         connection_settings(config, at, folder, tocsin.__version__, time.time_ns()),
@@ -102,7 +102,7 @@ def _settings(config: Config, at: list[Desk], folder: Path, broker: str | None) 
 
 
 async def _record(
-    at: list[Desk], settings: ConnectionSettings, begin: Callable[[], TableWriter], for_s: float | None
+    at: list[Source], settings: ConnectionSettings, begin: Callable[[], TableWriter], for_s: float | None
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

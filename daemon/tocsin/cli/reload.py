@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from tocsin.cli.check import ConfigurationFile, sound
-from tocsin.cli.door import Door, HttpOption, TokenOption, ask, find, open_at
-from tocsin.cli.failure import Failure
+from tocsin.cli.endpoint import Endpoint, HttpOption, TokenOption, ask, find, open_at
+from tocsin.cli.errors import Failure
 
 _WAIT_S = 120.0  # it loads every bundle before it changes over
 _REFUSED = (401, 403)
@@ -35,7 +35,7 @@ def rollback(file: ConfigurationFile, *, address: HttpOption = None, token_file:
     _command(find(file, address, token_file), "/-/rollback")
 
 
-def _command(door: Door, path: str, remedy: str | None = None) -> None:
+def _command(door: Endpoint, path: str, remedy: str | None = None) -> None:
     answer = ask(door, "POST", path, within_s=_WAIT_S)
     if answer.status in _REFUSED:
         raise Failure(f"the daemon at {door.address} takes no command: {answer.text.rstrip()}")

@@ -11,8 +11,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tocsin.cli.address import BrokerOption, VersionOption
-from tocsin.cli.connect import connected
-from tocsin.cli.failure import Failure
+from tocsin.cli.errors import Failure
+from tocsin.cli.mqtt_client import connected
 
 if TYPE_CHECKING:
     from tocsin.recording import Recording

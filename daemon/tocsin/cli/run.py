@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.check import ConfigurationFile, sound
-from tocsin.cli.failure import Failure
+from tocsin.cli.errors import Failure
 
 
 class LogLevel(StrEnum):
@@ -32,8 +32,8 @@ def run(
 
     Reconnects to the broker for ever. On SIGTERM it stops reading, finishes what it has, says offline and exits 0.
     """
-    from tocsin.app import run as run_daemon  # noqa: PLC0415  (other commands need not wait for it)
     from tocsin.http.server import PortTakenError  # noqa: PLC0415
+    from tocsin.runtime import run as run_daemon  # noqa: PLC0415  (other commands need not wait for it)
     from tocsin.store import StoreError  # noqa: PLC0415
 
     logging.basicConfig(

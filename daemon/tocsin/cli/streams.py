@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.asking import (
+from tocsin.cli.client import (
     JsonOption,
     apart,
     duration_s,
@@ -24,10 +24,10 @@ from tocsin.cli.asking import (
     pages,
     question,
 )
-from tocsin.cli.commanding import Said, commanding
-from tocsin.cli.door import ConfigOption, HttpOption, TokenOption, find
-from tocsin.cli.failure import Failure
-from tocsin.codec.reject import printable
+from tocsin.cli.command_options import Said, commanding
+from tocsin.cli.endpoint import ConfigOption, HttpOption, TokenOption, find
+from tocsin.cli.errors import Failure
+from tocsin.ingest.reject import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from tocsin.cli.address import BrokerOption, VersionOption
-from tocsin.cli.connect import connected
-from tocsin.codec.reject import printable
+from tocsin.cli.mqtt_client import connected
+from tocsin.ingest.reject import printable
 from tocsin.mqtt.settings import Subscription
 
 if TYPE_CHECKING:
-    from tocsin.codec.message import Message
+    from tocsin.ingest.message import Message
 
 # IEC 60601-1-8: high red, medium yellow, low cyan.
 _STYLE_OF = {"high": "bold red", "medium": "yellow", "low": "cyan"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from tocsin.config.checks.references import ReferenceChecker
 from tocsin.config.document import IN_QUOTES, Document, DocumentError, Fault, read
-from tocsin.config.names import Names
 from tocsin.config.schema import Config
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def check(file: Path) -> Checked:
         checked.faults += [_schema_fault(document, entry["loc"], entry["msg"]) for entry in error.errors()]
     except SettingsError as error:
         checked.faults.append(_environment_fault(error))
-    names = Names(document)
+    names = ReferenceChecker(document)
     names.check(checked.config)
     checked.bundles = names.bundles
     checked.faults += [*names.faults, *_unknown_variables()]

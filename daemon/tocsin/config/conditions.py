@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from tocsin.config.durations import Seconds
-from tocsin.config.section import Name, Section
+from tocsin.config.types import Name, Section
 
 
-class Score(Section):
+class ScoreEntry(Section):
     """The model's score against a threshold."""
 
     threshold: float | None = Field(
@@ -30,7 +30,7 @@ class Score(Section):
         return self
 
 
-class Limit(Section):
+class LimitEntry(Section):
     """A channel's value against a limit."""
 
     channel: Name
@@ -38,7 +38,7 @@ class Limit(Section):
     deadband: float = Field(default=0.0, ge=0, description="How far it must come back before the alarm can clear.")
 
 
-class Change(Section):
+class RateEntry(Section):
     """How fast a channel's value changes."""
 
     channel: Name
@@ -46,7 +46,7 @@ class Change(Section):
     within_s: Annotated[Seconds, Field(gt=0)]
 
 
-class Creep(Section):
+class DriftEntry(Section):
     """How far the model's score may creep up against how it was when the stream began."""
 
     slack: float = Field(default=1.0, ge=0, description="So many noises of normal streams above it are no drift.")
@@ -56,7 +56,7 @@ class Creep(Section):
     )
 
 
-class Crossing(Section):
+class ForecastEntry(Section):
     """A limit that a channel is expected to cross within the model's horizon."""
 
     channel: Name
@@ -76,7 +76,7 @@ class Crossing(Section):
         return self.above if self.above is not None else self.below or 0.0
 
 
-class EarlyWarning(Section):
+class News2Entry(Section):
     """NEWS2, from the channels that carry its parameters."""
 
     at_least: int = Field(default=5, ge=1, le=20, description="Points; 5 call for an urgent response, 7 for more.")
@@ -100,7 +100,7 @@ class EarlyWarning(Section):
     @property
     def channels(self) -> dict[str, str]:
         """Key to channel, of those that name one."""
-        given = {name: getattr(self, name) for name in EarlyWarning.model_fields}
+        given = {name: getattr(self, name) for name in News2Entry.model_fields}
         return {name: channel for name, channel in given.items() if isinstance(channel, str)}
 
     @model_validator(mode="after")
@@ -110,7 +110,7 @@ class EarlyWarning(Section):
         return self
 
 
-class Stillness(Section):
+class FlatlineEntry(Section):
     """A channel that is measured and doesn't move."""
 
     channel: Name
@@ -118,14 +118,14 @@ class Stillness(Section):
     for_s: Annotated[Seconds, Field(gt=0)]
 
 
-class Lasting(Section):
+class AbsentEntry(Section):
     """A channel, and for how long."""
 
     channel: Name
     for_s: Seconds
 
 
-class Implausibility(Lasting):
+class ImplausibleEntry(AbsentEntry):
     """A channel that gives implausible values, and for how long."""
 
     share: float = Field(
@@ -137,7 +137,7 @@ class Implausibility(Lasting):
     )
 
 
-class Silence(Section):
+class SilentEntry(Section):
     """A stream of which nothing is heard at all."""
 
     for_s: Seconds
@@ -161,25 +161,27 @@ class Member(Section):
         "implausible",
     )
 
-    anomaly: Score | None = Field(default=None, description="The reading surprises a `forecast` or `seq2seq` model.")
-    probability: Score | None = Field(
+    anomaly: ScoreEntry | None = Field(
+        default=None, description="The reading surprises a `forecast` or `seq2seq` model."
+    )
+    probability: ScoreEntry | None = Field(
         default=None,
         description="An `alarm` model's probability of its event, or a `classify` model's of any class but its first.",
     )
-    drift: Creep | None = Field(
+    drift: DriftEntry | None = Field(
         default=None, description="The score creeps up against the stream's own beginning, adapted or not."
     )
-    forecast: Crossing | None = Field(
+    forecast: ForecastEntry | None = Field(
         default=None, description="A `seq2seq` model expects a channel to cross a limit within its horizon."
     )
-    above: Limit | None = None
-    below: Limit | None = None
-    rises: Change | None = Field(default=None, description="A channel rises by so much in so long.")
-    falls: Change | None = Field(default=None, description="A channel falls by so much in so long.")
-    news2: EarlyWarning | None = Field(default=None, description="The National Early Warning Score has so many points.")
-    absent: Lasting | None = Field(default=None, description="A channel isn't measured while others are.")
-    flatline: Stillness | None = Field(default=None, description="A channel is measured and doesn't move.")
-    implausible: Implausibility | None = Field(
+    above: LimitEntry | None = None
+    below: LimitEntry | None = None
+    rises: RateEntry | None = Field(default=None, description="A channel rises by so much in so long.")
+    falls: RateEntry | None = Field(default=None, description="A channel falls by so much in so long.")
+    news2: News2Entry | None = Field(default=None, description="The National Early Warning Score has so many points.")
+    absent: AbsentEntry | None = Field(default=None, description="A channel isn't measured while others are.")
+    flatline: FlatlineEntry | None = Field(default=None, description="A channel is measured and doesn't move.")
+    implausible: ImplausibleEntry | None = Field(
         default=None, description="A channel gives values beyond its plausible range, and no others or few."
     )
 

@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, model_validator
 
 from tocsin.alarm.events import Transition
 from tocsin.config.durations import Seconds
-from tocsin.config.section import Name, Section
-from tocsin.engine.changes import Category, Priority
+from tocsin.config.types import Name, Section
+from tocsin.engine.events import Category, Priority
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/]+\S*$", max_length=2000)]
 

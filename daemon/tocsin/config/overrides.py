@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tocsin.config.section import Name, Section, listed
+from tocsin.config.types import Name, Section, listed
 
 _Pattern = Annotated[str, Field(min_length=1)]
 

@@ -21,20 +21,20 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tocsin.codec.source import Format
-from tocsin.config.conditions import Member, Silence
+from tocsin.config.alarm_policy import AlarmPolicyEntry, Defaults, Groups, Inhibits
+from tocsin.config.conditions import Member, SilentEntry
 from tocsin.config.durations import Seconds
-from tocsin.config.handling import Defaults, Groups, Handling, Inhibits
 from tocsin.config.notify import Notify
 from tocsin.config.overrides import OverrideEntry
-from tocsin.config.section import Name, Section, listed
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.frames import Combine
+from tocsin.config.types import Name, Section, listed
+from tocsin.engine.events import Category, Priority
+from tocsin.engine.frames.assembler import Aggregation
+from tocsin.ingest.source_settings import Format
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class Tls(Section):
+class TlsEntry(Section):
     """Encryption to the broker."""
 
     ca_file: Path | None = Field(default=None, description="Certificates to trust; the system's where it is left out.")
@@ -64,7 +64,7 @@ class Broker(Section):
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = Field(default=None, description="A file that holds the password and nothing else.")
-    tls: Tls | None = None
+    tls: TlsEntry | None = None
     keepalive_s: Annotated[Seconds, Field(le=65535)] = 30.0
     session_expiry_s: Seconds = Field(default=3600.0, description="How long the broker queues while we are away.")
     receive_maximum: int = Field(default=1000, ge=1, le=65535, description="Unacknowledged messages in flight.")
@@ -170,12 +170,12 @@ class SourceEntry(Section):
         return self
 
 
-class AlarmEntry(Member, Handling):
+class AlarmEntry(Member, AlarmPolicyEntry):
     """One alarm: exactly one condition, and how it is told and handled."""
 
     KINDS: ClassVar[tuple[str, ...]] = (*Member.KINDS, "silent", "all_of", "any_of")
 
-    silent: Silence | None = Field(default=None, description="Nothing is heard of a stream.")
+    silent: SilentEntry | None = Field(default=None, description="Nothing is heard of a stream.")
     all_of: list[Member] | None = Field(default=None, min_length=2, description="All of these hold.")
     any_of: list[Member] | None = Field(default=None, min_length=2, description="One of these holds.")
     priority: Priority = Priority.MEDIUM
@@ -254,7 +254,7 @@ class WatchEntry(Section):
         description="A reading later than lateness_s, at most so many ticks back, is put in, and the stream "
         "is scored again from there; 0: it is refused. Each tick costs memory in every stream.",
     )
-    combine: dict[Name, Combine] = Field(
+    combine: dict[Name, Aggregation] = Field(
         default={},
         description="What counts of several values of a channel in one tick: last (if left out), mean, min or max. "
         "With any but last, no frame closes before its tick is over.",

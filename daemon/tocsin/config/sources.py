@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.codec.source import FieldSettings, Format, SourceSettings
-from tocsin.codec.sparkplug import TOPICS
-from tocsin.codec.times import TimeUnit
-from tocsin.codec.units import conversion, convertible
 from tocsin.engine.model import ChannelKind
+from tocsin.ingest.formats.sparkplug import TOPICS
+from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.timestamps import TimeUnit
+from tocsin.ingest.units import conversion, convertible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.bundle.calibration import BudgetError
-from tocsin.config.conditions import Score
+from tocsin.config.conditions import ScoreEntry
 from tocsin.config.schema import AlarmEntry
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def threshold(entry: Member, bundle: Bundle) -> float:
 
 def with_budget(alarm: AlarmEntry, budget: float) -> AlarmEntry:
     """The same alarm of a score with another budget, whatever it rings at otherwise."""
-    return alarm.model_copy(update={alarm.kind: Score(budget=budget)})
+    return alarm.model_copy(update={alarm.kind: ScoreEntry(budget=budget)})
 
 
 def usual_of(bundle: Bundle) -> Usual | None:

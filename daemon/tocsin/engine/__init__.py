@@ -1,10 +1,10 @@
 """The pure middle of Tocsin: from readings to conditions that turn, with no I/O."""
 
-from tocsin.engine.delays import Alarm
+from tocsin.engine.conditions.delays import Alarm
 from tocsin.engine.engine import Engine, Watch
 from tocsin.engine.event_clock import EventClock
-from tocsin.engine.frames import FrameClock
-from tocsin.engine.outcome import Outcome, Refusal
+from tocsin.engine.frames.assembler import FrameClock
 from tocsin.engine.readings import Readings
+from tocsin.engine.result import EngineResult, ReadingReject
 
-__all__ = ["Alarm", "Engine", "EventClock", "FrameClock", "Outcome", "Readings", "Refusal", "Watch"]
+__all__ = ["Alarm", "Engine", "EngineResult", "EventClock", "FrameClock", "ReadingReject", "Readings", "Watch"]

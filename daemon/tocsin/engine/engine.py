@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine import memory, stays
-from tocsin.engine.admission import Admission
-from tocsin.engine.conditions import cells, is_modelled
-from tocsin.engine.delays import Standing
-from tocsin.engine.frames import Assembler
-from tocsin.engine.outcome import Outcome, Refusal
-from tocsin.engine.overrides import Overrides
-from tocsin.engine.rewind import Rewinder
-from tocsin.engine.steps import Stepper
-from tocsin.engine.streams import NEVER, StreamTable
-from tocsin.engine.turning import Turning
+from tocsin.engine.conditions.base import cells, is_modelled
+from tocsin.engine.conditions.delays import ConditionState
+from tocsin.engine.conditions.evaluator import ConditionEvaluator
+from tocsin.engine.frames.assembler import Assembler
+from tocsin.engine.frames.reprocessing import Reprocessor
+from tocsin.engine.frames.stepper import Stepper
+from tocsin.engine.frames.validation import ReadingValidator
+from tocsin.engine.lifecycle import streams as lifecycle
+from tocsin.engine.lifecycle import transfer
+from tocsin.engine.lifecycle.overrides import Overrides
+from tocsin.engine.result import EngineResult, ReadingReject
+from tocsin.engine.streams.table import NEVER, StreamTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.adaptation import Adaptation
-    from tocsin.engine.commands import StreamCommand
-    from tocsin.engine.delays import Alarm
-    from tocsin.engine.frames import FrameClock
-    from tocsin.engine.memory import StreamMemory
+    from tocsin.engine.conditions.adaptation import Adaptation
+    from tocsin.engine.conditions.delays import Alarm
+    from tocsin.engine.frames.assembler import FrameClock
+    from tocsin.engine.lifecycle.commands import StreamCommand
+    from tocsin.engine.lifecycle.overrides import Override
+    from tocsin.engine.lifecycle.transfer import StreamState
     from tocsin.engine.model import Model
-    from tocsin.engine.overrides import Override
     from tocsin.engine.readings import Readings
 
 
@@ -90,10 +91,10 @@ class Engine:
             overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
             recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
-        self._rewinder = Rewinder(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
+        self._rewinder = Reprocessor(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
         self.now = NEVER  # of the last call
-        self._admission = Admission(model, (alarm.condition for alarm in watch.alarms))
-        self._turning = Turning(watch.name, model, watch.alarms, self.table, self.noted, watch.adaptation)
+        self._admission = ReadingValidator(model, (alarm.condition for alarm in watch.alarms))
+        self._evaluator = ConditionEvaluator(watch.name, model, watch.alarms, self.table, self.noted, watch.adaptation)
 
     @property
     def alarms(self) -> Sequence[Alarm]:
@@ -106,7 +107,7 @@ class Engine:
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
         """Count the streams in which each alarm's condition holds."""
-        up = (self.table.standing[: len(self.table)] != Standing.ABSENT).sum(axis=0)  # (A,)
+        up = (self.table.standing[: len(self.table)] != ConditionState.ABSENT).sum(axis=0)  # (A,)
         return list(zip(self.watch.alarms, up.tolist(), strict=True))
 
     def warming_up(self) -> int:
@@ -115,7 +116,7 @@ class Engine:
         judged = table.standby_until[rows] == NEVER
         return int((judged & (table.frames[rows] <= self.watch.model.warm_up_ticks)).sum())
 
-    def apply(self, batch: Readings, now: int) -> Outcome:
+    def apply(self, batch: Readings, now: int) -> EngineResult:
         """Take in readings that arrived up to `now`, and let time pass until `now`.
 
         Args:
@@ -129,37 +130,37 @@ class Engine:
         self.table.reuse()
         return self.go_on(batch, now)
 
-    def go_on(self, batch: Readings, now: int) -> Outcome:
+    def go_on(self, batch: Readings, now: int) -> EngineResult:
         """Do as `apply`, in the midst of an outer call whose outcome still speaks of streams that have ended."""
-        outcome = Outcome(now)
+        result = EngineResult(now)
         self._keep_time(now)
         self._resume_expired(now)
         if len(batch):
             rows = self.table.rows(batch.streams, batch.labels)[batch.stream]  # (R,)
             values = self._admission.values(batch)  # (R, C)
-            placed, spoilt = self._admission.admit(self.table, rows, batch.t, values, outcome)
+            placed, spoilt = self._admission.admit(self.table, rows, batch.t, values, result)
             for turn in _turns(rows[placed]):
                 at = placed[turn]
-                self._take_in(rows[at], batch.t[at], values[at], spoilt[at], at, outcome)
-        self._let_linger(outcome)
-        self._turning.listen(outcome)
-        self._evict(outcome)
-        return outcome
+                self._take_in(rows[at], batch.t[at], values[at], spoilt[at], at, result)
+        self._let_linger(result)
+        self._evaluator.listen(result)
+        self._evict(result)
+        return result
 
-    def carry_out(self, command: StreamCommand, now: int) -> Outcome:
+    def carry_out(self, command: StreamCommand, now: int) -> EngineResult:
         """Do what a person asks of a stream.
 
         Raises:
             StreamRefused: It can't be done; nothing has changed.
         """
         self.table.reuse()
-        outcome = Outcome(now)
+        result = EngineResult(now)
         self._keep_time(now)
         self._resume_expired(now)
-        stays.carry_out(self, command, outcome)
-        return outcome
+        lifecycle.carry_out(self, command, result)
+        return result
 
-    def lose(self, streams: Iterable[str], now: int) -> Outcome:
+    def lose(self, streams: Iterable[str], now: int) -> EngineResult:
         """Hear from their source that these streams are gone: it is silence that nobody has to wait for.
 
         Open frames close first with what they hold, since it was measured. Then everything but silence is unknown, so
@@ -174,15 +175,15 @@ class Engine:
             What happened; what comes of the loss happens at each stream's newest `t`.
         """
         self.table.reuse()
-        outcome = Outcome(now)
+        result = EngineResult(now)
         self._keep_time(now)
         self._resume_expired(now)
         known = [row for name in dict.fromkeys(streams) if (row := self.table.row_of(name)) is not None]
         rows = np.array(known, dtype=np.int64)
         rows = rows[self.table.standby_until[rows] == NEVER]
-        self._close_up_to(rows, self.newest_tick(rows), outcome)
-        self._turning.lose(rows, outcome)
-        return outcome
+        self._close_up_to(rows, self.newest_tick(rows), result)
+        self._evaluator.lose(rows, result)
+        return result
 
     def refuse(self, command: StreamCommand, now: int) -> None:
         """Say whether a command can't be done; nothing changes.
@@ -190,29 +191,29 @@ class Engine:
         Raises:
             StreamRefused: It can't.
         """
-        stays.refuse(self, command, now)
+        lifecycle.refuse(self, command, now)
 
-    def refuse_taking(self, remembered: StreamMemory) -> None:
+    def refuse_taking(self, remembered: StreamState) -> None:
         """Say whether `take` can't be done; nothing changes.
 
         Raises:
             StreamRefused: It is of another model, is damaged, or there is no room.
         """
-        stays.refuse_taking(self, remembered)
+        lifecycle.refuse_taking(self, remembered)
 
     def strangers(self, streams: Sequence[str]) -> list[str]:
         """Those of these streams that are not known: the store may remember them."""
         return [stream for stream in streams if self.table.row_of(stream) is None]
 
-    def export(self, streams: Sequence[str] | None = None) -> StreamMemory:
+    def export(self, streams: Sequence[str] | None = None) -> StreamState:
         """Give all that is remembered of these streams, or of all of them, as plain columns.
 
         Raises:
             StreamRefused: One of them is not known.
         """
-        return memory.export(self, streams)
+        return transfer.export(self, streams)
 
-    def take(self, remembered: StreamMemory, now: int) -> Outcome:
+    def take(self, remembered: StreamState, now: int) -> EngineResult:
         """Go on with what was remembered of streams elsewhere, or before they were given up.
 
         A stream of the same name that is here ends. A condition that held begins again, and rings again, at the next
@@ -226,10 +227,10 @@ class Engine:
             StreamRefused: It is of another model, or there is no room; nothing has changed.
         """
         self.table.reuse()
-        outcome = Outcome(now)
+        result = EngineResult(now)
         self._keep_time(now)
-        stays.take(self, remembered, outcome)
-        return outcome
+        lifecycle.take(self, remembered, result)
+        return result
 
     def newest_tick(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """(R,) the tick of each stream's newest reading; NEVER before the first."""
@@ -251,25 +252,25 @@ class Engine:
         until = self.table.standby_until[: len(self.table)]
         expired = np.flatnonzero((until != NEVER) & (until <= now))
         if len(expired):
-            stays.resume(self, expired, now)
+            lifecycle.resume(self, expired, now)
 
-    def _evict(self, outcome: Outcome) -> None:
+    def _evict(self, result: EngineResult) -> None:
         """Give up streams of which nothing has been heard for long, but for those that a person admitted."""
         if self.watch.evict_after_ns is None:
             return
         table, n = self.table, len(self.table)
-        idle = (table.heard_at[:n] != NEVER) & (outcome.now - table.heard_at[:n] >= self.watch.evict_after_ns)
+        idle = (table.heard_at[:n] != NEVER) & (result.now - table.heard_at[:n] >= self.watch.evict_after_ns)
         rows = np.flatnonzero(idle & ~table.admitted[:n])
         if len(rows):
-            stays.evict(self, rows, outcome)
+            lifecycle.evict(self, rows, result)
 
     def closed_by(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N,) the last tick that no reading can reach any more once a stream's newest `t` is `newest_t` (N,)."""
         return self._assembler.passed(newest_t)
 
-    def close_frames(self, rows: NDArray[np.int64], last: NDArray[np.int64], outcome: Outcome) -> None:
-        """Close these streams' open frames with ticks up to `last` (R,), and tell `outcome` what happened."""
-        self._close_up_to(rows, last, outcome)
+    def close_frames(self, rows: NDArray[np.int64], last: NDArray[np.int64], result: EngineResult) -> None:
+        """Close these streams' open frames with ticks up to `last` (R,), and tell `result` what happened."""
+        self._close_up_to(rows, last, result)
 
     def _take_in(
         self,
@@ -278,30 +279,30 @@ class Engine:
         values: NDArray[np.float64],
         spoilt: NDArray[np.bool_],
         indices: NDArray[np.int64],
-        outcome: Outcome,
+        result: EngineResult,
     ) -> None:
         """Take in one reading each of some streams."""
         table, assembler = self.table, self._assembler
-        table.heard_at[rows] = outcome.now
+        table.heard_at[rows] = result.now
         passed = assembler.advance(table, rows, t)
-        self._turning.hear(rows, outcome)
-        self._close_up_to(rows, passed, outcome)
+        self._evaluator.hear(rows, result)
+        self._close_up_to(rows, passed, result)
         assembler.settle(table, rows, passed)
         values = np.where(self._admission.measured, values, np.nan)
         late = assembler.late(table, rows, t)
         if late.any():
-            self._take_late(rows[late], t[late], values[late], indices[late], outcome)
+            self._take_late(rows[late], t[late], values[late], indices[late], result)
             rows, t, values, indices = rows[~late], t[~late], values[~late], indices[~late]
             spoilt = spoilt[~late]
-        fits = assembler.place(table, rows, t, values, outcome.now)
+        fits = assembler.place(table, rows, t, values, result.now)
         assembler.spoil(table, rows, t, spoilt)
-        outcome.refuse(Refusal.CROWDED, indices[~fits])
-        outcome.accepted += int(fits.sum())
+        result.refuse(ReadingReject.CROWDED, indices[~fits])
+        result.accepted += int(fits.sum())
         while len(rows):
             tick, slot = assembler.oldest(table, rows)
             ready = assembler.complete(table, rows, tick, slot)
             rows = rows[ready]
-            self._close(rows, tick[ready], slot[ready], outcome)
+            self._close(rows, tick[ready], slot[ready], result)
 
     def _take_late(
         self,
@@ -309,42 +310,42 @@ class Engine:
         t: NDArray[np.int64],
         values: NDArray[np.float64],
         indices: NDArray[np.int64],
-        outcome: Outcome,
+        result: EngineResult,
     ) -> None:
         """Put readings whose frames have closed into them, as far as it is gone back, and refuse the others."""
         near = self._rewinder.reaches(self.table, rows, t)
-        outcome.refuse(Refusal.LATE, indices[~near])
+        result.refuse(ReadingReject.LATE, indices[~near])
         if not near.any():
             return
-        changed, stepped = self._rewinder.put_in(self.table, rows[near], t[near], values[near], outcome.now)
-        outcome.refuse(Refusal.LATE, indices[near][~changed])  # delivered twice
-        outcome.accepted += int(changed.sum())
-        outcome.rewound += int(changed.sum())
+        changed, stepped = self._rewinder.put_in(self.table, rows[near], t[near], values[near], result.now)
+        result.refuse(ReadingReject.LATE, indices[near][~changed])  # delivered twice
+        result.accepted += int(changed.sum())
+        result.rewound += int(changed.sum())
         for steps in stepped:
-            self._turning.judge(steps, outcome)
+            self._evaluator.judge(steps, result)
 
-    def _close_up_to(self, rows: NDArray[np.int64], last: NDArray[np.int64], outcome: Outcome) -> None:
+    def _close_up_to(self, rows: NDArray[np.int64], last: NDArray[np.int64], result: EngineResult) -> None:
         """Close these streams' frames with ticks up to `last` (R,), each stream's oldest first."""
         while len(rows):
             tick, slot = self._assembler.oldest(self.table, rows)
             due = tick <= last
             rows, last = rows[due], last[due]
-            self._close(rows, tick[due], slot[due], outcome)
+            self._close(rows, tick[due], slot[due], result)
 
     def _close(
-        self, rows: NDArray[np.int64], tick: NDArray[np.int64], slot: NDArray[np.int64], outcome: Outcome
+        self, rows: NDArray[np.int64], tick: NDArray[np.int64], slot: NDArray[np.int64], result: EngineResult
     ) -> None:
         """Close one frame each of some streams: step, judge, and let the conditions turn."""
         if not len(rows):
             return
         steps = self._stepper.step(self.table, rows, tick, slot)
         self._assembler.close(self.table, rows, tick, slot)
-        self._turning.judge(steps, outcome)
+        self._evaluator.judge(steps, result)
 
-    def _let_linger(self, outcome: Outcome) -> None:
-        rows, last = self._assembler.lingered(self.table, outcome.now)
+    def _let_linger(self, result: EngineResult) -> None:
+        rows, last = self._assembler.lingered(self.table, result.now)
         if len(rows):
-            self._close_up_to(rows, last, outcome)
+            self._close_up_to(rows, last, result)
             self._assembler.settle(self.table, rows, last)
 
 

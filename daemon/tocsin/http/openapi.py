@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
+from tocsin.api import VERBS, Verb
 from tocsin.http.problem import CONTENT_TYPE, Problem
-from tocsin.request import VERBS, Verb
 
 PREFIX = "/api/v1"
 QUESTIONS = {

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from tocsin.http.guard import Guard
+    from tocsin.http.authorization import Guard
 
 _BACKLOG = 128
 _CONNECTIONS = 100  # a few scrapers, and a person; more is an attack or a mistake

@@ -15,23 +15,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from tocsin.alarm.events import Event, Transition
-from tocsin.alarm.register import Census
+from tocsin.alarm.registry import AlarmCounts
 from tocsin.alarm.status import State
-from tocsin.codec.reject import RejectReason
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.outcome import Refusal
-from tocsin.metrics.keeping import KeepingMetrics
+from tocsin.engine.events import Category, Priority
+from tocsin.engine.result import ReadingReject
+from tocsin.ingest.reject import RejectReason
+from tocsin.metrics.mirrored_counter import MirroredCounter
+from tocsin.metrics.persistence import StoreMetrics
 from tocsin.metrics.shadow import ShadowMetrics
-from tocsin.metrics.totals import Total
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from prometheus_client import Metric
 
-    from tocsin.codec.reject import Reject
+    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
-    from tocsin.engine.steps import Steps
+    from tocsin.ingest.reject import Reject
     from tocsin.metrics.streams import StreamSeries
 
 _BATCH_BUCKETS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536)
@@ -170,7 +170,7 @@ class Metrics:
         self._connected = Gauge(
             "tocsin_mqtt_connected", "Whether the connection to the broker is up (1) or not (0).", registry=registry
         )
-        self._connects = Total(
+        self._connects = MirroredCounter(
             Counter("tocsin_mqtt_connects_total", "Connections that the broker accepted.", registry=registry)
         )
         self._inbox = Gauge("tocsin_mqtt_inbox_messages", "Received messages that wait.", registry=registry)
@@ -178,10 +178,10 @@ class Metrics:
             "tocsin_mqtt_outbox_messages", "Messages that wait to be published or acknowledged.", registry=registry
         )
         dropped = Counter("tocsin_mqtt_dropped_total", "Messages dropped, by queue.", ["queue"], registry=registry)
-        self._inbox_dropped = Total(dropped.labels("inbox"))
-        self._outbox_dropped = Total(dropped.labels("outbox"))
+        self._inbox_dropped = MirroredCounter(dropped.labels("inbox"))
+        self._outbox_dropped = MirroredCounter(dropped.labels("outbox"))
 
-        self.keeping = KeepingMetrics(registry)
+        self.keeping = StoreMetrics(registry)
         self.shadow = ShadowMetrics(registry)
 
         Gauge("tocsin_build_info", "The daemon's version.", ["version"], registry=registry).labels(version).set(1)
@@ -199,12 +199,12 @@ class Metrics:
             registry=registry,
         )
         self._reloads = Counter("tocsin_reloads_total", "Reloads, by result.", ["result"], registry=registry)
-        for reason in (*RejectReason, *Refusal):
+        for reason in (*RejectReason, *ReadingReject):
             self._rejected.labels(reason)
         for priority in Priority:
             for category in Category:
                 self._active.labels(priority, category)
-        self.census(Census({}, 0, 0, 0, 0))
+        self.alarm_counts(AlarmCounts({}, 0, 0, 0, 0))
         for result in _RESULTS:
             self._reloads.labels(result)
         self._series: StreamSeries | None = None
@@ -316,14 +316,14 @@ class Metrics:
             for category in Category:
                 self._active.labels(priority, category).set(counts.get((priority, category), 0))
 
-    def census(self, census: Census) -> None:
+    def alarm_counts(self, alarm_counts: AlarmCounts) -> None:
         """Show what alarms are in, and what keeps some of them quiet."""
         for state in State:
             if state is not State.NORMAL:
-                self._alarms.labels(state).set(census.states.get(state, 0))
+                self._alarms.labels(state).set(alarm_counts.states.get(state, 0))
         for by in _QUIET:
-            self._quiet.labels(by).set(getattr(census, by))
-        self._floods.set(census.floods)
+            self._quiet.labels(by).set(getattr(alarm_counts, by))
+        self._floods.set(alarm_counts.floods)
 
     def streams(self, *, known: int, warming_up: int) -> None:
         """Show how many streams there are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from tocsin.engine.changes import Category, Priority
+from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Model, Task
 from tocsin.metrics import streams
 from tocsin.metrics.metrics import Metrics

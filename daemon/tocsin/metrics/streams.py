@@ -16,9 +16,9 @@ import numpy as np
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tocsin.engine.delays import Standing
+from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.model import ChannelKind
-from tocsin.engine.naming import named_like
+from tocsin.engine.streams.patterns import named_like
 
 if TYPE_CHECKING:
     import re
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine import Engine
+    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
-    from tocsin.engine.steps import Steps
 
 _LOG = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class StreamSeries(Collector):
                     continue  # it has ended since its last frame
                 of = watch, watched.names[row]
                 for a, configured in enumerate(watched.engine.alarms):
-                    is_up = table.standing[row, a] != Standing.ABSENT
+                    is_up = table.standing[row, a] != ConditionState.ABSENT
                     alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
                 shown = watched.last.get(row)
                 if shown is not None and now_s - shown.at_s <= kept_s:

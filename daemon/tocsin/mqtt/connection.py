@@ -8,17 +8,17 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-from tocsin.codec.message import Message
+from tocsin.ingest.message import Message
 from tocsin.mqtt.inbox import Batch, Inbox
 from tocsin.mqtt.link import ConnectionRefusedByBrokerError, Link
 from tocsin.mqtt.outbox import Outbox, Outgoing
-from tocsin.mqtt.wire import FAILURE, SESSION_TAKEN_OVER, reason_text
+from tocsin.mqtt.packets import FAILURE, SESSION_TAKEN_OVER, reason_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tocsin.mqtt.packets import PublishProperties
     from tocsin.mqtt.settings import ConnectionSettings, Subscription
-    from tocsin.mqtt.wire import PublishProperties
 
 _LOG = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tocsin.codec.message import Message
+    from tocsin.ingest.message import Message
 
 NO_ACKNOWLEDGEMENT = 0  # packet identifiers start at 1
 

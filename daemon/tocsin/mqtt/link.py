@@ -24,8 +24,8 @@ from gmqtt.mqtt.protocol import MQTTProtocol
 from gmqtt.mqtt.utils import ConnectionState, IdGenerator
 
 from tocsin.mqtt.inbox import NO_ACKNOWLEDGEMENT
+from tocsin.mqtt.packets import parse_properties, publish_properties, reason_text, skip_properties
 from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion, Tls
-from tocsin.mqtt.wire import parse_properties, publish_properties, reason_text, skip_properties
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from gmqtt.mqtt.package import Package
 
     from tocsin.mqtt.outbox import Outgoing
+    from tocsin.mqtt.packets import PublishProperties
     from tocsin.mqtt.settings import Subscription
-    from tocsin.mqtt.wire import PublishProperties
 
 _LOG = logging.getLogger(__name__)
 

@@ -46,7 +46,7 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StatusTopic:
     """The retained message that says whether the daemon is there.
 
     Attributes:
@@ -145,7 +145,7 @@ class ConnectionSettings:
     receive_maximum: int = 10_000
     max_packet_bytes: int = 17 * 1024 * 1024
     subscriptions: tuple[Subscription, ...] = ()
-    status: Status | None = None
+    status: StatusTopic | None = None
     announcements: tuple[Announcement, ...] = ()
     inbox_messages: int = 100_000
     outbox_messages: int = 10_000

@@ -14,7 +14,7 @@ from collections.abc import Mapping  # noqa: TC003  (msgspec reads the annotatio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tocsin.codec.times import iso_8601
+from tocsin.ingest.timestamps import iso_8601
 
 if TYPE_CHECKING:
     from tocsin.alarm import Event

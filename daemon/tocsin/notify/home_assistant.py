@@ -28,7 +28,7 @@ def birth_topic(prefix: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class StreamDevice:
     """One stream, as Home Assistant is told of it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class DiscoverySettings:
     """Where Home Assistant listens, and where the daemon speaks.
 
     Attributes:
@@ -65,16 +65,16 @@ class House:
     def identity(self, stream: str) -> str:
         """A device's id, of the characters that discovery allows; no two streams share one.
 
-        >>> House("homeassistant", "tocsin", "1", False).identity("bed_3")
+        >>> DiscoverySettings("homeassistant", "tocsin", "1", False).identity("bed_3")
         'tocsin_bed_3'
-        >>> House("homeassistant", "tocsin", "1", False).identity("icu/3")
+        >>> DiscoverySettings("homeassistant", "tocsin", "1", False).identity("icu/3")
         'tocsin_icu_3_e0bc08ca'
         """
         plain = f"{self.base}_{stream}"
         allowed = _NOT_IN_AN_ID.sub("_", plain)
         return allowed if allowed == plain else f"{allowed}_{hashlib.sha256(plain.encode()).hexdigest()[:8]}"
 
-    def announcement(self, watched: Watched) -> bytes:
+    def announcement(self, watched: StreamDevice) -> bytes:
         """The device's configuration, in Home Assistant's abbreviations where it has them."""
         device = self.identity(watched.stream)
         parts = {alarm: self._alarm(device, watched.stream, alarm) for alarm in watched.alarms}
@@ -126,15 +126,15 @@ class House:
         }
 
 
-class Devices:
+class DeviceMessages:
     """Which devices have been announced, and how."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: DiscoverySettings) -> None:
         """Begin with none: whatever is there is announced once."""
         self._house = house
-        self._announced: dict[str, Watched] = {}
+        self._announced: dict[str, StreamDevice] = {}
 
-    def changes(self, now_watched: Collection[Watched]) -> list[tuple[str, bytes]]:
+    def changes(self, now_watched: Collection[StreamDevice]) -> list[tuple[str, bytes]]:
         """What to publish, retained, so that Home Assistant knows these streams and no others of ours."""
         told = []
         wanted = {watched.stream: watched for watched in now_watched}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.codec import webhook
+from tocsin.notify import webhook_signature
 from tocsin.notify.alertmanager import Alert
-from tocsin.notify.post import Answer, Fate, post
+from tocsin.notify.http_post import Answer, DeliveryStatus, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import httpx
 
     from tocsin.alarm import Event, Transition
-    from tocsin.engine.changes import Category, Priority
+    from tocsin.delivery.worker import Parcel
+    from tocsin.engine.events import Category, Priority
     from tocsin.notify.alertmanager import Alerts
-    from tocsin.notify.courier import Parcel
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _decode_alerts = msgspec.json.Decoder(list[Alert]).decode
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events a receiver wants; all where nothing is said.
 
     Attributes:
@@ -65,7 +65,7 @@ class Webhook:
         url: str,
         key: bytes | None,
         origin: str,
-        wanted: Wanted,
+        wanted: EventFilter,
         client: httpx.AsyncClient,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -90,12 +90,12 @@ class Webhook:
 
     def owes(self, event: Event) -> bytes | None:
         """What is to be told of an event; None for nothing."""
-        return webhook.body(event) if self._wanted.has(event) else None
+        return webhook_signature.body(event) if self._wanted.has(event) else None
 
     async def send(self, parcel: Parcel) -> Answer:
         """Try to tell it."""
         now = self._clock()
-        headers = webhook.headers(f"{self._origin}-{parcel.event_id}", now, parcel.body, self._key)
+        headers = webhook_signature.headers(f"{self._origin}-{parcel.event_id}", now, parcel.body, self._key)
         return await post(self._client, self._url, parcel.body, headers, now)
 
 
@@ -110,7 +110,7 @@ class Alertmanager:
         alerts: Alerts,
         resend_s: float,
         client: httpx.AsyncClient,
-        tell: Callable[[str, Fate], None],
+        tell: Callable[[str, DeliveryStatus], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """Prepare; `run` tells again and again what fires.
@@ -153,13 +153,13 @@ class Alertmanager:
 
     async def _post(self, posting: Sequence[Mapping[str, object]], now: int) -> Answer:
         answers = await asyncio.gather(*(self._post_to(url, posting, now) for url in self._urls))
-        return next((answer for answer in answers if answer.fate is Fate.DELIVERED), answers[0])
+        return next((answer for answer in answers if answer.fate is DeliveryStatus.DELIVERED), answers[0])
 
     async def _post_to(self, url: str, posting: Sequence[Mapping[str, object]], now: int) -> Answer:
         for start in range(0, len(posting), _ALERTS_A_POST):
             content = _encode(posting[start : start + _ALERTS_A_POST])
             answer = await post(self._client, url, content, {"content-type": "application/json"}, now)
-            if answer.fate is not Fate.DELIVERED:
+            if answer.fate is not DeliveryStatus.DELIVERED:
                 # Not even a refusal is for good: Alertmanager refuses the whole of a post for the fault of one alert.
-                return Answer(Fate.LATER, answer.why, answer.wait_s)
-        return Answer(Fate.DELIVERED)
+                return Answer(DeliveryStatus.LATER, answer.why, answer.wait_s)
+        return Answer(DeliveryStatus.DELIVERED)

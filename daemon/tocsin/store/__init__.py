@@ -3,19 +3,19 @@
 A shell: it knows alarms' and engines' plain values, and no broker, no web server and no metric.
 """
 
-from tocsin.store.alarm_log import History
-from tocsin.store.command_log import CommandHistory
+from tocsin.store.alarm_log import AlarmLogQuery
+from tocsin.store.command_log import CommandLogQuery
 from tocsin.store.deliveries import Deliveries, Delivery, Owed
 from tocsin.store.journal import Entry, Input
 from tocsin.store.schema import StoreError
 from tocsin.store.store import Retention, Store
 
 __all__ = [
-    "CommandHistory",
+    "AlarmLogQuery",
+    "CommandLogQuery",
     "Deliveries",
     "Delivery",
     "Entry",
-    "History",
     "Input",
     "Owed",
     "Retention",

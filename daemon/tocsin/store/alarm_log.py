@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class AlarmLogQuery:
     """Which events are wanted; what is left out restricts nothing.
 
     Attributes:
@@ -96,7 +96,7 @@ def _labels_id(connection: sqlite3.Connection, labels: str) -> int:
     return int(found[0])
 
 
-def read(connection: sqlite3.Connection, history: History) -> list[Event]:
+def read(connection: sqlite3.Connection, history: AlarmLogQuery) -> list[Event]:
     """Find events, the oldest first."""
     where, values = _where(history)
     limit = "" if history.limit is None else f"LIMIT {int(history.limit)}"
@@ -125,7 +125,7 @@ def last_id(connection: sqlite3.Connection) -> int:
     )
 
 
-def _where(history: History) -> tuple[str, list[Any]]:
+def _where(history: AlarmLogQuery) -> tuple[str, list[Any]]:
     terms: list[str] = []
     values: list[Any] = []
 

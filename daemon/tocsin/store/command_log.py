@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.engine.commands import CommandEntry
+from tocsin.engine.lifecycle.commands import CommandEntry
 
 if TYPE_CHECKING:
     import sqlite3
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class CommandHistory:
+class CommandLogQuery:
     """Which commands are wanted; what is left out restricts nothing.
 
     Attributes:
@@ -51,7 +51,7 @@ def append(connection: sqlite3.Connection, entries: Iterable[CommandEntry]) -> N
     )
 
 
-def read(connection: sqlite3.Connection, wanted: CommandHistory) -> list[CommandEntry]:
+def read(connection: sqlite3.Connection, wanted: CommandLogQuery) -> list[CommandEntry]:
     """Find entries, the oldest first."""
     terms: list[str] = []
     values: list[int | str] = []

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.alarm.events import Event
-    from tocsin.engine.commands import CommandEntry
-    from tocsin.store.alarm_log import History
-    from tocsin.store.command_log import CommandHistory
+    from tocsin.engine.lifecycle.commands import CommandEntry
+    from tocsin.store.alarm_log import AlarmLogQuery
+    from tocsin.store.command_log import CommandLogQuery
     from tocsin.store.deliveries import DeadLetter, Deliveries
     from tocsin.store.journal import Entry, Input
 
@@ -252,11 +252,11 @@ class Store:
         """The journal beyond a position, in order."""
         return journal.read(self._connection, after)
 
-    def history(self, wanted: History) -> list[Event]:
+    def history(self, wanted: AlarmLogQuery) -> list[Event]:
         """Find events in the log, the oldest first."""
         return read_history(self.file, wanted)
 
-    def commands(self, wanted: CommandHistory) -> list[CommandEntry]:
+    def commands(self, wanted: CommandLogQuery) -> list[CommandEntry]:
         """Find commands for streams in their log, the oldest first."""
         with closing(connect(self.file, read_only=True)) as connection:
             return command_log.read(connection, wanted)
@@ -292,7 +292,7 @@ class Store:
         return (pages - spare) * page_bytes - int(others)
 
 
-def read_history(file: Path, wanted: History) -> list[Event]:
+def read_history(file: Path, wanted: AlarmLogQuery) -> list[Event]:
     """Find events in a store's file, be it in use or not, the oldest first.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from toy_bundle import write
 
 pl = pytest.importorskip("polars", reason="tables need polars")

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tocsin.app.build import alarms
 from tocsin.bundle import load
 from tocsin.config.schema import WatchEntry
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
-from tocsin.engine.crossing import falls_below
+from tocsin.engine.conditions.crossing import falls_below
+from tocsin.runtime.build import alarms
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "models" / "pressure-minute" / "1"

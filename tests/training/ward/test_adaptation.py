@@ -7,9 +7,9 @@ import pytest
 
 from tocsin.bundle import load, shipped_folder
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.adaptation import Adaptation
-from tocsin.engine.changes import Category, Priority, Turn
-from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.conditions.adaptation import Adaptation
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.events import Category, ConditionEventKind, Priority
 from tocsin_training.ward import adaptation, parameters
 from tocsin_training.ward.again import judged
 from tocsin_training.ward.rivals import Conformal, Quotient
@@ -58,7 +58,7 @@ def test_scores_judged_again_ring_as_they_rang(bundle, scored, like):
         came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
         readings = Readings(["0", "1", "2"], CHANNELS, came, np.full(len(came), second * S), values[came, second])
         changes = watching.apply(readings, second * S).changes
-        rang += [(change.stream, change.t // S) for change in changes if change.turn is Turn.BEGAN]
+        rang += [(change.stream, change.t // S) for change in changes if change.kind is ConditionEventKind.ACTIVE]
     course = judged(bundle.model, [ALARM], scored, like)
     again = [(str(stream), tick) for stream, ticks in enumerate(course.began["odd"]) for tick in ticks]
     assert sorted(again) == sorted(rang)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tocsin.app.build import alarms
 from tocsin.config import check
 from tocsin.engine import Engine, FrameClock, Readings, Watch
+from tocsin.runtime.build import alarms
 from tocsin_training.ward.episodes import Kind, draw
 from tocsin_training.ward.simulator import CHANNELS, Ward
 

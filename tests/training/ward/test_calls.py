@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tocsin.engine.changes import Category
+from tocsin.engine.events import Category
 from tocsin_training.ward import load
 from tocsin_training.ward.calls import Call, chattering, flooded_min, of_events, of_limits, rung_by_itself
 from tocsin_training.ward.limits import BEDSIDE

@@ -1,11 +1,11 @@
 """What a demonstration makes of the daemon's messages."""
 
+import alarm_events
 import msgspec
 
-import alarm_events
 from tocsin.alarm import Transition
-from tocsin.engine.changes import Category
-from tocsin.mqtt.alarm_messages import alarm_transition, score_message
+from tocsin.engine.events import Category
+from tocsin.mqtt.messages import alarm_transition, score_message
 from tocsin_training.ward import summary
 from tocsin_training.ward.scenario import ONSET_S, Scenario, cast
 from tocsin_training.ward.view import NS_PER_S, BedView, WardView

@@ -1,6 +1,6 @@
 """When an alarm on a score is up: the daemon's state machine for whole records at once, so that a curve is affordable.
 
-`tocsin.engine.delays` decides this tick by tick. A curve asks it for dozens of thresholds; here each costs a few
+`tocsin.engine.conditions.delays` decides this tick by tick. A curve asks it for dozens of thresholds; here each costs a few
 passes over columns. A test compares the two, and so does every evaluation at its operating point.
 """
 

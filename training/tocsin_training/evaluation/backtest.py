@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
-from tocsin.engine.changes import Turn
+from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.model import ChannelKind
 from tocsin_training.errors import TrainingError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine import Alarm, Outcome
+    from tocsin.engine import Alarm, EngineResult
     from tocsin.engine.model import Model
     from tocsin_training.sequences import Sequences
 
@@ -130,7 +130,7 @@ class _Collector:
         self._cleared: dict[str, list[int]] = {name: [] for name in alarms}
         self._streams = np.zeros(0, dtype=np.int64)  # (N,) the engine's row → our stream
 
-    def take(self, outcome: Outcome, engine: Engine) -> None:
+    def take(self, outcome: EngineResult, engine: Engine) -> None:
         if outcome.refused:
             why = ", ".join(f"{len(indices)} {reason}" for reason, indices in outcome.refused.items())
             raise TrainingError(f"the engine refused readings of the records ({why}); mend their times and values")
@@ -146,7 +146,7 @@ class _Collector:
             self._next[stream] += 1
             self._score[rows], self._mean[rows], self._scale[rows] = steps.score, steps.mean, steps.scale
         for change in outcome.changes:
-            kept = {Turn.BEGAN: self._risen, Turn.CEASED: self._cleared}.get(change.turn)
+            kept = {ConditionEventKind.ACTIVE: self._risen, ConditionEventKind.INACTIVE: self._cleared}.get(change.kind)
             if kept is not None:
                 kept[change.alarm].append(self._row(int(change.stream), change.t))
 

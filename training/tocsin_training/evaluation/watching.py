@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tocsin.app import build
 from tocsin.bundle.calibration import BudgetError
 from tocsin.config import check
 from tocsin.engine import Alarm, FrameClock
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.conditions import ScoreAbove
+from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Task
+from tocsin.runtime import build
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation.alarming import Delays
 

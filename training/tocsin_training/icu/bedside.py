@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.news2 import news2
+from tocsin.engine.conditions.news2_chart import news2
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ FAR = 1e9  # beyond every value
 Chart = dict[str, tuple[int, list[tuple[float, int]]]]
 """Channel → the points of the lowest values, and from which value on how many are added."""
 
-NEWS: Chart = {  # see `tocsin.engine.news2`; rounded values, so one that exceeds 8 reaches 9
+NEWS: Chart = {  # see `tocsin.engine.conditions.news2_chart`; rounded values, so one that exceeds 8 reaches 9
     "rr": (3, [(9, -2), (12, -1), (21, 2), (25, 1)]),
     "spo2": (3, [(92, -1), (94, -1), (96, -1)]),
     "sbp": (3, [(91, -1), (101, -1), (111, -1), (220, 3)]),

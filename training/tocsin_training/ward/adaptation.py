@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.app.build import adaptation_of
 from tocsin.bundle import load, shipped_folder
-from tocsin.config.conditions import Creep
+from tocsin.config.conditions import DriftEntry
 from tocsin.config.schema import Adapt
 from tocsin.engine import Alarm
-from tocsin.engine.adaptation import HIGH
-from tocsin.engine.changes import Category, Priority
-from tocsin.engine.conditions import Drift, ScoreAbove
+from tocsin.engine.conditions.adaptation import HIGH
+from tocsin.engine.conditions.base import Drift, ScoreAbove
+from tocsin.engine.events import Category, Priority
+from tocsin.runtime.build import adaptation_of
 from tocsin_training.errors import TrainingError
 from tocsin_training.ward.again import judged
 from tocsin_training.ward.episodes import DETERIORATIONS, Kind, draw
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle import Bundle
-    from tocsin.engine.adaptation import Adaptation
+    from tocsin.engine.conditions.adaptation import Adaptation
     from tocsin_training.ward.again import Course, Rule
     from tocsin_training.ward.episodes import Episode
 
@@ -174,7 +174,7 @@ def rung(bundle: Bundle, patients: Patients, way: Way, budget: float) -> Course:
 
 def creeping(bundle: Bundle) -> Drift:
     """Drift as a configuration has it that says nothing of it."""
-    curve, asked = bundle.manifest.calibration.curve, Creep()
+    curve, asked = bundle.manifest.calibration.curve, DriftEntry()
     if curve is None or curve.usual is None:
         raise AssertionError  # `ways` has refused it
     return Drift(curve.usual.noise, asked.slack, asked.limit, round(asked.settle_s * NS_PER_S))

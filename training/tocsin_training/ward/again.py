@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from tocsin.engine import Outcome
-from tocsin.engine.changes import Turn
-from tocsin.engine.conditions import cells
-from tocsin.engine.delays import Standing
-from tocsin.engine.steps import Steps
-from tocsin.engine.streams import StreamTable
-from tocsin.engine.turning import Turning
+from tocsin.engine import EngineResult
+from tocsin.engine.conditions.base import cells
+from tocsin.engine.conditions.delays import ConditionState
+from tocsin.engine.conditions.evaluator import ConditionEvaluator
+from tocsin.engine.events import ConditionEventKind
+from tocsin.engine.frames.stepper import Steps
+from tocsin.engine.streams.table import StreamTable
 from tocsin_training.ward.strangers import NO_FRAME
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.adaptation import Adaptation
-    from tocsin.engine.delays import Alarm
+    from tocsin.engine.conditions.adaptation import Adaptation
+    from tocsin.engine.conditions.delays import Alarm
     from tocsin.engine.model import Model
 
 
@@ -75,7 +75,7 @@ def judged(
         open_frames=1, channels=channels, state_size=1, alarms=len(alarms), max_streams=streams, notes=ends[-1]
     )
     noted = [slice(begin, end) for begin, end in itertools.pairwise(ends)]
-    turning = Turning("again", model, alarms, table, noted, adaptation)
+    turning = ConditionEvaluator("again", model, alarms, table, noted, adaptation)
     table.rows([str(stream) for stream in range(streams)])
     blank = np.zeros((streams, channels), dtype=np.float32)
     nothing = np.zeros((streams, channels), dtype=np.bool_)
@@ -99,13 +99,13 @@ def judged(
             high=None,
             rewound=nothing[:n, 0],
         )
-        outcome = Outcome(tick * model.period_ns)
+        outcome = EngineResult(tick * model.period_ns)
         turning.judge(steps, outcome)
         for change in outcome.changes:
-            if change.turn is Turn.BEGAN:
+            if change.kind is ConditionEventKind.ACTIVE:
                 began[change.alarm][int(change.stream)].append(tick)
         standing = table.standing[:streams]
         if rule is not None:
-            rule.learn(known, rows, (standing[rows] == Standing.PRESENT).any(axis=1))
-        up += (standing != Standing.ABSENT).T
+            rule.learn(known, rows, (standing[rows] == ConditionState.PRESENT).any(axis=1))
+        up += (standing != ConditionState.ABSENT).T
     return Course(began, up)

@@ -28,7 +28,7 @@ def demo(
 
     from rich.console import Console  # noqa: PLC0415
 
-    from tocsin.cli.failure import Failure  # noqa: PLC0415
+    from tocsin.cli.errors import Failure  # noqa: PLC0415
 
     try:
         from tocsin_training.ward.broker import BrokerKind  # noqa: PLC0415

@@ -18,8 +18,8 @@ import numpy as np
 
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.changes import Category, Priority, Turn
-from tocsin.engine.conditions import Above, Below, ScoreAbove
+from tocsin.engine.conditions.base import Above, Below, ScoreAbove
+from tocsin.engine.events import Category, ConditionEventKind, Priority
 from tocsin_training import publish
 from tocsin_training.ward.episodes import DETERIORATIONS, Episode, Kind, draw
 from tocsin_training.ward.limits import BEDSIDE
@@ -109,7 +109,7 @@ def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[lis
         came = np.flatnonzero(~np.isnan(series[:, tick]).all(axis=1)).astype(np.int32)
         readings = Readings(names, CHANNELS, came, np.full(len(came), t), series[came, tick])
         for change in engine.apply(readings, t).changes:
-            if change.turn is Turn.BEGAN:
+            if change.kind is ConditionEventKind.ACTIVE:
                 rung[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
     return rung
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.alarm import Register
-from tocsin.app.build import setup
+from tocsin.alarm import AlarmRegistry
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.engine.changes import Category
+from tocsin.engine.events import Category
+from tocsin.runtime.build import deployment
 from tocsin_training.errors import TrainingError
 from tocsin_training.ward.calls import By, chattering, flooded_min, of_events, of_limits, rung_by_itself
 from tocsin_training.ward.episodes import ARTEFACTS, DETERIORATIONS, Kind
@@ -143,17 +143,17 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
     checked = check(file)
     if checked.config is None or checked.faults:
         raise TrainingError("\n".join(str(fault) for fault in checked.faults))
-    made = setup(checked.config, checked.bundles)
-    if len(made.stations) != 1:
-        raise TrainingError(f"{file} has {len(made.stations)} watches (legal: one)")
-    (station,) = made.stations.values()
-    register, events = Register(made.plans), []
+    made = deployment(checked.config, checked.bundles)
+    if len(made.runtimes) != 1:
+        raise TrainingError(f"{file} has {len(made.runtimes)} watches (legal: one)")
+    (runtime,) = made.runtimes.values()
+    registry, events = AlarmRegistry(made.policies), []
     for second in range(shown.shape[1]):
         now = DAY_BEGAN + second * NS_PER_S
-        changes = station.apply(_readings(names, shown[:, second], now), now).changes
+        changes = runtime.apply(_readings(names, shown[:, second], now), now).changes
         if changes:
-            events += register.take_in(changes, now)
-        events += register.pass_time(now)
+            events += registry.take_in(changes, now)
+        events += registry.pass_time(now)
     return events
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.changes import Category
+from tocsin.engine.events import Category
 from tocsin_training.ward.episodes import DETERIORATIONS
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.bundle import load
-from tocsin.generation import generate
+from tocsin.bundle.generation import generate
 from tocsin_training import publish
 from tocsin_training.ward.quiet import RESTING, at_rest, hours_of, lying
 from tocsin_training.ward.simulator import CHANNELS, UNITS

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin.engine.adaptation import Adaptation
+    from tocsin.engine.conditions.adaptation import Adaptation
 
 
 class Conformal:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tocsin.bundle.graph import Graph
-from tocsin.bundle.manifest import Source
+from tocsin.bundle.manifest import DataSource
 from tocsin.engine.model import Task
 from tocsin_training import export, rollout
 from tocsin_training import step as steps
@@ -42,7 +42,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
         network=NetworkRecipe(cell="rnn", width=WIDTH),
         training=TrainingRecipe(seed=seed),
         serving=ServingRecipe(period_s=period_s, delta_cap_s=DAY_S, warm_up_ticks=0, max_gap_ticks=1),
-        sources=(Source(name="none", licence="none", citation="none", part="none"),),
+        sources=(DataSource(name="none", licence="none", citation="none", part="none"),),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

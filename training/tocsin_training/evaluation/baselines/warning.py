@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.news2 import URGENT, news2
+from tocsin.engine.conditions.news2_chart import URGENT, news2
 from tocsin_training.evaluation.baselines.baseline import Baseline, Unfit, carried_forward
 
 if TYPE_CHECKING:

@@ -1,0 +1,317 @@
+"""What is answered: alarms, events and streams as JSON objects.
+
+A time stands there twice, for people and for programs: `t` as ISO 8601, `t_ns` exactly. What is unknown is null.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tocsin.alarm.commands import Verdict
+from tocsin.alarm.events import Transition
+from tocsin.alarm.status import State
+from tocsin.engine.events import Category, Evidence, Frames, Priority
+from tocsin.notify.event_json import event_fields, explanation_fields, number, time_fields
+
+if TYPE_CHECKING:
+    from tocsin.alarm.events import Event
+    from tocsin.alarm.record import AlarmRecord
+    from tocsin.alarm.status import Shelving
+    from tocsin.engine.events import Explanation
+    from tocsin.engine.lifecycle.commands import CommandEntry
+
+
+class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
+    """Somebody put an alarm aside for a time."""
+
+    by: str
+    reason: str
+    until: str
+    until_ns: int
+    once: bool
+
+
+class ExplanationView(msgspec.Struct, kw_only=True, frozen=True):
+    """What a judgement by a model rests on."""
+
+    model: str
+    sha256: str
+    threshold: float | None
+    rising_since: str | None
+    rising_since_ns: int | None
+    warm_up_ticks: int
+    frames_seen: int
+    state_since: str | None
+    state_since_ns: int | None
+    gap_ended: str | None
+    gap_ended_ns: int | None
+    gap_s: float | None
+    rewound: str | None
+    rewound_ns: int | None
+
+
+class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
+    """An alarm as it is.
+
+    `id` is `STREAM/ALARM`. `annunciated` says whether people are being told; `shelved`, `suppressed_by` and
+    `out_of_service` say why they are not.
+    """
+
+    id: str
+    stream: str
+    alarm: str
+    watch: str
+    labels: dict[str, str]
+    priority: Priority
+    category: Category
+    state: State
+    active: bool
+    acknowledged: bool
+    latched: bool
+    uncertain: bool
+    annunciated: bool
+    shelved: ShelvingView | None
+    suppressed_by: list[str]
+    out_of_service: bool
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+    acknowledged_at_ns: int | None
+    first_up: bool
+    chattering: bool
+    stale: bool
+    occurrence: int | None
+    since: str | None
+    since_ns: int | None
+    raised_at: str | None
+    raised_at_ns: int | None
+    reason: str
+    score: float | None
+    evidence: list[Evidence]
+    model: str | None
+    explanation: ExplanationView | None
+
+
+class EventView(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that happened to an alarm, and what the alarm was in then."""
+
+    id: int
+    stream: str
+    alarm: str
+    watch: str
+    labels: dict[str, str]
+    priority: Priority
+    category: Category
+    transition: Transition
+    state: State
+    annunciated: bool
+    occurrence: int | None
+    t: str
+    t_ns: int
+    since: str | None
+    since_ns: int | None
+    raised_at: str
+    raised_at_ns: int
+    reason: str
+    score: float | None
+    evidence: list[Evidence]
+    model: str | None
+    explanation: ExplanationView | None
+    frames: Frames | None
+    actor: str | None
+    comment: str | None
+    transaction: str | None
+    verdict: Verdict | None
+    fleeting: bool
+    test: bool
+
+
+class AlarmsView(msgspec.Struct, kw_only=True, frozen=True):
+    """Alarms, those of high priority first."""
+
+    alarms: list[AlarmView]
+
+
+class OverridesView(msgspec.Struct, kw_only=True, frozen=True):
+    """What the configuration's overrides say of a stream by its name.
+
+    `limits` are by alarm, of a score the threshold; `off` are alarms that are not judged.
+    """
+
+    limits: dict[str, float]
+    profile: dict[str, float]
+    off: list[str]
+
+
+class WatchView(msgspec.Struct, kw_only=True, frozen=True):
+    """What one watch knows of a stream.
+
+    `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and go before
+    `overrides`; what is in neither is as configured for all, and unknown of a profile. `thresholds` are those of scores
+    that are adapted to the stream, null while it settles. A standby without
+    `standby_until` lasts until somebody says so. `old_model` is there while the new one warms up beside it: alarms that
+    rest on a model are its affair until then.
+    """
+
+    watch: str
+    model: str
+    old_model: str | None
+    admitted: bool
+    standby: bool
+    standby_until: str | None
+    standby_until_ns: int | None
+    frames: int
+    warming_up: bool
+    newest_t: str | None
+    newest_t_ns: int | None
+    heard_at: str | None
+    heard_at_ns: int | None
+    profile: dict[str, float]
+    limits: dict[str, float]
+    overrides: OverridesView
+    thresholds: dict[str, float | None]
+
+
+class StreamView(msgspec.Struct, kw_only=True, frozen=True):
+    """A stream, and what each watch that knows it knows of it."""
+
+    stream: str
+    labels: dict[str, str]
+    watches: list[WatchView]
+
+
+class StreamsView(msgspec.Struct, kw_only=True, frozen=True):
+    """Streams, by name."""
+
+    streams: list[StreamView]
+
+
+class MemoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """All that is remembered of a stream, to be imported elsewhere: a NumPy archive (.npz) in base64."""
+
+    stream: str
+    memory: str
+
+
+class CommandView(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that somebody had done to a stream: where, and the ids of what it did to alarms.
+
+    `arguments` is what the request said beside the stream; of a memory that was imported, its hash.
+    """
+
+    id: int
+    at: str
+    at_ns: int
+    actor: str
+    comment: str | None
+    transaction: str | None
+    verb: str
+    stream: str
+    arguments: dict[str, Any]
+    watches: list[str]
+    events: list[int]
+
+
+class StreamHistoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """A page of the log of commands for streams, the newest first; `before` asks for the next one, null if none."""
+
+    commands: list[CommandView]
+    before: int | None
+
+
+class EventsView(msgspec.Struct, kw_only=True, frozen=True):
+    """What came of a command."""
+
+    events: list[EventView]
+
+
+class HistoryView(msgspec.Struct, kw_only=True, frozen=True):
+    """A page of the alarm log, the newest event first; `before` asks for the next one, null if there is none."""
+
+    events: list[EventView]
+    before: int | None
+
+
+def event_view(event: Event) -> EventView:
+    """Show an event."""
+    fields = event_fields(event)
+    fields["evidence"] = list(event.evidence)
+    fields["explanation"] = _explanation(event.explanation)
+    fields["frames"] = None if event.explanation is None else event.explanation.frames
+    own = {
+        "id": event.id,
+        "watch": event.watch,
+        "labels": dict(event.labels),
+        "transition": event.transition,
+        "state": event.status.state,
+        "annunciated": event.status.is_annunciated,
+        "occurrence": event.occurrence,
+        "actor": event.actor,
+        "comment": event.comment,
+        "transaction": event.transaction,
+        "verdict": event.verdict,
+        "fleeting": event.fleeting,
+        "test": event.test,
+    }
+    return EventView(**_of(EventView, {**fields, **own}))
+
+
+def command_view(entry: CommandEntry) -> CommandView:
+    """Show a command for a stream."""
+    times: dict[str, Any] = time_fields("at", entry.at)
+    as_they_are = ("id", "actor", "comment", "transaction", "verb", "stream", "arguments", "watches", "events")
+    return CommandView(**times, **{name: getattr(entry, name) for name in as_they_are})
+
+
+def alarm_view(record: AlarmRecord) -> AlarmView:
+    """Show an alarm."""
+    status, told = record.status, record.told
+    fields: dict[str, Any] = {
+        "id": record.name,
+        "stream": record.stream,
+        "alarm": record.alarm,
+        "watch": record.watch,
+        "labels": dict(record.labels),
+        "priority": status.priority,
+        "category": record.category,
+        "state": status.state,
+        "annunciated": status.is_annunciated,
+        "shelved": None if status.shelved is None else _shelving(status.shelved),
+        "suppressed_by": list(status.suppressed_by),
+        "reason": told.reason,
+        "score": number(told.score),
+        "evidence": list(told.evidence),
+        "model": told.model,
+        "explanation": _explanation(told.explanation),
+        **time_fields("acknowledged_at", status.acknowledged_at),
+        **time_fields("since", status.since),
+        **time_fields("raised_at", status.raised_at),
+    }
+    as_they_are = (
+        "active", "acknowledged", "latched", "uncertain", "out_of_service", "acknowledged_by", "first_up", "chattering",
+        "stale", "occurrence",
+    )  # fmt: skip
+    return AlarmView(**fields, **{name: getattr(status, name) for name in as_they_are})
+
+
+def _explanation(explanation: Explanation | None) -> ExplanationView | None:
+    return None if explanation is None else ExplanationView(**explanation_fields(explanation))
+
+
+def _shelving(shelving: Shelving) -> ShelvingView:
+    until: dict[str, Any] = time_fields("until", shelving.until)
+    return ShelvingView(by=shelving.by, reason=shelving.reason, once=shelving.once, **until)
+
+
+def _of(kind: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
+    """Those that a struct has; others may add to what is published without a change here."""
+    return {name: values[name] for name in kind.__struct_fields__}
+
+
+def encode(value: object) -> bytes:
+    """As JSON: what is no number is null, and a numpy scalar one."""
+    return _encode(value)
+
+
+_encode = msgspec.json.Encoder(enc_hook=lambda value: value.item()).encode

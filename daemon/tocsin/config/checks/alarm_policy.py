@@ -1,0 +1,84 @@
+"""What can be wrong with how alarms are to be handled, beyond what the schema sees."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from itertools import combinations, product
+from typing import TYPE_CHECKING
+
+from tocsin.alarm.record import URGENCY
+from tocsin.config.checks.stream_names import can_be_equal
+from tocsin.config.sources import topics_of, watches_of
+from tocsin.ingest.addressing import KIND
+from tocsin.ingest.source_settings import CHANNEL
+from tocsin.ingest.topics import TopicTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tocsin.config.schema import AlarmEntry, SourceEntry, WatchEntry
+
+_Fault = tuple[tuple[str | int, ...], str]
+
+
+def handling_faults(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
+    """Find what is wrong: the keys that lead there, and what it is."""
+    names = sorted({name for watch in watches.values() for name in watch.alarms})
+    for watch_name, watch in watches.items():
+        for name, alarm in watch.alarms.items():
+            path = "watches", watch_name, "alarms", name
+            yield from _inhibits(path, alarm, [other for other in names if other != name])
+            yield from _escalates(path, alarm)
+    yield from _doubles(watches, sources)
+
+
+def _inhibits(path: tuple[str | int, ...], alarm: AlarmEntry, others: list[str]) -> Iterator[_Fault]:
+    for index, rule in enumerate(alarm.inhibits):
+        if not any(fnmatchcase(other, rule.alarm) for other in others):
+            there_are = ", ".join(others) or "none"
+            yield (
+                (*path, "inhibits", index, "alarm"),
+                f"no other alarm is called {rule.alarm!r} (there are: {there_are})",
+            )
+
+
+def _escalates(path: tuple[str | int, ...], alarm: AlarmEntry) -> Iterator[_Fault]:
+    for index, step in enumerate(alarm.escalate or []):
+        if URGENCY[step.to] <= URGENCY[alarm.priority]:
+            message = f"{step.to} is no step up for an alarm of priority {alarm.priority}: leave the step out"
+            yield (*path, "escalate", index, "to"), message
+
+
+def _doubles(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
+    """Two alarms of one name about one stream couldn't be told apart by anybody."""
+    for (first, one), (second, other) in combinations(watches.items(), 2):
+        names = [name for name in other.alarms if name in one.alarms]
+        if names and _share_a_stream(first, second, sources, list(watches)):
+            for name in names:
+                yield (
+                    ("watches", second, "alarms", name),
+                    f"watch {first!r} has an alarm of this name too, and both can watch one stream: rename one of them",
+                )
+
+
+def _share_a_stream(first: str, second: str, sources: Sequence[SourceEntry], watches: list[str]) -> bool:
+    of_first = [source for source in sources if first in watches_of(source, watches)]
+    of_second = [source for source in sources if second in watches_of(source, watches)]
+    return any(
+        one is other or any(can_be_equal(a, b) for a, b in product(_streams(one), _streams(other)))
+        for one, other in product(of_first, of_second)
+    )
+
+
+def _streams(source: SourceEntry) -> list[str]:
+    """The patterns that a source's streams are named by; none where payloads name them, or where they are wrong."""
+    if source.stream is not None or source.name is not None:
+        return [source.stream] if source.stream is not None else []
+    patterns = []
+    for topic in topics_of(source):
+        try:
+            names = TopicTemplate(topic).names
+        except ValueError:
+            continue  # reported as the source's
+        patterns.append("/".join(f"{{{name}}}" for name in names if name not in {CHANNEL, KIND}))
+    return patterns

@@ -1,0 +1,181 @@
+"""What can be wrong with a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tocsin.config.sources import UnitError, field_of, source_settings, topics_of, units_of, watches_of
+from tocsin.ingest.decoder import Decoder
+from tocsin.ingest.formats.sparkplug import NAMESPACE, is_of_node, is_topic
+from tocsin.ingest.source_settings import CHANNEL, NAMED, Format
+from tocsin.ingest.topics import NameTemplate, StreamPattern, TopicTemplate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tocsin.bundle import Bundle
+    from tocsin.config.schema import Broker, SourceEntry, WatchEntry
+
+_Path = tuple[str | int, ...]
+_Fault = tuple[_Path, str]
+
+
+def source_faults(  # noqa: C901  (one check after the other)
+    entry: SourceEntry,
+    watches: Mapping[str, WatchEntry],
+    names: Sequence[str],
+    bundles: Mapping[str, Bundle],
+    base: str,
+    broker: Broker,
+) -> Iterator[_Fault]:
+    """Check a source.
+
+    Args:
+        entry: It.
+        watches: Those that fit the schema.
+        names: Of all watches.
+        bundles: By watch, those that could be loaded.
+        base: The prefix of what the daemon publishes.
+        broker: Where it all comes from.
+
+    Yields:
+        Where in the entry, and what.
+    """
+    templates = []
+    for where, topic in _topics(entry):
+        try:
+            templates.append(TopicTemplate(topic))
+        except ValueError as error:
+            yield where, str(error)
+        if topic.startswith("$share/"):
+            yield where, f"{topic!r} shares its messages out, and a stream needs all of its own: write the topic alone"
+        if f"{topic}/".startswith(f"{base}/"):
+            yield where, f"{topic!r} lies below publish.base {base!r}: we would read what we say"
+    if len(templates) == len(topics_of(entry)):
+        yield from _naming_faults(entry, templates)
+        if entry.format is Format.SPARKPLUG:
+            yield from _sparkplug_faults(entry, templates)
+    if entry.format is Format.AUTO and broker.version != "5":
+        yield ("format",), f"auto goes by the content type, which MQTT {broker.version} doesn't have: name the format"
+    if entry.watch is None and len(names) > 1:
+        yield (), f"which watch takes these? set watch to one of {', '.join(names)}"
+        return
+    unknown = [name for name in entry.watch or () if name not in names]
+    for name in unknown:
+        yield ("watch",), f"no watch {name!r} (there are: {', '.join(names)})"
+    taking = watches_of(entry, names)
+    if not unknown:
+        yield from _sharing_faults(taking, watches, bundles)
+    loaded = [bundles[name] for name in taking if name in bundles]
+    if loaded and len(loaded) == len(taking):
+        yield from _mapping_faults(entry, loaded)
+        yield from _channel_faults(entry, templates, len(entry.channels or units_of(b.model for b in loaded)))
+
+
+def decoder_faults(entry: SourceEntry, names: Sequence[str], bundles: Mapping[str, Bundle]) -> list[_Fault]:
+    """What the decoder itself refuses of a source in which nothing else is wrong: the daemon would end by it."""
+    taking = watches_of(entry, names)
+    if not taking or any(name not in bundles for name in taking):
+        return []
+    try:
+        Decoder(source_settings(entry, units_of(bundles[name].model for name in taking), 0))
+    except ValueError as error:
+        return [((), str(error))]
+    return []
+
+
+def _topics(entry: SourceEntry) -> list[tuple[_Path, str]]:
+    topics = topics_of(entry)
+    return [(("topic",) if len(topics) == 1 else ("topic", index), topic) for index, topic in enumerate(topics)]
+
+
+def _names(entry: SourceEntry) -> tuple[str, ...]:
+    """What names inside the payload may add to the captures."""
+    if entry.format not in NAMED:
+        return ()
+    return NameTemplate(entry.name or f"{{{CHANNEL}}}").names
+
+
+def _naming_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterator[_Fault]:
+    try:
+        names = _names(entry)
+    except ValueError as error:
+        yield ("name",), str(error)
+        return
+    anything = entry.format in {Format.INFLUX, Format.AUTO}  # a point's tags can have any name
+    for (where, topic), template in zip(_topics(entry), templates, strict=True):
+        if entry.stream is None and not {*template.names, *names} - {CHANNEL}:
+            yield where, f"{topic!r} has no {{capture}} to name streams by: set stream"
+        elif entry.stream is not None:
+            try:
+                StreamPattern(entry.stream, template, None if anything else names)
+            except ValueError as error:
+                yield ("stream",), str(error)
+    known = {*names, *(name for template in templates for name in template.names)} - {CHANNEL}
+    for index, label in enumerate(entry.labels or ()):
+        if label not in known and not anything:
+            legal = ", ".join(sorted(known)) or "none"
+            yield ("labels", index), f"{label!r} is no capture of this source (there are: {legal})"
+
+
+def _sparkplug_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterator[_Fault]:
+    for (where, _), template in zip(_topics(entry), templates, strict=True):
+        if not is_topic(template.template):
+            legal = f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}, and the same with /{{device}}"
+            yield (
+                where,
+                f"{template.template!r} is no topic of Sparkplug (legal: {legal}; any level but {{type}} may be text)",
+            )
+    if not any(is_of_node(template.template) for template in templates):
+        yield ("topic",), f"births and deaths of edge nodes are missing: add {NAMESPACE}/{{group}}/{{type}}/{{edge}}"
+
+
+def _sharing_faults(
+    taking: list[str], watches: Mapping[str, WatchEntry], bundles: Mapping[str, Bundle]
+) -> Iterator[_Fault]:
+    """What watches of one source may not differ in."""
+    there = [name for name in taking if name in watches]
+    skews = sorted({watches[name].max_skew_s for name in there})
+    if len(skews) > 1:
+        yield ("watch",), f"{' and '.join(there)} differ in max_skew_s ({skews[0]:g} and {skews[-1]:g}): make it one"
+    unit_of: dict[str, str] = {}
+    for name in there:
+        if name in bundles:
+            for channel, unit in units_of([bundles[name].model]).items():
+                if unit_of.setdefault(channel, unit) != unit:
+                    yield (
+                        ("watch",),
+                        f"{channel} is in {unit_of[channel]} and in {unit}: give each watch its own source",
+                    )
+
+
+def _mapping_faults(entry: SourceEntry, bundles: list[Bundle]) -> Iterator[_Fault]:
+    units = units_of(bundle.model for bundle in bundles)
+    by = bundles[0].manifest.name if len(bundles) == 1 else " and ".join(b.manifest.name for b in bundles)
+    mapped = entry.channels or {}
+    fields = [field.field or channel for channel, field in mapped.items()]
+    has_time = entry.format in {Format.JSON, Format.AUTO}
+    for channel, field in mapped.items():
+        name = field.field or channel
+        if channel not in units:
+            yield ("channels", channel), f"{by} takes no channel {channel!r} (it takes: {', '.join(units)})"
+            continue
+        if (has_time and name == entry.time) or fields.count(name) > 1:
+            yield ("channels", channel), f"field {name!r} is mapped twice"
+        try:
+            field_of(channel, field, units[channel])
+        except UnitError as error:
+            yield ("channels", channel, "unit"), str(error)
+    if entry.channels is not None and not entry.channels:
+        yield ("channels",), "maps no channel (leave it out to map all under their own names)"
+
+
+def _channel_faults(entry: SourceEntry, templates: list[TopicTemplate], channels: int) -> Iterator[_Fault]:
+    """Single values have to say which channel they are of, if there are several."""
+    kind = entry.format
+    if channels == 1 or any(CHANNEL in template.names for template in templates):
+        return
+    if kind is Format.PLAIN:
+        yield ("topic",), "a plain value is of one channel: put {channel} into the topic, or map one channel alone"
+    elif kind in NAMED and entry.name is not None and "{channel}" not in entry.name:
+        yield ("name",), f"{entry.name!r} names no {{channel}}, nor does the topic"

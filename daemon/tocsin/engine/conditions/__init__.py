@@ -1,0 +1,1 @@
+"""Conditions, one module each, and their evaluation."""

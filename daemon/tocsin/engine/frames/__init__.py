@@ -1,0 +1,1 @@
+"""Frames: assembly, validation, stepping, history."""

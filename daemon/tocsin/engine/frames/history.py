@@ -1,0 +1,138 @@
+"""A stream's last frames, and the state before them: kept so that a score can be made again anywhere.
+
+They stand in a ring of the stream table, in two halves. Before the first frame of each half the model's state is
+copied, so that whatever is still there can be stepped through from a state: more than half of the ring, once so many
+frames have come.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tocsin.engine.events import Frames
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tocsin.engine.model import Model
+    from tocsin.engine.streams.table import StreamTable
+
+
+def keep(
+    table: StreamTable,
+    rows: NDArray[np.int64],
+    tick: NDArray[np.int64],
+    x: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    delta: NDArray[np.float32],
+) -> None:
+    """Keep what the model is about to be given for n rows, and the state that it will be given with it.
+
+    A stream that was taken back begins its ring anew: what stands in it has not happened so.
+    """
+    length = table.recent_tick.shape[1]
+    count = table.recents[rows]
+    newest = table.recent_tick[rows, (count - 1) % length]
+    count = np.where((count > 0) & (tick <= newest), 0, count)
+    at = count % length
+    first = at % (length // 2) == 0
+    if first.any():
+        begun, half = rows[first], at[first] // (length // 2)
+        table.recent_state[begun, half] = table.state[begun]
+        table.recent_mean[begun, half] = table.mean[begun]
+        table.recent_scale[begun, half] = table.scale[begun]
+    table.recent_tick[rows, at] = tick
+    table.recent_frame[rows, at] = np.concatenate([np.where(mask != 0, x, np.float32(np.nan)), delta], axis=1)
+    table.recents[rows] = count + 1
+
+
+def frames(table: StreamTable, row: int, model: Model) -> Frames | None:
+    """The recent frames of a stream, oldest first; None if there is none."""
+    length, count = table.recent_tick.shape[1], int(table.recents[row])
+    if not count:
+        return None
+    half = length // 2
+    start = max((count - 1) // half - 1, 0) * half
+    at = np.arange(start, count) % length
+    begun = start % length // half
+    x, delta = np.split(table.recent_frame[row, at], 2, axis=1)  # (T, C) each
+    missing = np.isnan(x)
+    return Frames(
+        channels=tuple(channel.name for channel in model.channels),
+        period_ns=model.period_ns,
+        tick=_text(table.recent_tick[row, at], "<i8"),
+        x=_text(np.where(missing, np.float32(0.0), x), "<f4"),
+        mask=_text(~missing, "<u1"),
+        delta=_text(delta, "<f4"),
+        state=_text(table.recent_state[row, begun], "<f4"),
+        mean=_text(table.recent_mean[row, begun], "<f4"),
+        scale=_text(table.recent_scale[row, begun], "<f4"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rescored:
+    """Frames, stepped through again.
+
+    Attributes:
+        tick: (T,) int64.
+        x: (T, C) float32.
+        mask: (T, C) float32.
+        score: (T,) float32; also where the stream was warming up.
+        contribution: (T, C) float32.
+        mean: (T, C) float32, the band around x, NaN where nothing was expected.
+        scale: (T, C) float32, likewise.
+    """
+
+    tick: NDArray[np.int64]
+    x: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    score: NDArray[np.float32]
+    contribution: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+
+def rescore(model: Model, given: Frames) -> Rescored:
+    """Step through frames again.
+
+    With the same graph, runtime and kind of processor the scores are those that rang, to the bit.
+
+    Raises:
+        ValueError: The frames are not of this model, or damaged.
+    """
+    c = len(model.channels)
+    if given.channels != tuple(channel.name for channel in model.channels):
+        theirs, ours = ", ".join(given.channels), ", ".join(channel.name for channel in model.channels)
+        raise ValueError(f"frames are of channels {theirs} (legal: {ours})")
+    tick = _numbers(given.tick, "<i8")
+    x, delta = (_numbers(text, "<f4").reshape(-1, c) for text in (given.x, given.delta))
+    mask = _numbers(given.mask, "<u1").reshape(-1, c).astype(np.float32)
+    state, mean, scale = (_numbers(text, "<f4")[None, :] for text in (given.state, given.mean, given.scale))
+    if not len(tick) or not len(tick) == len(x) == len(mask) == len(delta) or state.shape[1] != model.state_size:
+        raise ValueError(f"frames are damaged: {len(tick)} ticks, {len(x)} frames, {state.size} values of state")
+    scores, contributions, means, scales = [], [], [], []
+    for k in range(len(tick)):
+        result = model.step(x[k : k + 1], mask[k : k + 1], delta[k : k + 1], state)
+        scores.append(result.score)
+        contributions.append(result.contribution)
+        means.append(mean)
+        scales.append(scale)
+        state = result.state
+        mean, scale = result.following
+    return Rescored(tick, x, mask, *(np.concatenate(parts) for parts in (scores, contributions, means, scales)))
+
+
+def _text(column: NDArray[np.generic], kind: str) -> str:
+    return base64.b64encode(np.ascontiguousarray(column).astype(kind).tobytes()).decode("ascii")
+
+
+def _numbers(text: str, kind: str) -> NDArray[Any]:
+    try:
+        return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind).astype(np.dtype(kind).newbyteorder("="))
+    except ValueError as error:
+        raise ValueError(f"frames are damaged: {error}") from error

@@ -1,0 +1,1 @@
+"""Migration of streams to another configuration or model."""

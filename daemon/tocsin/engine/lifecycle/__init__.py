@@ -1,0 +1,1 @@
+"""Streams that begin, pause, move and end."""

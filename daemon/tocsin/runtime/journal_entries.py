@@ -1,0 +1,96 @@
+"""The calls that change the core, as entries of the journal and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, get_args
+
+from tocsin.alarm import serialization
+from tocsin.alarm.commands import COMMANDS, CommandEnvelope
+from tocsin.engine import Readings
+from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.runtime.stream_commands import StreamRequest
+from tocsin.store.columns import pack, unpack
+from tocsin.store.journal import Input
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.alarm import Event
+    from tocsin.runtime.core import Core
+
+READINGS = "readings"
+LOSS = "loss"
+TIME = "time"
+ORDER = "order"
+COMMAND = "command"
+RETURN = "return"
+
+
+def readings_input(watches: Sequence[str], readings: Readings, now: int) -> Input:
+    """Watches took in readings, in this order."""
+    return Input(READINGS, now, pack([list(watches), readings]))
+
+
+def loss_input(watches: Sequence[str], streams: Sequence[str], now: int) -> Input:
+    """Watches heard from a source, in this order, that streams are gone."""
+    return Input(LOSS, now, pack([list(watches), list(streams)]))
+
+
+def time_input(now: int) -> Input:
+    """Time passed."""
+    return Input(TIME, now, b"")
+
+
+def order_input(order: CommandEnvelope, now: int) -> Input:
+    """Somebody's order was carried out."""
+    return Input(ORDER, now, pack([order.command.verb, serialization.to_plain(order)]))
+
+
+def command_input(command: StreamRequest, now: int) -> Input:
+    """Something was done that somebody asked of a stream."""
+    fields = {field.name: getattr(command, field.name) for field in dataclasses.fields(command)}
+    return Input(COMMAND, now, pack([type(command).__name__, fields]))
+
+
+def return_input(watch: str, remembered: StreamState, now: int) -> Input:
+    """Streams came back to a watch with what had been remembered of them: all of it, since the store forgets it."""
+    return Input(RETURN, now, pack([watch, remembered]))
+
+
+def _command(body: bytes) -> StreamRequest:
+    name, fields = unpack(body)
+    command: StreamRequest = {kind.__name__: kind for kind in get_args(StreamRequest)}[name](**fields)
+    return command
+
+
+def _order(body: bytes) -> CommandEnvelope:
+    verb, data = unpack(body)
+    command = serialization.from_plain(COMMANDS[verb], data.pop("command"))
+    return CommandEnvelope(command, **data)
+
+
+def apply(core: Core, given: Input) -> list[Event]:
+    """Make the call again.
+
+    Raises:
+        ValueError: It is of a kind that this Tocsin doesn't know.
+    """
+    if given.kind == READINGS:
+        watches, fields = unpack(given.body)
+        readings = Readings(**fields)
+        return [event for watch in watches for event in core.take_in(watch, readings, given.now).events]
+    if given.kind == LOSS:
+        watches, streams = unpack(given.body)
+        return [event for watch in watches for event in core.lose(watch, streams, given.now).events]
+    if given.kind == TIME:
+        return [event for result in core.pass_time(given.now) for event in result.events]
+    if given.kind == ORDER:
+        return core.order(_order(given.body), given.now)
+    if given.kind == COMMAND:
+        return [event for result in core.command(_command(given.body), given.now) for event in result.events]
+    if given.kind == RETURN:
+        watch, remembered = unpack(given.body)
+        return core.bring_back(watch, StreamState(**remembered), given.now).events
+    legal = f"{READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND}, {RETURN}"
+    raise ValueError(f"an input of kind {given.kind!r} (legal: {legal})")

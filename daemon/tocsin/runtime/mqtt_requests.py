@@ -1,0 +1,105 @@
+"""The MQTT door: requests among the messages, answered in the same step, or soon where that takes a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tocsin.api import VERBS, Asked, Reply, RequestError, read, refusal, transaction_of
+from tocsin.api.views import encode
+from tocsin.ingest.reject import printable
+from tocsin.mqtt.request_topics import Topics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin.ingest.message import Message
+    from tocsin.mqtt.connection import Connection
+    from tocsin.runtime.request_handler import RequestHandler
+
+_WAITING = 32  # questions that take a thread; more are refused
+_MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+_SHOWN_CHARACTERS = 200
+
+
+class MqttRequests:
+    """Takes requests out of what was received, and answers them."""
+
+    def __init__(self, base: str, connection: Connection, source: RequestHandler) -> None:
+        """Open it.
+
+        Args:
+            base: Prefix of every topic.
+            connection: To the broker.
+            source: Answers.
+        """
+        self._topics = Topics(base)
+        self._connection = connection
+        self._source = source
+        self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_WAITING)
+
+    def take(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """Answer the requests among messages, before what else came with them; the others.
+
+        What somebody acknowledges is what they saw: nothing that arrives in the same moment.
+        """
+        prefix = self._topics.prefix
+        # By distinct topics: a batch has thousands of messages, and some hundred topics.
+        if not any(topic.startswith(prefix) for topic in {message.topic for message in messages}):
+            return messages
+        others = []
+        for message in messages:
+            if message.topic.startswith(prefix):
+                try:
+                    reply = self._reply(message)
+                    body = None if reply is None else encode(reply)
+                except Exception:  # noqa: BLE001  (whatever it is)
+                    body = self._failed(message)
+                if body is not None:
+                    self._answer(message, body)
+            else:
+                others.append(message)
+        return others
+
+    async def run(self) -> None:
+        """Answer what takes a thread, one after the other, until cancelled."""
+        while True:
+            message, asked = await self._slow.get()
+            try:
+                body = encode(await self._source.answer(asked))
+            except Exception:  # noqa: BLE001  (whatever it is)
+                body = self._failed(message)
+            self._answer(message, body)
+
+    def _reply(self, message: Message) -> Reply | None:
+        """The answer to a request; None where it takes a thread."""
+        name = self._topics.verb(message)
+        verb = VERBS.get(name)
+        if verb is None:
+            shown = printable(name, _SHOWN_CHARACTERS)
+            return refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})")
+        if len(message.payload) > _MAX_PAYLOAD_BYTES:
+            return refusal("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes")
+        try:
+            asked = read(verb, message.payload)
+        except RequestError as error:
+            return refusal(error.code, str(error), error.transaction)
+        if message.retain and verb.changes:
+            text = f"{name}: a retained request is an old one (publish it without retain)"
+            return refusal("retained", text, asked.transaction)
+        if self._source.answers_at_once(asked):
+            return self._source.answer_at_once(asked)
+        try:
+            self._slow.put_nowait((message, asked))
+        except asyncio.QueueFull:
+            text = f"{name}: {_WAITING} questions wait already (ask again later)"
+            return refusal("busy", text, asked.transaction)
+        return None
+
+    def _failed(self, message: Message) -> bytes:
+        """No error of the daemon's own may end it: the broker would hand the request over again after every start."""
+        return encode(self._source.failed(self._topics.verb(message), transaction_of(message.payload)))
+
+    def _answer(self, message: Message, body: bytes) -> None:
+        out = self._topics.response(message, body)
+        self._connection.publish(out.topic, out.payload, qos=out.qos, retain=out.retain, correlation=out.correlation)

@@ -1,0 +1,69 @@
+"""Streams that were given up come back with what they remembered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stored_core import T0, Daemon, S
+
+from tocsin.engine.lifecycle.commands import SetLimit
+from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.runtime.journal_entries import command_input
+from tocsin.store.columns import pack, unpack
+
+
+def hears(daemon, bed, second):
+    return daemon.kind([(bed, T0 + second * S, {"hr": 100, "spo2": 97})], T0 + second * S)
+
+
+def row(daemon, bed):
+    table = daemon.core.runtimes["ward"].engine.table
+    found = table.row_of(bed)
+    return None if found is None else {name: getattr(table, name)[found].copy() for name in table.columns}
+
+
+def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path):
+    watch = {"watches": {"ward": {"evict_after_s": 10}}}
+    steady, leaving = Daemon(toy, tmp_path / "steady"), Daemon(toy, tmp_path / "leaving", **watch)
+    for daemon in (steady, leaving):
+        daemon.begin(T0)
+        command = SetLimit("a", "hr-high", 95.0)
+        for second in range(5):
+            hears(daemon, "a", second)
+        daemon.core.command(command, T0 + 5 * S)
+        daemon.store.commit([command_input(command, T0 + 5 * S)], [])
+        for second in range(5, 30):
+            hears(daemon, "b", second)
+    assert row(leaving, "a") is None
+    leaving.crash()
+    leaving = Daemon(toy, tmp_path / "leaving", T0 + 30 * S, **watch)
+    assert row(leaving, "a") is None
+    told = [hears(daemon, "a", second) for daemon in (steady, leaving) for second in range(30, 34)]
+    assert [e.alarm for events in told for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
+    assert leaving.returned == [T0 + 30 * S]
+    was, now = row(steady, "a"), row(leaving, "a")
+    for name in ("state", "mean", "scale", "frames", "begun_tick", "seen_tick", "limit", "newest_t"):
+        assert now[name].tobytes() == was[name].tobytes(), name
+    before = pack(leaving.core.export())
+    leaving.crash()  # the journal alone knows that it came back
+    leaving = Daemon(toy, tmp_path / "leaving", T0 + 34 * S, **watch)
+    assert pack(leaving.core.export()) == before
+    assert len(leaving.store.evicted) == 0
+    for daemon in (steady, leaving):
+        daemon.store.close()
+
+
+def test_what_another_model_remembered_is_of_no_use(toy, tmp_path):
+    watch = {"watches": {"ward": {"evict_after_s": 10}}}
+    daemon = Daemon(toy, tmp_path, **watch)
+    daemon.begin(T0)
+    for second in range(30):
+        hears(daemon, "ab"[second > 3], second)
+    kept = StreamState(**unpack(daemon.store.evicted.find("ward", "a")))
+    another = replace(kept, meta={**kept.meta, "sha256": "0" * 64})
+    daemon.store.evicted.keep("ward", "a", pack(another), T0 + 30 * S)
+    hears(daemon, "a", 31)
+    assert daemon.returned == []
+    assert int(row(daemon, "a")["frames"]) == 0
+    assert len(daemon.store.evicted) == 0
+    daemon.store.close()

@@ -1,0 +1,31 @@
+"""What has been received when the daemon is told to stop is processed before it stops."""
+
+from __future__ import annotations
+
+import configurations
+
+from tocsin.config import check
+from tocsin.ingest.reject_log import RejectLog
+from tocsin.metrics.metrics import Metrics
+from tocsin.mqtt.connection import Connection
+from tocsin.mqtt.settings import ConnectionSettings
+from tocsin.runtime.build import deployment
+from tocsin.runtime.committer import Committer
+from tocsin.runtime.core import Core
+from tocsin.runtime.pipeline import Pipeline
+
+
+async def test_the_inbox_is_emptied_before_the_end(tmp_path):
+    checked = check(configurations.write(tmp_path))
+    connection = Connection(ConnectionSettings("localhost", 1, "test"))
+    made = deployment(checked.config, checked.bundles)
+    metrics = Metrics("0", *made.shown())
+    committer = Committer(None, bytes, metrics.keeping)
+    pipeline = Pipeline(Core(made), connection, committer, metrics, RejectLog())
+    messages = 9000  # more than one batch
+    for bed in range(messages):
+        connection.received(f"vitals/icu/{bed}", b'{"hr":80,"spo2":97}', 0, retain=False)
+    pipeline.stop()
+    await pipeline.run()
+    assert connection.inbox_depth == 0
+    assert f"tocsin_readings_accepted_total {messages}.0\n" in metrics.render().decode()

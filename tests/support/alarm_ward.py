@@ -1,0 +1,81 @@
+"""A ward of alarms to test with: conditions turn, people ask, time passes."""
+
+from __future__ import annotations
+
+from tocsin.alarm import AlarmPolicies, AlarmPolicy, AlarmRegistry, CommandEnvelope
+from tocsin.alarm.commands import Acknowledge
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority
+
+S = 1_000_000_000
+START = 1_764_000_000 * S
+WATCH = "ward"
+
+
+def policy(alarm="hr-high", priority=Priority.MEDIUM, category=Category.PHYSIOLOGICAL, channels=("hr",), **handling):
+    return AlarmPolicy(WATCH, alarm, priority, category, channels, **handling)
+
+
+class Ward:
+    """A register, and the clock of those who use it; seconds since the start everywhere."""
+
+    def __init__(self, *policies, grouping=None, known=()):
+        self.policies = {p.alarm: p for p in policies or [policy()]}
+        self.registry = AlarmRegistry(
+            AlarmPolicies(list(self.policies.values()), grouping, lambda stream: {WATCH: {}} if stream in known else {})
+        )
+        self.now = 0
+        self.events = []
+
+    def _happened(self, events):
+        self.events += events
+        return [(event.transition.value, event.alarm) for event in events]
+
+    def kind(self, kind, alarm="hr-high", stream="icu/1", *, t=None, labels=None):
+        """A condition turns, at `t` or now: what happened."""
+        its = self.policies[alarm]
+        at = START + round((self.now if t is None else t) * S)
+        change = ConditionEvent(
+            watch=WATCH,
+            stream=stream,
+            labels=labels or {},
+            alarm=alarm,
+            kind=kind,
+            t=at,
+            raised_at=self._ns,
+            since=at,
+            priority=its.priority,
+            category=its.category,
+            reason=f"{alarm} {kind}",
+            score=None,
+            evidence=(),
+            model=None,
+        )
+        return self._happened(self.registry.take_in([change], self._ns))
+
+    def begins(self, *args, **more):
+        return self.kind(ConditionEventKind.ACTIVE, *args, **more)
+
+    def ceases(self, *args, **more):
+        return self.kind(ConditionEventKind.INACTIVE, *args, **more)
+
+    def orders(self, command, *, by="nurse", why="seen", transaction=None):
+        """Somebody asks something: what happened."""
+        return self._happened(self.registry.carry_out(CommandEnvelope(command, by, why, transaction), self._ns))
+
+    def acknowledge(self, alarm="hr-high", stream="icu/1", **more):
+        return self.orders(Acknowledge(stream, alarm, **more))
+
+    def wait(self, seconds):
+        """Time passes: what fell due."""
+        self.now += seconds
+        return self._happened(self.registry.pass_time(self._ns))
+
+    @property
+    def _ns(self):
+        return START + round(self.now * S)
+
+    def status(self, alarm="hr-high", stream="icu/1"):
+        return self.registry.statuses[stream, alarm]
+
+    def state(self, alarm="hr-high", stream="icu/1"):
+        return self.status(alarm, stream).state.value
