@@ -39,7 +39,7 @@ def written(model, readings, *, threshold=110, **changes):
     engine = Engine(Watch(model, [alarm("odd", ScoreAbove(threshold))], clock, 10, explain_ticks=20))
     for seconds, values in readings:
         t = START + seconds * S
-        began = [c for c in engine.apply(Readings.of([("icu/1", t, values)]), t).changes if c.turn == "began"]
+        began = [c for c in engine.apply(Readings.of([("icu/1", t, values)]), t).changes if c.kind == "active"]
     (change,) = began
     told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
     event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)

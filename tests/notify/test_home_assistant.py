@@ -123,7 +123,7 @@ def test_without_published_scores_there_is_no_score():
 
 def test_the_button_asks_for_all_of_its_stream_and_every_press_is_another():
     (button,) = [part for part in told().cmps.values() if part.p == "button"]
-    assert button.cmd_t == "tocsin/api/acknowledge-group"
+    assert button.cmd_t == "tocsin/request/acknowledge-group"
     assert json.loads(button.pl_prs) == {"labels": {"stream": "icu/bed 3"}, "actor": "home-assistant"}
 
 

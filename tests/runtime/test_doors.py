@@ -31,7 +31,7 @@ class Mqtt:
         return await self.answer()
 
     async def send(self, verb, payload, **more):
-        await self._client.publish(f"tocsin/api/{verb}", payload, qos=1, **more)
+        await self._client.publish(f"tocsin/request/{verb}", payload, qos=1, **more)
 
     async def answer(self):
         message = await self.message()
@@ -214,7 +214,7 @@ async def test_a_retained_command_is_an_old_one(mosquitto, tmp_path):
     async with aiomqtt.Client(broker.host, broker.port) as client:
         await client.subscribe("tocsin/response/#", qos=1)
         body = {"actor": "joy", "transaction": "kept"}
-        await client.publish("tocsin/api/test", json.dumps(body), qos=1, retain=True)
+        await client.publish("tocsin/request/test", json.dumps(body), qos=1, retain=True)
         daemon = Daemon(tmp_path, file)
         try:
             reply = json.loads((await anext(client.messages)).payload)

@@ -42,7 +42,7 @@ def opened():
 
 
 def request(verb, **body):
-    return Message(f"tocsin/api/{verb}", json.dumps(body).encode(), NOW)
+    return Message(f"tocsin/request/{verb}", json.dumps(body).encode(), NOW)
 
 
 def refused(verb, **transaction):

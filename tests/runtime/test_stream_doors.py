@@ -14,7 +14,7 @@ from processes import Daemon, call, tocsin, until
 
 async def ask(client, verb, **body):
     """Over MQTT."""
-    await client.publish(f"tocsin/api/{verb}", json.dumps({"actor": "joy", **body}), qos=1)
+    await client.publish(f"tocsin/request/{verb}", json.dumps({"actor": "joy", **body}), qos=1)
     return json.loads((await anext(client.messages)).payload)
 
 
@@ -79,7 +79,7 @@ async def is_looked_up(client, daemon):
     assert len(moved["events"]) == 1
     assert re.fullmatch("sha256:[0-9a-f]{64}", carried["arguments"]["memory"])
     asked = {"stream": "icu/*", "limit": 1}
-    await client.publish("tocsin/api/stream-history", json.dumps(asked), qos=1)
+    await client.publish("tocsin/request/stream-history", json.dumps(asked), qos=1)
     page = json.loads((await anext(client.messages)).payload)["data"]
     assert page == {"commands": [carried], "before": carried["id"]}
     here = ("--http", f"127.0.0.1:{daemon.port}")

@@ -102,8 +102,8 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         refused = [f"the broker refuses the subscription {name}" for name in connection.refused_subscriptions]
         return [problem for problem in (connection.problem, committer.problem) if problem] + refused
 
-    source = RequestHandler(pipeline, store, metrics.answered)
-    requests = MqttRequests(config.publish.base, connection, source)
+    handler = RequestHandler(pipeline, store, metrics.answered)
+    requests = MqttRequests(config.publish.base, connection, handler)
     pipeline.listen_to(requests)
     announcer = _announcer(config, connection)
     if announcer is not None:
@@ -117,7 +117,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
             reloader.reload,
             reloader.roll_back,
             guard,
-            Api(source.answer, guard, tocsin.__version__).routes(),
+            Api(handler.answer, guard, tocsin.__version__).routes(),
         ),
     )
     stopping, hung_up = _signals()  # before anybody can know that it runs, and end it

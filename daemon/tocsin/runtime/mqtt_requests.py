@@ -25,17 +25,17 @@ _SHOWN_CHARACTERS = 200
 class MqttRequests:
     """Takes requests out of what was received, and answers them."""
 
-    def __init__(self, base: str, connection: Connection, source: RequestHandler) -> None:
+    def __init__(self, base: str, connection: Connection, handler: RequestHandler) -> None:
         """Open it.
 
         Args:
             base: Prefix of every topic.
             connection: To the broker.
-            source: Answers.
+            handler: Answers.
         """
         self._topics = Topics(base)
         self._connection = connection
-        self._source = source
+        self._handler = handler
         self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_WAITING)
 
     def take(self, messages: Sequence[Message]) -> Sequence[Message]:
@@ -66,7 +66,7 @@ class MqttRequests:
         while True:
             message, asked = await self._slow.get()
             try:
-                body = encode(await self._source.answer(asked))
+                body = encode(await self._handler.answer(asked))
             except Exception:  # noqa: BLE001  (whatever it is)
                 body = self._failed(message)
             self._answer(message, body)
@@ -87,8 +87,8 @@ class MqttRequests:
         if message.retain and verb.changes:
             text = f"{name}: a retained request is an old one (publish it without retain)"
             return refusal("retained", text, asked.transaction)
-        if self._source.answers_at_once(asked):
-            return self._source.answer_at_once(asked)
+        if self._handler.answers_at_once(asked):
+            return self._handler.answer_at_once(asked)
         try:
             self._slow.put_nowait((message, asked))
         except asyncio.QueueFull:
@@ -98,7 +98,7 @@ class MqttRequests:
 
     def _failed(self, message: Message) -> bytes:
         """No error of the daemon's own may end it: the broker would hand the request over again after every start."""
-        return encode(self._source.failed(self._topics.verb(message), transaction_of(message.payload)))
+        return encode(self._handler.failed(self._topics.verb(message), transaction_of(message.payload)))
 
     def _answer(self, message: Message, body: bytes) -> None:
         out = self._topics.response(message, body)

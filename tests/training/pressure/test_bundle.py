@@ -74,7 +74,7 @@ def test_the_engine_rings_when_the_pressure_drops(bundle):
     raised = {
         event.alarm: (event.t - START_NS) // MINUTE_NS
         for event in clock.apply(Readings.of(rows)).changes
-        if event.turn.value == "began"
+        if event.kind.value == "active"
     }
     assert raised["map-low"] == STEADY + 2
     assert STEADY + 2 <= raised["departure"] <= STEADY + 5

@@ -39,7 +39,7 @@ def began(script, beds):
         came = np.flatnonzero(~np.isnan(shown[:, tick]).all(axis=1)).astype(np.int32)
         readings = Readings(list(ward.streams), list(CHANNELS), came, np.full(len(came), t), shown[came, tick])
         for change in engine.apply(readings, t + S // 2).changes:
-            if change.turn == "began" and tick >= ONSET_S:
+            if change.kind == "active" and tick >= ONSET_S:
                 found.add((int(change.stream.rpartition("-")[2]), change.alarm, str(change.category)))
     return found
 
