@@ -177,13 +177,13 @@ def test_the_first_of_a_burst_is_marked():
 def test_a_link_that_drops_never_clears():
     ward = Ward(policy(on_clear=OnClear.LATCH))
     ward.begins()
-    ward.kind("lost")
+    ward.kind("uncertain")
     assert ward.status().uncertain
     assert ward.status().is_annunciated
     ward.acknowledge()
     assert ward.state() == "acknowledged"
     assert ward.status().uncertain
-    ward.kind("found")
+    ward.kind("certain")
     assert not ward.status().uncertain
 
 

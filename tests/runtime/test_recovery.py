@@ -204,7 +204,7 @@ def test_the_log_counts_the_streams_that_there_are(toy, tmp_path, caplog):
 def test_another_configuration_is_changed_over_to_as_in_a_reload(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
-    frames = int(daemon.core.runtimes["ward"].engine.table.frames[0])
+    frames = int(daemon.core.runtimes["ward"].engine.table.frame_count[0])
     before = statuses(daemon.core)
     daemon.crash()  # with most of it in the journal alone
     changes = {"watches": {"ward": {"alarms": {"odd": {"anomaly": {"threshold": 1000}}, "new": WARD["alarms"]["odd"]}}}}
@@ -212,7 +212,7 @@ def test_another_configuration_is_changed_over_to_as_in_a_reload(toy, tmp_path):
     assert statuses(again.core) == before  # first as it was
     again.begin(now)
     assert set(again.core.runtimes["ward"].engine.table.names) == {"a"}
-    assert int(again.core.runtimes["ward"].engine.table.frames[0]) == frames  # no warm-up
+    assert int(again.core.runtimes["ward"].engine.table.frame_count[0]) == frames  # no warm-up
     assert statuses(again.core)["hr-high"] == before["hr-high"]
     gone = {"watches": {"ward": {"alarms": {"hr-high": {"above": {"channel": "spo2", "limit": 99}}}}}}
     again.store.close()
@@ -268,14 +268,14 @@ def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
     daemon.store.write_snapshot(daemon.store.position, snapshot(daemon.core), now)
-    frames, before = int(daemon.core.runtimes["ward"].engine.table.frames[0]), statuses(daemon.core)
+    frames, before = int(daemon.core.runtimes["ward"].engine.table.frame_count[0]), statuses(daemon.core)
     daemon.kind([("a", now, {"hr": 150, "spo2": 97})], now)
     daemon.kind([("a", now + S, {"hr": 150, "spo2": 97})], now + S)
     spoil_journal(daemon)
     daemon.crash()
     again = Daemon(toy, tmp_path, now + 2 * S)
     assert again.begin(now + 2 * S) == []  # nobody hears of it
-    assert int(again.core.runtimes["ward"].engine.table.frames[0]) == frames
+    assert int(again.core.runtimes["ward"].engine.table.frame_count[0]) == frames
     assert statuses(again.core) == before
     again.store.close()
 
@@ -284,7 +284,7 @@ def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
     kept = remember(daemon.core)
-    for name in ("usual", "learnt"):
+    for name in ("score_quantiles", "score_count"):
         del kept["core"]["stations"]["ward"]["engine"]["table"][name]
     daemon.store.write_snapshot(daemon.store.position, pack(kept), now)
     before = statuses(daemon.core)
@@ -293,7 +293,7 @@ def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp
     assert again.untold == []
     assert statuses(again.core) == before
     table = again.core.runtimes["ward"].engine.table
-    assert (table.names, int(table.learnt[0])) == (["a"], 0)
+    assert (table.names, int(table.score_count[0])) == (["a"], 0)
     again.store.close()
 
 

@@ -87,7 +87,7 @@ class Engine:
             max_streams=watch.max_streams,
             keeps_frames=watch.clock.rewind_ticks > 0,
             samples=self._assembler.samples,
-            notes=self.noted[-1].stop if self.noted else 0,
+            condition_state_size=self.noted[-1].stop if self.noted else 0,
             overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
             recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
@@ -107,14 +107,14 @@ class Engine:
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
         """Count the streams in which each alarm's condition holds."""
-        up = (self.table.standing[: len(self.table)] != ConditionState.ABSENT).sum(axis=0)  # (A,)
+        up = (self.table.delay_state[: len(self.table)] != ConditionState.ABSENT).sum(axis=0)  # (A,)
         return list(zip(self.watch.alarms, up.tolist(), strict=True))
 
     def warming_up(self) -> int:
         """Count the streams whose score is unknown because they have just begun."""
         table, rows = self.table, self.table.live_rows()
         judged = table.standby_until[rows] == NEVER
-        return int((judged & (table.frames[rows] <= self.watch.model.warm_up_ticks)).sum())
+        return int((judged & (table.frame_count[rows] <= self.watch.model.warm_up_ticks)).sum())
 
     def apply(self, batch: Readings, now: int) -> EngineResult:
         """Take in readings that arrived up to `now`, and let time pass until `now`.
@@ -243,7 +243,7 @@ class Engine:
         pause, most = now - before, self.watch.max_pause_ns
         if before == NEVER or (pause >= 0 and (most is None or pause <= most)):
             return
-        for since in (table.heard_at[:n], table.opened_at[:n]):
+        for since in (table.last_reading_at[:n], table.opened_at[:n]):
             since[since != NEVER] = (
                 np.minimum(since, now)[since != NEVER] if pause < 0 else since[since != NEVER] + pause
             )
@@ -259,7 +259,9 @@ class Engine:
         if self.watch.evict_after_ns is None:
             return
         table, n = self.table, len(self.table)
-        idle = (table.heard_at[:n] != NEVER) & (result.now - table.heard_at[:n] >= self.watch.evict_after_ns)
+        idle = (table.last_reading_at[:n] != NEVER) & (
+            result.now - table.last_reading_at[:n] >= self.watch.evict_after_ns
+        )
         rows = np.flatnonzero(idle & ~table.admitted[:n])
         if len(rows):
             lifecycle.evict(self, rows, result)
@@ -283,7 +285,7 @@ class Engine:
     ) -> None:
         """Take in one reading each of some streams."""
         table, assembler = self.table, self._assembler
-        table.heard_at[rows] = result.now
+        table.last_reading_at[rows] = result.now
         passed = assembler.advance(table, rows, t)
         self._evaluator.hear(rows, result)
         self._close_up_to(rows, passed, result)

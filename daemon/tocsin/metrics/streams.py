@@ -151,9 +151,9 @@ class StreamSeries(Collector):
     def _admit(self, watched: _Watched, allowed: re.Pattern[str]) -> None:
         """Decide on the streams that are new; those that have ended leave their room to others."""
         table = watched.engine.table
-        if table.moves == watched.moves:
+        if table.membership_version == watched.moves:
             return
-        watched.moves = table.moves
+        watched.moves = table.membership_version
         names = [name if live else "" for name, live in zip(table.names, table.live.tolist(), strict=False)]
         was = watched.names + [""] * (len(names) - len(watched.names))
         shown = np.append(watched.is_shown, np.zeros(len(names) - len(watched.names), dtype=np.bool_))
@@ -186,7 +186,7 @@ class StreamSeries(Collector):
                     continue  # it has ended since its last frame
                 of = watch, watched.names[row]
                 for a, configured in enumerate(watched.engine.alarms):
-                    is_up = table.standing[row, a] != ConditionState.ABSENT
+                    is_up = table.delay_state[row, a] != ConditionState.ABSENT
                     alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
                 shown = watched.last.get(row)
                 if shown is not None and now_s - shown.at_s <= kept_s:

@@ -96,8 +96,8 @@ class WatchRuntime:
             self._event_clock = EventClock(self.engine, max(now, int(table.newest_t[rows].max(initial=0))))
         if (self._event_clock is None) != (before._event_clock is None):
             # Silence was counted on the other clock: it begins anew.
-            heard = table.heard_at[rows] != NEVER
-            table.heard_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
+            heard = table.last_reading_at[rows] != NEVER
+            table.last_reading_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
 
     def resume(self, wall_now: int) -> None:
         """Let what waits for readings begin to wait anew: nobody could hear them until now."""
@@ -105,7 +105,7 @@ class WatchRuntime:
             return  # time stood still
         self.engine.now = wall_now
         table = self.engine.table
-        for column in (table.heard_at, table.opened_at):
+        for column in (table.last_reading_at, table.opened_at):
             column[column != NEVER] = np.maximum(column[column != NEVER], wall_now)
 
     def export(self) -> dict[str, Any]:

@@ -144,11 +144,11 @@ class Core:
         Raises:
             StreamRefused: It can't be done; nothing has changed.
         """
-        moves = {name: self.runtimes[name].engine.table.moves for name in self.incumbents}
+        moves = {name: self.runtimes[name].engine.table.membership_version for name in self.incumbents}
         engine_results = stream_commands.carry_out(self.deployment, command, now)
         changes = [change for _, engine_result in engine_results for change in engine_result.changes]
         for name, before in moves.items():
-            moved = self.runtimes[name].engine.table.moves != before
+            moved = self.runtimes[name].engine.table.membership_version != before
             changes = self._follow(self.incumbents[name], command, changes, now, moved=moved)
         events = self.registry.take_in(changes, now)
         for stream in stream_commands.ended(command):

@@ -294,7 +294,7 @@ def _watch_view(runtime: WatchRuntime, stream: str, incumbent: Incumbent | None)
     alarms = [alarm.name for alarm in runtime.engine.alarms]
     times: dict[str, Any] = {
         **time_fields("newest_t", _time(table.newest_t[row])),
-        **time_fields("heard_at", _time(table.heard_at[row])),
+        **time_fields("heard_at", _time(table.last_reading_at[row])),
         **time_fields("standby_until", until),
     }
     return WatchView(
@@ -305,10 +305,10 @@ def _watch_view(runtime: WatchRuntime, stream: str, incumbent: Incumbent | None)
         else _named(incumbent.runtime.model),
         admitted=bool(table.admitted[row]),
         standby=standby != NEVER,
-        frames=int(table.frames[row]),
-        warming_up=bool(table.frames[row] <= model.warm_up_ticks),
+        frames=int(table.frame_count[row]),
+        warming_up=bool(table.frame_count[row] <= model.warm_up_ticks),
         profile=_profile(model, table.static[row], table.profile[row]),
-        limits=_given(alarms, table.limit[row]),
+        limits=_given(alarms, table.stream_limit[row]),
         overrides=_overrides(runtime, alarms, row),
         thresholds=_thresholds(runtime, row),
         **times,
@@ -324,9 +324,9 @@ def _overrides(runtime: WatchRuntime, alarms: list[str], row: int) -> OverridesV
     if table.overrides is None:
         return OverridesView(limits={}, profile={}, off=[])
     return OverridesView(
-        limits=_given(alarms, table.place_limit[row]),
-        profile=_profile(runtime.model, table.place_static[row], table.place_profile[row]),
-        off=[alarm for alarm, off in zip(alarms, table.place_off[row].tolist(), strict=True) if off],
+        limits=_given(alarms, table.override_limit[row]),
+        profile=_profile(runtime.model, table.override_static[row], table.override_profile[row]),
+        off=[alarm for alarm, off in zip(alarms, table.override_off[row].tolist(), strict=True) if off],
     )
 
 

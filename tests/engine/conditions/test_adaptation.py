@@ -46,7 +46,7 @@ def scoring(score):
 def usual(watching, stream):
     """The middle and the high quantile of a stream, and from how many scores they are known."""
     row = watching.table.row_of(stream)
-    return [*watching.table.usual[row].tolist(), int(watching.table.learnt[row])]
+    return [*watching.table.score_quantiles[row].tolist(), int(watching.table.score_count[row])]
 
 
 def onsets(results):
@@ -168,7 +168,7 @@ def test_a_reset_forgets_what_was_learnt():
     assert usual(watching, "a")[2] == 130
     watching.carry_out(ResetStream("a"), at(131))
     assert usual(watching, "a")[2] == 0
-    assert np.isnan(watching.table.notes[watching.table.row_of("a")]).all()
+    assert np.isnan(watching.table.condition_state[watching.table.row_of("a")]).all()
 
 
 def test_a_late_reading_that_is_put_in_is_learnt_from_once():
@@ -213,7 +213,7 @@ def readings(given_rows):
 
 def bits(watching):
     memory = watching.export(sorted(watching.table.names))
-    return {name: memory.columns[name].tobytes() for name in ("usual", "learnt", "notes", "standing", "truth_since")}
+    return {name: memory.columns[name].tobytes() for name in ("score_quantiles", "score_count", "condition_state", "delay_state", "truth_since")}
 
 
 @given(rows, st.lists(st.integers(0, 60)), st.sampled_from([0, 5]))
@@ -239,9 +239,9 @@ def test_who_is_carried_elsewhere_goes_on_with_what_was_learnt(given_rows, cut):
     memory = first.export()
     memory = StreamState(json.loads(json.dumps(memory.meta)), {n: np.array(c) for n, c in memory.columns.items()})
     second.take(memory, at(1000))
-    assert bits(second)["usual"] == bits(whole)["usual"]
+    assert bits(second)["score_quantiles"] == bits(whole)["score_quantiles"]
     rest = readings(given_rows[cut:])
     whole.apply(rest, at(1001))
     second.apply(rest, at(1001))
-    assert bits(second)["usual"] == bits(whole)["usual"]
-    assert bits(second)["notes"] == bits(whole)["notes"]
+    assert bits(second)["score_quantiles"] == bits(whole)["score_quantiles"]
+    assert bits(second)["condition_state"] == bits(whole)["condition_state"]

@@ -204,7 +204,7 @@ def test_a_model_without_quantiles_knows_of_no_crossing():
 def test_a_streams_own_limit_holds_for_it_alone():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("spo2-low", Below(SPO2, 90, 0)))
     watching.table.rows(["athlete", "other"])
-    watching.table.limit[0] = [np.nan, 85]
+    watching.table.stream_limit[0] = [np.nan, 85]
     for bed in ("athlete", "other"):
         results = play(watching, [{"hr": 80, "spo2": 88}], stream=bed)
         assert happened(results) == ([] if bed == "athlete" else [("other", "spo2-low", "active", 0)])
@@ -381,7 +381,7 @@ def test_no_condition_depends_on_the_cut_into_batches_or_on_other_streams(rows, 
         return sorted(happened(results), key=lambda entry: entry[0])
 
     assert of_stream(at_once) == of_stream(pieces)
-    assert np.array_equal(whole.table.notes, cut.table.notes, equal_nan=True)
+    assert np.array_equal(whole.table.condition_state, cut.table.condition_state, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in EVERY])

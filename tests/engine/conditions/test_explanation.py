@@ -122,7 +122,7 @@ def test_a_score_is_made_again_to_the_bit_after_gaps_and_missing_channels():
         values = level + rng.normal(0, 1, len(names))
         given = {name: value for name, value, is_seen in zip(names, values, seen, strict=True) if is_seen}
         found += [c for c in read(engine, at, **given) if c.kind == "active" and c.score is not None]
-        engine.table.standing[:] = 0  # so that it begins in every frame
+        engine.table.delay_state[:] = 0  # so that it begins in every frame
     assert len(found) > 200
     for change in found[-1], *found[::20]:
         again = rescore(bundle.model, change.explanation.frames)

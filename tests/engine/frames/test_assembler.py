@@ -43,7 +43,7 @@ def test_missing_ticks_are_stepped_blind_where_the_model_was_trained_so():
     assert [x[0][:2] for x, _, _ in step.calls[1:3]] == [[0, 0], [0, 0]]
     assert [delta[0] for _, _, delta in step.calls] == [[d, d, 0, 0] for d in (0, 1, 2, 3)]
     assert [steps.tick[0] - START // S for steps in result.steps] == [0, 3]  # no blind step is judged
-    assert watching.table.frames[0] == 2  # nor does it count for warming up
+    assert watching.table.frame_count[0] == 2  # nor does it count for warming up
 
 
 def test_of_a_long_gap_so_many_ticks_are_stepped_blind_and_delta_says_the_rest():

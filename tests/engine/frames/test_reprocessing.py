@@ -12,7 +12,7 @@ from tocsin.engine import Readings
 from tocsin.engine.conditions.base import Above, ScoreAbove
 from tocsin.engine.lifecycle.commands import Admit, ResetStream, Transfer
 from tocsin.engine.model import StepResult
-from tocsin.engine.streams.table import REMEMBERED
+from tocsin.engine.streams.table import STEP_COLUMNS
 
 NOW = START + 10**6 * S
 HIGH = alarm("hr-high", Above(0, 120, 0))
@@ -35,7 +35,7 @@ def batch(rows):
 
 def remembered(watching, stream="a"):
     row = watching.table.row_of(stream)
-    return {name: getattr(watching.table, name)[row].tobytes() for name in REMEMBERED}
+    return {name: getattr(watching.table, name)[row].tobytes() for name in STEP_COLUMNS}
 
 
 def reading(second, hr, stream="a"):

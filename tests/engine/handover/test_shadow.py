@@ -255,7 +255,7 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
 
 def _of_the_model(watched):
     columns = transfer.export(watched).columns
-    return [(name, columns[name]) for name in ("state", "mean", "scale", "frames", "seen_tick", "truth", "notes")]
+    return [(name, columns[name]) for name in ("state", "mean", "scale", "frame_count", "observed_tick", "truth", "condition_state")]
 
 
 @pytest.mark.parametrize(

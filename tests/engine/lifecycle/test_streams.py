@@ -90,7 +90,7 @@ def test_the_next_patient_inherits_nothing(between):
     results = [send(watching, *later, now=12) for watching in (used, new)]
     assert happened(results[:1]) == happened(results[1:])
     theirs, ours = memory_of(used, "bed"), memory_of(new, "bed")
-    assert {name for name in ours if ours[name] != theirs[name]} <= {"closed_tick", "barred_tick"}
+    assert {name for name in ours if ours[name] != theirs[name]} <= {"closed_tick", "stay_began_after_tick"}
 
 
 def test_a_reading_of_the_patient_before_does_not_reach_the_next():
@@ -133,7 +133,7 @@ def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once
     result = send(moved, fast(6, "hall"))
     send(stayed, fast(6))
     assert happened([result]) == [("hall", "hr-high", "active", 6)]
-    for name in ("state", "mean", "frames", "static", "begun_tick"):
+    for name in ("state", "mean", "frame_count", "static", "stream_first_tick"):
         theirs, ours = (getattr(w.table, name)[w.table.live_rows()[0]] for w in (moved, stayed))
         assert theirs.tobytes() == ours.tobytes(), name
     assert watching.strangers(["bed", "hall"]) == ["hall"]
@@ -251,7 +251,7 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
     watching.take(evicted, at(62))
     for some in (watching, steady):
         send(some, fast(62))
-    for name in ("state", "mean", "frames", "begun_tick", "seen_tick"):
+    for name in ("state", "mean", "frame_count", "stream_first_tick", "observed_tick"):
         ours, theirs = (getattr(w.table, name)[w.table.row_of("bed")] for w in (watching, steady))
         assert ours.tobytes() == theirs.tobytes(), name
 

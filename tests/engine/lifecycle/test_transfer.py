@@ -121,18 +121,18 @@ def test_a_stream_of_that_name_ends():
         (name, "removed", "what is remembered of another stay was taken in") for name in ("hr-high", "odd")
     }
     assert after.table.count == 1
-    assert after.table.frames[after.table.row_of("a")] == 1
+    assert after.table.frame_count[after.table.row_of("a")] == 1
 
 
 def test_labels_and_an_order_about_the_stream_go_along():
     before, after = engine(*ALARMS), engine(*ALARMS)
     rows = batch([fast(0)])
     before.apply(replace(rows, labels=[{"ward": "icu"}]), NOW)
-    before.table.limit[before.table.row_of("a"), 0] = 160
+    before.table.stream_limit[before.table.row_of("a"), 0] = 160
     after.take(carried(before.export(["a"])), NOW)
     row = after.table.row_of("a")
     assert after.table.labels[row] == {"ward": "icu"}
-    assert after.table.limit[row, 0] == 160
+    assert after.table.stream_limit[row, 0] == 160
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_another_model_remembers_is_refused(change, says):
     [
         (lambda columns: columns.pop("state"), "memory lacks state"),
         (lambda columns: columns.update(state=columns["state"][:, :3]), r"memory's state is \(1, 3\) float32"),
-        (lambda columns: columns.update(frames=columns["frames"].astype(float)), r"frames is \(1,\) float64"),
+        (lambda columns: columns.update(frame_count=columns["frame_count"].astype(float)), r"frame_count is \(1,\) float64"),
         (lambda columns: columns.update(truth=columns["truth"][:, :1]), r"truth is \(1, 1\) int8"),
         (lambda columns: columns.update(newest_t=columns["newest_t"][:0]), r"newest_t is \(0,\) int64"),
     ],

@@ -72,7 +72,7 @@ def judged(
     ends = np.cumsum([0, *(cells(alarm.condition) for alarm in alarms)]).tolist()
     channels = len(model.channels)
     table = StreamTable(
-        open_frames=1, channels=channels, state_size=1, alarms=len(alarms), max_streams=streams, notes=ends[-1]
+        open_frames=1, channels=channels, state_size=1, alarms=len(alarms), max_streams=streams, condition_state_size=ends[-1]
     )
     noted = [slice(begin, end) for begin, end in itertools.pairwise(ends)]
     turning = ConditionEvaluator("again", model, alarms, table, noted, adaptation)
@@ -104,7 +104,7 @@ def judged(
         for change in outcome.changes:
             if change.kind is ConditionEventKind.ACTIVE:
                 began[change.alarm][int(change.stream)].append(tick)
-        standing = table.standing[:streams]
+        standing = table.delay_state[:streams]
         if rule is not None:
             rule.learn(known, rows, (standing[rows] == ConditionState.PRESENT).any(axis=1))
         up += (standing != ConditionState.ABSENT).T

@@ -79,7 +79,7 @@ class StreamBaseline:
     @classmethod
     def of(cls, adaptation: Adaptation, table: StreamTable, rows: NDArray[np.int64]) -> StreamBaseline:
         """What some streams (n,) are like."""
-        return cls(adaptation, table.usual[rows], table.learnt[rows], table.place_fixed[rows])
+        return cls(adaptation, table.score_quantiles[rows], table.score_count[rows], table.override_pinned[rows])
 
     def bounds(
         self, threshold: NDArray[np.float32] | np.float32 | float

@@ -137,7 +137,7 @@ def advance(
         table.truth[rows[turned], index] = truth[turned]
         table.truth_since[rows[turned], index] = t[turned]
 
-    standing = table.standing[rows, index]
+    standing = table.delay_state[rows, index]
     if not (standing.any() or (truth == _TRUE).any()):  # as nearly always: all are absent, and none can begin
         return []
     due = t - table.truth_since[rows, index] >= np.where(standing == _ABSENT, alarm.on_delay_ns, alarm.off_delay_ns)
@@ -145,12 +145,12 @@ def advance(
     moved = np.flatnonzero(following != standing)
     if not len(moved):
         return []
-    table.standing[rows, index] = following
+    table.delay_state[rows, index] = following
     happened: list[tuple[int, ConditionEventKind]] = []
     for i in moved.tolist():
         before = ConditionState(standing[i])
         _, kind = TURNS[before, signal(before, Truth(truth[i]), due=bool(due[i]))]
         if kind is ConditionEventKind.ACTIVE:
-            table.began_t[rows[i], index] = t[i]
+            table.active_since[rows[i], index] = t[i]
         happened.append((i, kind))
     return happened

@@ -65,26 +65,26 @@ class ConditionEvaluator:
         result.steps.append(steps)
         rows, table = steps.rows, self._table
         limits, held = table.limits(rows), table.truth[rows]  # (n, A): rows are quicker to gather than columns
-        off = None if table.overrides is None else table.place_off[rows]  # (n, A)
+        off = None if table.overrides is None else table.override_off[rows]  # (n, A)
         own = None if self._adaptation is None else StreamBaseline.of(self._adaptation, table, rows)
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):
                 continue
             context = EvaluationContext(steps, table, self._model, limits[:, index], own)
             noted = self._noted[index]
-            notes = table.notes[rows, noted]
+            notes = table.condition_state[rows, noted]
             truth = judge(alarm.condition, context, held[:, index], notes)
             if noted.stop > noted.start:
-                table.notes[rows, noted] = notes
+                table.condition_state[rows, noted] = notes
             if off is not None:
                 truth[off[:, index]] = Truth.UNKNOWN
             for i, kind in advance(table, index, alarm, rows, truth, steps.t):
                 result.changes.append(self._event_builder.of_frame(index, kind, steps, i, result.now))
         if own is not None:
             # What is uncertain only because the stream has not settled must not keep it from settling.
-            is_up = (table.standing[rows[:, None], self._scored] == ConditionState.PRESENT).any(axis=1)
+            is_up = (table.delay_state[rows[:, None], self._scored] == ConditionState.PRESENT).any(axis=1)
             # A frame that was put right has been learnt from already.
-            table.usual[rows], table.learnt[rows] = learn(own, steps.score, is_up | steps.rewound)
+            table.score_quantiles[rows], table.score_count[rows] = learn(own, steps.score, is_up | steps.rewound)
 
     def hear(self, rows: NDArray[np.int64], result: EngineResult) -> None:
         """End the silence of streams that have just been heard."""
@@ -99,11 +99,11 @@ class ConditionEvaluator:
         for index, alarm in enumerate(self._alarms):
             if not isinstance(alarm.condition, Silent):
                 continue
-            heard = (table.heard_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
+            heard = (table.last_reading_at[:n] != NEVER) & (table.truth[:n, index] != Truth.TRUE)
             heard &= table.standby_until[:n] == NEVER
             if table.overrides is not None:
-                heard &= ~table.place_off[:n, index]
-            rows = np.flatnonzero(heard & (result.now - table.heard_at[:n] >= alarm.condition.for_ns))
+                heard &= ~table.override_off[:n, index]
+            rows = np.flatnonzero(heard & (result.now - table.last_reading_at[:n] >= alarm.condition.for_ns))
             t = self._heard_t(rows) + alarm.condition.for_ns
             self._judge_bare(index, rows, t, Truth.TRUE, result)
             self._lose_sight(rows, t, result)
@@ -115,8 +115,8 @@ class ConditionEvaluator:
         nothing has come, is silent since then.
         """
         table = self._table
-        come = table.newest_tick(rows, self._model.period_ns) > table.barred_tick[rows]
-        return np.where(come, table.newest_t[rows], table.heard_at[rows])
+        come = table.newest_tick(rows, self._model.period_ns) > table.stay_began_after_tick[rows]
+        return np.where(come, table.newest_t[rows], table.last_reading_at[rows])
 
     def _judge_bare(
         self,
@@ -145,7 +145,7 @@ class ConditionEvaluator:
             if isinstance(alarm.condition, Silent):
                 heard = rows[self._table.truth[rows, index] != Truth.TRUE]
                 if self._table.overrides is not None:
-                    heard = heard[~self._table.place_off[heard, index]]
+                    heard = heard[~self._table.override_off[heard, index]]
                 self._judge_bare(index, heard, self._heard_t(heard), Truth.TRUE, result, because=GONE)
         self._lose_sight(rows, self._heard_t(rows), result)
 

@@ -61,11 +61,11 @@ def explanation(
         threshold=threshold,
         rising_since=t(rising),
         warm_up_ticks=model.warm_up_ticks,
-        frames_seen=int(table.frames[row]),
-        state_since=t(int(table.first_tick[row])),
+        frames_seen=int(table.frame_count[row]),
+        state_since=t(int(table.state_first_tick[row])),
         gap_ended=t(int(table.gap_end[row])),
         gap_s=gap_ticks * model.period_ns / _NS_PER_S if gap_ticks else None,
-        rewound=t(int(table.rewound_tick[row])),
+        rewound=t(int(table.reprocessed_tick[row])),
         frames=frames(table, row, model) if with_frames and table.keeps_recent else None,
     )
 

@@ -112,8 +112,8 @@ def judge(  # noqa: C901  (one case for each kind of condition)
         case EarlyWarning():
             return _early_warning(condition, context, notes)
         case Absent(channel, for_ns):
-            seen = context.table.seen_tick[context.steps.rows, channel]
-            since = np.where(seen == NEVER, context.table.first_tick[context.steps.rows], seen)
+            seen = context.table.observed_tick[context.steps.rows, channel]
+            since = np.where(seen == NEVER, context.table.state_first_tick[context.steps.rows], seen)
             gone = (context.steps.tick - since) * context.model.period_ns >= for_ns
             return _known(gone, np.ones(len(gone), dtype=np.bool_))
         case Flatline():

@@ -143,7 +143,7 @@ class Assembler:
         table.opened_at[rows, slot] = now
         table.open_t[rows, slot] = NEVER
         table.open_value_t[rows, slot] = NEVER
-        table.open_spoilt[rows, slot] = False
+        table.open_implausible[rows, slot] = False
         if self.samples:
             table.sample_t[rows, slot] = NEVER
             table.samples[rows, slot] = np.nan
@@ -154,7 +154,7 @@ class Assembler:
         self, table: StreamTable, rows: NDArray[np.int64], t: NDArray[np.int64], spoilt: NDArray[np.bool_]
     ) -> None:
         """Note which channels (R, C) had an implausible value in readings at `t` (R,) that were placed."""
-        table.open_spoilt[rows, t // self._period_ns % self.open_frames] |= spoilt
+        table.open_implausible[rows, t // self._period_ns % self.open_frames] |= spoilt
 
     def merge(
         self,

@@ -35,7 +35,7 @@ def keep(
     A stream that was taken back begins its ring anew: what stands in it has not happened so.
     """
     length = table.recent_tick.shape[1]
-    count = table.recents[rows]
+    count = table.recent_count[rows]
     newest = table.recent_tick[rows, (count - 1) % length]
     count = np.where((count > 0) & (tick <= newest), 0, count)
     at = count % length
@@ -47,12 +47,12 @@ def keep(
         table.recent_scale[begun, half] = table.scale[begun]
     table.recent_tick[rows, at] = tick
     table.recent_frame[rows, at] = np.concatenate([np.where(mask != 0, x, np.float32(np.nan)), delta], axis=1)
-    table.recents[rows] = count + 1
+    table.recent_count[rows] = count + 1
 
 
 def frames(table: StreamTable, row: int, model: Model) -> Frames | None:
     """The recent frames of a stream, oldest first; None if there is none."""
-    length, count = table.recent_tick.shape[1], int(table.recents[row])
+    length, count = table.recent_tick.shape[1], int(table.recent_count[row])
     if not count:
         return None
     half = length // 2

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.streams.table import ALWAYS, REMEMBERED
+from tocsin.engine.streams.table import ALWAYS, STEP_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ class Reprocessor:
         """(R,) whether it can go back as far as the late readings at `t` (R,)."""
         tick, newest = t // self._period_ns, table.newest_t[rows] // self._period_ns
         reached: NDArray[np.bool_] = (
-            (self._ticks > 0) & (newest - tick <= self._ticks) & (tick > table.barred_tick[rows])
+            (self._ticks > 0) & (newest - tick <= self._ticks) & (tick > table.stay_began_after_tick[rows])
         )
         return reached
 
@@ -91,7 +91,7 @@ class Reprocessor:
         back: NDArray[np.bool_] = later[np.arange(len(rows)), first] != ALWAYS
         static = np.where(back[:, None], table.kept_static[rows, first], table.statics(rows))
         table.kept_static[rows[fresh], slot[fresh]] = static[fresh]
-        for name in REMEMBERED:
+        for name in STEP_COLUMNS:
             getattr(table, name)[rows[back]] = getattr(table, f"before_{name}")[rows[back], first[back]]
         return back
 

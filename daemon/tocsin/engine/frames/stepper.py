@@ -9,7 +9,7 @@ import numpy as np
 
 from tocsin.engine.frames import history
 from tocsin.engine.model import ChannelKind, Gaps
-from tocsin.engine.streams.table import NEVER, REMEMBERED
+from tocsin.engine.streams.table import NEVER, STEP_COLUMNS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -99,9 +99,11 @@ class Stepper:
         lapsed = (tick - last > self._model.max_gap_ticks) & (last != NEVER)
         if lapsed.any():
             table.forget_state(rows[lapsed])
-        begins = table.frames[rows] == 0
-        table.first_tick[rows] = np.where(begins, tick, table.first_tick[rows])
-        table.begun_tick[rows] = np.where(table.begun_tick[rows] == NEVER, tick, table.begun_tick[rows])
+        begins = table.frame_count[rows] == 0
+        table.state_first_tick[rows] = np.where(begins, tick, table.state_first_tick[rows])
+        table.stream_first_tick[rows] = np.where(
+            table.stream_first_tick[rows] == NEVER, tick, table.stream_first_tick[rows]
+        )
         self._note_gaps(table, rows, tick, np.where(begins, 0, tick - last - 1), rewound)
         if self._max_blind:
             self._step_blind(table, rows, np.where(begins, 0, tick - last - 1), static)
@@ -109,17 +111,17 @@ class Stepper:
         seen = table.open_value_t[rows, slot] != NEVER  # (n, C)
         mean, scale = table.mean[rows], table.scale[rows]
         x, mask, result = self._recur(table, rows, tick, table.open_values[rows, slot], seen, static)
-        table.seen_tick[rows] = np.where(seen, tick[:, None], table.seen_tick[rows])
+        table.observed_tick[rows] = np.where(seen, tick[:, None], table.observed_tick[rows])
         table.last_tick[rows] = tick
-        table.frames[rows] += 1
-        warm = table.frames[rows] > self._model.warm_up_ticks
+        table.frame_count[rows] += 1
+        warm = table.frame_count[rows] > self._model.warm_up_ticks
         return Steps(
             rows=rows,
             t=table.open_t[rows, slot],
             tick=tick,
             x=x,
             mask=mask,
-            spoilt=table.open_spoilt[rows, slot],
+            spoilt=table.open_implausible[rows, slot],
             score=np.where(warm, result.score, np.float32(np.nan)),
             contribution=result.contribution,
             mean=mean,
@@ -141,7 +143,7 @@ class Stepper:
         table.gap_ticks[rows[gap]] = missing[gap]
         table.gap_end[rows[gap]] = tick[gap]
         if rewound is not None:
-            table.rewound_tick[rows[rewound]] = tick[rewound]
+            table.reprocessed_tick[rows[rewound]] = tick[rewound]
 
     def _step_blind(
         self, table: StreamTable, rows: NDArray[np.int64], missing: NDArray[np.int64], static: NDArray[np.float64]
@@ -190,20 +192,20 @@ class Stepper:
         if self._made.any():
             known = ~np.isnan(static)
             values = np.where(self._static & known, static, values)
-            hours = (tick - table.begun_tick[rows]) * (self._period_s / _S_PER_H)  # (n,)
+            hours = (tick - table.stream_first_tick[rows]) * (self._period_s / _S_PER_H)  # (n,)
             values = np.where(self._clock, hours[:, None], values)
             seen = np.where(self._static, known, seen) | self._clock
         return values.astype(np.float32), seen.astype(np.float32)
 
     def _delta(self, table: StreamTable, rows: NDArray[np.int64], tick: NDArray[np.int64]) -> NDArray[np.float32]:
-        seen_tick = table.seen_tick[rows]  # (n, C)
-        since = np.where(seen_tick == NEVER, table.first_tick[rows][:, None], seen_tick)
+        seen_tick = table.observed_tick[rows]  # (n, C)
+        since = np.where(seen_tick == NEVER, table.state_first_tick[rows][:, None], seen_tick)
         delta = np.minimum((tick[:, None] - since) * self._period_s, self._model.delta_cap_s)
         return np.where(self._made, 0.0, delta).astype(np.float32)
 
 
 def _keep_before(table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64]) -> None:
-    for name in REMEMBERED:
+    for name in STEP_COLUMNS:
         getattr(table, f"before_{name}")[rows, slot] = getattr(table, name)[rows]
 
 

@@ -94,7 +94,7 @@ class ReadingValidator:
             result.refuse(ReadingReject.STANDBY, np.flatnonzero(waiting))
             # Whose readings these were is not known: once it resumes, none up to here count.
             np.maximum.at(table.newest_t, rows[waiting], t[waiting])
-            table.heard_at[rows[waiting]] = result.now
+            table.last_reading_at[rows[waiting]] = result.now
             usable &= ~waiting
         return np.flatnonzero(usable), implausible & self.measured
 

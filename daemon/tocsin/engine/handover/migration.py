@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
 TURNED_OFF = "the configuration changed: this alarm is off for this stream"
 
-_OF_THE_STAY = ("newest_t", "heard_at", "admitted", "standby_until", "profile")
+_OF_THE_STAY = ("newest_t", "last_reading_at", "admitted", "standby_until", "profile")
 
 
 def succeed(before: Engine, after: Engine, now: int) -> EngineResult:
@@ -58,15 +58,15 @@ def succeed(before: Engine, after: Engine, now: int) -> EngineResult:
     remembered = transfer.export(before)
     result.changes += retire(before, now, {old for old, _ in transfer.carried(remembered, after)})
 
-    rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
+    rows = np.array([after.table.add(stream) for stream in remembered.streams], dtype=np.int64)
     result.changes += turn_off(before, after, remembered, rows, now)
     if same:
         transfer.place(after, remembered, rows, result)
     else:
         begin_anew(before.watch.model, after, remembered, rows, same_ticks=False)
-    ended_by = np.array(list(before.table.ended.values()), dtype=np.int64)
+    ended_by = np.array(list(before.table.tombstones.values()), dtype=np.int64)
     ended_by = _ticks(ended_by, before.watch.model, after.watch.model)
-    after.table.ended = dict(zip(before.table.ended, ended_by.tolist(), strict=True))
+    after.table.tombstones = dict(zip(before.table.tombstones, ended_by.tolist(), strict=True))
     after.now = before.now
     return result
 
@@ -95,7 +95,7 @@ def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Condit
     for index in range(len(engine.watch.alarms)):
         if index in staying:
             continue
-        up = np.flatnonzero(engine.table.standing[: len(engine.table), index] != ConditionState.ABSENT)
+        up = np.flatnonzero(engine.table.delay_state[: len(engine.table), index] != ConditionState.ABSENT)
         changes += [ended(engine, index, row, now, NOT_CONFIGURED) for row in up.tolist()]
     return changes
 
@@ -116,8 +116,8 @@ def turn_off(
     if after.table.overrides is None:
         return changes
     for old, new in transfer.carried(remembered, after):
-        up = remembered.columns["standing"][:, old] != ConditionState.ABSENT
-        for i in np.flatnonzero(up & after.table.place_off[rows, new]).tolist():
+        up = remembered.columns["delay_state"][:, old] != ConditionState.ABSENT
+        for i in np.flatnonzero(up & after.table.override_off[rows, new]).tolist():
             row = before.table.row_of(remembered.streams[i])
             if row is not None:
                 changes.append(ended(before, old, row, now, TURNED_OFF))
@@ -139,10 +139,10 @@ def begin_anew(
     new, table, columns = after.watch.model, after.table, remembered.columns
     for name in _OF_THE_STAY:
         getattr(table, name)[rows] = columns[name]
-    begun = columns["begun_tick"] != NEVER
-    begun_t = np.where(begun, columns["begun_tick"], 0) * old.period_ns
-    table.begun_tick[rows] = np.where(begun, begun_t // new.period_ns, NEVER)
-    for name in ("closed_tick", "barred_tick"):
+    begun = columns["stream_first_tick"] != NEVER
+    begun_t = np.where(begun, columns["stream_first_tick"], 0) * old.period_ns
+    table.stream_first_tick[rows] = np.where(begun, begun_t // new.period_ns, NEVER)
+    for name in ("closed_tick", "stay_began_after_tick"):
         getattr(table, name)[rows] = _ticks(columns[name], old, new)
     column = {channel.name: c for c, channel in enumerate(old.channels)}
     for c, channel in enumerate(new.channels):

@@ -103,14 +103,14 @@ class Shadow:
         remembered = transfer.export(before)
         result, unheard = EngineResult(now), EngineResult(now)
         result.changes += retire(before, now, {o for o, _ in transfer.carried(remembered, after)})
-        rows = np.array([after.table.join(stream) for stream in remembered.streams], dtype=np.int64)
+        rows = np.array([after.table.add(stream) for stream in remembered.streams], dtype=np.int64)
         result.changes += turn_off(before, after, remembered, rows, now)
         begin_anew(before.watch.model, after, remembered, rows, same_ticks=True)
         shadow = cls(before, after)
         _forget(after, rows, [n for _, n in shadow._modelled])
         _remember_frames(after.table, remembered.columns, rows)
         transfer.move_frames(after, remembered, rows, unheard)
-        after.table.ended = dict(before.table.ended)
+        after.table.tombstones = dict(before.table.tombstones)
         after.now = before.now
         result.changes += shadow.told(None, unheard)
         shadow.settle()
@@ -186,7 +186,7 @@ class Shadow:
         )
 
     def _moves(self) -> tuple[int, int]:
-        return self.old.table.moves, self.new.table.moves
+        return self.old.table.membership_version, self.new.table.membership_version
 
     def renamed(self, to: str) -> None:
         """Another stream has this name now: whether its new model is warm remains to be seen."""
@@ -205,7 +205,7 @@ class Shadow:
             for o, n in self._carried:
                 spoke = (o, n) not in self._modelled or stream in self.gone_over
                 if self.old.table.is_off(there[stream], o):
-                    if spoke and self.new.table.standing[here[stream], n] != ConditionState.ABSENT:
+                    if spoke and self.new.table.delay_state[here[stream], n] != ConditionState.ABSENT:
                         changes.append(ended(self.new, n, here[stream], now, TURNED_OFF))
                 elif spoke or self.new.table.is_off(here[stream], n):
                     _hand(self.new, n, here[stream], self.old, o, there[stream])
@@ -214,42 +214,42 @@ class Shadow:
                 _set(self.old, index, row, ConditionState.ABSENT, NEVER)
         for stream in sorted(here.keys() - there.keys()):
             row = here[stream]
-            up = [n for _, n in self._carried if self.new.table.standing[row, n] != ConditionState.ABSENT]
+            up = [n for _, n in self._carried if self.new.table.delay_state[row, n] != ConditionState.ABSENT]
             changes += [ended(self.new, n, row, now, NOT_CONFIGURED) for n in up]
         return changes
 
 
 def _remember_frames(table: StreamTable, columns: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> None:
     """Note when streams, and their channels, were last observed: an absence goes on, and so does `delta`."""
-    since = columns["first_tick"][:, None]  # where a channel never was: the new engine has another first frame
+    since = columns["state_first_tick"][:, None]  # where a channel never was: the new engine has another first frame
     table.last_tick[rows] = columns["last_tick"]
-    table.seen_tick[rows] = np.where(columns["seen_tick"] == NEVER, since, columns["seen_tick"])
+    table.observed_tick[rows] = np.where(columns["observed_tick"] == NEVER, since, columns["observed_tick"])
 
 
 def _forget(engine: Engine, rows: NDArray[np.int64], alarms: list[int]) -> None:
     """Let conditions that rest on the model be judged by nobody yet."""
     table = engine.table
     for index in alarms:
-        table.standing[rows, index] = ConditionState.ABSENT
+        table.delay_state[rows, index] = ConditionState.ABSENT
         table.truth[rows, index] = Truth.UNKNOWN
-        table.truth_since[rows, index] = table.began_t[rows, index] = NEVER
+        table.truth_since[rows, index] = table.active_since[rows, index] = NEVER
 
 
 def _hand(giver: Engine, given: int, there: int, taker: Engine, taken: int, here: int) -> None:
     """Let a condition hold in one engine as it holds in another one; how it is judged stays the taker's affair."""
     table = giver.table
-    _set(taker, taken, here, ConditionState(table.standing[there, given]), int(table.began_t[there, given]))
+    _set(taker, taken, here, ConditionState(table.delay_state[there, given]), int(table.active_since[there, given]))
 
 
 def _set(engine: Engine, index: int, row: int, standing: ConditionState, began_t: int) -> None:
     table = engine.table
-    ends = standing == ConditionState.ABSENT and table.standing[row, index] != ConditionState.ABSENT
+    ends = standing == ConditionState.ABSENT and table.delay_state[row, index] != ConditionState.ABSENT
     if ends and isinstance(engine.alarms[index].condition, Silent):
         # Silence is noticed once: that it has been must be forgotten along.
         table.truth[row, index] = Truth.UNKNOWN
         table.truth_since[row, index] = NEVER
-    table.standing[row, index] = standing
-    table.began_t[row, index] = began_t
+    table.delay_state[row, index] = standing
+    table.active_since[row, index] = began_t
 
 
 def _rows(table: StreamTable) -> dict[str, int]:
@@ -258,9 +258,9 @@ def _rows(table: StreamTable) -> dict[str, int]:
 
 def _to_wait(engine: Engine, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """(n,) so many frames until the score of streams is known, and what is usual of it; 0 once it is."""
-    to_wait: NDArray[np.int64] = engine.watch.model.warm_up_ticks + 1 - engine.table.frames[rows]
+    to_wait: NDArray[np.int64] = engine.watch.model.warm_up_ticks + 1 - engine.table.frame_count[rows]
     if (adaptation := engine.watch.adaptation) is not None:
-        to_wait = to_wait.clip(min=0) + (adaptation.settle_ticks - engine.table.learnt[rows]).clip(min=0)
+        to_wait = to_wait.clip(min=0) + (adaptation.settle_ticks - engine.table.score_count[rows]).clip(min=0)
     return to_wait.clip(min=0)
 
 

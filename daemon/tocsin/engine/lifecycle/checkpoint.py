@@ -71,14 +71,14 @@ def presume(engine: Engine, stream: str, index: int, since: int | None) -> bool:
     row = table.row_of(stream)
     if since is None:
         if row is not None:
-            table.standing[row, index] = ConditionState.ABSENT
+            table.delay_state[row, index] = ConditionState.ABSENT
         return True
     if row is None:
-        row = table.join(stream)  # be there room for it or not: somebody is being told of it
-    if table.standing[row, index] == ConditionState.ABSENT:
-        table.standing[row, index] = ConditionState.UNCERTAIN
-        table.began_t[row, index] = since
-    return bool(table.standing[row, index] != ConditionState.UNCERTAIN)
+        row = table.add(stream)  # be there room for it or not: somebody is being told of it
+    if table.delay_state[row, index] == ConditionState.ABSENT:
+        table.delay_state[row, index] = ConditionState.UNCERTAIN
+        table.active_since[row, index] = since
+    return bool(table.delay_state[row, index] != ConditionState.UNCERTAIN)
 
 
 def _copy(value: Any) -> Any:  # noqa: ANN401  (whatever a table holds)

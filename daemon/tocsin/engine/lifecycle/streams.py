@@ -106,7 +106,7 @@ def carry_out(engine: Engine, command: StreamCommand, result: EngineResult) -> N
 def resume(engine: Engine, rows: NDArray[np.int64], now: int) -> None:
     """Judge streams again that were on standby. Silence is counted from now."""
     engine.table.standby_until[rows] = NEVER
-    engine.table.heard_at[rows] = now
+    engine.table.last_reading_at[rows] = now
     engine.table.bar(rows, engine.newest_tick(rows))
 
 
@@ -114,7 +114,7 @@ def evict(engine: Engine, rows: NDArray[np.int64], result: EngineResult) -> None
     """Give up streams of which nothing was heard for too long, and hand out what was remembered of them."""
     result.evicted.append(export(engine, [engine.table.names[row] for row in rows.tolist()]))
     for row in rows.tolist():
-        idle_s = (result.now - int(engine.table.heard_at[row])) / _NS_PER_S
+        idle_s = (result.now - int(engine.table.last_reading_at[row])) / _NS_PER_S
         _end(engine, row, result, f"given up: nothing was heard for {idle_s:.0f} s")
 
 
@@ -139,17 +139,17 @@ def take(engine: Engine, remembered: StreamState, result: EngineResult) -> None:
     here = [row for name in names if (row := table.row_of(name)) is not None]
     for row in here:
         _end(engine, row, result, "what is remembered of another stay was taken in")
-    rows = np.array([table.join(name) for name in names], dtype=np.int64)
+    rows = np.array([table.add(name) for name in names], dtype=np.int64)
     place(engine, remembered, rows, result)
     ring_again(engine, rows)
-    for since in (table.heard_at, table.opened_at):
+    for since in (table.last_reading_at, table.opened_at):
         since[rows] = np.where(since[rows] == NEVER, NEVER, result.now)
 
 
 def end_alarms(engine: Engine, row: int, result: EngineResult, reason: str) -> None:
     """End every alarm of a stream that has ever rung, since it may be up or wait for somebody yet."""
     table = engine.table
-    for index in np.flatnonzero(table.began_t[row] != NEVER).tolist():
+    for index in np.flatnonzero(table.active_since[row] != NEVER).tolist():
         result.changes.append(ended(engine, index, row, result.now, reason))
     ring_again(engine, np.array([row]))
 
@@ -163,9 +163,9 @@ def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Condit
         labels=table.labels[row],
         alarm=alarm.name,
         kind=ConditionEventKind.REMOVED,
-        t=max(int(table.newest_t[row]), int(table.began_t[row, index])),
+        t=max(int(table.newest_t[row]), int(table.active_since[row, index])),
         raised_at=now,
-        since=int(table.began_t[row, index]),
+        since=int(table.active_since[row, index]),
         priority=alarm.priority,
         category=alarm.category,
         reason=reason,
@@ -178,8 +178,8 @@ def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Condit
 def ring_again(engine: Engine, rows: NDArray[np.int64]) -> None:
     """Let conditions begin, and ring, once more where they still hold; their delays have run already."""
     table = engine.table
-    table.standing[rows] = ConditionState.ABSENT
-    table.began_t[rows] = NEVER
+    table.delay_state[rows] = ConditionState.ABSENT
+    table.active_since[rows] = NEVER
     for index, alarm in enumerate(engine.watch.alarms):
         if isinstance(alarm.condition, Silent):
             table.truth[rows, index] = Truth.UNKNOWN
@@ -197,12 +197,12 @@ def _row(engine: Engine, stream: str) -> int:
 
 def _barred(engine: Engine, row: int) -> int:
     """The tick up to which readings belong to who is there now."""
-    return max(int(engine.newest_tick(np.array([row]))[0]), int(engine.table.barred_tick[row]))
+    return max(int(engine.newest_tick(np.array([row]))[0]), int(engine.table.stay_began_after_tick[row]))
 
 
 def _end(engine: Engine, row: int, result: EngineResult, reason: str) -> None:
     end_alarms(engine, row, result, reason)
-    engine.table.leave(row, _barred(engine, row))
+    engine.table.remove(row, _barred(engine, row))
 
 
 def _begin_anew(engine: Engine, row: int) -> None:
@@ -214,14 +214,14 @@ def _admit(engine: Engine, command: Admit, result: EngineResult) -> None:
     table, stream = engine.table, command.stream
     row = table.row_of(stream)
     if row is None:
-        row = table.join(stream)
+        row = table.add(stream)
     else:
         topic, _ = table.labels_apart(row)
         _end(engine, row, result, "admitted: what was here before has ended")
-        row = table.join(stream)  # another row: what was just told speaks of the old one
+        row = table.add(stream)  # another row: what was just told speaks of the old one
         table.take_labels(row, topic, {})
     table.admitted[row] = True
-    table.heard_at[row] = result.now  # silence is counted from the admission, though nothing has come yet
+    table.last_reading_at[row] = result.now  # silence is counted from the admission, though nothing has come yet
     table.label(row, command.labels)
     _set_profile(engine, row, command.profile)
 
@@ -254,8 +254,8 @@ def _transfer(engine: Engine, stream: str, to: str, result: EngineResult) -> Non
     theirs = table.limits(np.array([row]))[0]
     _begin_delays(table, row, np.flatnonzero((limits != theirs) & ~(np.isnan(limits) & np.isnan(theirs))))
     table.take_labels(row, topic, table.labels_apart(row)[1])
-    table.bar(np.array([row]), np.array([max(old, table.ended.pop(to, NEVER))]))
-    table.heard_at[row] = result.now
+    table.bar(np.array([row]), np.array([max(old, table.tombstones.pop(to, NEVER))]))
+    table.last_reading_at[row] = result.now
 
 
 def _limited(engine: Engine, row: int, name: str, limit: float | None) -> int:
@@ -282,7 +282,7 @@ def _limited(engine: Engine, row: int, name: str, limit: float | None) -> int:
 
 def _set_limit(engine: Engine, row: int, name: str, limit: float | None) -> None:
     table, index = engine.table, _limited(engine, row, name, limit)
-    table.limit[row, index] = math.nan if limit is None else limit
+    table.stream_limit[row, index] = math.nan if limit is None else limit
     _begin_delays(table, row, np.array([index]))
 
 
@@ -291,7 +291,7 @@ def _begin_delays(table: StreamTable, row: int, alarms: NDArray[np.int64]) -> No
 
     What held for a minute below 90 has not held for a minute below 85.
     """
-    anew = alarms[table.standing[row, alarms] == ConditionState.ABSENT]
+    anew = alarms[table.delay_state[row, alarms] == ConditionState.ABSENT]
     table.truth[row, anew] = Truth.UNKNOWN
     table.truth_since[row, anew] = NEVER
 

@@ -29,8 +29,17 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_OF_FRAMES = ("open_tick", "open_t", "opened_at", "open_values", "open_value_t", "open_spoilt", "sample_t", "samples")
-_OF_ANY_MODEL = ("standing", "truth", "truth_since", "began_t", "limit")
+_OF_FRAMES = (
+    "open_tick",
+    "open_t",
+    "opened_at",
+    "open_values",
+    "open_value_t",
+    "open_implausible",
+    "sample_t",
+    "samples",
+)
+_OF_ANY_MODEL = ("delay_state", "truth", "truth_since", "active_since", "stream_limit")
 _AT_WILL = ("sample_t", "samples")  # their third dimension grows with what comes
 
 
@@ -87,14 +96,14 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamState:
             for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
         ],
     }
-    return StreamState(meta, {name: getattr(table, name)[rows] for name in table.own_columns})
+    return StreamState(meta, {name: getattr(table, name)[rows] for name in table.portable_columns})
 
 
 def _overridden(engine: Engine, row: int) -> dict[str, dict[str, float]]:
     """The limits of alarms that a stream has had by its name: another place may have others."""
     if engine.table.overrides is None:
         return {}
-    limits = zip(engine.watch.alarms, engine.table.place_limit[row].tolist(), strict=True)
+    limits = zip(engine.watch.alarms, engine.table.override_limit[row].tolist(), strict=True)
     return {"limits": {alarm.name: limit for alarm, limit in limits if not np.isnan(limit)}}
 
 
@@ -121,9 +130,11 @@ def check(engine: Engine, remembered: StreamState) -> None:
     if len(set(names)) < len(names):
         raise StreamRefused(first, "memory names a stream twice", "illegal")
     alarms = len(meta["alarms"])
-    for name, column in table.own_columns.items():
+    for name, column in table.portable_columns.items():
         ours, theirs = getattr(table, name), remembered.columns.get(name)
-        free = {None: 0, "alarms": 1, "notes": 1, "recent": 1, "slots": 2 if name in _AT_WILL else 1}[column.axis]
+        free = {None: 0, "alarms": 1, "condition_state": 1, "recent": 1, "slots": 2 if name in _AT_WILL else 1}[
+            column.axis
+        ]
         if theirs is None:
             raise StreamRefused(first, f"memory lacks {name}", "illegal")
         if (
@@ -132,7 +143,7 @@ def check(engine: Engine, remembered: StreamState) -> None:
             or theirs.ndim != ours.ndim
             or theirs.shape[1 + free :] != ours.shape[1 + free :]
             or (column.axis == "alarms" and theirs.shape[1] != alarms)
-            or (column.axis == "notes" and theirs.shape[1] != sum(alarm["cells"] for alarm in meta["alarms"]))
+            or (column.axis == "condition_state" and theirs.shape[1] != sum(alarm["cells"] for alarm in meta["alarms"]))
         ):
             legal = f"{(len(names), *ours.shape[1:])} {ours.dtype}"
             raise StreamRefused(first, f"memory's {name} is {theirs.shape} {theirs.dtype} (legal: {legal})", "illegal")
@@ -141,7 +152,7 @@ def check(engine: Engine, remembered: StreamState) -> None:
 def place(engine: Engine, remembered: StreamState, rows: NDArray[np.int64], result: EngineResult) -> None:
     """Put what is remembered of a model of the same graph into rows (n,) that are new."""
     table = engine.table
-    for name, column in table.own_columns.items():
+    for name, column in table.portable_columns.items():
         if column.axis is None and name != "live":
             getattr(table, name)[rows] = remembered.columns[name]
     recent = [name for name, column in table.columns.items() if column.axis == "recent"]
@@ -149,7 +160,7 @@ def place(engine: Engine, remembered: StreamState, rows: NDArray[np.int64], resu
         for name in recent:
             getattr(table, name)[rows] = remembered.columns[name]
     else:
-        table.recents[rows] = 0
+        table.recent_count[rows] = 0
     place_labels(engine, remembered, rows)
     place_alarms(engine, remembered, rows)
     slots = {name for name, column in table.columns.items() if column.axis == "slots"}
@@ -191,7 +202,7 @@ def place_alarms(
     """
     table, columns = engine.table, remembered.columns
     for old, new in carried(remembered, engine):
-        for name, column in table.own_columns.items():
+        for name, column in table.portable_columns.items():
             if column.axis == "alarms" and (same_model or name in _OF_ANY_MODEL):
                 getattr(table, name)[rows, new] = columns[name][:, old]
         # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
@@ -201,11 +212,11 @@ def place_alarms(
         if means_the_same and remembered.meta["alarms"][old]["asks"] == repr(condition):
             same = _same_limits(engine, remembered, rows, new)
             begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
-            noted = columns["notes"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
-            table.notes[rows[same], engine.noted[new]] = noted[same]
+            noted = columns["condition_state"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
+            table.condition_state[rows[same], engine.noted[new]] = noted[same]
         else:
             same = np.zeros(len(rows), dtype=np.bool_)
-        anew = (columns["standing"][:, old] == ConditionState.ABSENT) & ~same
+        anew = (columns["delay_state"][:, old] == ConditionState.ABSENT) & ~same
         table.truth[rows[anew], new] = Truth.UNKNOWN
         table.truth_since[rows[anew], new] = NEVER
     if table.overrides is not None:
@@ -216,15 +227,15 @@ def _same_limits(engine: Engine, remembered: StreamState, rows: NDArray[np.int64
     """(n,) in which streams overrides say of an alarm's limit what they said before."""
     table, name = engine.table, engine.watch.alarms[index].name
     there = np.array([entry.get("limits", {}).get(name, np.nan) for entry in remembered.meta["streams"]])
-    here = np.full(len(rows), np.nan) if table.overrides is None else table.place_limit[rows, index]
+    here = np.full(len(rows), np.nan) if table.overrides is None else table.override_limit[rows, index]
     same: NDArray[np.bool_] = (there == here) | (np.isnan(there) & np.isnan(here))
     return same
 
 
 def _drop_off(table: StreamTable, rows: NDArray[np.int64]) -> None:
     """Let no condition hold that is off in its stream."""
-    row, index = np.nonzero(table.place_off[rows])
-    for name in ("standing", "truth", "truth_since", "began_t"):
+    row, index = np.nonzero(table.override_off[rows])
+    for name in ("delay_state", "truth", "truth_since", "active_since"):
         getattr(table, name)[rows[row], index] = table.columns[name].fill
 
 

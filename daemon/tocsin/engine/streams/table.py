@@ -23,30 +23,39 @@ ALWAYS = 2**62
 PROFILE = ("news2_scale", "oxygen", "alert")
 """What a profile may say beside the model's static channels: scale 1 or 2 of NEWS2; 1 on oxygen, 0 on air; 1 alert."""
 
-OF_THE_NAME = ("place_limit", "place_off", "place_static", "place_profile", "place_fixed")
+OVERRIDE_COLUMNS = ("override_limit", "override_off", "override_static", "override_profile", "override_pinned")
 """The columns that follow from a stream's name under the configuration: they go nowhere with the stream."""
 
-REMEMBERED = ("state", "mean", "scale", "seen_tick", "frames", "first_tick", "begun_tick", "last_tick")
+STEP_COLUMNS = (
+    "state",
+    "mean",
+    "scale",
+    "observed_tick",
+    "frame_count",
+    "state_first_tick",
+    "stream_first_tick",
+    "last_tick",
+)
 """The columns that a step changes. A stream whose frames are kept has them from before each, as `before_…`."""
 
 _FIRST_CAPACITY = 64
-_MODELS_OWN = (
-    *("state", "mean", "scale", "frames", "first_tick", "seen_tick"),
-    *("gap_ticks", "gap_end", "rewound_tick", "recents"),
+_MODEL_COLUMNS = (
+    *("state", "mean", "scale", "frame_count", "state_first_tick", "observed_tick"),
+    *("gap_ticks", "gap_end", "reprocessed_tick", "recent_count"),
 )
-_OF_THE_PLACE = frozenset(
+_STAY_COLUMNS = frozenset(
     {
         "live",
         "admitted",
         "standby_until",
         "newest_t",
-        "heard_at",
+        "last_reading_at",
         "closed_tick",
-        "barred_tick",
+        "stay_began_after_tick",
         "static",
         "profile",
-        "limit",
-        *OF_THE_NAME,
+        "stream_limit",
+        *OVERRIDE_COLUMNS,
     }
 )
 
@@ -91,37 +100,37 @@ class StreamTable:
         admitted: (N,) whether a command began it: only a command ends it then.
         standby_until: (N,) `now` at which it is judged again; NEVER while it is, ALWAYS until somebody says so.
         newest_t: (N,) the newest `t` of an accepted reading.
-        heard_at: (N,) `now` when the last reading came, whatever its `t`.
+        last_reading_at: (N,) `now` when the last reading came, whatever its `t`.
         closed_tick: (N,) no frame at or before this tick will be opened any more.
-        barred_tick: (N,) nor is it gone back to this tick: somebody else's readings are from then.
+        stay_began_after_tick: (N,) nor is it gone back to this tick: somebody else's readings are from then.
         last_tick: (N,) the last frame that was stepped.
-        begun_tick: (N,) the stream's first frame; `clock` channels count from it.
-        first_tick: (N,) the first frame since the state was last reset.
-        frames: (N,) frames stepped since the state was last reset.
+        stream_first_tick: (N,) the stream's first frame; `clock` channels count from it.
+        state_first_tick: (N,) the first frame since the state was last reset.
+        frame_count: (N,) frames stepped since the state was last reset.
         open_tick: (N, W) of each open frame, NEVER where the slot has none.
         open_t: (N, W) the newest `t` in it.
         opened_at: (N, W) `now` at its first arrival.
         open_values: (N, W, C) float64, in the channels' units.
         open_value_t: (N, W, C) `t` of each value, NEVER where there is none.
-        open_spoilt: (N, W, C) bool, whether an implausible value came.
+        open_implausible: (N, W, C) bool, whether an implausible value came.
         sample_t: (N, W, K) `t` of each reading in it, where a channel's mean is asked for; K is 0 where none is.
         samples: (N, W, K, C) float64, their values; NaN where not carried.
         kept_tick: (N, W) of each closed frame that can be gone back to; NEVER where there is none. This column and
             those that follow are (N, 0) where nobody asked to go back.
         kept_static: (N, W, C) the static values that it was stepped with.
-        before_state: (N, W, S) and so on, by `REMEMBERED`: what was remembered before it.
-        seen_tick: (N, C) the last frame in which a channel was observed.
+        before_state: (N, W, S) and so on, by `STEP_COLUMNS`: what was remembered before it.
+        observed_tick: (N, C) the last frame in which a channel was observed.
         static: (N, C) float64, values given once; NaN where unknown.
         profile: (N, P) float64, by `PROFILE`, what else was given once; NaN where unknown.
         state: (N, S) float32, what the model remembers.
         mean: (N, C) float32, what it expects next; NaN where it has said nothing yet.
         scale: (N, C) float32, likewise.
-        usual: (N, 2) float64, where thresholds are adapted: quantiles of the stream's own score; NaN before the first.
-        learnt: (N,) from how many scores they are.
+        score_quantiles: (N, 2) float64, where thresholds are adapted: quantiles of the stream's own score; NaN before the first.
+        score_count: (N,) from how many scores they are.
         gap_ticks: (N,) how many ticks the last gap was long; 0 if there was none since the state was reset.
         gap_end: (N,) the first frame after it.
-        rewound_tick: (N,) the last frame that a late reading changed since then.
-        recents: (N,) how many frames have been kept in the ring of recent ones, L long, since it was empty. Frame k
+        reprocessed_tick: (N,) the last frame that a late reading changed since then.
+        recent_count: (N,) how many frames have been kept in the ring of recent ones, L long, since it was empty. Frame k
             stands at k mod L. The columns that follow are (N, 0) where L is 0.
         recent_tick: (N, L) of each.
         recent_frame: (N, L, 2 C) float32, x and delta as the model was given them, side by side to be written at
@@ -129,18 +138,18 @@ class StreamTable:
         recent_state: (N, 2, S) float32, before the first frame of each half of the ring.
         recent_mean: (N, 2, C) float32, what was expected of that frame.
         recent_scale: (N, 2, C) float32, likewise.
-        standing: (N, A) int8, a `delays.Standing`.
+        delay_state: (N, A) int8, a `delays.Standing`.
         truth: (N, A) int8, a `conditions.Truth`: the last judgement of each alarm's condition.
         truth_since: (N, A) `t` since when the judgement has been that.
-        began_t: (N, A) `t` at which the condition began to hold.
-        limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
-        notes: (N, M) float64, what the alarms' conditions note, one after the other; NaN is nothing.
-        place_limit: (N, A) float64, the limit by the configuration's overrides, which `limit` goes before; NaN: as for
+        active_since: (N, A) `t` at which the condition began to hold.
+        stream_limit: (N, A) float64, the stream's own limit of the alarm's condition; NaN: as configured.
+        condition_state: (N, M) float64, what the alarms' conditions note, one after the other; NaN is nothing.
+        override_limit: (N, A) float64, the limit by the configuration's overrides, which `limit` goes before; NaN: as for
             all. This column and those that follow are (N, 0) where there are no overrides.
-        place_off: (N, A) bool, whether they say that the alarm is not judged.
-        place_static: (N, C) float64, what they say that `static` goes before; NaN where nothing.
-        place_profile: (N, P) float64, likewise of `profile`.
-        place_fixed: (N,) bool, whether they say that thresholds of scores are not adapted.
+        override_off: (N, A) bool, whether they say that the alarm is not judged.
+        override_static: (N, C) float64, what they say that `static` goes before; NaN where nothing.
+        override_profile: (N, P) float64, likewise of `profile`.
+        override_pinned: (N,) bool, whether they say that thresholds of scores are not adapted.
     """
 
     def __init__(  # noqa: PLR0913, PLR0915  (a dimension an argument, a column a line)
@@ -153,7 +162,7 @@ class StreamTable:
         max_streams: int,
         keeps_frames: bool = False,
         samples: int = 0,
-        notes: int = 0,
+        condition_state_size: int = 0,
         recent: int = 0,
         overrides: Overrides | None = None,
     ) -> None:
@@ -167,7 +176,7 @@ class StreamTable:
             max_streams: More are refused, so that a flood of made-up topics can't fill the memory.
             keeps_frames: Whether closed frames can be gone back to.
             samples: K, to begin with.
-            notes: M.
+            condition_state_size: M.
             recent: L, even.
             overrides: What the configuration says of some names.
         """
@@ -177,8 +186,8 @@ class StreamTable:
         self.keeps_frames = keeps_frames
         self.keeps_recent = recent > 0
         self.overrides = overrides
-        self.ended: dict[str, int] = {}  # streams that are no more → the tick up to which readings were theirs
-        self.moves = 0  # how often a stream came or went
+        self.tombstones: dict[str, int] = {}  # streams that are no more → the tick up to which readings were theirs
+        self.membership_version = 0  # how often a stream came or went
         self._topic_labels: list[Mapping[str, str]] = []
         self._given_labels: list[Mapping[str, str]] = []
         self._row_of: dict[str, int] = {}
@@ -192,19 +201,19 @@ class StreamTable:
         self.admitted = self._column(0, np.bool_)
         self.standby_until = self._column(NEVER, np.int64)
         self.newest_t = self._column(NEVER, np.int64)
-        self.heard_at = self._column(NEVER, np.int64)
+        self.last_reading_at = self._column(NEVER, np.int64)
         self.closed_tick = self._column(NEVER, np.int64)
-        self.barred_tick = self._column(NEVER, np.int64)
+        self.stay_began_after_tick = self._column(NEVER, np.int64)
         self.last_tick = self._column(NEVER, np.int64)
-        self.begun_tick = self._column(NEVER, np.int64)
-        self.first_tick = self._column(NEVER, np.int64)
-        self.frames = self._column(0, np.int64)
+        self.stream_first_tick = self._column(NEVER, np.int64)
+        self.state_first_tick = self._column(NEVER, np.int64)
+        self.frame_count = self._column(0, np.int64)
         self.open_tick = self._column(NEVER, np.int64, w)
         self.open_t = self._column(NEVER, np.int64, w)
         self.opened_at = self._column(NEVER, np.int64, w)
         self.open_values = self._column(0.0, np.float64, w, c)
         self.open_value_t = self._column(NEVER, np.int64, w, c)
-        self.open_spoilt = self._column(0, np.bool_, w, c)
+        self.open_implausible = self._column(0, np.bool_, w, c)
         self.sample_t = self._column(NEVER, np.int64, w, samples)
         self.samples = self._column(np.nan, np.float64, w, samples, c)
         self.kept_tick = self._column(NEVER, np.int64, kept)
@@ -212,12 +221,12 @@ class StreamTable:
         self.before_state = self._column(0.0, np.float32, kept, s)
         self.before_mean = self._column(np.nan, np.float32, kept, c)
         self.before_scale = self._column(np.nan, np.float32, kept, c)
-        self.before_seen_tick = self._column(NEVER, np.int64, kept, c)
-        self.before_frames = self._column(0, np.int64, kept)
-        self.before_first_tick = self._column(NEVER, np.int64, kept)
-        self.before_begun_tick = self._column(NEVER, np.int64, kept)
+        self.before_observed_tick = self._column(NEVER, np.int64, kept, c)
+        self.before_frame_count = self._column(0, np.int64, kept)
+        self.before_state_first_tick = self._column(NEVER, np.int64, kept)
+        self.before_stream_first_tick = self._column(NEVER, np.int64, kept)
         self.before_last_tick = self._column(NEVER, np.int64, kept)
-        self.seen_tick = self._column(NEVER, np.int64, c)
+        self.observed_tick = self._column(NEVER, np.int64, c)
         self.static = self._column(np.nan, np.float64, c)
         self.profile = self._column(np.nan, np.float64, len(PROFILE))
         self.state = self._column(0.0, np.float32, s)
@@ -226,28 +235,28 @@ class StreamTable:
         halves = 2 if recent else 0
         self.gap_ticks = self._column(0, np.int64)
         self.gap_end = self._column(NEVER, np.int64)
-        self.rewound_tick = self._column(NEVER, np.int64)
-        self.recents = self._column(0, np.int64)
+        self.reprocessed_tick = self._column(NEVER, np.int64)
+        self.recent_count = self._column(0, np.int64)
         ring = Axis("recent", recent)
         self.recent_tick = self._column(NEVER, np.int64, ring)
         self.recent_frame = self._column(np.nan, np.float32, ring, 2 * c)
         self.recent_state = self._column(0.0, np.float32, Axis("recent", halves), s)
         self.recent_mean = self._column(np.nan, np.float32, Axis("recent", halves), c)
         self.recent_scale = self._column(np.nan, np.float32, Axis("recent", halves), c)
-        self.usual = self._column(np.nan, np.float64, 2)
-        self.learnt = self._column(0, np.int64)
-        self.standing = self._column(0, np.int8, a)
+        self.score_quantiles = self._column(np.nan, np.float64, 2)
+        self.score_count = self._column(0, np.int64)
+        self.delay_state = self._column(0, np.int8, a)
         self.truth = self._column(0, np.int8, a)
         self.truth_since = self._column(NEVER, np.int64, a)
-        self.began_t = self._column(NEVER, np.int64, a)
-        self.limit = self._column(np.nan, np.float64, a)
-        self.notes = self._column(np.nan, np.float64, Axis("notes", notes))
+        self.active_since = self._column(NEVER, np.int64, a)
+        self.stream_limit = self._column(np.nan, np.float64, a)
+        self.condition_state = self._column(np.nan, np.float64, Axis("condition_state", condition_state_size))
         there = overrides is not None
-        self.place_limit = self._column(np.nan, np.float64, a if there else 0)
-        self.place_off = self._column(0, np.bool_, a if there else 0)
-        self.place_static = self._column(np.nan, np.float64, c if there else 0)
-        self.place_profile = self._column(np.nan, np.float64, len(PROFILE) if there else 0)
-        self.place_fixed = self._column(0, np.bool_)
+        self.override_limit = self._column(np.nan, np.float64, a if there else 0)
+        self.override_off = self._column(0, np.bool_, a if there else 0)
+        self.override_static = self._column(np.nan, np.float64, c if there else 0)
+        self.override_profile = self._column(np.nan, np.float64, len(PROFILE) if there else 0)
+        self.override_pinned = self._column(0, np.bool_)
         self.columns = {name: self._described.pop(id(array)) for name, array in vars(self).items() if _is_column(array)}
 
     def _column(self, fill: float, dtype: type[np.generic], *shape: int) -> NDArray[Any]:
@@ -266,25 +275,25 @@ class StreamTable:
         return len(self._row_of)
 
     @property
-    def own_columns(self) -> dict[str, Column]:
+    def portable_columns(self) -> dict[str, Column]:
         """The columns that go with a stream wherever it goes: all but what its name gives it here."""
-        return {name: column for name, column in self.columns.items() if name not in OF_THE_NAME}
+        return {name: column for name, column in self.columns.items() if name not in OVERRIDE_COLUMNS}
 
     def limits(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(R, A) the limits that hold in streams in place of the alarms' own; NaN where those hold."""
-        return _first(self.limit[rows], self.place_limit, rows) if self.overrides else self.limit[rows]
+        return _first(self.stream_limit[rows], self.override_limit, rows) if self.overrides else self.stream_limit[rows]
 
     def statics(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(R, C) the static values that hold in streams; NaN where unknown."""
-        return _first(self.static[rows], self.place_static, rows) if self.overrides else self.static[rows]
+        return _first(self.static[rows], self.override_static, rows) if self.overrides else self.static[rows]
 
     def profiles(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(R, P) what holds of `PROFILE` in streams; NaN where unknown."""
-        return _first(self.profile[rows], self.place_profile, rows) if self.overrides else self.profile[rows]
+        return _first(self.profile[rows], self.override_profile, rows) if self.overrides else self.profile[rows]
 
     def is_off(self, row: int, index: int) -> bool:
         """Whether an override turns an alarm off in a stream."""
-        return self.overrides is not None and bool(self.place_off[row, index])
+        return self.overrides is not None and bool(self.override_off[row, index])
 
     def newest_tick(self, rows: NDArray[np.int64], period_ns: int) -> NDArray[np.int64]:
         """(R,) the tick of each stream's newest reading; NEVER before the first."""
@@ -325,14 +334,14 @@ class StreamTable:
         row = self._row_of.get(name)
         if row is not None:
             return row
-        return -1 if self.is_full else self.join(name)
+        return -1 if self.is_full else self.add(name)
 
     @property
     def is_full(self) -> bool:
         """Whether there is no room for another stream."""
         return len(self._row_of) >= self.max_streams
 
-    def join(self, name: str) -> int:
+    def add(self, name: str) -> int:
         """Make a row for a stream that is new, be there room for it or not.
 
         Readings up to the tick at which a stream of that name ended are none of its.
@@ -341,18 +350,18 @@ class StreamTable:
         self.names[row] = name
         self._row_of[name] = row
         self.live[row] = True
-        self.barred_tick[row] = self.closed_tick[row] = self.ended.pop(name, NEVER)
+        self.stay_began_after_tick[row] = self.closed_tick[row] = self.tombstones.pop(name, NEVER)
         self._take_place(row)
-        self.moves += 1
+        self.membership_version += 1
         return row
 
     def _take_place(self, row: int) -> None:
         """Let the overrides for a stream's name hold in its row."""
         if self.overrides is not None:
             place = self.overrides.of(self.names[row])
-            self.place_limit[row], self.place_off[row] = place.limit, place.off
-            self.place_static[row], self.place_profile[row] = place.static, place.profile
-            self.place_fixed[row] = place.fixed
+            self.override_limit[row], self.override_off[row] = place.limit, place.off
+            self.override_static[row], self.override_profile[row] = place.static, place.profile
+            self.override_pinned[row] = place.fixed
 
     def _new_row(self) -> int:
         row = len(self.names)
@@ -367,23 +376,23 @@ class StreamTable:
         self._given_labels.append({})
         return row
 
-    def leave(self, row: int, last_tick: int) -> None:
+    def remove(self, row: int, last_tick: int) -> None:
         """End a stream whose readings go up to `last_tick`.
 
         Its row is empty at once, and goes to another stream after the next `reuse`: what was just told of it still
         finds its name there.
         """
         name = self.names[row]
-        self._bury(name, last_tick)
+        self._tombstone(name, last_tick)
         self._refill(np.array([row]), self.columns)
         self._left.append(row)
-        self.moves += 1
+        self.membership_version += 1
 
-    def _bury(self, name: str, last_tick: int) -> None:
+    def _tombstone(self, name: str, last_tick: int) -> None:
         del self._row_of[name]
-        self.ended[name] = last_tick
-        if len(self.ended) > self.max_streams:  # the first that ended is the first to be forgotten
-            del self.ended[next(iter(self.ended))]
+        self.tombstones[name] = last_tick
+        if len(self.tombstones) > self.max_streams:  # the first that ended is the first to be forgotten
+            del self.tombstones[next(iter(self.tombstones))]
 
     def reuse(self) -> None:
         """Let the rows of streams that have ended go to others."""
@@ -395,11 +404,11 @@ class StreamTable:
 
     def rename(self, row: int, to: str, last_tick: int) -> None:
         """Give a stream another name, which no other has; its readings under the old one go up to `last_tick`."""
-        self._bury(self.names[row], last_tick)
+        self._tombstone(self.names[row], last_tick)
         self._row_of[to] = row
         self.names[row] = to
         self._take_place(row)
-        self.moves += 1
+        self.membership_version += 1
 
     def label(self, row: int, given: Mapping[str, str]) -> None:
         """Say what is known of a stream beside what its topic says; it wins over that."""
@@ -421,20 +430,20 @@ class StreamTable:
 
     def forget_state(self, rows: NDArray[np.int64]) -> None:
         """Reset what the model remembers of these streams; their clocks, alarms and static values stay."""
-        self._refill(rows, _MODELS_OWN)
+        self._refill(rows, _MODEL_COLUMNS)
 
     def begin_anew(self, rows: NDArray[np.int64], barred: NDArray[np.int64]) -> None:
         """Forget all of these streams (R,) but their names, labels, limits and profiles.
 
         Readings up to the ticks `barred` (R,) are none of theirs any more.
         """
-        self._refill(rows, self.columns.keys() - _OF_THE_PLACE)
+        self._refill(rows, self.columns.keys() - _STAY_COLUMNS)
         self.bar(rows, barred)
 
     def bar(self, rows: NDArray[np.int64], ticks: NDArray[np.int64]) -> None:
         """Open no frame at or before these ticks (R,) any more, and don't go back to them."""
         self.closed_tick[rows] = np.maximum(self.closed_tick[rows], ticks)
-        self.barred_tick[rows] = np.maximum(self.barred_tick[rows], ticks)
+        self.stay_began_after_tick[rows] = np.maximum(self.stay_began_after_tick[rows], ticks)
 
     def _refill(self, rows: NDArray[np.int64], names: Iterable[str]) -> None:
         for name in names:
