@@ -41,7 +41,7 @@ def test_who_did_what_and_why_is_told(ward):
     event = ward.events[-1]
     assert (event.actor, event.comment, event.transaction) == ("nurse Joy", "turned him", "a1")
     assert event.t == event.raised_at == START + 5 * 10**9
-    assert event.reason == "hr-high began"
+    assert event.reason == "hr-high active"
     assert (event.status.acknowledged_by, event.status.acknowledged_at) == ("nurse Joy", event.t)
 
 
