@@ -40,7 +40,7 @@ def checked(tmp_path):
         ("false", None),
         ("true", Adaptation(middle=60.0, high=90.0, most=4.0, settle_ticks=3600, step=0.0001)),
         (
-            "{most: 2, settle_s: 2 h, per_hour: 0.72}",
+            "{max_ratio: 2, settle_s: 2 h, max_rise_per_hour: 0.72}",
             Adaptation(middle=60.0, high=90.0, most=2.0, settle_ticks=7200, step=0.0002),
         ),
     ],
@@ -62,7 +62,7 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
             "anomaly: {}",
             "7: watches.ward.overrides.0.adapt: watch ward adapts no threshold: leave adapt out here",
         ),
-        ("toy", "{most: 1}", "anomaly: {}", "6: watches.ward.adapt"),
+        ("toy", "{max_ratio: 1}", "anomaly: {}", "6: watches.ward.adapt"),
         (
             "toy",
             "{settle_s: 30 s}",
@@ -70,7 +70,12 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
             "6: watches.ward.adapt.settle_s: 30 is 30 ticks of toy, too few",
         ),
         ("toy", "{mosst: 2}", "anomaly: {}", "6: watches.ward.adapt.mosst: is not a known key"),
-        ("toy", "3", "anomaly: {}", "6: watches.ward.adapt: should be true, false, or any of most, settle_s, per_hour"),
+        (
+            "toy",
+            "3",
+            "anomaly: {}",
+            "6: watches.ward.adapt: should be true, false, or any of max_ratio, settle_s, max_rise_per_hour",
+        ),
         ("toy", "true", "anomaly: {threshold: 0}", "8: watches.ward.alarms.odd.anomaly.threshold: 0 can't be adapted"),
         (
             "toy",

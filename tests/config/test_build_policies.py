@@ -54,5 +54,5 @@ def test_an_entry_wins_over_what_its_category_has(tmp_path):
 
 
 def test_groups(tmp_path):
-    _, grouping = policies(tmp_path, groups={"by": ["ward"], "flood": {"begin": 12, "spare": ["high"]}})
+    _, grouping = policies(tmp_path, groups={"by": ["ward"], "flood": {"begin": 12, "except_priorities": ["high"]}})
     assert grouping == Grouping(("ward",), 12, 5, 600 * S, frozenset({Priority.HIGH}))

@@ -399,5 +399,5 @@ def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
 
 
 def test_a_channel_whose_values_are_combined_must_be_one_of_the_model(faults_of):
-    (fault,) = faults_of(LINES.replace("    model: toy\n", "    model: toy\n    combine: {hr: mean, rr: max}\n"))
+    (fault,) = faults_of(LINES.replace("    model: toy\n", "    model: toy\n    aggregate: {hr: mean, rr: max}\n"))
     assert "toy measures no 'rr' (it measures: hr, spo2)" in fault

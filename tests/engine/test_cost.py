@@ -22,7 +22,8 @@ def bytes_of_a_stream(rewind_ticks):
 
 
 @pytest.mark.parametrize(
-    ("row", "rewind_ticks"), [("state, frames and clock", 0), ("with `rewind: 10`", 10), ("with `rewind: 60`", 60)]
+    ("row", "rewind_ticks"),
+    [("state, frames and clock", 0), ("with `reprocess_late_ticks: 10`", 10), ("with `reprocess_late_ticks: 60`", 60)],
 )
 def test_a_stream_costs_what_the_page_says(row, rewind_ticks):
     told = re.search(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", PAGE, re.MULTILINE)

@@ -31,7 +31,7 @@ class House:
     def __init__(self, folder, monkeypatch):
         asked = {
             "broker": {"receive_maximum": 8},
-            "watches": {"ward": {"linger_s": 0, "alarms": {"odd": {"anomaly": {"threshold": 1000}}}}},
+            "watches": {"ward": {"frame_timeout_s": 0, "alarms": {"odd": {"anomaly": {"threshold": 1000}}}}},
         }
         checked = check(configurations.write(folder, **asked))
         assert not checked.faults

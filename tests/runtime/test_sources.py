@@ -25,7 +25,7 @@ class House:
     """A pump that never met a broker, and what it published."""
 
     def __init__(self, folder, monkeypatch, **changes):
-        at_once = {"watches": {"ward": {"linger_s": 0}}}  # a frame need not wait for its other channels
+        at_once = {"watches": {"ward": {"frame_timeout_s": 0}}}  # a frame need not wait for its other channels
         self.checked = check(configurations.write(folder, **configurations.merged(at_once, changes)))
         assert self.checked.faults == []
         self.deployment = deployment(self.checked.config, self.checked.bundles)
@@ -78,7 +78,11 @@ async def test_one_stream_is_fed_by_several_sources_and_topics(tmp_path, monkeyp
 
 
 async def test_several_watches_take_one_source(tmp_path, monkeypatch):
-    second = {"model": "toy", "linger_s": 0, "alarms": {"hr-very-high": {"above": {"channel": "hr", "limit": 200}}}}
+    second = {
+        "model": "toy",
+        "frame_timeout_s": 0,
+        "alarms": {"hr-very-high": {"above": {"channel": "hr", "limit": 200}}},
+    }
     house = House(
         tmp_path,
         monkeypatch,

@@ -29,7 +29,7 @@ def daemon(tmp_path, mosquitto):
         tmp_path,
         broker={"port": broker.port},
         sources=[{"format": "sparkplug", "primary_host": "tocsin"}],
-        watches={"ward": {"linger_s": 0, "alarms": {"gone": {"silent": {"for_s": 3600}}}}},
+        watches={"ward": {"frame_timeout_s": 0, "alarms": {"gone": {"silent": {"for_s": 3600}}}}},
     )
     made = Daemon(tmp_path, file).ready()
     made.broker = broker

@@ -18,7 +18,7 @@ T0 = 1_760_000_000 * S
 
 WARD = {
     "lateness_s": 1,
-    "linger_s": 2,
+    "frame_timeout_s": 2,
     "alarms": {
         "hr-high": {"above": {"channel": "hr", "limit": 120, "deadband": 5}, "priority": "high", "on_delay_s": 1},
         "odd": {"anomaly": {"threshold": 105}},

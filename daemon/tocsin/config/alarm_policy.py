@@ -90,10 +90,10 @@ class Defaults(Section):
 class FloodEntry(Section):
     """When there are so many new alarms in a group that people are told of them as one."""
 
-    begin: int = Field(default=10, ge=1, description="More new alarms than so many within per_s.")
+    begin: int = Field(default=10, ge=1, description="More new alarms than so many within window_s.")
     end: int = Field(default=5, ge=1, description="Fewer than so many: it is over.")
-    per_s: Time = 600.0
-    spare: list[Priority] = Field(
+    window_s: Time = 600.0
+    except_priorities: list[Priority] = Field(
         default=[], description="Alarms of these priorities are told one by one all the same."
     )
 

@@ -52,7 +52,7 @@ def grouping_of(groups: Groups) -> Grouping | None:
     flood = groups.flood
     if flood is None:
         return None
-    return Grouping(tuple(groups.by), flood.begin, flood.end, _ns(flood.per_s), frozenset(flood.spare))
+    return Grouping(tuple(groups.by), flood.begin, flood.end, _ns(flood.window_s), frozenset(flood.except_priorities))
 
 
 def _ns(seconds: float) -> int:

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 
 from tocsin.config.checks.references import ReferenceChecker
 from tocsin.config.document import IN_QUOTES, Document, DocumentError, Fault, read
+from tocsin.config.old_keys import new_name
 from tocsin.config.schema import Config
 
 if TYPE_CHECKING:
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 _Path = tuple[str | int, ...]
 
+_UNKNOWN_KEY = "is not a known key"
+
 # What pydantic says, where it speaks of Python.
 _IN_OUR_WORDS = (
-    ("Extra inputs are not permitted", "is not a known key"),
+    ("Extra inputs are not permitted", _UNKNOWN_KEY),
     ("Field required", "is missing"),
     ("Input should be a valid string", "should be text"),
     (
@@ -65,7 +68,7 @@ def check(file: Path) -> Checked:
         return checked
     # Neither can be a keyword: one that is no text, or one that pydantic-settings would take for an option of its own.
     odd = [key for key in document.content if not isinstance(key, str) or key.startswith("_")]
-    checked.faults = [document.fault([key], "is not a known key") for key in odd]
+    checked.faults = [document.fault([key], _UNKNOWN_KEY) for key in odd]
     try:
         checked.config = Config(**{key: value for key, value in document.content.items() if key not in odd})
     except ValidationError as error:
@@ -85,27 +88,37 @@ def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
     message = message.removeprefix("Value error, ")
     # pydantic marks the key of a mapping itself with '[key]'; the line is that of the entry.
     path = tuple(part for part in loc if part != "[key]")
-    if given := _variables(path) or (_variables_below(path) if document.value(path) is None else []):
+    renamed = new_name(path) if message == _UNKNOWN_KEY else None
+    given = _variables(path) or (_variables_below(path) if document.value(path) is None else [])
+    if renamed is not None:
+        remedy = f"set {_variable((*path[:-1], renamed))} instead" if given else "rename it"
+        message = f"is now {renamed} ({remedy})"
+    if given:
         return Fault(f"environment {', '.join(given)}", ".".join(str(part) for part in path), message)
     value = document.value(path)
     secret = "password" in path or path == ("broker",)  # a URL in place of a mapping may hold a password
-    told = "known key" in message or repr(value) in message
+    names_the_value = message == _UNKNOWN_KEY or renamed is not None or repr(value) in message
     if message == "should be text" and isinstance(value, Mapping):
         message = f"{message}, and is a mapping: {IN_QUOTES}"
-    if isinstance(value, str | int | float) and not told and not secret:
+    if isinstance(value, str | int | float) and not names_the_value and not secret:
         message = f"{message} (found {value!r})"
     return document.fault(path, message)
 
 
+def _variable(path: _Path) -> str:
+    """Name the environment variable that sets the value at `path`."""
+    return "TOCSIN_" + "__".join(str(part).upper() for part in path)
+
+
 def _variables(path: _Path) -> list[str]:
     """Find the environment variable that sets the value at `path`; its case doesn't matter."""
-    wanted = "TOCSIN_" + "__".join(str(part).upper() for part in path)
+    wanted = _variable(path)
     return [name for name in os.environ if name.upper() == wanted]
 
 
 def _variables_below(path: _Path) -> list[str]:
     """Find the environment variables that set values inside what is at `path`, or all that it is a part of."""
-    wanted = "TOCSIN_" + "__".join(str(part).upper() for part in path)
+    wanted = _variable(path)
     return sorted(n for n in os.environ if n.upper().startswith(f"{wanted}__") or wanted.startswith(f"{n.upper()}__"))
 
 

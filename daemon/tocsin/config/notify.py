@@ -50,7 +50,7 @@ class WebhookEntry(Section):
 class HomeAssistantEntry(Section):
     """Devices for Home Assistant, by its discovery over the same broker."""
 
-    prefix: str = Field(
+    discovery_prefix: str = Field(
         default="homeassistant", pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", description="As its MQTT integration has it."
     )
 

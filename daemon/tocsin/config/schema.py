@@ -208,13 +208,13 @@ class AlarmEntry(Member, AlarmPolicyEntry):
 class Adapt(Section):
     """How far thresholds of scores may be adapted to each stream."""
 
-    most: float = Field(
+    max_ratio: float = Field(
         default=4.0, gt=1, le=10, description="A stream's threshold is raised to no more than so many times."
     )
     settle_s: Annotated[Seconds, Field(gt=0)] = Field(
         default=3600.0, description="How long a stream is looked at, by frames with a score, before it has one."
     )
-    per_hour: float = Field(
+    max_rise_per_hour: float = Field(
         default=0.36,
         gt=0,
         le=2,
@@ -243,18 +243,18 @@ class WatchEntry(Section):
         default="wall", description="wall for live streams; event for recordings: now is the newest reading's time."
     )
     lateness_s: Seconds = Field(default=0.0, description="How long a tick waits for readings out of order.")
-    linger_s: Seconds | None = Field(
+    frame_timeout_s: Seconds | None = Field(
         default=None, description="How long an incomplete frame waits for its missing channels; one tick if left out."
     )
     max_skew_s: Seconds = Field(default=5.0, description="A reading further ahead of the clock is refused.")
-    rewind: int = Field(
+    reprocess_late_ticks: int = Field(
         default=0,
         ge=0,
         le=600,
         description="A reading later than lateness_s, at most so many ticks back, is put in, and the stream "
         "is scored again from there; 0: it is refused. Each tick costs memory in every stream.",
     )
-    combine: dict[Name, Aggregation] = Field(
+    aggregate: dict[Name, Aggregation] = Field(
         default={},
         description="What counts of several values of a channel in one tick: last (if left out), mean, min or max. "
         "With any but last, no frame closes before its tick is over.",
@@ -310,7 +310,7 @@ class StoreEntry(Section):
         default=365.0, gt=0, le=36_500, description="How long events and commands stay in their logs."
     )
     max_mb: int = Field(default=1024, ge=16, description="How large the alarm log may be; then the oldest events go.")
-    keep_streams_days: float = Field(
+    retain_evicted_days: float = Field(
         default=7.0,
         gt=0,
         le=36_500,
@@ -319,7 +319,7 @@ class StoreEntry(Section):
     snapshot_every_s: Annotated[Seconds, Field(ge=1)] = Field(
         default=60.0, description="After a crash at most the inputs of so long are applied again."
     )
-    max_owed: int = Field(
+    max_pending: int = Field(
         default=100_000, ge=1000, description="How much may wait to be told to one receiver; then the oldest news goes."
     )
 

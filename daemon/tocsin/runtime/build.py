@@ -242,9 +242,9 @@ def runtimes(config: Config, bundles: dict[str, Bundle]) -> dict[str, WatchRunti
         model = bundles[name].model
         clock = FrameClock(
             lateness_ns=_ns(entry.lateness_s),
-            linger_ns=model.period_ns if entry.linger_s is None else _ns(entry.linger_s),
-            rewind_ticks=entry.rewind,
-            combine=entry.combine,
+            linger_ns=model.period_ns if entry.frame_timeout_s is None else _ns(entry.frame_timeout_s),
+            rewind_ticks=entry.reprocess_late_ticks,
+            combine=entry.aggregate,
         )
         watch = Watch(
             model,
@@ -270,7 +270,8 @@ def adaptation_of(adapts: Adapt | None, bundle: Bundle) -> Adaptation | None:
         return None
     period_ns = bundle.model.period_ns
     settle_ticks = _ns(adapts.settle_s) // period_ns
-    return Adaptation(usual.middle, usual.high, adapts.most, settle_ticks, adapts.per_hour * period_ns / 3_600e9)
+    step = adapts.max_rise_per_hour * period_ns / 3_600e9
+    return Adaptation(usual.middle, usual.high, adapts.max_ratio, settle_ticks, step)
 
 
 def sources(config: Config, made: dict[str, WatchRuntime]) -> list[Source]:
@@ -344,7 +345,7 @@ def _host_states(config: Config, now: int) -> tuple[Announcement, ...]:
 def subscriptions(at: list[Source], config: Config) -> tuple[Subscription, ...]:
     """Say what the sources want to receive, and where requests and Home Assistant's birth come."""
     house = config.notify.home_assistant
-    births = () if house is None else (Subscription(birth_topic(house.prefix), 0),)
+    births = () if house is None else (Subscription(birth_topic(house.discovery_prefix), 0),)
     return (*source_subscriptions(at), Subscription(Topics(config.publish.base).filter), *births)
 
 

@@ -72,7 +72,7 @@ def open_store(entry: StoreEntry, folder: Path) -> Store:
     Raises:
         StoreError: It can't be used.
     """
-    return Store.open(folder / entry.folder, max_owed=entry.max_owed, keep_streams_days=entry.keep_streams_days)
+    return Store.open(folder / entry.folder, max_owed=entry.max_pending, keep_streams_days=entry.retain_evicted_days)
 
 
 async def _run(checked: Checked, config: Config, store: Store | None) -> None:
@@ -152,7 +152,7 @@ def _announcer(config: Config, connection: Connection) -> HomeAssistantDiscovery
     entry = config.notify.home_assistant
     if entry is None:
         return None
-    house = DiscoverySettings(entry.prefix, config.publish.base, tocsin.__version__, config.publish.scores)
+    house = DiscoverySettings(entry.discovery_prefix, config.publish.base, tocsin.__version__, config.publish.scores)
     return HomeAssistantDiscovery(house, partial(connection.publish, retain=True))
 
 

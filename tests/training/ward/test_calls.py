@@ -26,7 +26,7 @@ def limits(folder, delay_s):
         if channel != "spo2":  # 100 is the highest there is
             alarms[f"{channel}-high"] = {"above": {"channel": channel, "limit": high}, "on_delay_s": delay_s}
     file = folder / "limits.yaml"
-    watch = {"model": "ward-vitals/1", "linger_s": 0, "alarms": alarms}
+    watch = {"model": "ward-vitals/1", "frame_timeout_s": 0, "alarms": alarms}
     file.write_text(json.dumps({"sources": [{"topic": "{nurse}/{bed}"}], "watches": {"ward": watch}}))
     return file
 

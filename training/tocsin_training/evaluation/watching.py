@@ -113,7 +113,7 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
             f"{path}: watch {watch} has {len(scored)} alarms on the score; an evaluation is about exactly one"
         )
     chosen, condition = scored[0]
-    linger_ns = bundle.model.period_ns if entry.linger_s is None else round(entry.linger_s * _NS_PER_S)
+    linger_ns = bundle.model.period_ns if entry.frame_timeout_s is None else round(entry.frame_timeout_s * _NS_PER_S)
     return Watching(
         alarms=alarms,
         scored=chosen.name,

@@ -164,8 +164,8 @@ class ReferenceChecker:
                 f"{watch.lateness_s:g} holds {watch.lateness_s / period_s:.3g} frames open in every stream (legal: "
                 f"up to {MOST_LATE} ticks, {MOST_LATE * period_s:g} s)",
             )
-        for channel in watch.combine:
-            self._check_channel((*path, "combine", channel), channel, bundle)
+        for channel in watch.aggregate:
+            self._check_channel((*path, "aggregate", channel), channel, bundle)
         self._check_adaptation(path, watch, self.bundles[name])
         for alarm_name, alarm in watch.alarms.items():
             self._check_alarm((*path, "alarms", alarm_name), alarm, self.bundles[name])
@@ -188,10 +188,10 @@ class ReferenceChecker:
                     "out)",
                 )
         self._check_settling(path, adapts.settle_s, bundle)
-        if adapts.per_hour * period_s / _S_PER_H > MOST_A_TICK:
+        if adapts.max_rise_per_hour * period_s / _S_PER_H > MOST_A_TICK:
             self._fault(
                 path,
-                f"per_hour {adapts.per_hour:g} lets a single score move what is usual of a stream by more than "
+                f"max_rise_per_hour {adapts.max_rise_per_hour:g} lets a single score move what is usual of a stream by more than "
                 f"{MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
             )
 

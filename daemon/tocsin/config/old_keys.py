@@ -1,0 +1,34 @@
+"""Renamed keys of the configuration: a file or a variable that has the old one is answered with the new one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Path of the old key, where * stands for one name or index, and the key's new name.
+RENAMED: dict[tuple[str, ...], str] = {
+    ("watches", "*", "adapt", "most"): "max_ratio",
+    ("watches", "*", "adapt", "per_hour"): "max_rise_per_hour",
+    ("watches", "*", "combine"): "aggregate",
+    ("watches", "*", "linger_s"): "frame_timeout_s",
+    ("watches", "*", "rewind"): "reprocess_late_ticks",
+    ("groups", "flood", "per_s"): "window_s",
+    ("groups", "flood", "spare"): "except_priorities",
+    ("notify", "home_assistant", "prefix"): "discovery_prefix",
+    ("store", "keep_streams_days"): "retain_evicted_days",
+    ("store", "max_owed"): "max_pending",
+}
+
+
+def new_name(path: Sequence[str | int]) -> str | None:
+    """Look up the present name of the key at `path`; None if it was not renamed.
+
+    >>> new_name(("watches", "ward", "linger_s"))
+    'frame_timeout_s'
+    """
+    for old, new in RENAMED.items():
+        if len(old) == len(path) and all(part in ("*", given) for part, given in zip(old, path, strict=True)):
+            return new
+    return None
