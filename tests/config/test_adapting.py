@@ -38,10 +38,10 @@ def checked(tmp_path):
     ("adapt", "made"),
     [
         ("false", None),
-        ("true", Adaptation(middle=60.0, high=90.0, most=4.0, settle_ticks=3600, step=0.0001)),
+        ("true", Adaptation(middle=60.0, high=90.0, max_ratio=4.0, settle_ticks=3600, step=0.0001)),
         (
             "{max_ratio: 2, settle_s: 2 h, max_rise_per_hour: 0.72}",
-            Adaptation(middle=60.0, high=90.0, most=2.0, settle_ticks=7200, step=0.0002),
+            Adaptation(middle=60.0, high=90.0, max_ratio=2.0, settle_ticks=7200, step=0.0002),
         ),
     ],
 )

@@ -78,7 +78,9 @@ class Engine:
         self.watch = watch
         self._assembler = Assembler(model, watch.clock)
         self._stepper = Stepper(model)
-        self.noted = _slices([cells(alarm.condition) for alarm in watch.alarms])  # by alarm, of the table's notes
+        self.state_slices = _slices(
+            [cells(alarm.condition) for alarm in watch.alarms]
+        )  # by alarm, of the table's notes
         self.table = StreamTable(
             open_frames=self._assembler.open_frames,
             channels=len(model.channels),
@@ -87,14 +89,16 @@ class Engine:
             max_streams=watch.max_streams,
             keeps_frames=watch.clock.rewind_ticks > 0,
             samples=self._assembler.samples,
-            condition_state_size=self.noted[-1].stop if self.noted else 0,
+            condition_state_size=self.state_slices[-1].stop if self.state_slices else 0,
             overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
             recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
         self._rewinder = Reprocessor(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
         self.now = NEVER  # of the last call
         self._admission = ReadingValidator(model, (alarm.condition for alarm in watch.alarms))
-        self._evaluator = ConditionEvaluator(watch.name, model, watch.alarms, self.table, self.noted, watch.adaptation)
+        self._evaluator = ConditionEvaluator(
+            watch.name, model, watch.alarms, self.table, self.state_slices, watch.adaptation
+        )
 
     @property
     def alarms(self) -> Sequence[Alarm]:

@@ -18,7 +18,7 @@ from tocsin.engine.lifecycle.overrides import Override
 from tocsin.engine.lifecycle.transfer import StreamState
 
 MIDDLE, HIGH, THRESHOLD = 18.0, 30.0, 60.0
-FAST = Adaptation(middle=MIDDLE, high=HIGH, most=3.0, settle_ticks=200, step=0.001)
+FAST = Adaptation(middle=MIDDLE, high=HIGH, max_ratio=3.0, settle_ticks=200, step=0.001)
 ODD = alarm("odd", ScoreAbove(THRESHOLD))
 CREEPS = alarm("creeps", Drift(noise=0.5, slack=1.0, limit=0.1, settle_ns=300 * S))
 
@@ -213,7 +213,10 @@ def readings(given_rows):
 
 def bits(watching):
     memory = watching.export(sorted(watching.table.names))
-    return {name: memory.columns[name].tobytes() for name in ("score_quantiles", "score_count", "condition_state", "delay_state", "truth_since")}
+    return {
+        name: memory.columns[name].tobytes()
+        for name in ("score_quantiles", "score_count", "condition_state", "delay_state", "truth_since")
+    }
 
 
 @given(rows, st.lists(st.integers(0, 60)), st.sampled_from([0, 5]))

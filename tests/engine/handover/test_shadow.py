@@ -255,7 +255,10 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
 
 def _of_the_model(watched):
     columns = transfer.export(watched).columns
-    return [(name, columns[name]) for name in ("state", "mean", "scale", "frame_count", "observed_tick", "truth", "condition_state")]
+    return [
+        (name, columns[name])
+        for name in ("state", "mean", "scale", "frame_count", "observed_tick", "truth", "condition_state")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +278,7 @@ def test_a_model_whose_thresholds_are_adapted_takes_over_when_it_knows_what_is_u
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 80))
     new = another(ODD, warm_up_ticks=1)
-    like = Adaptation(middle=60.0, high=90.0, most=4.0, settle_ticks=5, step=0.01)
+    like = Adaptation(middle=60.0, high=90.0, max_ratio=4.0, settle_ticks=5, step=0.01)
     ward.cast(Engine(replace(new.watch, adaptation=like)))
     waited = []
     for second in range(1, 9):

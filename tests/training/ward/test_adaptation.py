@@ -18,7 +18,7 @@ from tocsin_training.ward.strangers import NO_FRAME, scores, stranger
 
 S = 10**9
 TICKS = 1200
-LIKE = Adaptation(middle=0.17, high=0.36, most=4.0, settle_ticks=300, step=0.001)
+LIKE = Adaptation(middle=0.17, high=0.36, max_ratio=4.0, settle_ticks=300, step=0.001)
 ALARM = Alarm("odd", ScoreAbove(0.3), Priority.HIGH, Category.PHYSIOLOGICAL, 3 * S, 10 * S)
 
 

@@ -147,7 +147,7 @@ def ways(bundle: Bundle, seen: Patients) -> list[Way]:
     faster = replace(like, step=FASTER * like.step)
 
     def conformal(step: float, *, freezes: bool) -> Callable[[int], Rule]:
-        return lambda streams: Conformal(threshold, share, step, like.most, streams, freezes=freezes)
+        return lambda streams: Conformal(threshold, share, step, like.max_ratio, streams, freezes=freezes)
 
     return [
         Way("not adapted"),

@@ -1,18 +1,18 @@
-"""Adaptation: the threshold of a score rises for a stream whose score is usually higher than those calibrated on.
+"""Adaptation of score thresholds to each stream, by quantiles of the stream's own score.
 
-Of each stream two quantiles of its own score are followed, the middle and the `HIGH` one: up a little with a score
-above, down a little with one below, in the proportion in which they come to rest where they should (Robbins and Monro,
+Two quantiles of a stream's score are tracked, the median and the `HIGH` one. A score above a quantile raises it a
+little, a score below lowers it a little, in the proportion at which it comes to rest at its level (Robbins and Monro,
 The Annals of Mathematical Statistics 22, 1951; as a quantile tracker in Angelopoulos, Candès and Tibshirani, Conformal
-PID Control for Time Series Prediction, NeurIPS 2023). No single score, however wild, moves them by more than one step.
-A threshold that lies so many spreads above the middle of the streams calibrated on lies as many of the stream's own
-spreads above its own middle.
+PID Control for Time Series Prediction, NeurIPS 2023). A single score moves a quantile by one step at most, however
+large it is. A threshold that lies k spreads above the median of the calibration streams lies k of the stream's own
+spreads above the stream's own median.
 
-A stream settles first: steps are long and grow shorter, and its own threshold is not known yet. It lies between the
-calibrated one and `most` times that, so a score below the first does not ring, one above the second rings, and of one
-between them nothing is known. Once it has settled, steps are short.
+A stream settles first: steps begin long and shorten, and its own threshold is unknown. It lies between the calibrated
+threshold and `max_ratio` times that. A score below the first is false, a score above the second is true, and a score
+between them is unknown. Steps of a settled stream are short.
 
-The threshold never falls below the calibrated one: a quiet stream is not made to ring more often. While an alarm on the
-score is up nothing is learnt.
+The threshold never falls below the calibrated one, so adaptation adds no alarms for a quiet stream. Quantiles stand
+still while an alarm on the score is up.
 """
 
 from __future__ import annotations
@@ -28,107 +28,112 @@ if TYPE_CHECKING:
     from tocsin.engine.streams.table import StreamTable
 
 HIGH = 0.9
-"""The quantile beside the middle: high enough to say how far a stream's score goes, low enough to be known soon."""
+"""Level of the upper quantile: high enough to measure a score's spread, low enough to be known soon."""
 
-QUANTILES = np.array([0.5, HIGH])  # (2,)
-_STRIDE = (
-    5.0  # the step after n scores of a stream that settles is _STRIDE / (n + 2 × _STRIDE): one half, then ever less
-)
+QUANTILES = np.array([0.5, HIGH])  # (2,) levels
+# A settling stream's step after n scores is _STRIDE / (n + 2 × _STRIDE): one half at first, then shorter.
+_STRIDE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """How a watch's scores are adapted.
+    """Settings by which a watch's score thresholds are adapted.
 
     Attributes:
-        middle: The median of the score on the streams that were calibrated on.
-        high: Their `HIGH` quantile; above the middle, which is positive.
-        most: A threshold is raised to no more than so many times.
-        settle_ticks: A stream settles for so many scores.
-        step: A settled quantile rises by no more than this part of itself with one score.
+        middle: Median score of the calibration streams.
+        high: `HIGH` quantile of their scores; above `middle`, which is positive.
+        max_ratio: Upper bound of a stream's threshold, as a multiple of the calibrated one.
+        settle_ticks: Number of scores for which a stream settles.
+        step: Longest relative step of a settled quantile per score.
     """
 
     middle: float
     high: float
-    most: float
+    max_ratio: float
     settle_ticks: int
     step: float
 
-    def steps(self, learnt: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(n,) how far quantiles move that are known from so many scores, as a part of themselves."""
-        settling = np.maximum(_STRIDE / (learnt + 2 * _STRIDE), self.step)
-        return np.where(learnt < self.settle_ticks, settling, self.step)
+    def steps(self, score_count: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) relative steps of quantiles that rest on (n,) scores."""
+        settling = np.maximum(_STRIDE / (score_count + 2 * _STRIDE), self.step)
+        return np.where(score_count < self.settle_ticks, settling, self.step)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamBaseline:
-    """What n streams are like.
+    """Score quantiles of n streams.
 
     Attributes:
-        adaptation: How they are adapted to.
-        usual: (n, 2) float64, the quantiles of each one's score; NaN before the first.
-        learnt: (n,) int64, from how many scores.
-        fixed: (n,) whether a stream's threshold is not adapted all the same.
+        adaptation: Settings of the watch.
+        score_quantiles: (n, 2) float64, quantiles of each stream's score by `QUANTILES`; NaN before the first score.
+        score_count: (n,) int64, number of scores behind them.
+        pinned: (n,) bool, whether an override exempts the stream from adaptation.
     """
 
     adaptation: Adaptation
-    usual: NDArray[np.float64]
-    learnt: NDArray[np.int64]
-    fixed: NDArray[np.bool_]
+    score_quantiles: NDArray[np.float64]
+    score_count: NDArray[np.int64]
+    pinned: NDArray[np.bool_]
 
     @classmethod
     def of(cls, adaptation: Adaptation, table: StreamTable, rows: NDArray[np.int64]) -> StreamBaseline:
-        """What some streams (n,) are like."""
+        """Read the baselines of streams (n,) from the table."""
         return cls(adaptation, table.score_quantiles[rows], table.score_count[rows], table.override_pinned[rows])
 
     def bounds(
         self, threshold: NDArray[np.float32] | np.float32 | float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(n,) twice: between what bounds lies each stream's own threshold? Once it has settled, they are one.
+        """Bounds of each stream's own threshold, equal once the stream has settled.
 
-        The threshold is that of all, or (n,) of each before it is adapted; in float32, as scores are.
+        Args:
+            threshold: Before adaptation: one for all streams, or (n,) one each.
 
-        >>> like = Adaptation(middle=1.0, high=2.0, most=4.0, settle_ticks=100, step=0.001)
-        >>> usual = np.array([[np.nan, np.nan], [1.5, 3.5], [0.5, 1.0], [9.0, 30.0]])
-        >>> own = StreamBaseline(like, usual, np.array([0, 100, 100, 100]), np.zeros(4, np.bool_))
-        >>> least, most = own.bounds(3.0)
-        >>> least.tolist(), most.tolist()
+        Returns:
+            (n,) lower and (n,) upper bounds, float32 as scores are.
+
+        >>> like = Adaptation(middle=1.0, high=2.0, max_ratio=4.0, settle_ticks=100, step=0.001)
+        >>> quantiles = np.array([[np.nan, np.nan], [1.5, 3.5], [0.5, 1.0], [9.0, 30.0]])
+        >>> baseline = StreamBaseline(like, quantiles, np.array([0, 100, 100, 100]), np.zeros(4, np.bool_))
+        >>> lower, upper = baseline.bounds(3.0)
+        >>> lower.tolist(), upper.tolist()
         ([3.0, 5.5, 3.0, 12.0], [12.0, 5.5, 3.0, 12.0])
         """
         like = self.adaptation
         spreads = (threshold - like.middle) / (like.high - like.middle)
-        middle, high = self.usual[:, 0], self.usual[:, 1]
-        own = np.clip(middle + spreads * np.maximum(high - middle, 0.0), threshold, threshold * like.most)
-        settled = self.learnt >= like.settle_ticks
-        least, most = np.where(settled, own, threshold), np.where(settled, own, threshold * like.most)
-        least, most = (np.where(self.fixed, threshold, bound) for bound in (least, most))
-        return least.astype(np.float32), most.astype(np.float32)
+        middle, high = self.score_quantiles[:, 0], self.score_quantiles[:, 1]
+        adapted = np.clip(middle + spreads * np.maximum(high - middle, 0.0), threshold, threshold * like.max_ratio)
+        settled = self.score_count >= like.settle_ticks
+        lower, upper = np.where(settled, adapted, threshold), np.where(settled, adapted, threshold * like.max_ratio)
+        lower, upper = (np.where(self.pinned, threshold, bound) for bound in (lower, upper))
+        return lower.astype(np.float32), upper.astype(np.float32)
 
 
-def learn(
-    own: StreamBaseline, score: NDArray[np.float32], frozen: NDArray[np.bool_]
+def update_quantiles(
+    baseline: StreamBaseline, score: NDArray[np.float32], frozen: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Take in one score each of n streams.
+    """Move the quantiles of n streams by one score each.
 
-    >>> like = Adaptation(middle=1.0, high=2.0, most=4.0, settle_ticks=0, step=0.1)
-    >>> own = StreamBaseline(like, np.array([[1.0, 2.0]] * 3), np.zeros(3, np.int64), np.zeros(3, np.bool_))
-    >>> usual, learnt = learn(own, np.array([1.5, 2.5, 2.5], np.float32), np.array([False, False, True]))
-    >>> usual.round(3).tolist(), learnt.tolist()
+    >>> like = Adaptation(middle=1.0, high=2.0, max_ratio=4.0, settle_ticks=0, step=0.1)
+    >>> baseline = StreamBaseline(like, np.array([[1.0, 2.0]] * 3), np.zeros(3, np.int64), np.zeros(3, np.bool_))
+    >>> scores, frozen = np.array([1.5, 2.5, 2.5], np.float32), np.array([False, False, True])
+    >>> quantiles, count = update_quantiles(baseline, scores, frozen)
+    >>> quantiles.round(3).tolist(), count.tolist()
     ([[1.05, 1.98], [1.05, 2.18], [1.0, 2.0]], [1, 1, 0])
 
     Args:
-        own: What they are like until now.
-        score: (n,) as the model gave them; unknown (NaN) teaches nothing.
-        frozen: (n,) whether nothing is learnt of it.
+        baseline: Before these scores.
+        score: (n,) as the model gave them; an unknown score (NaN) changes nothing.
+        frozen: (n,) bool, streams whose quantiles stand still.
 
     Returns:
-        (n, 2) and (n,): `usual` and `learnt` from now on.
+        `score_quantiles` (n, 2) and `score_count` (n,) after these scores.
     """
-    like = own.adaptation
-    usual = np.where(np.isnan(own.usual), (like.middle, like.high), own.usual)
-    step = like.steps(own.learnt)[:, None]
+    like = baseline.adaptation
+    before = baseline.score_quantiles
+    quantiles = np.where(np.isnan(before), (like.middle, like.high), before)
+    step = like.steps(baseline.score_count)[:, None]
     with np.errstate(invalid="ignore"):
-        above = score[:, None] > usual
-    moved = usual * (1.0 + step * np.where(above, QUANTILES, QUANTILES - 1.0))
-    teaches = ~(frozen | np.isnan(score))
-    return np.where(teaches[:, None], moved, own.usual), own.learnt + teaches
+        above = score[:, None] > quantiles
+    moved = quantiles * (1.0 + step * np.where(above, QUANTILES, QUANTILES - 1.0))
+    counts = ~(frozen | np.isnan(score))
+    return np.where(counts[:, None], moved, before), baseline.score_count + counts

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.adaptation import StreamBaseline, learn
+from tocsin.engine.conditions.adaptation import StreamBaseline, update_quantiles
 from tocsin.engine.conditions.base import Silent, Truth, is_scored
 from tocsin.engine.conditions.delays import ConditionState, advance
 from tocsin.engine.conditions.event_builder import EventBuilder
@@ -38,7 +38,7 @@ class ConditionEvaluator:
         model: Model,
         alarms: Sequence[Alarm],
         table: StreamTable,
-        noted: Sequence[slice],
+        state_slices: Sequence[slice],
         adaptation: Adaptation | None,
     ) -> None:
         """Prepare.
@@ -48,17 +48,17 @@ class ConditionEvaluator:
             model: What watches.
             alarms: A of them.
             table: The streams.
-            noted: By alarm, its cells of the table's notes.
+            state_slices: By alarm, its cells of the table's notes.
             adaptation: How thresholds of scores are adapted to each stream, if they are.
         """
         self._model = model
         self._alarms = alarms
         self._table = table
-        self._noted = noted
+        self._state_slices = state_slices
         self._adaptation = adaptation
         scored = [index for index, alarm in enumerate(alarms) if is_scored(alarm.condition)]
         self._scored = np.array(scored, dtype=np.int64)  # their columns
-        self._event_builder = EventBuilder(watch, model, alarms, table, noted, adaptation)
+        self._event_builder = EventBuilder(watch, model, alarms, table, state_slices, adaptation)
 
     def judge(self, steps: Steps, result: EngineResult) -> None:
         """Judge every condition in these frames."""
@@ -71,11 +71,11 @@ class ConditionEvaluator:
             if isinstance(alarm.condition, Silent):
                 continue
             context = EvaluationContext(steps, table, self._model, limits[:, index], own)
-            noted = self._noted[index]
-            notes = table.condition_state[rows, noted]
+            state_slices = self._state_slices[index]
+            notes = table.condition_state[rows, state_slices]
             truth = judge(alarm.condition, context, held[:, index], notes)
-            if noted.stop > noted.start:
-                table.condition_state[rows, noted] = notes
+            if state_slices.stop > state_slices.start:
+                table.condition_state[rows, state_slices] = notes
             if off is not None:
                 truth[off[:, index]] = Truth.UNKNOWN
             for i, kind in advance(table, index, alarm, rows, truth, steps.t):
@@ -84,7 +84,9 @@ class ConditionEvaluator:
             # What is uncertain only because the stream has not settled must not keep it from settling.
             is_up = (table.delay_state[rows[:, None], self._scored] == ConditionState.PRESENT).any(axis=1)
             # A frame that was put right has been learnt from already.
-            table.score_quantiles[rows], table.score_count[rows] = learn(own, steps.score, is_up | steps.rewound)
+            table.score_quantiles[rows], table.score_count[rows] = update_quantiles(
+                own, steps.score, is_up | steps.rewound
+            )
 
     def hear(self, rows: NDArray[np.int64], result: EngineResult) -> None:
         """End the silence of streams that have just been heard."""

@@ -33,7 +33,7 @@ class EventBuilder:
         model: Model,
         alarms: Sequence[Alarm],
         table: StreamTable,
-        noted: Sequence[slice],
+        state_slices: Sequence[slice],
         adaptation: Adaptation | None,
     ) -> None:
         """Prepare.
@@ -43,14 +43,14 @@ class EventBuilder:
             model: What watches.
             alarms: A of them.
             table: The streams.
-            noted: By alarm, its cells of the table's notes.
+            state_slices: By alarm, its cells of the table's notes.
             adaptation: How thresholds of scores are adapted to each stream, if they are.
         """
         self._watch = watch
         self._model = model
         self._alarms = alarms
         self._table = table
-        self._noted = noted
+        self._state_slices = state_slices
         self._adaptation = adaptation
         self._signature = f"{model.name}/{model.version} {model.sha256[:12]}"
 
@@ -82,7 +82,7 @@ class EventBuilder:
             model=self._model,
             row=row,
             tick=int(self._table.last_tick[row] if steps is None else steps.tick[i]),
-            notes=self._table.condition_state[row, self._noted[index]],
+            notes=self._table.condition_state[row, self._state_slices[index]],
             limit=float(self._table.limits(np.array([row]))[0, index]),
             own=self._own(row),
             score=score,

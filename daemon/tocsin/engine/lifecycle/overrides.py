@@ -55,14 +55,14 @@ class ResolvedOverrides:
         off: (A,) bool.
         static: (C,) float64, of the model's static channels; NaN where nothing is said.
         profile: (P,) float64, likewise of `PROFILE`.
-        fixed: Whether thresholds of scores are not adapted.
+        pinned: Whether thresholds of scores are not adapted.
     """
 
     limit: NDArray[np.float64]
     off: NDArray[np.bool_]
     static: NDArray[np.float64]
     profile: NDArray[np.float64]
-    fixed: bool
+    pinned: bool
 
 
 class Overrides:
@@ -101,7 +101,7 @@ class Overrides:
             off=np.array([name in off for name in self._alarms], dtype=np.bool_),
             static=_column(self._channels, profile),
             profile=_column(PROFILE, profile),
-            fixed=not all(self._entries[i].adapts for i in matching),
+            pinned=not all(self._entries[i].adapts for i in matching),
         )
 
     def has_off(self, stream: str, alarm: str) -> bool:

@@ -213,7 +213,7 @@ def place_alarms(
             same = _same_limits(engine, remembered, rows, new)
             begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
             noted = columns["condition_state"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
-            table.condition_state[rows[same], engine.noted[new]] = noted[same]
+            table.condition_state[rows[same], engine.state_slices[new]] = noted[same]
         else:
             same = np.zeros(len(rows), dtype=np.bool_)
         anew = (columns["delay_state"][:, old] == ConditionState.ABSENT) & ~same

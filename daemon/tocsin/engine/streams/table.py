@@ -361,7 +361,7 @@ class StreamTable:
             place = self.overrides.of(self.names[row])
             self.override_limit[row], self.override_off[row] = place.limit, place.off
             self.override_static[row], self.override_profile[row] = place.static, place.profile
-            self.override_pinned[row] = place.fixed
+            self.override_pinned[row] = place.pinned
 
     def _new_row(self) -> int:
         row = len(self.names)
