@@ -19,7 +19,7 @@ from tocsin.alarm import Transition
 from tocsin.bundle import load
 from tocsin.engine import Engine, FrameClock, Readings, Watch
 from tocsin.engine.conditions.base import ScoreAbove
-from tocsin.mqtt.messages import alarm_state, alarm_transition
+from tocsin.notify.mqtt_messages import alarm_state, alarm_transition
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tocsin.engine import Engine, FrameClock, Readings, Watch
 from tocsin.engine.conditions.base import ScoreAbove
 from tocsin.engine.frames.history import rescore
 from tocsin.engine.model import Channel, ChannelKind
-from tocsin.mqtt.messages import alarm_transition
+from tocsin.notify.mqtt_messages import alarm_transition
 
 RED, YELLOW, GREY, VIOLET = "#c62828", "#fdf1cf", "#e2e2e2", "#8e24aa"
 CALM = {"hr": 80.0, "spo2": 97.0}

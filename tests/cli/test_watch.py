@@ -12,7 +12,7 @@ from processes import Running
 
 from tocsin.alarm import Transition
 from tocsin.engine.events import Evidence
-from tocsin.mqtt.messages import alarm_state, alarm_transition, status_payload
+from tocsin.notify.mqtt_messages import alarm_state, alarm_transition, status_payload
 
 T = 1_767_225_600 * 10**9
 

@@ -12,8 +12,8 @@ import msgspec
 from tocsin.alarm.commands import Verdict
 from tocsin.alarm.events import Transition
 from tocsin.alarm.status import State
+from tocsin.api.event_json import event_fields, explanation_fields, number, time_fields
 from tocsin.engine.events import Category, Evidence, Frames, Priority
-from tocsin.notify.event_json import event_fields, explanation_fields, number, time_fields
 
 if TYPE_CHECKING:
     from tocsin.alarm.events import Event

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tocsin.mqtt.messages import alarm_state, alarm_transition
+from tocsin.notify.mqtt_messages import alarm_state, alarm_transition
 from tocsin.store.deliveries import Owed
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tocsin.api.event_json import event_fields, status_fields
 from tocsin.ingest.timestamps import iso_8601
-from tocsin.notify.event_json import event_fields, status_fields
 
 if TYPE_CHECKING:
     from tocsin.alarm import Event

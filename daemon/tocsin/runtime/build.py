@@ -26,10 +26,10 @@ from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.formats.sparkplug import NAMESPACE
 from tocsin.ingest.formats.sparkplug_payload import host_state
 from tocsin.metrics.streams import StreamSeries
-from tocsin.mqtt.messages import status_payload, status_topic
 from tocsin.mqtt.request_topics import Topics
 from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, StatusTopic, Subscription, Tls
 from tocsin.notify.home_assistant import birth_topic
+from tocsin.notify.mqtt_messages import status_payload, status_topic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from tocsin.mqtt.messages import score_message
+from tocsin.notify.mqtt_messages import score_message
 from tocsin.runtime import reading_rejects
 from tocsin.runtime.evicted_streams import bring_back, keep
 from tocsin.runtime.journal_entries import command_input, loss_input, order_input, readings_input, time_input

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import numpy as np
 
+from tocsin.api.event_json import number, time_fields
 from tocsin.api.queries import ImportStream
 from tocsin.api.views import MemoryView, OverridesView, StreamsView, StreamView, WatchView
 from tocsin.engine.conditions.adaptation import StreamBaseline
@@ -33,7 +34,6 @@ from tocsin.engine.lifecycle.commands import (
 from tocsin.engine.lifecycle.transfer import StreamState
 from tocsin.engine.streams.profile import profile_names
 from tocsin.engine.streams.table import ALWAYS, NEVER, PROFILE
-from tocsin.notify.event_json import number, time_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

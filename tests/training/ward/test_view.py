@@ -5,7 +5,7 @@ import msgspec
 
 from tocsin.alarm import Transition
 from tocsin.engine.events import Category
-from tocsin.mqtt.messages import alarm_transition, score_message
+from tocsin.notify.mqtt_messages import alarm_transition, score_message
 from tocsin_training.ward import summary
 from tocsin_training.ward.scenario import ONSET_S, Scenario, cast
 from tocsin_training.ward.view import NS_PER_S, BedView, WardView

@@ -1,6 +1,6 @@
 """What is published: alarm states, transitions, scores and the daemon's status, as JSON. Pure.
 
-Every message on a topic has the same fields, those of an event as `tocsin.notify.event_json` has them.
+Every message on a topic has the same fields, those of an event as `tocsin.api.event_json` has them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tocsin.api.event_json import event_fields, frame_fields, number, status_fields, time_fields
 from tocsin.mqtt.outbox import Outgoing
-from tocsin.notify.event_json import event_fields, frame_fields, number, status_fields, time_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

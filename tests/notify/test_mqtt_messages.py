@@ -11,7 +11,7 @@ from alarm_events import event
 from tocsin.alarm import Transition
 from tocsin.alarm.status import Shelving
 from tocsin.engine.events import Evidence
-from tocsin.mqtt.messages import alarm_state, alarm_transition, score_message, status_payload, status_topic
+from tocsin.notify.mqtt_messages import alarm_state, alarm_transition, score_message, status_payload, status_topic
 
 TOLD = {
     "stream": "icu/bed-1",
