@@ -1,0 +1,600 @@
+"""The daemon without a broker, behind an interface of plain data. Only this file imports `tocsin`.
+
+Scenarios speak in the words of the first recording. Where a configuration key, a verb or a path is renamed in the code,
+the tables below translate the old word to the new one, and the scenarios stay as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import math
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from ruamel.yaml import YAML
+
+import toy_bundle
+from tocsin.alarm import plain
+from tocsin.alarm.figures import report
+from tocsin.app import daemon
+from tocsin.app.broadcast import Broadcast
+from tocsin.app.build import setup
+from tocsin.app.commands import CommandDesk
+from tocsin.app.core import Core
+from tocsin.app.keeper import Keeper
+from tocsin.app.notifying import watched
+from tocsin.app.pump import Pump
+from tocsin.app.recovery import Recovered, recover, remember, snapshot
+from tocsin.app.reload import Reloader
+from tocsin.app.request_door import RequestDoor
+from tocsin.cli import alarm_report, alarm_tables
+from tocsin.codec.message import Message
+from tocsin.config import check
+from tocsin.config.receivers import signing_key
+from tocsin.http.api import Api
+from tocsin.http.guard import Guard
+from tocsin.http.server import Exposition, application
+from tocsin.metrics.metrics import CONTENT_TYPE, Metrics
+from tocsin.mqtt.inbox import Batch
+from tocsin.notify.alertmanager import Alerts
+from tocsin.notify.home_assistant import Devices, House
+from tocsin.notify.sinks import Alertmanager, Wanted, Webhook
+from tocsin.store.columns import pack
+from tocsin.store.deliveries import Owed
+
+# Old word to new word.
+CONFIG_KEYS: dict[str, str] = {}
+VERBS: dict[str, str] = {}
+BODY_KEYS: dict[str, str] = {}
+PATHS: dict[str, str] = {}
+MANIFEST_KEYS: dict[str, str] = {}
+
+S = 1_000_000_000
+VERSION = "golden"
+FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "rewound")
+"""What is hashed of each frame."""
+WALL_CLOCK_METRICS = ("duration", "reload_success_timestamp", "journal_bytes")
+"""Parts of the names of metrics whose values depend on the machine: only their names and labels are recorded."""
+
+
+def renamed(value: Any, words: dict[str, str]) -> Any:
+    """Give a copy of plain data in which keys are replaced by these words, at any depth."""
+    if isinstance(value, dict):
+        return {words.get(key, key): renamed(entry, words) for key, entry in value.items()}
+    return [renamed(entry, words) for entry in value] if isinstance(value, list) else value
+
+
+def write_toy(folder: Path, name: str, *, remembers: bool = False, **manifest: Any) -> None:
+    """Write a bundle of two channels, hr and spo2, whose arithmetic is the same on any machine."""
+    graph = toy_bundle.REMEMBERING if remembers else toy_bundle.GRAPH
+    toy_bundle.write(folder / name, toy_bundle.serialised(graph), **renamed(manifest, MANIFEST_KEYS))
+
+
+def from_yaml(file: Path) -> Any:
+    """Give a YAML file's content as plain data."""
+    return YAML(typ="safe").load(file.read_text(encoding="utf-8"))
+
+
+def plain_value(value: Any) -> Any:
+    """Give plain data that JSON can hold: numpy numbers as Python's, numbers that are not finite as text."""
+    if isinstance(value, dict):
+        return {str(key): plain_value(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_value(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return str(value) if not isinstance(value, str | int | float | None) else value
+
+
+class Recording:
+    """What came of a scenario, over all the lives of a daemon.
+
+    Attributes:
+        events: Every event as plain data, in order.
+        scores: By `watch stream model`, a list of (t in nanoseconds, score as a hex float), in order.
+        bits: By the same and a column's name, the SHA-256 of the column of all frames.
+        published: Every publication: topic, quality of service, retain, correlation, payload.
+        requests: Every HTTP request to a receiver: URL, headers, body.
+        answers: What was asked, and its answer.
+        rejects: What was refused of messages: when, reason, stream, detail.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.events: list[dict[str, Any]] = []
+        self.frames: list[tuple[str, int, np.float32, dict[str, bytes]]] = []
+        self.published: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
+        self.answers: list[Any] = []
+        self.rejects: list[list[Any]] = []
+
+    def mark(self) -> dict[str, int]:
+        """Give how much is recorded of each kind."""
+        return {name: len(kept) for name, kept in vars(self).items()}
+
+    def go_back(self, mark: dict[str, int]) -> None:
+        """Forget what was recorded since a mark."""
+        for name, length in mark.items():
+            del getattr(self, name)[length:]
+
+    @property
+    def scores(self) -> dict[str, list[list[Any]]]:
+        """As said above."""
+        found: dict[str, list[list[Any]]] = {}
+        for key, t, score, _ in self.frames:
+            found.setdefault(key, []).append([t, float(score).hex()])
+        return found
+
+    @property
+    def bits(self) -> dict[str, dict[str, str]]:
+        """As said above."""
+        hashes: dict[str, dict[str, Any]] = {}
+        for key, t, _, columns in self.frames:
+            of_stream = hashes.setdefault(key, {})
+            for name, body in columns.items():
+                column = of_stream.setdefault(name, hashlib.sha256())
+                column.update(t.to_bytes(8, "little", signed=True))
+                column.update(body)
+        return {key: {name: h.hexdigest() for name, h in of_stream.items()} for key, of_stream in hashes.items()}
+
+
+class _Broker:
+    """Stands for the connection: hands over one batch a turn, and records what is published."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.is_connected = True
+        self.problem = None
+        self.refused_subscriptions: list[str] = []
+        self.connects = 1
+        self.inbox_depth = self.inbox_dropped = self.outbox_depth = self.outbox_dropped = 0
+        self.idle = asyncio.Event()
+        self.batches: asyncio.Queue[Batch] = asyncio.Queue()
+        self.acknowledged = 0
+        self._recording = recording
+        self._settled: list[Any] = []
+
+    async def receive(self, **_how: Any) -> Batch:
+        self.idle.set()
+        return await self.batches.get()
+
+    def acknowledge(self, batch: Batch) -> None:
+        self.acknowledged += len(batch)
+
+    async def subscribe_to(self, subscriptions: Any) -> None:
+        filters = sorted([subscription.filter, subscription.qos] for subscription in subscriptions)
+        self._recording.answers.append({"subscribed": filters})
+
+    def publish(self, topic, payload, *, qos=1, retain=False, correlation=None, settled=None) -> None:
+        self._recording.published.append(
+            {
+                "topic": topic,
+                "qos": qos,
+                "retain": retain,
+                "correlation": None if correlation is None else correlation.hex(),
+                "payload": payload.decode("utf-8", "backslashreplace"),
+            }
+        )
+        if settled is not None:
+            self._settled.append(settled)
+
+    def settle(self) -> None:
+        """The broker has all that was published until now."""
+        settled, self._settled = self._settled, []
+        for one in settled:
+            one()
+
+
+class _Rejects:
+    """Stands for the log of refusals: records every one."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+
+    def report(self, rejects: Any, now: int) -> None:
+        self._recording.rejects += [[now, str(one.reason), one.stream, one.detail] for one in rejects]
+
+
+class Killed(BaseException):
+    """The daemon is killed between applying a batch and keeping it."""
+
+
+class Daemon:
+    """Core, pump, store, doors and sinks of one configuration, driven by explicit times in nanoseconds since 1970."""
+
+    def __init__(
+        self,
+        folder: Path,
+        configuration: dict[str, Any],
+        now: int,
+        recording: Recording | None = None,
+        *,
+        resumes: bool = True,
+    ) -> None:
+        """Start it.
+
+        Args:
+            folder: Where the configuration is written, and the bundles and the store lie.
+            configuration: As in YAML; with a section `store`, what the store holds is recovered.
+            now: Nanoseconds since 1970.
+            recording: Of an earlier life; a new one if left out.
+            resumes: Whether what waits for readings begins to wait anew, as after any start of the daemon.
+        """
+        self.folder = folder
+        self.recording = Recording() if recording is None else recording
+        self.now = now
+        self._runner = asyncio.Runner()
+        self._runner.get_loop()
+        self._write(configuration)
+        checked = self._check()
+        config = checked.config
+        self._store = None if config.store is None else daemon.open_store(config.store, folder)
+        if self._store is not None:
+            self._store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
+        made = partial(setup, config, checked.bundles)
+        if self._store is None:
+            at_work = made()
+            recovered = Recovered(Core(at_work), at_work)
+        else:
+            recovered = recover(self._store, made, folder, now)
+        self._core = core = recovered.core
+        self._watch_core()
+        self._metrics = Metrics(VERSION, *recovered.setup.shown())
+        self._metrics.started(now / S)
+        self._keeper = Keeper(
+            self._store, lambda: snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
+        )
+        self._broker = _Broker(self.recording)
+        self._keeper.owe(Broadcast(config.publish.base, self._broker, self._keeper.deliveries).owed)
+        self._keeper.owe(self._take_events)
+        self._make_sinks(config)
+        self._pump = Pump(
+            core, self._broker, self._keeper, self._metrics, _Rejects(self.recording), clock=lambda: self.now
+        )
+        self._fix_clock_of_series()
+        if resumes:
+            self._pump.begin(recovered.setup, recovered.untold)
+        else:
+            self._keeper.note_change_of_configuration()
+            self._keeper.keep(now)
+        self._reloader = Reloader(self._file, recovered.setup, self._pump, self._broker, self._metrics)
+        desk = CommandDesk(self._pump, self._store, self._metrics.answered)
+        self._pump.listen_to(RequestDoor(config.publish.base, self._broker, desk))
+        house = config.notify.home_assistant
+        self._devices = None
+        if house is not None:
+            self._devices = Devices(House(house.prefix, config.publish.base, VERSION, config.publish.scores))
+        guard = Guard("127.0.0.1", None)
+        self._http = application(
+            self._exposition,
+            list,
+            self._reloader.reload,
+            self._reloader.roll_back,
+            guard,
+            Api(desk.answer, guard, VERSION).routes(),
+        )
+        self._running = None
+        self._run(self._start())
+
+    # What comes in.
+
+    def feed(self, messages: list[tuple[str, Any]], now: int, *, dies: bool = False) -> None:
+        """Let one batch arrive and be processed.
+
+        Args:
+            messages: Topic and payload of each: bytes, or what is sent as JSON; and, if any, a dictionary with
+                `retain`, `content_type`, `response_topic`, `correlation`, `received_at`.
+            now: When, nanoseconds since 1970.
+            dies: Kill the daemon after it was applied and before it is kept; nothing of it is recorded.
+        """
+        self.now = now
+        made = [_message(now, *entry) for entry in messages]
+        mark = self.recording.mark()
+        if not dies:
+            self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
+            return
+        self._keeper.keep = _kill
+        try:
+            self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
+        except Killed:
+            self.recording.go_back(mark)
+            self.crash()
+        else:
+            raise AssertionError("the daemon outlived it")
+
+    def tick(self, now: int) -> None:
+        """Let time pass."""
+        self.feed([], now)
+
+    def ask(self, verb: str, now: int, **body: Any) -> dict[str, Any]:
+        """Send a command over HTTP; its status and answer, which are recorded too."""
+        return self.http("POST", f"/api/v1/commands/{VERBS.get(verb, verb)}", now, renamed(body, BODY_KEYS))
+
+    def get(self, path: str, now: int) -> dict[str, Any]:
+        """Ask a question over HTTP; its status and answer, which are recorded too."""
+        return self.http("GET", path, now)
+
+    def http(self, method: str, path: str, now: int, body: Any = None) -> dict[str, Any]:
+        """Send an HTTP request; its status and answer, which are recorded too."""
+        self.now = now
+        for old, new in PATHS.items():
+            path = path.replace(old, new)
+        response = self._run(self._request(method, path, body))
+        self._settle()
+        is_json = response.headers.get("content-type", "").partition(";")[0].endswith("json")
+        answer = {
+            "asked": f"{method} {path}",
+            "status": int(response.status_code),
+            "body": response.json() if is_json else response.text.replace(str(self.folder), "FOLDER"),
+        }
+        self.recording.answers.append(answer)
+        return answer
+
+    def reload(self, configuration: dict[str, Any], now: int) -> dict[str, Any]:
+        """Write another configuration and read it again."""
+        self._write(configuration)
+        return self.http("POST", "/-/reload", now)
+
+    def roll_back(self, now: int) -> dict[str, Any]:
+        """Go back to the configuration that ran before."""
+        return self.http("POST", "/-/rollback", now)
+
+    # What outlives it.
+
+    def snapshot(self, now: int) -> None:
+        """Take a snapshot of everything, as the daemon does at intervals."""
+        self.now = now
+        position = self._keeper.settle_position(now)
+        self._store.write_snapshot(position, pack(remember(self._core)), now)
+
+    def crash(self) -> None:
+        """End without a word: what is not in the store is lost."""
+        if self._store is not None:
+            self._store.deliveries.pending = type(self._store.deliveries.pending)()
+            self._store.close()
+            self._store = None
+        self._end()
+
+    def stop(self) -> None:
+        """End in order."""
+        self._keeper.close(self.now)
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+        self._end()
+
+    # What comes out.
+
+    def memory(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Give, by watch and stream, the SHA-256 of each column that is remembered of it, and its meta data's."""
+        found: dict[str, dict[str, dict[str, str]]] = {}
+        for name, station in self._core.stations.items():
+            table = station.engine.table
+            of_watch = found.setdefault(name, {})
+            for stream in sorted(table.names[row] for row in table.live_rows().tolist()):
+                kept = station.engine.export([stream])
+                of_watch[stream] = {column: _hash(values) for column, values in kept.columns.items()}
+        return found
+
+    def register(self) -> Any:
+        """Give all that is remembered of alarms, as plain data."""
+        return plain_value(self._core.register.export(plain.to_plain))
+
+    def metrics(self, now: int) -> list[str]:
+        """Give the lines of the metrics page; of metrics that depend on the machine without their values."""
+        self.now = now
+        lines = []
+        for line in self._exposition().body.decode().splitlines():
+            name = line.partition("{")[0].partition(" ")[0]
+            is_volatile = not line.startswith("#") and any(part in name for part in WALL_CLOCK_METRICS)
+            lines.append(f"{line.rpartition(' ')[0]} *" if is_volatile else line)
+        return lines
+
+    def announce(self, *, everything: bool = False) -> None:
+        """Publish Home Assistant's devices: those that changed, or all of them."""
+        changes = self._devices.changes(watched(self._core.stations.values()))
+        for topic, payload in self._devices.everything() if everything else changes:
+            self._broker.publish(topic, payload, retain=True)
+
+    def post_again(self, now: int) -> None:
+        """Tell Alertmanager again what fires."""
+        self.now = now
+        posting = self._alerts.posting(now)
+        self._run(self._alertmanager._post(posting, now))  # noqa: SLF001  (its loop sleeps by the wall clock)
+
+    # Within.
+
+    def _run(self, work: Any) -> Any:
+        return self._runner.run(work)
+
+    async def _start(self) -> None:
+        self._running = asyncio.create_task(self._pump.run())
+        await self._broker.idle.wait()
+        self._broker.settle()
+
+    async def _turn(self, batch: Batch) -> None:
+        self._broker.idle.clear()
+        self._broker.batches.put_nowait(batch)
+        idle = asyncio.create_task(self._broker.idle.wait())
+        await asyncio.wait([idle, self._running], return_when=asyncio.FIRST_COMPLETED)
+        if self._running.done():
+            idle.cancel()
+            await self._running
+        self._broker.settle()
+        await self._send_requests()
+
+    def _settle(self) -> None:
+        async def settle() -> None:
+            self._broker.settle()
+            await self._send_requests()
+
+        self._run(settle())
+
+    async def _request(self, method: str, path: str, body: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self._http)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.request(method, path, json=body)
+
+    def _end(self) -> None:
+        self._running.cancel()
+        self._runner.close()
+
+    def _write(self, configuration: dict[str, Any]) -> None:
+        self._file = self.folder / "tocsin.yaml"
+        with self._file.open("w", encoding="utf-8") as out:
+            YAML(typ="safe").dump(renamed(configuration, CONFIG_KEYS), out)
+
+    def _check(self) -> Any:
+        checked = check(self._file)
+        if checked.faults or checked.config is None:
+            raise ValueError("\n".join(str(fault) for fault in checked.faults))
+        return checked
+
+    def _watch_core(self) -> None:
+        """Record each frame that the core steps."""
+        for name in ("take_in", "lose", "pass_time", "command", "bring_back", "take_over"):
+            setattr(self._core, name, self._recorded(getattr(self._core, name)))
+
+    def _recorded(self, call: Any) -> Any:
+        def called(*given: Any) -> Any:
+            found = call(*given)
+            for result in found if isinstance(found, list) else [found]:
+                if result.outcome is not None:
+                    self._take_frames(result.station, result.outcome, "")
+                if result.beside is not None:
+                    self._take_frames(result.beside.elder.station, result.beside.outcome, " before")
+            return found
+
+        return called
+
+    def _take_frames(self, station: Any, outcome: Any, mark: str) -> None:
+        names = station.engine.table.names
+        for steps in outcome.steps:
+            for i, row in enumerate(steps.rows.tolist()):
+                key = f"{station.name} {names[row]} {station.model.name}/{station.model.version}{mark}"
+                columns = {name: getattr(steps, name) for name in FRAME_COLUMNS}
+                bits = {name: column[i].tobytes() for name, column in columns.items() if column is not None}
+                self.recording.frames.append((key, int(steps.t[i]), steps.score[i], bits))
+
+    def _take_events(self, events: Any) -> list[Any]:
+        self.recording.events += [plain_value(plain.to_plain(event)) for event in events]
+        for event in events:
+            for sink in self._sinks:
+                body = sink.owes(event)
+                if body is not None:
+                    self._to_send.append((sink, Owed(sink.sink, f"{event.stream}/{event.alarm}", event.id, body)))
+        return []
+
+    def _make_sinks(self, config: Any) -> None:
+        self._sinks: list[Any] = []
+        self._to_send: list[Any] = []
+        self._client = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
+        for name, hook in config.notify.webhooks.items():
+            wanted = Wanted(hook.transitions, hook.priorities, hook.categories)
+            key = signing_key(hook, self.folder)
+            made = Webhook(name, hook.url, key, config.broker.client_id, wanted, self._client, lambda: self.now)
+            self._sinks.append(made)
+        entry = config.notify.alertmanager
+        if entry is not None:
+            self._alerts = Alerts(entry.labels, entry.resend_s)
+            self._alertmanager = Alertmanager(
+                entry.urls, self._alerts, entry.resend_s, self._client, lambda *_: None, lambda: self.now
+            )
+            self._sinks.append(self._alertmanager)
+
+    def _received(self, request: httpx.Request) -> httpx.Response:
+        shown = {"content-type", "webhook-id", "webhook-timestamp", "webhook-signature"}
+        self.recording.requests.append(
+            {
+                "url": str(request.url),
+                "headers": {name: value for name, value in request.headers.items() if name in shown},
+                "body": request.content.decode(),
+            }
+        )
+        return httpx.Response(200)
+
+    async def _send_requests(self) -> None:
+        waiting, self._to_send[:] = list(self._to_send), []
+        for sink, owed in waiting:
+            await sink.send(owed)
+
+    def _exposition(self) -> Exposition:
+        stations = self._reloader.at_work.stations.values()
+        daemon._refresh(self._metrics, self._broker, stations, self._pump.waiting)  # noqa: SLF001
+        self._metrics.keeping.show(daemon._figures(self._keeper, self._store))  # noqa: SLF001
+        return Exposition(self._metrics.render(), CONTENT_TYPE)
+
+    def _fix_clock_of_series(self) -> None:
+        series = self._pump.setup.series
+        if series is not None:
+            series._clock_s = lambda: self.now / S  # noqa: SLF001  (the configuration can't say it)
+
+
+def _kill(*_given: Any) -> None:
+    raise Killed
+
+
+def _message(now: int, topic: str, payload: Any, more: dict[str, Any] | None = None) -> Message:
+    body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+    more = dict(more or {})
+    return Message(topic, body, more.pop("received_at", now), **more)
+
+
+def _hash(values: Any) -> str:
+    return hashlib.sha256(
+        repr((values.dtype.str, values.shape)).encode() + np.ascontiguousarray(values).tobytes()
+    ).hexdigest()
+
+
+def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], now: int) -> dict[str, Any]:
+    """Give what the first source's decoder makes of messages.
+
+    Args:
+        folder: Where the configuration is written.
+        configuration: As in YAML.
+        messages: As `Daemon.feed` takes them.
+        now: Nanoseconds since 1970.
+    """
+    file = folder / "tocsin.yaml"
+    with file.open("w", encoding="utf-8") as out:
+        YAML(typ="safe").dump(renamed(configuration, CONFIG_KEYS), out)
+    checked = check(file)
+    if checked.faults or checked.config is None:
+        raise ValueError("\n".join(str(fault) for fault in checked.faults))
+    found = setup(checked.config, checked.bundles).desks[0].decoder.decode([_message(now, *m) for m in messages], now)
+    readings = found.readings
+    return plain_value(
+        {
+            "readings": [
+                {"stream": readings.streams[s], "t": t, "values": dict(zip(readings.channels, values, strict=True))}
+                for s, t, values in zip(readings.stream, readings.t.tolist(), readings.values.tolist(), strict=True)
+            ],
+            "labels": [dict(labels) for labels in readings.labels],
+            "rejects": [[str(reject.reason), reject.stream, reject.detail] for reject in found.rejects],
+            "requests": [[request.topic, request.payload.hex()] for request in found.requests],
+            "stale": list(found.stale),
+        }
+    )
+
+
+def alarm_figures(events: list[dict[str, Any]], begin: int, end: int, by: str | None, operators: int) -> Any:
+    """Give the report of the alarm log's events, as JSON shows it; times in nanoseconds since 1970."""
+    made = report(alarm_report.rows(events, by), begin, end, operators)
+    return plain_value(alarm_report._plain(made))  # noqa: SLF001  (the same as `--json`)
+
+
+def alarm_csv(folder: Path, events: list[dict[str, Any]]) -> dict[str, str]:
+    """Give the tables that the command line writes of events: by name, CSV text."""
+    tables = {"labels": alarm_report.label_columns(events), "history": alarm_tables.columns_of(events)}
+    found = {}
+    for name, columns in tables.items():
+        file = folder / f"{name}.csv"
+        alarm_tables.write(file, columns, as_parquet=False)
+        found[name] = file.read_text(encoding="utf-8")
+    return found

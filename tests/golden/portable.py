@@ -1,0 +1,168 @@
+"""The part of a recording that is the same on every machine, short enough to lie in the repository."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+EVERY = 10
+"""Of the scores, each so-manyth is kept."""
+_LONG_TEXT = 400
+_LONG_LIST = 6
+_LONG_BODY = 3000
+
+
+def rounded(value: float) -> float | None:
+    """Give a number with five significant digits; None if it is not finite."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def short(value: Any) -> Any:
+    """Give plain data with rounded numbers, without what is empty, and with the length instead of a long text."""
+    if isinstance(value, dict):
+        kept = {key: short(entry) for key, entry in value.items()}
+        return {key: entry for key, entry in kept.items() if entry not in (None, "", [], {}) and entry is not False}
+    if isinstance(value, list):
+        return (
+            _table(value)
+            if len(value) > 1 and all(isinstance(entry, dict) for entry in value)
+            else [short(entry) for entry in value]
+        )
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, str) and len(value) > _LONG_TEXT:
+        return f"<{len(value)} characters>"
+    return value
+
+
+def _table(entries: list[dict[str, Any]]) -> list[Any]:
+    """Give the keys that mappings have, in one text, and the values of each as a list."""
+    keys = sorted({key for entry in entries for key in entry})
+    return [" ".join(keys), *([short(entry.get(key)) for key in keys] for entry in entries)]
+
+
+def digest(value: Any) -> str:
+    """Give a hash of plain data that leaves out every number with a fraction, and of long texts the content."""
+    return hashlib.sha256(json.dumps(_without_fractions(value), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _without_fractions(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_fractions(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_without_fractions(entry) for entry in value]
+    if isinstance(value, float):
+        return "#"
+    return f"<{len(value)}>" if isinstance(value, str) and len(value) > _LONG_TEXT else value
+
+
+def _digests(value: Any) -> Any:
+    """Give plain data in which each entry of a long list is its name and its digest."""
+    if isinstance(value, dict):
+        return {key: _digests(entry) for key, entry in value.items()}
+    if isinstance(value, list) and len(value) > _LONG_LIST:
+        return [f"{_name(entry)} {digest(entry)}" for entry in value]
+    return [_digests(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _name(value: Any) -> str:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return " ".join(str(part) for part in list(parts)[:7] if isinstance(part, str | int))[:80]
+
+
+def _body(value: Any) -> Any:
+    return short(value) if len(json.dumps(value)) < _LONG_BODY else short(_digests(value))
+
+
+def _payload(text: str) -> str:
+    try:
+        return digest(json.loads(text))
+    except ValueError:
+        return digest(text)
+
+
+def _scores(of_stream: list[list[Any]]) -> dict[str, Any]:
+    times = [t for t, _ in of_stream]
+    values = [float.fromhex(score) for _, score in of_stream]
+    return {
+        "frames": len(times),
+        "known": sum(math.isfinite(value) for value in values),
+        "times": digest(times),
+        "values": [rounded(value) for value in values[::EVERY]],
+    }
+
+
+def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
+    """Give what the repository keeps of a scenario's recording.
+
+    Args:
+        made: What the scenario gave.
+        whole: Whether its payloads and answers are kept as they are: they hold no number that depends on the machine.
+    """
+    kept: dict[str, Any] = {
+        "events": [short(event) for event in made["events"]],
+        "rejects": [" ".join(map(str, reject)) for reject in made["rejects"]],
+        "scores": {key: _scores(of_stream) for key, of_stream in made["scores"].items()},
+        "streams": {watch: sorted(streams) for watch, streams in made["memory"].items()},
+        "register": _digests(made["register"]),
+    }
+    if whole:
+        kept |= {name: made[name] for name in ("published", "requests", "answers")}
+    else:
+        kept["answers"] = [_body(answer) for answer in made["answers"]]
+        kept["published"] = [
+            f"{one['topic']} qos {one['qos']} retain {one['retain']} {_payload(one['payload'])}"
+            for one in made["published"]
+        ]
+    if "metrics" in made:
+        kept["metrics"] = made["metrics"] if whole else sorted({_metric(line) for line in made["metrics"]})
+    for name in made.keys() - kept.keys() - {"bits", "memory", "requests"}:
+        kept[name] = short(_digests(made[name]))
+    if len(kept["rejects"]) > 100:
+        kept["rejects"] = [digest(kept["rejects"]), *kept["rejects"][:100]]
+    return kept
+
+
+def _metric(line: str) -> str:
+    return line if line.startswith("#") else line.rpartition(" ")[0].partition("{")[0]
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Give each place in which plain data differs, with both values; numbers with a fraction may differ a little."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = [f"{path}/{key}: only in the old one: {_shown(old[key])}" for key in old if key not in new]
+        found += [f"{path}/{key}: only in the new one: {_shown(new[key])}" for key in new if key not in old]
+        for key in old:
+            found += differences(old[key], new[key], f"{path}/{key}") if key in new else []
+        return found
+    if isinstance(old, list) and isinstance(new, list):
+        return _differences_of_lists(old, new, path)
+    return [] if _is_same(old, new) else [f"{path}: {_shown(old)} is now {_shown(new)}"]
+
+
+def _differences_of_lists(old: list[Any], new: list[Any], path: str) -> list[str]:
+    found = []
+    for i, (one, other) in enumerate(zip(old, new, strict=False)):
+        inner = differences(one, other, f"{path}/{i}")
+        if inner and isinstance(one, dict):
+            inner[-1] += f"\n    in what was {_shown(one)}\n    and is now  {_shown(other)}"
+        found += inner
+    if len(old) != len(new):
+        which, longer = ("old", old) if len(old) > len(new) else ("new", new)
+        extra = _shown(longer[min(len(old), len(new))])
+        found.append(f"{path}: {len(old)} entries are now {len(new)}; the first one more in the {which} one: {extra}")
+    return found
+
+
+def _is_same(old: Any, new: Any) -> bool:
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (old, new))
+    if numbers and (isinstance(old, float) or isinstance(new, float)):
+        return math.isclose(old, new, rel_tol=2e-3, abs_tol=2e-4)
+    return type(old) is type(new) and bool(old == new)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 700 else f"{text[:700]} ..."

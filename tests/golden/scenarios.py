@@ -1,0 +1,598 @@
+"""Seeded scenarios with explicit times. Each gives what came of it as plain data, the same whenever it is run.
+
+They speak to the daemon through `harness` alone.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from golden.harness import Daemon, Recording, S, from_yaml, write_toy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+PAYLOADS = HERE.parent / "codec" / "payloads"
+T0 = 1_764_000_000 * S
+MINUTE = 60 * S
+HOUR = 3600 * S
+MS = 1_000_000
+
+
+def merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Give a configuration with some values changed, at any depth."""
+    result = dict(into)
+    for key, value in changes.items():
+        below = result.get(key)
+        result[key] = merged(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+    return result
+
+
+def collected(daemon: Daemon, **more: Any) -> dict[str, Any]:
+    """Give everything that was recorded, and what the daemon remembers in the end."""
+    recording = daemon.recording
+    return {
+        "events": recording.events,
+        "answers": recording.answers,
+        "published": recording.published,
+        "requests": recording.requests,
+        "rejects": recording.rejects,
+        "scores": recording.scores,
+        "bits": recording.bits,
+        "memory": daemon.memory(),
+        "register": daemon.register(),
+        **more,
+    }
+
+
+def question(daemon: Daemon, now: int, *paths: str) -> None:
+    """Ask for these views; the answers are recorded."""
+    for path in paths:
+        daemon.get(f"/api/v1/{path}", now)
+
+
+# Data.
+
+
+def wander(rng: np.random.Generator, length: int, spread: float, memory: float) -> np.ndarray:
+    """Give (length,) a slow noise: `memory` of each value stays in the next."""
+    noise = rng.normal(0.0, spread * np.sqrt(1 - memory**2), length)
+    out = np.zeros(length)
+    for i in range(1, length):
+        out[i] = memory * out[i - 1] + noise[i]
+    return out
+
+
+def ramp(length: int, *points: tuple[float, float]) -> np.ndarray:
+    """Give (length,) values between points of (index, value)."""
+    at, values = zip(*points, strict=True)
+    return np.interp(np.arange(length), at, values)
+
+
+CHANNELS = {
+    "hr": (78, 2.0),
+    "spo2": (97, 0.4),
+    "rr": (15, 0.8),
+    "sbp": (121, 2.5),
+    "dbp": (74, 1.8),
+    "temp": (36.9, 0.03),
+}
+
+
+def vitals(rng: np.random.Generator, length: int) -> dict[str, np.ndarray]:
+    """Give a calm bed's six channels, (length,) each, a value a second."""
+    return {name: middle + wander(rng, length, spread, 0.95) for name, (middle, spread) in CHANNELS.items()}
+
+
+def ward_beds(length: int) -> dict[str, list[dict[str, float | None] | None]]:  # noqa: C901  (a line a bed)
+    """Give what each bed measures in each second; None where it sends nothing."""
+    beds: dict[str, list[dict[str, float | None] | None]] = {}
+    names = ["icu/1", "icu/2", "icu/3", "icu/4", "paediatric/1", "paediatric/2", "step/5", "step/6"]
+    for number, bed in enumerate(names):
+        rng = np.random.default_rng([7, number])
+        v = vitals(rng, length)
+        gaps: dict[str, np.ndarray] = {name: np.zeros(length, dtype=bool) for name in v}
+        silent = np.zeros(length, dtype=bool)
+        second = np.arange(length)
+        if bed == "icu/1":
+            v["hr"] += ramp(length, (300, 0), (600, 90), (900, 90), (1100, 0))
+            v["sbp"] += ramp(length, (300, 0), (650, -80), (900, -75), (1150, 0))
+            v["rr"] += ramp(length, (300, 0), (600, 20), (950, 18), (1200, 0))
+            v["spo2"] += ramp(length, (400, 0), (700, -15), (900, -14), (1000, 0))
+        if bed == "icu/2":
+            v["hr"] += np.where((second > 200) & (second < 500) & (second % 16 < 8), 28, 0)
+            v["spo2"] -= np.where((second > 700) & (second < 900) & (second % 14 < 7), 5, 0)
+            v["rr"] = np.where((second > 1200) & (second < 1260), 1.0, v["rr"])
+            gaps["sbp"] |= second % 30 > 0
+            gaps["dbp"] |= second % 30 > 0
+        if bed == "icu/3":
+            gaps["hr"] |= (second > 200) & (second < 420)
+            v["hr"] = np.where((second > 600) & (second < 900), 80.0, v["hr"])
+            v["hr"] = np.where((second > 1000) & (second < 1080), 400.0, v["hr"])
+            v["rr"] = np.where((second > 1100) & (second < 1300) & (second % 3 == 0), 500.0, v["rr"])
+        if bed == "icu/4":
+            silent |= (second > 400) & (second < 520)
+            silent |= second > 1500
+            v["hr"] += np.where((second > 900) & (second < 1000), -45, 0)
+        if bed == "paediatric/1":
+            v["hr"] += 55 + ramp(length, (600, 0), (700, 35), (800, 35), (900, 0))
+        if bed == "paediatric/2":
+            v["temp"] += ramp(length, (100, 0), (500, 2.4), (1200, 2.6), (1600, 0))
+        if bed == "step/5":
+            gaps["dbp"][:] = True
+            gaps["temp"] |= second % 60 > 0
+            v["sbp"] += ramp(length, (1000, 0), (1100, 50), (1300, 95), (1400, 0))
+        if bed == "step/6":
+            for name, by in (("hr", 80), ("spo2", -20), ("rr", 30), ("sbp", -85), ("dbp", -40), ("temp", -2.5)):
+                v[name] += ramp(length, (1200, 0), (1215, by), (1400, by), (1450, 0))
+        shown = {name: np.round(column, 1) for name, column in v.items()}
+        beds[bed] = [
+            None if silent[i] else {name: None if gaps[name][i] else float(shown[name][i]) for name in shown}
+            for i in range(length)
+        ]
+    return beds
+
+
+def ward_messages(length: int) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
+    """Give each second's messages with the time at which they arrive: also late, doubled and out of order."""
+    rng = np.random.default_rng(11)
+    arriving: dict[int, list[tuple[str, Any]]] = {}
+    for bed, values in ward_beds(length).items():
+        for i, given in enumerate(values):
+            if given is None:
+                continue
+            body = {"t": T0 // MS + 1000 * i, **given}
+            delay = 0
+            if bed == "paediatric/2":
+                delay = int(rng.choice([0, 0, 0, 1, 2, 9]))
+                if rng.random() < 0.05:
+                    arriving.setdefault(i + delay + 1, []).append((f"vitals/{bed}", body))
+            if bed == "step/5" and i % 7 == 0:
+                # One second's channels in two messages.
+                half = {name: body.pop(name) for name in ("hr", "sbp")}
+                arriving.setdefault(i, []).append((f"vitals/{bed}", {"t": body["t"], **half}))
+            arriving.setdefault(i + delay, []).append((f"vitals/{bed}", body))
+    for i in range(length):
+        yield T0 + i * S + 300 * MS, arriving.get(i, [])
+
+
+WARD: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "vitals/{ward}/{bed}"}],
+    "watches": {
+        "ward": {
+            "model": "ward-vitals/1",
+            "lateness_s": 2,
+            "linger_s": 3,
+            "adapt": {"most": 3, "settle_s": "5 min", "per_hour": 2},
+            "overrides": [
+                {"streams": "paediatric/*", "limits": {"hr-high": 160, "hr-touchy": 150}},
+                {"streams": ["step/5", "step/6"], "off": ["hr-flat", "odd-or-hot"], "budgets": {"odd-by-budget": 20}},
+                {"streams": "*/2", "limits": {"deterioration": 1.5}, "profile": {"oxygen": 1}, "adapt": False},
+            ],
+        }
+    },
+    "alarms": {
+        "physiological": {
+            "escalate": [{"after_s": "2 min", "to": "high"}],
+            "re_alarm_s": "3 min",
+            "chattering": {"off_delay_s": "30 s"},
+        },
+        "technical": {"escalate": [{"after_s": "90 s", "to": "medium"}], "chattering": {"shelve_s": "10 min"}},
+    },
+    "groups": {"by": ["ward"], "flood": {"begin": 6, "end": 3, "per_s": "2 min", "spare": ["high"]}},
+    "metrics": {"streams": ["icu/*"], "max_streams": 3},
+    "http": {"port": 0},
+}
+
+
+def ward(folder: Path) -> dict[str, Any]:
+    """Eight beds for thirty minutes, with conditions of every kind that a forecasting model can have."""
+    alarms = from_yaml(HERE / "ward.yaml")
+    daemon = Daemon(folder, merged(WARD, {"watches": {"ward": {"alarms": alarms}}}), T0)
+    asked = {
+        430: ("acknowledge", {"stream": "icu/1", "alarm": "hr-high"}),
+        640: ("acknowledge", {"stream": "icu/1", "alarm": "hr-very-high"}),
+        660: ("acknowledge-group", {"labels": {"ward": "icu"}}),
+        700: ("shelve", {"stream": "paediatric/2", "alarm": "temp-high", "for_s": 120, "comment": "known fever"}),
+        1270: ("acknowledge", {"stream": "icu/2", "alarm": "apnoea"}),
+        1300: ("acknowledge", {"stream": "icu/1", "alarm": "shock"}),
+        1320: ("reset", {"stream": "icu/1", "alarm": "shock"}),
+        1330: ("acknowledge", {"stream": "step/6", "alarm": "shock"}),
+    }
+    length = 1800
+    for i, (now, messages) in enumerate(ward_messages(length)):
+        daemon.feed(messages, now)
+        if i in asked:
+            verb, body = asked[i]
+            daemon.ask(verb, now, actor="nurse", **body)
+        if i == 1290:
+            question(daemon, now, "alarms", "streams")
+    question(daemon, T0 + length * S, "alarms?all=true", "streams")
+    made = collected(daemon, metrics=daemon.metrics(T0 + length * S))
+    daemon.stop()
+    return made
+
+
+ICU: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "icu/{stay}"}],
+    "watches": {
+        "icu": {
+            "model": "icu-hourly/1",
+            "clock": "event",
+            "alarms": {
+                "sepsis": {"probability": {}, "priority": "medium"},
+                "sepsis-sure": {"probability": {"threshold": 0.3}, "priority": "high", "on_delay_s": "2 h"},
+                "sepsis-and-fever": {
+                    "all_of": [{"probability": {"threshold": 0.02}}, {"above": {"channel": "temp", "limit": 38.3}}]
+                },
+                "lactate-high": {"above": {"channel": "lactate", "limit": 4, "deadband": 0.5}},
+            },
+        }
+    },
+    "publish": {"scores": True},
+    "http": {"port": 0},
+}
+_BEDSIDE = {"hr": (82, 6), "spo2": (97, 1.2), "sbp": (120, 9), "map": (82, 6), "dbp": (63, 5), "rr": (17, 2)}
+_LABS = {
+    "wbc": (9, 1.5), "lactate": (1.4, 0.3), "creatinine": (0.9, 0.1), "platelets": (220, 20), "bun": (16, 3),
+    "glucose": (125, 15), "potassium": (4.1, 0.3), "hct": (33, 2), "hgb": (11, 0.8), "ph": (7.4, 0.03),
+    "hco3": (24, 2), "bilirubin_total": (0.8, 0.2), "fio2": (0.4, 0.05), "paco2": (40, 3),
+}  # fmt: skip
+_SEPTIC = {
+    "hr": 45, "sbp": -38, "map": -26, "dbp": -16, "rr": 13, "temp": 2.2, "wbc": 12, "lactate": 4.5, "creatinine": 1.6,
+    "platelets": -110, "spo2": -6,
+}  # fmt: skip
+
+
+def icu(folder: Path) -> dict[str, Any]:
+    """Five stays of 72 hours with sparse laboratory values, two of them septic."""
+    later = T0 + 100 * HOUR  # a recording
+    daemon = Daemon(folder, ICU, later)
+    rng = np.random.default_rng(21)
+    hours, stays = 72, 5
+    for hour in range(hours):
+        messages = []
+        for stay in range(stays):
+            if stay == 3 and 20 <= hour < 27:
+                continue  # no record for seven hours
+            if stay == 4 and hour < 10:
+                continue  # admitted later
+            grave = float(np.interp(hour, [25, 45, 60], [0, 1, 0.4])) if stay in {0, 3} else 0.0
+            row: dict[str, Any] = {"t": (T0 + hour * HOUR) // MS}
+            for name, (middle, spread) in _BEDSIDE.items():
+                value = rng.normal(middle, spread) + grave * _SEPTIC.get(name, 0)
+                row[name] = None if rng.random() < 0.1 else round(min(value, 100.0) if name == "spo2" else value, 1)
+            row["temp"] = round(rng.normal(36.9, 0.2) + grave * _SEPTIC["temp"], 1) if hour % 4 == 0 else None
+            for name, (middle, spread) in _LABS.items():
+                if rng.random() < 0.08:
+                    row[name] = round(rng.normal(middle, spread) + grave * _SEPTIC.get(name, 0), 3)
+            row |= {"age": 50 + 6 * stay, "male": stay % 2, "hospital_hours": -3.5 - stay}
+            if stay != 2:
+                row["medical_unit"] = stay % 2
+            messages.append((f"icu/{stay}", row))
+        if hour == 40:
+            messages.reverse()
+        daemon.feed(messages, later + hour * S)
+    daemon.feed([("icu/1", {"t": (T0 + 30 * HOUR) // MS, "hr": 80})], later + hours * S)  # long past
+    question(daemon, later + hours * S, "alarms?all=true", "streams")
+    made = collected(daemon)
+    daemon.stop()
+    return made
+
+
+SENSOR: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "slow/{machine}", "watch": "slow"}, {"topic": "fast/{machine}", "watch": "fast"}],
+    "watches": {
+        "slow": {
+            "model": "sensor/1",
+            "clock": "event",
+            "lateness_s": 600,
+            "rewind": 12,
+            "combine": {"value": "mean"},
+            "alarms": {
+                "broken": {"probability": {}},
+                "broken-sure": {"probability": {"threshold": 0.5}, "priority": "high"},
+            },
+        },
+        "fast": {
+            "model": "sensor/1",
+            "period_s": 10,
+            "lateness_s": 20,
+            "rewind": 6,
+            "combine": {"value": "max"},
+            "alarms": {
+                "fault": {"probability": {}, "on_delay_s": 20},
+                "still": {"flatline": {"channel": "value", "for_s": "5 min"}},
+                "gone": {"silent": {"for_s": "3 min"}},
+            },
+            "overrides": [{"streams": "b", "limits": {"fault": 0.2}}],
+        },
+    },
+    "http": {"port": 0},
+}
+
+
+def sensor(folder: Path) -> dict[str, Any]:
+    """Six series with seasons of different lengths: jumps, spikes and drifts; late readings are put in."""
+    daemon = Daemon(folder, SENSOR, T0)
+    rng = np.random.default_rng(31)
+    ticks = 420
+    at = np.arange(2 * ticks)
+    slow: dict[str, np.ndarray] = {}
+    fast: dict[str, np.ndarray] = {}
+    for number, (into, name, season, scale) in enumerate(
+        [
+            (slow, "p", 48, 3.0),
+            (slow, "q", 144, 0.02),
+            (slow, "r", 12, 500.0),
+            (fast, "a", 60, 1.0),
+            (fast, "b", 90, 20.0),
+        ]
+    ):
+        series = np.sin(2 * np.pi * at / season) + 0.15 * wander(rng, 2 * ticks, 1.0, 0.7) + 0.1 * number
+        series[500:520] += 4.0 if number % 2 == 0 else 0.0
+        series[640:] += 2.5 if number % 2 == 1 else 0.0
+        series[300] += 6.0
+        series[700:790] = series[700] if name == "a" else series[700:790]
+        into[name] = np.round(scale * series + 5 * scale, 5)
+    late: list[tuple[int, tuple[str, Any]]] = []
+    for i in range(2 * ticks):
+        now = T0 + i * 5 * S
+        messages = [entry for due, entry in late if due == i]
+        # Two values in each tick; the slow ones are a recording of the days before.
+        for names, prefix, step, begin in ((slow, "slow", 150, T0 - 40 * HOUR), (fast, "fast", 5, T0)):
+            for name, series in names.items():
+                if name == "b" and 560 <= i < 660:
+                    continue
+                entry = (f"{prefix}/{name}", {"t": (begin + i * step * S) // MS, "value": float(series[i])})
+                delay = int(rng.choice([0, 0, 0, 0, 1, 3, 9, 30]))
+                if delay:
+                    late.append((i + delay, entry))
+                else:
+                    messages.append(entry)
+        daemon.feed(messages, now)
+    question(daemon, T0 + 10 * ticks * S, "alarms?all=true", "streams")
+    made = collected(daemon, metrics=daemon.metrics(T0 + 10 * ticks * S))
+    daemon.stop()
+    return made
+
+
+TOY: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "vitals/{ward}/{bed}"}],
+    "watches": {
+        "ward": {
+            "model": "toy",
+            "lateness_s": 1,
+            "linger_s": 2,
+            "alarms": {
+                "hr-high": {
+                    "above": {"channel": "hr", "limit": 120, "deadband": 5},
+                    "priority": "high",
+                    "on_delay_s": 1,
+                },
+                "spo2-low": {"below": {"channel": "spo2", "limit": 85}, "on_clear": "acknowledge"},
+                "odd": {"anomaly": {"threshold": 105}, "priority": "low"},
+                "latched": {"above": {"channel": "hr", "limit": 140}, "on_clear": "latch"},
+                "bed-silent": {"silent": {"for_s": 6}},
+            },
+        }
+    },
+    "publish": {"scores": True},
+    "http": {"port": 0},
+}
+
+
+def bed(name: str, second: float, **values: float | None) -> tuple[str, Any]:
+    """Give one reading's message of a bed."""
+    return f"vitals/{name}", {"t": (T0 + round(second * S)) // MS, **values}
+
+
+class Toy:
+    """A daemon of the toy's beds, fed a reading a second."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        """Start it."""
+        if not (folder / "toy").exists():
+            write_toy(folder, "toy", remembers=True)
+        self.configuration = merged(TOY, changes)
+        self.folder = folder
+        self.daemon = Daemon(folder, self.configuration, T0)
+        self.second = 0
+        self.rates: dict[str, float] = {"icu/a": 80, "icu/b": 80, "step/c": 80}
+
+    @property
+    def now(self) -> int:
+        """Nanoseconds since 1970."""
+        return T0 + self.second * S + 100 * MS
+
+    def run(self, seconds: int, **rates: float | None) -> None:
+        """Let some seconds pass; `rates` sets the pulse of beds by the last part of their names, None stops them."""
+        for name in list(self.rates):
+            short = name.rpartition("/")[2]
+            if short in rates:
+                self.rates[name] = rates[short]
+        for _ in range(seconds):
+            self.second += 1
+            messages = [bed(n, self.second, hr=r, spo2=97) for n, r in self.rates.items() if r is not None]
+            self.daemon.feed(messages, self.now)
+
+    def ask(self, verb: str, **body: Any) -> dict[str, Any]:
+        """Send a command as a nurse."""
+        return self.daemon.ask(verb, self.now, **{"actor": "nurse", **body})
+
+
+def commands(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one command after the other)
+    """All that people can do with alarms, over HTTP and MQTT; also what is refused, and what is sent twice."""
+    toy = Toy(folder, store={"folder": "state"})
+    run, ask = toy.run, toy.ask
+    a = {"stream": "icu/a", "alarm": "hr-high"}
+    run(3)
+    ask("acknowledge", **a)  # it has never been up
+    run(4, a=130, b=150)
+    ask("acknowledge", **a, transaction="one", comment="seen")
+    ask("acknowledge", **a, transaction="one", comment="seen")
+    ask("acknowledge", **a, transaction="two")
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=5, transaction="one", comment="other")
+    ask("acknowledge", **a, occurrence=99_999)
+    ask("acknowledge", stream="icu/a", alarm="hr-hi")
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=5)
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=-1, comment="x")
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=90_000, comment="x")
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=5, comment="known", transaction="three")
+    run(3)
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=4, comment="longer")
+    run(6)
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=600, once=True, comment="until it clears")
+    run(3, b=80)
+    run(4, b=150)
+    ask("shelve", stream="icu/b", alarm="hr-high", for_s=600, comment="again")
+    ask("unshelve", stream="icu/b", alarm="hr-high")
+    ask("unshelve", stream="icu/b", alarm="hr-high")
+    ask("reset", stream="icu/b", alarm="latched")
+    ask("acknowledge", stream="icu/b", alarm="latched")
+    ask("reset", stream="icu/b", alarm="latched")
+    run(3, b=80)
+    ask("reset", stream="icu/b", alarm="latched", comment="over")
+    ask("take-out", stream="icu/b", alarm="odd", comment="probe is repaired")
+    ask("take-out", stream="icu/b", alarm="hr-high")
+    run(4, b=150)
+    ask("put-back", stream="icu/b", alarm="odd")
+    run(2, a=80)
+    ask("annotate", **a)
+    ask("annotate", **a, comment="was walking")
+    ask("mark", **a, verdict="false", comment="artefact")
+    ask("mark", **a, verdict="true")
+    ask("mark", **a, verdict="maybe")
+    ask("test", comment="monthly")
+    run(6)
+    ask("test", stream="icu/a")
+    run(12)
+    ask("acknowledge-group", labels={"ward": "icu"})
+    ask("acknowledge-group", labels={})
+    ask("acknowledge", stream="icu/b", alarm="hr-high", nonsense=1)
+    ask("nonsense")
+    toy.daemon.http("POST", "/api/v1/commands/test", toy.now, {"comment": "nobody"})
+    base = "tocsin/request/"
+    toy.second += 1
+    toy.daemon.feed(
+        [
+            (f"{base}list", {"transaction": "q1"}),
+            (f"{base}acknowledge", {"stream": "icu/b", "alarm": "latched", "actor": "pager", "transaction": "m1"}),
+            (f"{base}show", {**a}, {"response_topic": "pager/7", "correlation": b"\x01\x02"}),
+            (f"{base}acknowledge", {"stream": "icu/b", "alarm": "odd", "actor": "pager"}, {"retain": True}),
+            (f"{base}nonsense", b"{"),
+            (f"{base}mark", b"no json"),
+            bed("icu/a", toy.second, hr=145, spo2=80),
+        ],
+        toy.now,
+    )
+    run(10, a=None)
+    run(3, a=80)
+    pages = ("alarms", "alarms?all=true", "alarms?label=ward=icu&priority=high", "alarms/icu/a/hr-high", "history")
+    question(toy.daemon, toy.now, *pages, "history?limit=3", "history?alarm=odd&stream=icu/*", "stream-history")
+    made = collected(toy.daemon)
+    toy.daemon.stop()
+    return made
+
+
+def _same(one: Any, other: Any) -> str:
+    """Say whether two values are equal, as JSON; where they first differ, if not."""
+    one, other = (json.dumps(value, sort_keys=True) for value in (one, other))
+    if one == other:
+        return "equal"
+    place = next((i for i, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), min(len(one), len(other)))
+    return f"{one[max(0, place - 80) : place + 80]} BUT {other[max(0, place - 80) : place + 80]}"
+
+
+def _crash_batches() -> list[tuple[int, list[tuple[str, Any]]]]:
+    """Give 100 seconds of four toy beds: limits passed, beds silent, readings late and doubled."""
+    rng = np.random.default_rng(41)
+    batches = []
+    for i in range(100):
+        messages = []
+        for number, name in enumerate(["icu/a", "icu/b", "step/c", "step/d"]):
+            rate = 80 + 70 * ((i + 17 * number) % 60 > 40) + round(float(rng.normal(0, 3)), 1)
+            back = int(rng.choice([0, 0, 0, 0, 1, 3]))
+            messages.append(bed(name, i - back, hr=rate, spo2=float(rng.integers(84, 99))))
+            if rng.random() < 0.1:
+                messages.append(messages[-1])
+        batches.append((T0 + i * S + 100 * MS, messages))
+    return batches
+
+
+def crash(folder: Path) -> dict[str, Any]:
+    """The daemon is killed after arbitrary inputs, between and within batches, and goes on from its store."""
+    batches = _crash_batches()
+    configuration = merged(TOY, {"store": {"folder": "state"}})
+    asked = {
+        45: ("acknowledge", {"stream": "icu/a", "alarm": "hr-high"}),
+        60: ("shelve", {"stream": "icu/b", "alarm": "odd", "for_s": 40, "comment": "known"}),
+        75: ("set-limit", {"stream": "step/c", "alarm": "hr-high", "limit": 140}),
+        70: ("standby", {"stream": "step/d"}),
+        82: ("resume", {"stream": "step/d"}),
+        88: ("transfer", {"stream": "icu/a", "to": "icu/z"}),
+    }
+
+    def life(name: str, dies: Callable[[int], str], *, resumes: bool) -> tuple[Daemon, Recording]:
+        home = folder / name
+        home.mkdir()
+        write_toy(home, "toy", remembers=True)
+        daemon = Daemon(home, configuration, T0, resumes=resumes)
+        for i, (now, messages) in enumerate(batches):
+            how = dies(i)
+            if how == "within":
+                daemon.feed(messages, now, dies=True)
+                daemon = Daemon(home, configuration, now, daemon.recording, resumes=resumes)
+            daemon.feed(messages, now)
+            if i in asked:
+                verb, body = asked[i]
+                daemon.ask(verb, now, actor="nurse", transaction=f"t{i}", **body)
+            if how == "snapshot":
+                daemon.snapshot(now)
+            if how == "between":
+                daemon.crash()
+                daemon = Daemon(home, configuration, now, daemon.recording, resumes=resumes)
+        return daemon, daemon.recording
+
+    rng = np.random.default_rng(43)
+    fates = rng.choice(["", "", "", "", "", "between", "within", "snapshot"], len(batches)).tolist()
+    undisturbed, kept = life("undisturbed", lambda _: "", resumes=False)
+    disturbed, again = life("disturbed", lambda i: fates[i], resumes=False)
+    restarted, _ = life("restarted", lambda i: fates[i] if fates[i] == "snapshot" or i % 25 == 24 else "", resumes=True)
+    more = {
+        "fates": fates,
+        "after": {
+            "events": _same(kept.events, again.events),
+            "scores": _same(kept.scores, again.scores),
+            "bits": _same(kept.bits, again.bits),
+            "memory": _same(undisturbed.memory(), disturbed.memory()),
+            "register": _same(undisturbed.register(), disturbed.register()),
+        },
+        "restarted": {"events": restarted.recording.events, "scores": restarted.recording.scores},
+    }
+    question(disturbed, T0 + 101 * S, "alarms?all=true", "streams", "history?limit=10000", "stream-history")
+    made = collected(disturbed, **more)
+    for daemon in (undisturbed, disturbed, restarted):
+        daemon.stop()
+    return made
+
+
+SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "ward": ward,
+    "icu": icu,
+    "sensor": sensor,
+    "commands": commands,
+    "crash": crash,
+}
+
+WHOLE: frozenset[str] = frozenset()
+"""Scenarios without any number that depends on the machine: the repository keeps what they send as it is."""

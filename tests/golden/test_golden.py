@@ -1,0 +1,24 @@
+"""What the daemon does with whole scenarios is what was recorded: events, publications, answers, scores.
+
+`python tests/golden/record.py --repository` records them anew, where a change is meant.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from golden.portable import differences
+from golden.record import RECORDED, for_repository
+from golden.scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_comes_out_as_it_was_recorded(name):
+    old = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    new = for_repository(name)
+    for section in ("events", "scores", *sorted(old.keys() | new.keys())):
+        found = differences(old.get(section), new.get(section), f"{name}/{section}")
+        if found:
+            pytest.fail("\n".join([*found[:5], f"{len(found)} differences in {section}"]), pytrace=False)
