@@ -7,9 +7,13 @@ the tables below translate the old word to the new one, and the scenarios stay a
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import io
 import json
 import math
+import re
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +36,7 @@ from tocsin.app.pump import Pump
 from tocsin.app.recovery import Recovered, recover, remember, snapshot
 from tocsin.app.reload import Reloader
 from tocsin.app.request_door import RequestDoor
+from tocsin.bundle.shipped import shipped_folder
 from tocsin.cli import alarm_report, alarm_tables
 from tocsin.codec.message import Message
 from tocsin.config import check
@@ -62,6 +67,11 @@ WALL_CLOCK_METRICS = ("duration", "reload_success_timestamp", "journal_bytes")
 """Parts of the names of metrics whose values depend on the machine: only their names and labels are recorded."""
 
 
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+"""In an answer: of a memory as text, which says nothing where it is opened."""
+_LONG = 1000
+
+
 def renamed(value: Any, words: dict[str, str]) -> Any:
     """Give a copy of plain data in which keys are replaced by these words, at any depth."""
     if isinstance(value, dict):
@@ -73,6 +83,14 @@ def write_toy(folder: Path, name: str, *, remembers: bool = False, **manifest: A
     """Write a bundle of two channels, hr and spo2, whose arithmetic is the same on any machine."""
     graph = toy_bundle.REMEMBERING if remembers else toy_bundle.GRAPH
     toy_bundle.write(folder / name, toy_bundle.serialised(graph), **renamed(manifest, MANIFEST_KEYS))
+
+
+def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
+    """Write a shipped bundle again, with some entries of its manifest changed."""
+    shutil.copytree(shipped_folder() / of, folder / name)
+    file = folder / name / "manifest.json"
+    told = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(told | renamed(manifest, MANIFEST_KEYS)), encoding="utf-8")
 
 
 def from_yaml(file: Path) -> Any:
@@ -231,6 +249,7 @@ class Daemon:
         self.now = now
         self._runner = asyncio.Runner()
         self._runner.get_loop()
+        self.configuration = configuration
         self._write(configuration)
         checked = self._check()
         config = checked.config
@@ -333,11 +352,27 @@ class Daemon:
             "status": int(response.status_code),
             "body": response.json() if is_json else response.text.replace(str(self.folder), "FOLDER"),
         }
-        self.recording.answers.append(answer)
+        self.recording.answers.append(json.loads(_HASH.sub("sha256:*", json.dumps(answer))))
         return answer
+
+    def export(self, stream: str, now: int) -> str:
+        """Give a stream's memory as text; of the answer its content is recorded, column by column as SHA-256."""
+        body = self.get(f"/api/v1/memory/{stream}", now)["body"]
+        recorded = self.recording.answers[-1]
+        field = next((name for name, text in body.items() if len(str(text)) > _LONG), None)
+        if field is None:
+            return ""
+        with np.load(io.BytesIO(base64.b64decode(body[field])), allow_pickle=False) as arrays:
+            told = next(name for name in arrays.files if arrays[name].dtype == np.uint8 and arrays[name].ndim == 1)
+            recorded["body"][field] = {
+                "told": json.loads(arrays[told].tobytes()),
+                "columns": {name: _hash(arrays[name]) for name in arrays.files if name != told},
+            }
+        return str(body[field])
 
     def reload(self, configuration: dict[str, Any], now: int) -> dict[str, Any]:
         """Write another configuration and read it again."""
+        self.configuration = configuration
         self._write(configuration)
         return self.http("POST", "/-/reload", now)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 EVERY = 10
 """Of the scores, each so-manyth is kept."""
+_ROWS = 3
+"""Of an event's channels, those that contribute most are kept."""
 _LONG_TEXT = 400
 _LONG_LIST = 6
 _LONG_BODY = 3000
@@ -19,17 +21,20 @@ def rounded(value: float) -> float | None:
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
-def short(value: Any) -> Any:
-    """Give plain data with rounded numbers, without what is empty, and with the length instead of a long text."""
+def short(value: Any, rows: int | None = None) -> Any:
+    """Give plain data with rounded numbers, without what is empty, and with the length instead of a long text.
+
+    Args:
+        value: The data.
+        rows: How many mappings of a list are kept; all if left out.
+    """
     if isinstance(value, dict):
-        kept = {key: short(entry) for key, entry in value.items()}
+        kept = {key: short(entry, rows) for key, entry in value.items()}
         return {key: entry for key, entry in kept.items() if entry not in (None, "", [], {}) and entry is not False}
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(entry, dict) for entry in value):
+        return _table(value, rows)
     if isinstance(value, list):
-        return (
-            _table(value)
-            if len(value) > 1 and all(isinstance(entry, dict) for entry in value)
-            else [short(entry) for entry in value]
-        )
+        return [short(entry, rows) for entry in value]
     if isinstance(value, float):
         return rounded(value)
     if isinstance(value, str) and len(value) > _LONG_TEXT:
@@ -37,10 +42,11 @@ def short(value: Any) -> Any:
     return value
 
 
-def _table(entries: list[dict[str, Any]]) -> list[Any]:
-    """Give the keys that mappings have, in one text, and the values of each as a list."""
+def _table(entries: list[dict[str, Any]], rows: int | None) -> list[Any]:
+    """Give the keys that mappings have and how many there are, in one text, and the values of each as a list."""
     keys = sorted({key for entry in entries for key in entry})
-    return [" ".join(keys), *([short(entry.get(key)) for key in keys] for entry in entries)]
+    head = f"{len(entries)} of {' '.join(keys)}"
+    return [head, *([short(entry.get(key), rows) for key in keys] for entry in entries[:rows])]
 
 
 def digest(value: Any) -> str:
@@ -65,6 +71,15 @@ def _digests(value: Any) -> Any:
     if isinstance(value, list) and len(value) > _LONG_LIST:
         return [f"{_name(entry)} {digest(entry)}" for entry in value]
     return [_digests(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _digests_of(value: dict[str, Any]) -> list[str]:
+    """Give the digest of each entry two levels deep."""
+    return [
+        f"{key} {inner} {digest(entry)}"
+        for key, below in value.items()
+        for inner, entry in (below.items() if isinstance(below, dict) else [("", below)])
+    ]
 
 
 def _name(value: Any) -> str:
@@ -101,8 +116,10 @@ def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
         made: What the scenario gave.
         whole: Whether its payloads and answers are kept as they are: they hold no number that depends on the machine.
     """
+    if "events" not in made:
+        return made
     kept: dict[str, Any] = {
-        "events": [short(event) for event in made["events"]],
+        "events": [short(event, _ROWS) for event in made["events"]],
         "rejects": [" ".join(map(str, reject)) for reject in made["rejects"]],
         "scores": {key: _scores(of_stream) for key, of_stream in made["scores"].items()},
         "streams": {watch: sorted(streams) for watch, streams in made["memory"].items()},
@@ -118,8 +135,12 @@ def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
         ]
     if "metrics" in made:
         kept["metrics"] = made["metrics"] if whole else sorted({_metric(line) for line in made["metrics"]})
+    if "csv" in made:
+        kept["csv"] = {name: text.splitlines() for name, text in made["csv"].items()}
+    if "openapi" in made:
+        kept["openapi"] = _digests_of(made["openapi"])
     for name in made.keys() - kept.keys() - {"bits", "memory", "requests"}:
-        kept[name] = short(_digests(made[name]))
+        kept[name] = made[name] if whole else short(_digests(made[name]))
     if len(kept["rejects"]) > 100:
         kept["rejects"] = [digest(kept["rejects"]), *kept["rejects"][:100]]
     return kept

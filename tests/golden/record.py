@@ -9,11 +9,12 @@ The renames are a list of entries, applied to the old recording in their order:
     {"scope": "*", "from": "sbp", "to": "systolic"}                 a key, or a whole text, anywhere
     {"scope": "ward/events/*", "from": "told/score", "to": "score"}  a value moves within the mappings of this scope
     {"scope": "*/published/*/topic", "from": "/alarm/", "to": "/alarms/", "part": true}    a part of texts
-    {"scope": "*", "from": "/^old_/", "to": "new_", "pattern": true}    likewise, by a regular expression
+    {"scope": "*", "from": "^old_", "to": "new_", "pattern": true}       likewise, by a regular expression
     {"scope": "*", "from": "gone", "to": null}                      a key that is left out of the comparison
 
-A scope is a glob over `scenario/path`, with `/` between keys and indices; for a key, the path ends with it. Texts that
-hold JSON, such as payloads, are compared byte by byte; where they differ, as JSON, in which renames apply too.
+In `from` and `to`, `/` stands between levels of keys, unless the entry is a `part` or a `pattern`. A scope is a glob over
+`scenario/path`, with `/` between keys and indices; for a key, the path ends with it. Texts that hold JSON, such as
+payloads, are compared byte by byte; where they differ, as JSON, in which renames apply too.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def played(name: str) -> dict[str, Any]:
 def record(name: str, out: Path) -> None:
     """Write a scenario's whole recording."""
     made = played(name)
-    scores = made.pop("scores")
+    scores = made.pop("scores", {})
     for file, content in ((f"{name}.json", made), (f"{name}.scores.json", scores)):
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, indent=1)
         (out / file).write_text(text + "\n", encoding="utf-8")
@@ -103,7 +104,8 @@ class Renames:
         for entry in self._of(path):
             if name is None:
                 return None
-            name = self._replaced(entry, name)
+            if not _moves(entry):
+                name = self._replaced(entry, name)
         return name
 
     @staticmethod
@@ -116,9 +118,9 @@ class Renames:
 
     def _moved(self, value: dict[str, Any], path: str) -> dict[str, Any]:
         for entry in self._of(path):
-            start, end = entry["from"].split("/"), (entry["to"] or "").split("/")
-            if entry.get("part") or entry.get("pattern") or (len(start) == 1 and len(end) == 1):
+            if not _moves(entry):
                 continue
+            start, end = entry["from"].split("/"), (entry["to"] or "").split("/")
             holder = _inner(value, start[:-1])
             if holder is None or start[-1] not in holder:
                 continue
@@ -134,6 +136,12 @@ class Renames:
         for entry in self._of(path):
             text = self._replaced(entry, text) or ""
         return text
+
+
+def _moves(entry: dict[str, Any]) -> bool:
+    """Whether a rename is of a place and not of a name."""
+    is_path = "/" in entry["from"] or "/" in (entry["to"] or "")
+    return is_path and not entry.get("part") and not entry.get("pattern")
 
 
 def _inner(value: Any, keys: list[str]) -> Any:

@@ -9,9 +9,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cbor2
 import numpy as np
 
-from golden.harness import Daemon, Recording, S, from_yaml, write_toy
+from golden.harness import Daemon, Recording, S, alarm_csv, alarm_figures, decoded, from_yaml, write_toy, write_variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -586,13 +587,424 @@ def crash(folder: Path) -> dict[str, Any]:
     return made
 
 
+PRESSURE: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "pressure/{ward}/{bed}"}],
+    "watches": {
+        "pressure": {
+            "model": "pressure-minute/1",
+            "linger_s": 30,
+            "alarms": {
+                "map-will-fall": {"forecast": {"channel": "map", "below": 65, "probability": 0.5}, "priority": "high"},
+                "map-may-fall": {
+                    "forecast": {"channel": "map", "below": 65, "probability": 0.1},
+                    "on_delay_s": "2 min",
+                },
+                "map-will-rise": {"forecast": {"channel": "map", "above": 105, "probability": 0.25}},
+                "map-low": {"below": {"channel": "map", "limit": 65, "deadband": 2}, "priority": "high"},
+                "odd": {"anomaly": {"threshold": 0.6}, "priority": "low", "on_delay_s": "1 min"},
+                "both": {
+                    "all_of": [
+                        {"forecast": {"channel": "map", "below": 70, "probability": 0.3}},
+                        {"falls": {"channel": "map", "by": 10, "within_s": "20 min"}},
+                    ]
+                },
+                "silent": {"silent": {"for_s": "5 min"}},
+            },
+            "overrides": [{"streams": "*/c", "limits": {"map-will-fall": 75}, "off": ["map-may-fall"]}],
+        }
+    },
+    "publish": {"scores": True},
+    "http": {"port": 0},
+}
+
+
+def pressure(folder: Path) -> dict[str, Any]:
+    """Three patients' arterial pressure for four hours: one falls, one rises and falls silent, one wavers."""
+    daemon = Daemon(folder, PRESSURE, T0)
+    rng = np.random.default_rng(51)
+    minutes = 240
+    beds = {
+        "icu/a": 85 + ramp(minutes, (60, 0), (130, -30), (170, -28), (230, 0)),
+        "icu/b": 88 + ramp(minutes, (40, 0), (110, 30), (150, 5)),
+        "icu/c": 78 + 6 * np.sin(np.arange(minutes) / 12),
+    }
+    beds["icu/c"][200:206] += 22
+    shown = {name: np.round(series + wander(rng, minutes, 2.5, 0.8), 1) for name, series in beds.items()}
+    for minute in range(minutes):
+        now = T0 + minute * MINUTE + S
+        messages = []
+        for name, series in shown.items():
+            if name == "icu/b" and 180 <= minute < 195:
+                continue
+            value = None if name == "icu/c" and 100 <= minute < 106 else float(series[minute])
+            messages.append((f"pressure/{name}", {"t": (T0 + minute * MINUTE) // MS, "map": value}))
+        daemon.feed(messages, now)
+        daemon.tick(now + 30 * S)
+        if minute == 120:
+            daemon.ask("set-limit", now + 30 * S, actor="doctor", stream="icu/a", alarm="map-will-fall", limit=60)
+    question(daemon, T0 + minutes * MINUTE, "alarms?all=true", "streams")
+    made = collected(daemon)
+    daemon.stop()
+    return made
+
+
+STREAMS: dict[str, Any] = {
+    "broker": {"host": "127.0.0.1", "client_id": "golden"},
+    "sources": [{"topic": "vitals/{ward}/{bed}", "watch": ["ward", "simple"]}],
+    "watches": {
+        "ward": {
+            "model": "ward-vitals/1",
+            "linger_s": 2,
+            "alarms": {
+                "hr-high": {"above": {"channel": "hr", "limit": 120, "deadband": 5}, "on_clear": "latch"},
+                "odd": {"anomaly": {"threshold": 3}, "priority": "low"},
+                "news2": {
+                    "news2": {"respiration": "rr", "spo2": "spo2", "systolic": "sbp", "pulse": "hr"},
+                    "priority": "high",
+                },
+            },
+            "overrides": [{"streams": "step/*", "limits": {"hr-high": 130}, "profile": {"news2_scale": 2}}],
+        },
+        "simple": {
+            "model": "toy",
+            "linger_s": 2,
+            "max_streams": 6,
+            "evict_after_s": 40,
+            "alarms": {
+                "spo2-low": {"below": {"channel": "spo2", "limit": 90, "deadband": 1}, "on_delay_s": 2},
+                "gone": {"silent": {"for_s": 20}},
+            },
+        },
+    },
+    "store": {"folder": "state"},
+    "http": {"port": 0},
+}
+
+
+def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one command after the other)
+    """All that people can do with streams, in two watches with a store; also what is refused and what comes twice."""
+    write_toy(folder, "toy", remembers=True)
+    daemon = Daemon(folder, STREAMS, T0)
+    length = 420
+    names = ["icu/1", "icu/2", "step/3", "step/4", "icu/new"]
+    data = {name: vitals(np.random.default_rng([61, number]), length) for number, name in enumerate(names)}
+    data["icu/1"]["hr"] += ramp(length, (20, 0), (30, 55), (200, 55), (210, 0))
+    data["step/3"]["spo2"] -= ramp(length, (40, 0), (50, 9), (300, 9), (310, 0))
+    sent = {"icu/1": "icu/1", "icu/2": "icu/2", "step/3": "step/3", "step/4": "step/4"}  # where the data go
+    memory = {}
+    ask: Callable[..., Any]
+
+    def at(second: int) -> None:
+        nonlocal memory
+        match second:
+            case 35:
+                ask("set-limit", stream="icu/1", alarm="hr-high", limit=140, comment="known", transaction="s1")
+                ask("set-limit", stream="icu/1", alarm="hr-high", limit=140, comment="known", transaction="s1")
+                ask("set-limit", stream="icu/1", alarm="hr-high", limit=150, transaction="s1")
+                ask("set-limit", stream="icu/1", alarm="hr-high", limit=400)
+                ask("set-limit", stream="icu/1", alarm="spo2-low", limit=80)
+                ask("set-limit", stream="icu/1", alarm="news2", limit=3)
+                ask("set-limit", stream="icu/1", alarm="nothing", limit=3)
+                ask("set-limit", stream="nobody", alarm="hr-high", limit=130)
+            case 60:
+                ask("set-profile", stream="step/3", values={"oxygen": 1, "news2_scale": 1})
+                ask("set-profile", stream="step/3", values={"oxygen": 7})
+                ask("set-profile", stream="step/3", values={"age": 60})
+                ask("set-limit", stream="icu/1", alarm="hr-high", limit=None)
+            case 80:
+                memory = {name: daemon.export(name, now) for name in ("icu/1", "step/3", "nobody")}
+                ask("standby", stream="step/4", comment="X-ray")
+                ask("standby", stream="icu/2", until="2025-11-24T16:02:30Z")
+                ask("standby", stream="nobody")
+            case 110:
+                ask("resume", stream="step/4")
+                ask("resume", stream="step/4")
+                ask("transfer", stream="icu/1", to="step/9", comment="better")
+                sent["icu/1"] = "step/9"
+                ask("transfer", stream="icu/1", to="step/8")
+            case 140:
+                ask("admit", stream="icu/1", labels={"team": "red"}, profile={"alert": 0}, comment="new")
+                sent["icu/new"] = "icu/1"
+                ask("admit", stream="icu/+", labels={})
+                ask("transfer", stream="step/3", to="icu/1")
+            case 170:
+                ask("reset-stream", stream="step/3")
+                ask("discharge", stream="step/9")
+                del sent["icu/1"]
+            case 200:
+                ask("import-stream", stream="icu/7", memory=memory["icu/1"], transaction="i1")
+                ask("import-stream", stream="icu/7", memory=memory["icu/1"], transaction="i1")
+                sent["icu/1"] = "icu/7"
+                ask("import-stream", stream="icu/8", memory="AAAA")
+                ask("import-stream", stream="icu/8", memory="?")
+                del sent["icu/2"]  # it is given up by the watch that gives streams up
+            case 290:
+                sent["icu/2"] = "icu/2"
+                sent["icu/new"] = "icu/9"
+                ask("discharge", stream="nobody")
+            case 330:
+                ask("transfer", stream="icu/2", to="icu/7")
+                del sent["icu/2"]
+
+    for i in range(length):
+        now = T0 + i * S + 200 * MS
+
+        def ask(verb: str, now: int = now, **body: Any) -> Any:
+            return daemon.ask(verb, now, **{"actor": "nurse", **body})
+
+        at(i)
+        messages = []
+        for name, place in sent.items():
+            values = {channel: round(float(series[i]), 1) for channel, series in data[name].items()}
+            messages.append((f"vitals/{place}", {"t": (T0 + i * S) // MS, **values}))
+        daemon.feed(messages, now)
+        if i % 105 == 104:
+            question(daemon, now, "streams")
+    question(
+        daemon, now, "streams?stream=icu/*", "streams?label=team=red", "streams/icu/7", "stream-history", "history"
+    )
+    question(daemon, now, "stream-history?stream=icu/1&limit=2", "alarms?all=true")
+    made = collected(daemon, metrics=daemon.metrics(now))
+    daemon.stop()
+    return made
+
+
+def reload(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one reload after the other)
+    """New models warm up beside old ones and take over; back again; refused ones; a crash in the midst of it."""
+    write_toy(folder, "second", version="2", warm_up_ticks=6)
+    write_toy(folder, "third", version="3", warm_up_ticks=12)
+    toy = Toy(folder, store={"folder": "state"})
+    run, ask, first = toy.run, toy.ask, toy.configuration
+
+    def change(**ward: Any) -> None:
+        changes = {"watches": {"ward": ward}}
+        toy.daemon.reload(merged(first, changes), toy.now)
+
+    def crashed() -> None:
+        toy.daemon.crash()
+        toy.daemon = Daemon(folder, toy.daemon.configuration, toy.now, toy.daemon.recording)
+
+    toy.daemon.roll_back(toy.now)
+    run(5)
+    run(3, a=130)
+    change(model="second", overrides=[{"streams": "icu/a", "limits": {"hr-high": 135}}])
+    question(toy.daemon, toy.now, "streams")
+    run(3, b=150)
+    ask("set-limit", stream="icu/b", alarm="odd", limit=90)
+    ask("acknowledge", stream="icu/a", alarm="hr-high")
+    ask("admit", stream="step/d")
+    toy.rates["step/d"] = 100
+    run(2)
+    question(toy.daemon, toy.now, "streams")
+    run(6, a=80)
+    change(model="nowhere")
+    toy.daemon.reload(merged(first, {"publish": {"base": "other"}}), toy.now)
+    toy.daemon.roll_back(toy.now)
+    run(4, a=160)
+    change(model="third", alarms={"more": {"below": {"channel": "spo2", "limit": 98}}})
+    run(5)
+    toy.daemon.snapshot(toy.now)
+    run(2, b=80)
+    crashed()
+    question(toy.daemon, toy.now, "streams")
+    run(3)
+    toy.daemon.roll_back(toy.now)  # the third isn't warm yet
+    run(4)
+    change(model="third")
+    run(16, c=None)
+    question(toy.daemon, toy.now, "streams", "alarms")
+    alarms = {name: entry for name, entry in first["watches"]["ward"]["alarms"].items() if name != "hr-high"}
+    fewer = {**first, "watches": {"ward": {**first["watches"]["ward"], "model": "third", "alarms": alarms}}}
+    toy.daemon.reload(fewer, toy.now)
+    run(4, c=80)
+    other = {**first, "watches": {"other": {**first["watches"]["ward"], "clock": "event"}}}
+    toy.daemon.reload(other, toy.now)
+    run(4)
+    toy.daemon.roll_back(toy.now)
+    run(4)
+    question(toy.daemon, toy.now, "streams", "history?limit=1000")
+    made = collected(toy.daemon, metrics=toy.daemon.metrics(toy.now))
+    toy.daemon.stop()
+    return made
+
+
+def reload_shipped(folder: Path) -> dict[str, Any]:
+    """A shipped model warms up beside the one before, and takes over bed by bed."""
+    write_variant(folder, "slower", "ward-vitals/1", version="2", warm_up_ticks=30)
+    alarms = {
+        "odd": {"anomaly": {"threshold": 0.5}, "priority": "low"},
+        "hr-high": {"above": {"channel": "hr", "limit": 100, "deadband": 2}, "on_delay_s": 3},
+    }
+    configuration = merged(WARD, {"watches": {"ward": {"alarms": alarms, "overrides": [], "adapt": None}}})
+    daemon = Daemon(folder, configuration, T0)
+    data = {name: vitals(np.random.default_rng([71, i]), 120) for i, name in enumerate(["icu/1", "icu/2", "step/3"])}
+    data["icu/1"]["hr"] += ramp(120, (30, 0), (45, 40), (80, 40), (90, 0))
+    for i in range(120):
+        now = T0 + i * S
+        if i == 40:
+            daemon.reload(merged(configuration, {"watches": {"ward": {"model": "slower"}}}), now)
+        beds = [name for name in data if name != "step/3" or i >= 50]
+        messages = [
+            (f"vitals/{name}", {"t": now // MS, **{key: round(float(v[i]), 1) for key, v in data[name].items()}})
+            for name in beds
+        ]
+        daemon.feed(messages, now)
+        if i == 60:
+            question(daemon, now, "streams")
+    made = collected(daemon)
+    daemon.stop()
+    return made
+
+
+def _source(**entry: Any) -> dict[str, Any]:
+    """Give a configuration with one source."""
+    alarms = {"high": {"above": {"channel": "hr", "limit": 120}}}
+    return {"sources": [entry], "watches": {"ward": {"model": "ward-vitals/1", "alarms": alarms}}, "http": {"port": 0}}
+
+
+_PACK = [
+    {"bn": "ward/7/", "bt": T0 / S, "n": "hr", "u": "/min", "v": 72},
+    {"n": "spo2", "t": -1, "v": 97.5},
+    {"n": "temp", "u": "K", "v": 310.15},
+    {"n": "hr", "vs": "text"},
+]
+_LABELS = {"bn": -2, "bt": -3, "n": 0, "u": 1, "v": 2, "vs": 3, "t": 6}  # of RFC 8428, in CBOR
+_PACK_CBOR = cbor2.dumps([{_LABELS[key]: value for key, value in record.items()} for record in _PACK])
+_CHANNELS_OF = {
+    "hr": "hr",
+    "spo2": {"field": "SpO2", "scale": 100},
+    "temp": {"field": "temp_f", "unit": "[degF]"},
+    "sbp": {"field": "kpa", "unit": "kPa"},
+}
+
+
+def payloads(folder: Path) -> dict[str, Any]:
+    """What each format's messages are decoded to, and why those that are wrong are refused."""
+    json_body = {"t": T0 // S, "hr": 72, "SpO2": 0.97, "temp_f": 98.6, "kpa": 16}
+    sparkplug = json.loads((PAYLOADS / "sparkplug.json").read_text(encoding="utf-8"))
+    name = "ward/{bed}/{channel}"
+    cases: dict[str, tuple[dict[str, Any], list[Any]]] = {
+        "plain": (
+            _source(topic="v/{bed}/{channel}", format="plain", channels=_CHANNELS_OF),
+            [
+                ("v/7/hr", b"72.5"), ("v/7/temp_f", b" 98.6\n"), ("v/7/SpO2", b"null"), ("v/7/kpa", b"16"),
+                ("v/8/hr", b"on"), ("v/8/battery", b"3"), ("other", b"1"), ("v/7/hr", b"72", {"retain": True}),
+            ],
+        ),
+        "json": (
+            _source(topic=["vitals/{w}/{bed}", "v/{bed}"], stream="bed-{bed}", labels=["bed"], channels=_CHANNELS_OF),
+            [
+                ("vitals/icu/7", json_body), ("v/8", {**json_body, "t": "2025-11-24T16:00:00.25Z", "hr": None}),
+                ("v/8", {**json_body, "t": T0 // MS}), ("v/8", {**json_body, "t": T0}), ("v/9", {"hr": 70}),
+                ("v/9", b"{"), ("v/9", b"[]"), ("v/9", {"t": "yesterday", "hr": 1}), ("v/9", {"t": 5, "hr": 70}),
+                ("v/9", {"t": T0 // S + 3600, "hr": 70}), ("v/9", {"hr": "fast"}), ("v/9", {"hr": True}), ("v/9", {}),
+                ("v/9", b'{"hr": NaN}'), ("v/9", b'{"hr": 1e999}'), ("v/9", b"\xff"),
+            ],
+        ),
+        "json by channel": (
+            _source(topic="v/{bed}/{channel}", value="x", time="at", channels=_CHANNELS_OF),
+            [("v/7/hr", {"at": T0 // S, "x": 72}), ("v/7/temp_f", {"x": 98.6}), ("v/7/hr", {"value": 1})],
+        ),
+        "senml json": (_source(topic="senml", format="senml-json", name=name), [("senml", _PACK), ("senml", b"[{}]")]),
+        "senml cbor": (
+            _source(topic="senml", format="senml-cbor", name=name),
+            [("senml", _PACK_CBOR), ("senml", _PACK_CBOR[:-3])],
+        ),
+        "sparkplug": (
+            _source(format="sparkplug", channels={"hr": "hr", "spo2": "spo2", "temp": "room/temp"}),
+            [(made["topic"], bytes.fromhex(made["hex"])) for made in sparkplug.values()]
+            + [("spBv1.0/plant/DDATA/unknown/pump", bytes.fromhex(sparkplug["dbirth"]["hex"]))],
+        ),
+        "influx": (
+            _source(topic="telegraf", stream="{bed}", format="influx", channels={"hr": "hr", "temp": "he art"}),
+            [
+                ("telegraf", (PAYLOADS / "influx.txt").read_bytes()),
+                ("telegraf", b"m,bed=7 hr=3 1764000000000000000\nm,bed=8 hr=2 x"),
+            ],
+        ),
+        "auto": (
+            _source(topic="any/{bed}", format="auto"),
+            [
+                ("any/7", {"t": T0 // S, "hr": 72}),
+                ("any/7", {"t": T0 // S, "hr": 73}, {"content_type": "application/json; charset=utf-8"}),
+                ("any/7", [{"n": "hr", "v": 74}], {"content_type": "application/senml+json"}),
+                ("any/7", b"<hr/>", {"content_type": "text/xml"}),
+            ],
+        ),
+    }  # fmt: skip
+    return {case: decoded(folder, *given, now=T0 + S) for case, given in cases.items()}
+
+
+_SECRET = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="  # noqa: S105  (a test's)
+
+
+def sinks(folder: Path) -> dict[str, Any]:
+    """The bytes that every receiver gets of the same events, and what every view shows in the same state."""
+    notify = {
+        "webhooks": {
+            "pager": {"url": "http://pager/hook", "secret": _SECRET, "transitions": ["raise", "clear", "end"]},
+            "high": {"url": "http://high/hook", "priorities": ["high"], "categories": ["physiological"]},
+        },
+        "alertmanager": {"urls": ["http://one:9093", "http://two:9093/"], "labels": {"site": "north"}},
+        "home_assistant": {"prefix": "ha"},
+    }
+    changes = {
+        "alarms": {"physiological": {"escalate": [{"after_s": 5, "to": "high"}], "remind_s": 9}},
+        "groups": {"by": ["ward"], "flood": {"begin": 4, "end": 2, "per_s": 20}},
+        "metrics": {"streams": ["*"], "max_streams": 2},
+        "watches": {"ward": {"explain_ticks": 3}},
+        "store": {"folder": "state"},
+    }
+    toy = Toy(folder, notify=notify, **changes)
+    run, ask, daemon = toy.run, toy.ask, toy.daemon
+    daemon.announce()
+    run(3)
+    daemon.announce()
+    run(4, a=130, b=150)
+    ask("acknowledge", stream="icu/a", alarm="hr-high", comment="on my way")
+    ask("shelve", stream="icu/b", alarm="odd", for_s=60, comment="known: “ä”")
+    run(6, c=145)
+    daemon.post_again(toy.now)
+    run(4, a=80)
+    ask("mark", stream="icu/a", alarm="hr-high", verdict="true", comment="walked")
+    ask("test")
+    run(8, b=None)
+    ask("take-out", stream="step/c", alarm="odd", comment="repair")
+    ask("discharge", stream="step/c")
+    toy.rates["step/c"] = None
+    run(3)
+    daemon.announce()
+    daemon.announce(everything=True)
+    daemon.post_again(toy.now)
+    pages = ("alarms", "alarms?all=true", "streams", "history?limit=1000", "stream-history")
+    question(daemon, toy.now, *pages)
+    history = daemon.get("/api/v1/history?limit=1000", toy.now)["body"]["events"][::-1]
+    daemon.recording.answers.pop()
+    report = alarm_figures(history, T0, toy.now, "ward", 2)
+    metrics = daemon.metrics(toy.now)
+    openapi = daemon.get("/api/v1/openapi.json", toy.now)["body"]
+    daemon.recording.answers.pop()
+    for path in ("/-/healthy", "/-/ready", "/api/v1/alarms/icu/nobody/odd", "/api/v1/history?limit=0"):
+        daemon.get(path, toy.now)
+    more = {"report": report, "csv": alarm_csv(folder, history), "metrics": metrics, "openapi": openapi}
+    made = collected(daemon, **more)
+    daemon.stop()
+    return made
+
+
 SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "ward": ward,
     "icu": icu,
     "sensor": sensor,
+    "pressure": pressure,
     "commands": commands,
+    "streams": streams,
+    "reload": reload,
+    "reload-shipped": reload_shipped,
     "crash": crash,
+    "payloads": payloads,
+    "sinks": sinks,
 }
-
-WHOLE: frozenset[str] = frozenset()
+WHOLE = frozenset({"payloads", "sinks"})
 """Scenarios without any number that depends on the machine: the repository keeps what they send as it is."""
