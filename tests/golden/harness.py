@@ -85,6 +85,11 @@ def write_toy(folder: Path, name: str, *, remembers: bool = False, **manifest: A
     toy_bundle.write(folder / name, toy_bundle.serialised(graph), **renamed(manifest, MANIFEST_KEYS))
 
 
+def write_classifier(folder: Path, name: str) -> None:
+    """Write a bundle with the classes slow, middling and quick; the score is the probability of the last two."""
+    toy_bundle.write_classifier(folder / name)
+
+
 def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
     """Write a shipped bundle again, with some entries of its manifest changed."""
     shutil.copytree(shipped_folder() / of, folder / name)

@@ -160,6 +160,8 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
         return found
     if isinstance(old, list) and isinstance(new, list):
         return _differences_of_lists(old, new, path)
+    if isinstance(old, str) and isinstance(new, str) and old != new:
+        return _differences_of_texts(old, new, path)
     return [] if _is_same(old, new) else [f"{path}: {_shown(old)} is now {_shown(new)}"]
 
 
@@ -175,6 +177,20 @@ def _differences_of_lists(old: list[Any], new: list[Any], path: str) -> list[str
         extra = _shown(longer[min(len(old), len(new))])
         found.append(f"{path}: {len(old)} entries are now {len(new)}; the first one more in the {which} one: {extra}")
     return found
+
+
+def _differences_of_texts(old: str, new: str, path: str) -> list[str]:
+    """Give where texts differ: as JSON, if both are; else what stands around the place."""
+    if old[:1] in {"{", "["}:
+        try:
+            found = differences(json.loads(old), json.loads(new), path)
+        except ValueError:
+            found = []
+        if found:
+            return found
+    place = next((i for i, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), 0)
+    start = max(0, place - 100) if len(old) > 2 * _LONG_TEXT else 0
+    return [f"{path}: {_shown(old[start : start + 400])} is now {_shown(new[start : start + 400])}"]
 
 
 def _is_same(old: Any, new: Any) -> bool:

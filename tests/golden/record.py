@@ -12,8 +12,8 @@ The renames are a list of entries, applied to the old recording in their order:
     {"scope": "*", "from": "^old_", "to": "new_", "pattern": true}       likewise, by a regular expression
     {"scope": "*", "from": "gone", "to": null}                      a key that is left out of the comparison
 
-In `from` and `to`, `/` stands between levels of keys, unless the entry is a `part` or a `pattern`. A scope is a glob over
-`scenario/path`, with `/` between keys and indices; for a key, the path ends with it. Texts that hold JSON, such as
+In `from` and `to`, `/` stands between levels of keys, unless the entry is a `part` or a `pattern`. A scope is a glob
+over `scenario/path`, with `/` between keys and indices; for a key, the path ends with it. Texts that hold JSON, such as
 payloads, are compared byte by byte; where they differ, as JSON, in which renames apply too.
 """
 

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 import cbor2
 import numpy as np
 
-from golden.harness import Daemon, Recording, S, alarm_csv, alarm_figures, decoded, from_yaml, write_toy, write_variant
+from golden.harness import (
+    Daemon,
+    Recording,
+    S,
+    alarm_csv,
+    alarm_figures,
+    decoded,
+    from_yaml,
+    write_classifier,
+    write_toy,
+    write_variant,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -936,6 +947,54 @@ def payloads(folder: Path) -> dict[str, Any]:
     return {case: decoded(folder, *given, now=T0 + S) for case, given in cases.items()}
 
 
+def sparkplug(folder: Path) -> dict[str, Any]:
+    """A Sparkplug node's births, data and deaths: its streams are lost, and an unknown node is asked for its birth."""
+    configuration = _source(format="sparkplug", channels={"hr": "hr", "spo2": "spo2", "temp": "room/temp"})
+    alarms = {
+        "spo2-low": {"below": {"channel": "spo2", "limit": 97}, "priority": "high"},
+        "gone": {"silent": {"for_s": 30}},
+    }
+    daemon = Daemon(folder, merged(configuration, {"watches": {"ward": {"linger_s": 0.5, "alarms": alarms}}}), T0)
+    sent = json.loads((PAYLOADS / "sparkplug.json").read_text(encoding="utf-8"))
+    for i, made in enumerate([*sent.values(), sent["dbirth"], sent["nbirth"], sent["dbirth"]]):
+        body = bytes.fromhex(made["hex"])
+        daemon.feed([(made["topic"], body)], T0 + 2 * i * S)
+        daemon.tick(T0 + (2 * i + 1) * S)
+    daemon.feed([("spBv1.0/plant/DDATA/unknown/pump", bytes.fromhex(sent["dbirth"]["hex"]))], T0 + 30 * S)
+    daemon.tick(T0 + 70 * S)
+    question(daemon, T0 + 70 * S, "alarms?all=true", "streams")
+    made = collected(daemon)
+    daemon.stop()
+    return made
+
+
+def classes(folder: Path) -> dict[str, Any]:
+    """A model of classes: the probability of any but the first, alone and combined, before and after a restart."""
+    write_classifier(folder, "classes")
+    alarms = {
+        "not-slow": {"probability": {}},
+        "hardly-slow": {"probability": {"threshold": 0.75}, "on_clear": "acknowledge"},
+        "surely": {"probability": {"threshold": 0.9}, "priority": "high", "on_delay_s": 2, "off_delay_s": 3},
+        "both": {"all_of": [{"probability": {"threshold": 0.72}}, {"below": {"channel": "spo2", "limit": 92}}]},
+        "either": {"any_of": [{"probability": {"threshold": 0.99}}, {"absent": {"channel": "spo2", "for_s": 3}}]},
+    }
+    watch = {"model": "classes", "linger_s": 2, "alarms": alarms, "explain_ticks": 0}
+    configuration = {**TOY, "watches": {"ward": watch}, "store": {"folder": "state"}}
+    daemon = Daemon(folder, configuration, T0)
+    second = 0
+    for rate, spo2, seconds in ((2, 97, 4), (2, 91, 5), (9, 91, 6), (30, None, 8), (60, 97, 6), (4, 97, 9)):
+        if rate == 60:
+            daemon.stop()
+            daemon = Daemon(folder, configuration, T0 + second * S, daemon.recording)
+        for _ in range(seconds):
+            second += 1
+            daemon.feed([bed("icu/a", second, hr=rate, spo2=spo2)], T0 + second * S)
+    question(daemon, T0 + second * S, "alarms?all=true", "streams")
+    made = collected(daemon)
+    daemon.stop()
+    return made
+
+
 _SECRET = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="  # noqa: S105  (a test's)
 
 
@@ -1004,6 +1063,8 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "reload-shipped": reload_shipped,
     "crash": crash,
     "payloads": payloads,
+    "sparkplug": sparkplug,
+    "classes": classes,
     "sinks": sinks,
 }
 WHOLE = frozenset({"payloads", "sinks"})
