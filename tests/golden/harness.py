@@ -20,35 +20,36 @@ from typing import Any
 
 import httpx
 import numpy as np
+import toy_bundle
 from ruamel.yaml import YAML
 
-import toy_bundle
-from tocsin.alarm import plain
-from tocsin.alarm.figures import report
-from tocsin.app import daemon
-from tocsin.app.broadcast import Broadcast
-from tocsin.app.build import setup
-from tocsin.app.commands import CommandDesk
-from tocsin.app.core import Core
-from tocsin.app.keeper import Keeper
-from tocsin.app.notifying import watched
-from tocsin.app.pump import Pump
-from tocsin.app.recovery import Recovered, recover, remember, snapshot
-from tocsin.app.reload import Reloader
-from tocsin.app.request_door import RequestDoor
+from tocsin.alarm import serialization
+from tocsin.alarm.performance import report
 from tocsin.bundle.shipped import shipped_folder
-from tocsin.cli import alarm_report, alarm_tables
-from tocsin.codec.message import Message
+from tocsin.cli.alarms import report as alarm_report
+from tocsin.cli.alarms import tables as alarm_tables
 from tocsin.config import check
-from tocsin.config.receivers import signing_key
-from tocsin.http.api import Api
-from tocsin.http.guard import Guard
+from tocsin.config.checks.receivers import signing_key
+from tocsin.http.authorization import Guard
+from tocsin.http.routes import Api
 from tocsin.http.server import Exposition, application
+from tocsin.ingest.message import Message
 from tocsin.metrics.metrics import CONTENT_TYPE, Metrics
 from tocsin.mqtt.inbox import Batch
 from tocsin.notify.alertmanager import Alerts
-from tocsin.notify.home_assistant import Devices, House
-from tocsin.notify.sinks import Alertmanager, Wanted, Webhook
+from tocsin.notify.home_assistant import DeviceMessages, DiscoverySettings
+from tocsin.notify.mqtt import MqttSink
+from tocsin.notify.sinks import Alertmanager, EventFilter, Webhook
+from tocsin.runtime import daemon
+from tocsin.runtime.build import deployment
+from tocsin.runtime.committer import Committer
+from tocsin.runtime.core import Core
+from tocsin.runtime.mqtt_requests import MqttRequests
+from tocsin.runtime.pipeline import Pipeline
+from tocsin.runtime.recovery import Recovered, recover, remember, snapshot
+from tocsin.runtime.reload import Reloader
+from tocsin.runtime.request_handler import RequestHandler
+from tocsin.runtime.sinks import watched
 from tocsin.store.columns import pack
 from tocsin.store.deliveries import Owed
 
@@ -261,7 +262,7 @@ class Daemon:
         self._store = None if config.store is None else daemon.open_store(config.store, folder)
         if self._store is not None:
             self._store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
-        made = partial(setup, config, checked.bundles)
+        made = partial(deployment, config, checked.bundles)
         if self._store is None:
             at_work = made()
             recovered = Recovered(Core(at_work), at_work)
@@ -269,31 +270,33 @@ class Daemon:
             recovered = recover(self._store, made, folder, now)
         self._core = core = recovered.core
         self._watch_core()
-        self._metrics = Metrics(VERSION, *recovered.setup.shown())
+        self._metrics = Metrics(VERSION, *recovered.deployment.shown())
         self._metrics.started(now / S)
-        self._keeper = Keeper(
+        self._committer = Committer(
             self._store, lambda: snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
         )
         self._broker = _Broker(self.recording)
-        self._keeper.owe(Broadcast(config.publish.base, self._broker, self._keeper.deliveries).owed)
-        self._keeper.owe(self._take_events)
+        self._committer.owe(MqttSink(config.publish.base, self._broker, self._committer.deliveries).owed)
+        self._committer.owe(self._take_events)
         self._make_sinks(config)
-        self._pump = Pump(
-            core, self._broker, self._keeper, self._metrics, _Rejects(self.recording), clock=lambda: self.now
+        self._pipeline = Pipeline(
+            core, self._broker, self._committer, self._metrics, _Rejects(self.recording), clock=lambda: self.now
         )
         self._fix_clock_of_series()
         if resumes:
-            self._pump.begin(recovered.setup, recovered.untold)
+            self._pipeline.begin(recovered.deployment, recovered.untold)
         else:
-            self._keeper.note_change_of_configuration()
-            self._keeper.keep(now)
-        self._reloader = Reloader(self._file, recovered.setup, self._pump, self._broker, self._metrics)
-        desk = CommandDesk(self._pump, self._store, self._metrics.answered)
-        self._pump.listen_to(RequestDoor(config.publish.base, self._broker, desk))
-        house = config.notify.home_assistant
+            self._committer.note_change_of_configuration()
+            self._committer.keep(now)
+        self._reloader = Reloader(self._file, recovered.deployment, self._pipeline, self._broker, self._metrics)
+        handler = RequestHandler(self._pipeline, self._store, self._metrics.answered)
+        self._pipeline.listen_to(MqttRequests(config.publish.base, self._broker, handler))
+        entry = config.notify.home_assistant
         self._devices = None
-        if house is not None:
-            self._devices = Devices(House(house.prefix, config.publish.base, VERSION, config.publish.scores))
+        if entry is not None:
+            self._devices = DeviceMessages(
+                DiscoverySettings(entry.prefix, config.publish.base, VERSION, config.publish.scores)
+            )
         guard = Guard("127.0.0.1", None)
         self._http = application(
             self._exposition,
@@ -301,7 +304,7 @@ class Daemon:
             self._reloader.reload,
             self._reloader.roll_back,
             guard,
-            Api(desk.answer, guard, VERSION).routes(),
+            Api(handler.answer, guard, VERSION).routes(),
         )
         self._running = None
         self._run(self._start())
@@ -323,7 +326,7 @@ class Daemon:
         if not dies:
             self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
             return
-        self._keeper.keep = _kill
+        self._committer.keep = _kill
         try:
             self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
         except Killed:
@@ -390,7 +393,7 @@ class Daemon:
     def snapshot(self, now: int) -> None:
         """Take a snapshot of everything, as the daemon does at intervals."""
         self.now = now
-        position = self._keeper.settle_position(now)
+        position = self._committer.settle_position(now)
         self._store.write_snapshot(position, pack(remember(self._core)), now)
 
     def crash(self) -> None:
@@ -403,7 +406,7 @@ class Daemon:
 
     def stop(self) -> None:
         """End in order."""
-        self._keeper.close(self.now)
+        self._committer.close(self.now)
         if self._store is not None:
             self._store.close()
             self._store = None
@@ -414,17 +417,17 @@ class Daemon:
     def memory(self) -> dict[str, dict[str, dict[str, str]]]:
         """Give, by watch and stream, the SHA-256 of each column that is remembered of it, and its meta data's."""
         found: dict[str, dict[str, dict[str, str]]] = {}
-        for name, station in self._core.stations.items():
-            table = station.engine.table
+        for name, runtime in self._core.runtimes.items():
+            table = runtime.engine.table
             of_watch = found.setdefault(name, {})
             for stream in sorted(table.names[row] for row in table.live_rows().tolist()):
-                kept = station.engine.export([stream])
+                kept = runtime.engine.export([stream])
                 of_watch[stream] = {column: _hash(values) for column, values in kept.columns.items()}
         return found
 
     def register(self) -> Any:
         """Give all that is remembered of alarms, as plain data."""
-        return plain_value(self._core.register.export(plain.to_plain))
+        return plain_value(self._core.registry.export(serialization.to_plain))
 
     def metrics(self, now: int) -> list[str]:
         """Give the lines of the metrics page; of metrics that depend on the machine without their values."""
@@ -438,7 +441,7 @@ class Daemon:
 
     def announce(self, *, everything: bool = False) -> None:
         """Publish Home Assistant's devices: those that changed, or all of them."""
-        changes = self._devices.changes(watched(self._core.stations.values()))
+        changes = self._devices.changes(watched(self._core.runtimes.values()))
         for topic, payload in self._devices.everything() if everything else changes:
             self._broker.publish(topic, payload, retain=True)
 
@@ -454,7 +457,7 @@ class Daemon:
         return self._runner.run(work)
 
     async def _start(self) -> None:
-        self._running = asyncio.create_task(self._pump.run())
+        self._running = asyncio.create_task(self._pipeline.run())
         await self._broker.idle.wait()
         self._broker.settle()
 
@@ -505,25 +508,25 @@ class Daemon:
         def called(*given: Any) -> Any:
             found = call(*given)
             for result in found if isinstance(found, list) else [found]:
-                if result.outcome is not None:
-                    self._take_frames(result.station, result.outcome, "")
+                if result.engine_result is not None:
+                    self._take_frames(result.runtime, result.engine_result, "")
                 if result.beside is not None:
-                    self._take_frames(result.beside.elder.station, result.beside.outcome, " before")
+                    self._take_frames(result.beside.incumbent.runtime, result.beside.engine_result, " before")
             return found
 
         return called
 
-    def _take_frames(self, station: Any, outcome: Any, mark: str) -> None:
-        names = station.engine.table.names
-        for steps in outcome.steps:
+    def _take_frames(self, runtime: Any, engine_result: Any, mark: str) -> None:
+        names = runtime.engine.table.names
+        for steps in engine_result.steps:
             for i, row in enumerate(steps.rows.tolist()):
-                key = f"{station.name} {names[row]} {station.model.name}/{station.model.version}{mark}"
+                key = f"{runtime.name} {names[row]} {runtime.model.name}/{runtime.model.version}{mark}"
                 columns = {name: getattr(steps, name) for name in FRAME_COLUMNS}
                 bits = {name: column[i].tobytes() for name, column in columns.items() if column is not None}
                 self.recording.frames.append((key, int(steps.t[i]), steps.score[i], bits))
 
     def _take_events(self, events: Any) -> list[Any]:
-        self.recording.events += [plain_value(plain.to_plain(event)) for event in events]
+        self.recording.events += [plain_value(serialization.to_plain(event)) for event in events]
         for event in events:
             for sink in self._sinks:
                 body = sink.owes(event)
@@ -536,7 +539,7 @@ class Daemon:
         self._to_send: list[Any] = []
         self._client = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         for name, hook in config.notify.webhooks.items():
-            wanted = Wanted(hook.transitions, hook.priorities, hook.categories)
+            wanted = EventFilter(hook.transitions, hook.priorities, hook.categories)
             key = signing_key(hook, self.folder)
             made = Webhook(name, hook.url, key, config.broker.client_id, wanted, self._client, lambda: self.now)
             self._sinks.append(made)
@@ -565,13 +568,13 @@ class Daemon:
             await sink.send(owed)
 
     def _exposition(self) -> Exposition:
-        stations = self._reloader.at_work.stations.values()
-        daemon._refresh(self._metrics, self._broker, stations, self._pump.waiting)  # noqa: SLF001
-        self._metrics.keeping.show(daemon._figures(self._keeper, self._store))  # noqa: SLF001
+        runtimes = self._reloader.at_work.runtimes.values()
+        daemon._refresh(self._metrics, self._broker, runtimes, self._pipeline.waiting)  # noqa: SLF001
+        self._metrics.keeping.show(daemon._figures(self._committer, self._store))  # noqa: SLF001
         return Exposition(self._metrics.render(), CONTENT_TYPE)
 
     def _fix_clock_of_series(self) -> None:
-        series = self._pump.setup.series
+        series = self._pipeline.deployment.series
         if series is not None:
             series._clock_s = lambda: self.now / S  # noqa: SLF001  (the configuration can't say it)
 
@@ -607,7 +610,11 @@ def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], no
     checked = check(file)
     if checked.faults or checked.config is None:
         raise ValueError("\n".join(str(fault) for fault in checked.faults))
-    found = setup(checked.config, checked.bundles).desks[0].decoder.decode([_message(now, *m) for m in messages], now)
+    found = (
+        deployment(checked.config, checked.bundles)
+        .sources[0]
+        .decoder.decode([_message(now, *m) for m in messages], now)
+    )
     readings = found.readings
     return plain_value(
         {

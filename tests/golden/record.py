@@ -28,10 +28,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("golden", "support")]
 
-from golden.portable import portable  # noqa: E402  (as a program it finds its folder first)
-from golden.scenarios import SCENARIOS, WHOLE  # noqa: E402  (likewise)
+from portable import portable  # noqa: E402  (as a program it finds its folder first)
+from scenarios import SCENARIOS, WHOLE  # noqa: E402  (likewise)
 
 RECORDED = Path(__file__).parent / "recorded"
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 import numpy as np
-
-from golden.harness import (
+from harness import (
     Daemon,
     Recording,
     S,
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
-PAYLOADS = HERE.parent / "codec" / "payloads"
+PAYLOADS = HERE.parent / "ingest" / "payloads"
 T0 = 1_764_000_000 * S
 MINUTE = 60 * S
 HOUR = 3600 * S

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from golden.portable import differences
-from golden.record import RECORDED, for_repository
-from golden.scenarios import SCENARIOS
+from portable import differences
+from record import RECORDED, for_repository
+from scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from golden.portable import differences
-from golden.record import Renames, compared
+from portable import differences
+from record import Renames, compared
 
 
 def differs(old, new, *renames):
