@@ -1,8 +1,4 @@
-"""The daemon without a broker, behind an interface of plain data. Only this file imports `tocsin`.
-
-Scenarios speak in the words of the first recording. Where a configuration key, a verb or a path is renamed in the code,
-the tables below translate the old word to the new one, and the scenarios stay as they are.
-"""
+"""The daemon without a broker, behind an interface of plain data. Only this file imports `tocsin`."""
 
 from __future__ import annotations
 
@@ -53,13 +49,6 @@ from tocsin.runtime.sinks import watched
 from tocsin.store.columns import pack
 from tocsin.store.deliveries import Owed
 
-# Old word to new word.
-CONFIG_KEYS: dict[str, str] = {}
-VERBS: dict[str, str] = {}
-BODY_KEYS: dict[str, str] = {}
-PATHS: dict[str, str] = {}
-MANIFEST_KEYS: dict[str, str] = {}
-
 S = 1_000_000_000
 VERSION = "golden"
 FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "rewound")
@@ -73,17 +62,10 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _LONG = 1000
 
 
-def renamed(value: Any, words: dict[str, str]) -> Any:
-    """Give a copy of plain data in which keys are replaced by these words, at any depth."""
-    if isinstance(value, dict):
-        return {words.get(key, key): renamed(entry, words) for key, entry in value.items()}
-    return [renamed(entry, words) for entry in value] if isinstance(value, list) else value
-
-
 def write_toy(folder: Path, name: str, *, remembers: bool = False, **manifest: Any) -> None:
     """Write a bundle of two channels, hr and spo2, whose arithmetic is the same on any machine."""
     graph = toy_bundle.REMEMBERING if remembers else toy_bundle.GRAPH
-    toy_bundle.write(folder / name, toy_bundle.serialised(graph), **renamed(manifest, MANIFEST_KEYS))
+    toy_bundle.write(folder / name, toy_bundle.serialised(graph), **manifest)
 
 
 def write_classifier(folder: Path, name: str) -> None:
@@ -96,7 +78,7 @@ def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
     shutil.copytree(shipped_folder() / of, folder / name)
     file = folder / name / "manifest.json"
     told = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(told | renamed(manifest, MANIFEST_KEYS)), encoding="utf-8")
+    file.write_text(json.dumps(told | manifest), encoding="utf-8")
 
 
 def from_yaml(file: Path) -> Any:
@@ -295,7 +277,7 @@ class Daemon:
         self._devices = None
         if entry is not None:
             self._devices = DeviceMessages(
-                DiscoverySettings(entry.prefix, config.publish.base, VERSION, config.publish.scores)
+                DiscoverySettings(entry.discovery_prefix, config.publish.base, VERSION, config.publish.scores)
             )
         guard = Guard("127.0.0.1", None)
         self._http = application(
@@ -341,7 +323,7 @@ class Daemon:
 
     def ask(self, verb: str, now: int, **body: Any) -> dict[str, Any]:
         """Send a command over HTTP; its status and answer, which are recorded too."""
-        return self.http("POST", f"/api/v1/commands/{VERBS.get(verb, verb)}", now, renamed(body, BODY_KEYS))
+        return self.http("POST", f"/api/v1/commands/{verb}", now, body)
 
     def get(self, path: str, now: int) -> dict[str, Any]:
         """Ask a question over HTTP; its status and answer, which are recorded too."""
@@ -350,8 +332,6 @@ class Daemon:
     def http(self, method: str, path: str, now: int, body: Any = None) -> dict[str, Any]:
         """Send an HTTP request; its status and answer, which are recorded too."""
         self.now = now
-        for old, new in PATHS.items():
-            path = path.replace(old, new)
         response = self._run(self._request(method, path, body))
         self._settle()
         is_json = response.headers.get("content-type", "").partition(";")[0].endswith("json")
@@ -491,7 +471,7 @@ class Daemon:
     def _write(self, configuration: dict[str, Any]) -> None:
         self._file = self.folder / "tocsin.yaml"
         with self._file.open("w", encoding="utf-8") as out:
-            YAML(typ="safe").dump(renamed(configuration, CONFIG_KEYS), out)
+            YAML(typ="safe").dump(configuration, out)
 
     def _check(self) -> Any:
         checked = check(self._file)
@@ -606,7 +586,7 @@ def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], no
     """
     file = folder / "tocsin.yaml"
     with file.open("w", encoding="utf-8") as out:
-        YAML(typ="safe").dump(renamed(configuration, CONFIG_KEYS), out)
+        YAML(typ="safe").dump(configuration, out)
     checked = check(file)
     if checked.faults or checked.config is None:
         raise ValueError("\n".join(str(fault) for fault in checked.faults))

@@ -179,8 +179,8 @@ WARD: dict[str, Any] = {
         "ward": {
             "model": "ward-vitals/1",
             "lateness_s": 2,
-            "linger_s": 3,
-            "adapt": {"most": 3, "settle_s": "5 min", "per_hour": 2},
+            "frame_timeout_s": 3,
+            "adapt": {"max_ratio": 3, "settle_s": "5 min", "max_rise_per_hour": 2},
             "overrides": [
                 {"streams": "paediatric/*", "limits": {"hr-high": 160, "hr-touchy": 150}},
                 {"streams": ["step/5", "step/6"], "off": ["hr-flat", "odd-or-hot"], "budgets": {"odd-by-budget": 20}},
@@ -196,7 +196,7 @@ WARD: dict[str, Any] = {
         },
         "technical": {"escalate": [{"after_s": "90 s", "to": "medium"}], "chattering": {"shelve_s": "10 min"}},
     },
-    "groups": {"by": ["ward"], "flood": {"begin": 6, "end": 3, "per_s": "2 min", "spare": ["high"]}},
+    "groups": {"by": ["ward"], "flood": {"begin": 6, "end": 3, "window_s": "2 min", "except_priorities": ["high"]}},
     "metrics": {"streams": ["icu/*"], "max_streams": 3},
     "http": {"port": 0},
 }
@@ -306,8 +306,8 @@ SENSOR: dict[str, Any] = {
             "model": "sensor/1",
             "clock": "event",
             "lateness_s": 600,
-            "rewind": 12,
-            "combine": {"value": "mean"},
+            "reprocess_late_ticks": 12,
+            "aggregate": {"value": "mean"},
             "alarms": {
                 "broken": {"probability": {}},
                 "broken-sure": {"probability": {"threshold": 0.5}, "priority": "high"},
@@ -317,8 +317,8 @@ SENSOR: dict[str, Any] = {
             "model": "sensor/1",
             "period_s": 10,
             "lateness_s": 20,
-            "rewind": 6,
-            "combine": {"value": "max"},
+            "reprocess_late_ticks": 6,
+            "aggregate": {"value": "max"},
             "alarms": {
                 "fault": {"probability": {}, "on_delay_s": 20},
                 "still": {"flatline": {"channel": "value", "for_s": "5 min"}},
@@ -383,7 +383,7 @@ TOY: dict[str, Any] = {
         "ward": {
             "model": "toy",
             "lateness_s": 1,
-            "linger_s": 2,
+            "frame_timeout_s": 2,
             "alarms": {
                 "hr-high": {
                     "above": {"channel": "hr", "limit": 120, "deadband": 5},
@@ -603,7 +603,7 @@ PRESSURE: dict[str, Any] = {
     "watches": {
         "pressure": {
             "model": "pressure-minute/1",
-            "linger_s": 30,
+            "frame_timeout_s": 30,
             "alarms": {
                 "map-will-fall": {"forecast": {"channel": "map", "below": 65, "probability": 0.5}, "priority": "high"},
                 "map-may-fall": {
@@ -665,7 +665,7 @@ STREAMS: dict[str, Any] = {
     "watches": {
         "ward": {
             "model": "ward-vitals/1",
-            "linger_s": 2,
+            "frame_timeout_s": 2,
             "alarms": {
                 "hr-high": {"above": {"channel": "hr", "limit": 120, "deadband": 5}, "on_clear": "latch"},
                 "odd": {"anomaly": {"threshold": 3}, "priority": "low"},
@@ -678,7 +678,7 @@ STREAMS: dict[str, Any] = {
         },
         "simple": {
             "model": "toy",
-            "linger_s": 2,
+            "frame_timeout_s": 2,
             "max_streams": 6,
             "evict_after_s": 40,
             "alarms": {
@@ -953,7 +953,9 @@ def sparkplug(folder: Path) -> dict[str, Any]:
         "spo2-low": {"below": {"channel": "spo2", "limit": 97}, "priority": "high"},
         "gone": {"silent": {"for_s": 30}},
     }
-    daemon = Daemon(folder, merged(configuration, {"watches": {"ward": {"linger_s": 0.5, "alarms": alarms}}}), T0)
+    daemon = Daemon(
+        folder, merged(configuration, {"watches": {"ward": {"frame_timeout_s": 0.5, "alarms": alarms}}}), T0
+    )
     sent = json.loads((PAYLOADS / "sparkplug.json").read_text(encoding="utf-8"))
     for i, made in enumerate([*sent.values(), sent["dbirth"], sent["nbirth"], sent["dbirth"]]):
         body = bytes.fromhex(made["hex"])
@@ -977,7 +979,7 @@ def classes(folder: Path) -> dict[str, Any]:
         "both": {"all_of": [{"probability": {"threshold": 0.72}}, {"below": {"channel": "spo2", "limit": 92}}]},
         "either": {"any_of": [{"probability": {"threshold": 0.99}}, {"absent": {"channel": "spo2", "for_s": 3}}]},
     }
-    watch = {"model": "classes", "linger_s": 2, "alarms": alarms, "explain_ticks": 0}
+    watch = {"model": "classes", "frame_timeout_s": 2, "alarms": alarms, "explain_ticks": 0}
     configuration = {**TOY, "watches": {"ward": watch}, "store": {"folder": "state"}}
     daemon = Daemon(folder, configuration, T0)
     second = 0
@@ -1005,11 +1007,11 @@ def sinks(folder: Path) -> dict[str, Any]:
             "high": {"url": "http://high/hook", "priorities": ["high"], "categories": ["physiological"]},
         },
         "alertmanager": {"urls": ["http://one:9093", "http://two:9093/"], "labels": {"site": "north"}},
-        "home_assistant": {"prefix": "ha"},
+        "home_assistant": {"discovery_prefix": "ha"},
     }
     changes = {
         "alarms": {"physiological": {"escalate": [{"after_s": 5, "to": "high"}], "remind_s": 9}},
-        "groups": {"by": ["ward"], "flood": {"begin": 4, "end": 2, "per_s": 20}},
+        "groups": {"by": ["ward"], "flood": {"begin": 4, "end": 2, "window_s": 20}},
         "metrics": {"streams": ["*"], "max_streams": 2},
         "watches": {"ward": {"explain_ticks": 3}},
         "store": {"folder": "state"},
