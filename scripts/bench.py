@@ -39,7 +39,7 @@ from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import Metrics
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import ConnectionSettings
-from tocsin.runtime.build import Deployment, deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.journal_entries import readings_input, time_input
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from tocsin.runtime.deployment import Deployment
 
 CONFIG = Path(__file__).parents[1] / "config" / "tocsin.yaml"
 BASELINE = {"hr": (75, 8), "spo2": (97, 0.5), "rr": (15, 1.5), "sbp": (120, 6), "dbp": (75, 4), "temp": (36.9, 0.1)}
@@ -87,7 +89,7 @@ def made() -> Deployment:
     checked = check(CONFIG)
     if checked.config is None or checked.faults:
         raise SystemExit(f"{CONFIG} has faults: run `tocsin check` first")
-    return deployment(checked.config, checked.bundles)
+    return build_deployment(checked.config, checked.bundles)
 
 
 class Parts:

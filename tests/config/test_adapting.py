@@ -7,7 +7,7 @@ import toy_bundle
 
 from tocsin.config import check
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.runtime.build import adaptation_of
+from tocsin.runtime.build import build_adaptation
 
 TEXT = """\
 sources:
@@ -48,7 +48,7 @@ def checked(tmp_path):
 def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made):
     found = checked("toy", adapt)
     assert found.faults == []
-    assert adaptation_of(found.config.watches["ward"].adapt, found.bundles["ward"]) == made
+    assert build_adaptation(found.config.watches["ward"].adapt, found.bundles["ward"]) == made
 
 
 @pytest.mark.parametrize(

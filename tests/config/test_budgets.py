@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tocsin.bundle import load
 from tocsin.cli import build
 from tocsin.config import check
-from tocsin.runtime.build import alarms
+from tocsin.runtime.build import build_alarms
 
 RATES = {"thresholds": [0.1, 0.2, 0.3], "per_day": [100, 10, 1], "on_delay_ticks": 0, "off_delay_ticks": 0}
 TAIL = {"threshold": 0.3, "per_day": 1, "shape": 0, "scale": 0.2, "peaks": 50}
@@ -50,7 +50,7 @@ def test_a_budget_is_rung_at_the_curves_threshold(checked, tmp_path):
     for model, kind in (("toy", "anomaly"), ("risk", "probability")):
         found = check(checked(model, 10, kind))
         assert found.faults == []
-        (alarm,) = alarms(found.config.watches["ward"], load(tmp_path / model))
+        (alarm,) = build_alarms(found.config.watches["ward"], load(tmp_path / model))
         assert alarm.condition.threshold == pytest.approx(0.2)
 
 
@@ -63,7 +63,7 @@ def test_with_other_ticks_a_day_has_others_many(checked, tmp_path, period_s, bud
     file.write_text(file.read_text().replace("model: any", f"model: any\n    period_s: {period_s}"))
     found = check(file)
     assert found.faults == []
-    (alarm,) = alarms(found.config.watches["ward"], found.bundles["ward"])
+    (alarm,) = build_alarms(found.config.watches["ward"], found.bundles["ward"])
     assert alarm.condition.threshold == pytest.approx(0.2)
 
     file.write_text(file.read_text().replace(f"budget: {budget}", f"budget: {budget * 20}"))

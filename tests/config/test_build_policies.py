@@ -7,7 +7,7 @@ import configurations
 from tocsin.alarm import Escalation, Grouping, Inhibition, OnClear
 from tocsin.config import check
 from tocsin.engine.events import Priority
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 
 S = 10**9
 
@@ -16,7 +16,7 @@ def policies(tmp_path, alarm=None, **changes):
     watches = {"ward": {"alarms": {"hr-high": alarm or {}, "gone": {"silent": {"for_s": 5}}}}}
     checked = check(configurations.write(tmp_path, watches=watches, **changes))
     assert [str(fault) for fault in checked.faults] == []
-    made = deployment(checked.config, checked.bundles).policies
+    made = build_deployment(checked.config, checked.bundles).policies
     return {policy.alarm: policy for policy in made.alarms}, made.grouping
 
 

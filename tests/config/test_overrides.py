@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from tocsin.cli import build
 from tocsin.config import check
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 
 RATES = {"thresholds": [0.1, 0.2, 0.3], "per_day": [100, 10, 1], "on_delay_ticks": 0, "off_delay_ticks": 0}
 CURVE = {"stream_days": 50, "streams": 10, "data": "toys", "rates": [RATES]}
@@ -56,7 +56,7 @@ def test_sound_overrides_become_the_engines(checked):
         '- {streams: ["icu/3", "icu/4"], budgets: {odd: 10}, off: [silent]}\n'
     )
     assert found.faults == []
-    first, second = deployment(found.config, found.bundles).runtimes["ward"].engine.watch.overrides
+    first, second = build_deployment(found.config, found.bundles).runtimes["ward"].engine.watch.overrides
     assert (first.streams, first.limits, first.off) == (("paediatric/*",), {"hr-high": 160, "odd": 0.28}, ())
     assert first.profile == {"news2_scale": 2, "oxygen": 1}
     assert (second.streams, second.limits, second.off) == (

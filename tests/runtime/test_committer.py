@@ -15,7 +15,7 @@ from tocsin.metrics.metrics import Metrics
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import ConnectionSettings
 from tocsin.notify.mqtt import MqttSink
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.pipeline import Pipeline
@@ -35,7 +35,7 @@ class House:
         }
         checked = check(configurations.write(folder, **asked))
         assert not checked.faults
-        self.make = lambda: deployment(checked.config, checked.bundles)
+        self.make = lambda: build_deployment(checked.config, checked.bundles)
         made = self.make()
         self.folder, self.moment, self.acknowledged, self.published = folder, 0.0, 0, []
         self.metrics = Metrics("0", *made.shown())
@@ -64,7 +64,7 @@ class House:
             self._t += 1000
             payload = json.dumps({"t": self._t, "hr": hr, "spo2": 97}).encode()
             self.connection.received("vitals/icu/a", payload, 1, retain=False)
-        await self.pipeline._kind(0)  # noqa: SLF001  (one turn of its loop, no more)
+        await self.pipeline._turn(0)  # noqa: SLF001  (one turn of its loop, no more)
 
     def fill_disk(self, *, full):
         connection = self.store._connection  # noqa: SLF001

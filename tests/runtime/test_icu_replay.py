@@ -19,7 +19,7 @@ from tocsin.alarm import AlarmRegistry
 from tocsin.config import check
 from tocsin.engine import EventClock, Readings
 from tocsin.engine.model import ChannelKind
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin_training.icu.records import COLUMNS, FILE
 
 RECORDS = Path(__file__).parents[3] / "shared" / "data" / FILE
@@ -67,7 +67,7 @@ def offline(stays, tmp_path_factory):
     settings = {"sources": [{"topic": "icu/{stay}"}], "watches": {"icu": WATCH}}
     configuration.write_text(json.dumps(settings))  # YAML is a superset of JSON
     checked = check(configuration)
-    made = deployment(checked.config, checked.bundles)
+    made = build_deployment(checked.config, checked.bundles)
     engine, bundle = made.runtimes["icu"].engine, checked.bundles["icu"]
     static = [c.name for c in bundle.model.channels if c.kind is ChannelKind.STATIC]
     measured = [c.name for c in bundle.model.channels if c.kind is ChannelKind.READING]

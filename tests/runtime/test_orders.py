@@ -9,14 +9,14 @@ from tocsin.alarm import AlarmRegistry, CommandEnvelope, Refused
 from tocsin.alarm.commands import Shelve
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 
 NOW = 1_764_000_000 * 10**9
 
 
 def test_an_alarm_that_has_never_been_up_is_known_by_its_stream(tmp_path):
     checked = check(configurations.write(tmp_path))
-    made = deployment(checked.config, checked.bundles)
+    made = build_deployment(checked.config, checked.bundles)
     registry = AlarmRegistry(made.policies)
     shelve = CommandEnvelope(Shelve("icu/1", "hr-high", 60), "nurse", "surgery")
     with pytest.raises(Refused, match="no such stream"):

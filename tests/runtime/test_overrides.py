@@ -15,7 +15,7 @@ from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.lifecycle.commands import Admit, Discharge, SetLimit, SetProfile, StreamRefused, Transfer
 from tocsin.runtime import stream_commands
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
 from tocsin.runtime.recovery import recover
 from tocsin.store import Store
@@ -43,7 +43,7 @@ class Ward:
         watch = {"alarms": ALARMS, "overrides": list(overrides)}
         checked = check(configurations.write(self.folder, watches={"ward": watch}))
         assert not checked.faults, checked.faults
-        return deployment(checked.config, checked.bundles)
+        return build_deployment(checked.config, checked.bundles)
 
     def hears(self, hr, *beds, spo2=97):
         self.now += S

@@ -9,7 +9,7 @@ from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import Metrics
 from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.settings import ConnectionSettings
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.pipeline import Pipeline
@@ -18,7 +18,7 @@ from tocsin.runtime.pipeline import Pipeline
 async def test_the_inbox_is_emptied_before_the_end(tmp_path):
     checked = check(configurations.write(tmp_path))
     connection = Connection(ConnectionSettings("localhost", 1, "test"))
-    made = deployment(checked.config, checked.bundles)
+    made = build_deployment(checked.config, checked.bundles)
     metrics = Metrics("0", *made.shown())
     committer = Committer(None, bytes, metrics.keeping)
     pipeline = Pipeline(Core(made), connection, committer, metrics, RejectLog())

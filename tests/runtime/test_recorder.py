@@ -6,7 +6,7 @@ import configurations
 
 from tocsin.config import check
 from tocsin.ingest.message import Message
-from tocsin.runtime.build import runtimes, sources
+from tocsin.runtime.build import build_runtimes, build_sources
 from tocsin.runtime.recorder import Recorder
 
 S = 1_000_000_000
@@ -15,7 +15,7 @@ T = 1_767_225_600 * S
 
 def recorder(tmp_path, **more):
     checked = check(configurations.write(tmp_path))
-    at = sources(checked.config, runtimes(checked.config, checked.bundles))
+    at = build_sources(checked.config, build_runtimes(checked.config, checked.bundles))
     written = []
 
     def write(stream, t, _, values):

@@ -24,7 +24,7 @@ from tocsin.engine.lifecycle.commands import (
     Transfer,
 )
 from tocsin.runtime import stream_commands
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
 
 S = 10**9
@@ -66,7 +66,7 @@ def made(tmp_path_factory):
             YAML(typ="safe").dump(configuration, out)
         checked[name] = check(file)
         assert not checked[name].faults
-    return lambda name: deployment(checked[name].config, checked[name].bundles)
+    return lambda name: build_deployment(checked[name].config, checked[name].bundles)
 
 
 class Ward:

@@ -15,7 +15,7 @@ from tocsin.mqtt.connection import Connection
 from tocsin.mqtt.packets import PublishProperties
 from tocsin.mqtt.settings import ConnectionSettings, Subscription
 from tocsin.notify.mqtt import MqttSink
-from tocsin.runtime.build import connection_settings, deployment, subscriptions
+from tocsin.runtime.build import build_deployment, connection_settings, subscriptions
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.pipeline import Pipeline
@@ -28,7 +28,7 @@ class House:
         at_once = {"watches": {"ward": {"frame_timeout_s": 0}}}  # a frame need not wait for its other channels
         self.checked = check(configurations.write(folder, **configurations.merged(at_once, changes)))
         assert self.checked.faults == []
-        self.deployment = deployment(self.checked.config, self.checked.bundles)
+        self.deployment = build_deployment(self.checked.config, self.checked.bundles)
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
         self.metrics = Metrics("0", *self.deployment.shown())
         committer = Committer(None, bytes, self.metrics.keeping)

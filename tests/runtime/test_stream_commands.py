@@ -11,7 +11,7 @@ from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.lifecycle.commands import Admit, Resume, SetLimit, SetProfile, Standby, StreamRefused, Transfer
 from tocsin.runtime import stream_commands
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
 from tocsin.store.columns import pack
 
@@ -37,7 +37,7 @@ def core(tmp_path):
     sources = [{"topic": "vitals/{ward}/{bed}", "watch": list(watches)}]
     checked = check(configurations.write(tmp_path, watches=watches, sources=sources))
     assert not checked.faults, checked.faults
-    return Core(deployment(checked.config, checked.bundles))
+    return Core(build_deployment(checked.config, checked.bundles))
 
 
 def hears(core, *streams, watches=("ward", "two", "small")):
@@ -115,7 +115,7 @@ def test_a_stream_shows_its_own_threshold_once_it_has_settled(tmp_path):
     }
     checked = check(configurations.write(tmp_path, watches=watches, sources=[{"topic": "vitals/{ward}/{bed}"}]))
     assert not checked.faults, checked.faults
-    core = Core(deployment(checked.config, checked.bundles))
+    core = Core(build_deployment(checked.config, checked.bundles))
     hears(core, "icu/1", watches=["ward"])
     assert stream_commands.shown(core.deployment, "icu/1").watches[0].thresholds == {"odd": None}
     for second in range(1, 200):

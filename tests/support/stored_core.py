@@ -6,7 +6,7 @@ import configurations
 
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import ShadowResult
 from tocsin.runtime.evicted_streams import bring_back, keep
 from tocsin.runtime.journal_entries import loss_input, readings_input, time_input
@@ -30,7 +30,7 @@ WARD = {
 def made(folder, **changes):
     checked = check(configurations.write(folder, **configurations.merged({"watches": {"ward": WARD}}, changes)))
     assert not checked.faults
-    return deployment(checked.config, checked.bundles)
+    return build_deployment(checked.config, checked.bundles)
 
 
 class Daemon:

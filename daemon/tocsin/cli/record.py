@@ -20,7 +20,7 @@ from tocsin.cli.errors import Failure
 from tocsin.cli.mqtt_client import client_id, connected_by
 from tocsin.ingest.reject_log import RejectLog
 from tocsin.mqtt.settings import Tls
-from tocsin.runtime.build import connection_settings, runtimes, source_subscriptions, sources
+from tocsin.runtime.build import build_runtimes, build_sources, connection_settings, source_subscriptions
 from tocsin.runtime.recorder import Recorder, columns_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tocsin.mqtt.connection import Connection
     from tocsin.mqtt.settings import ConnectionSettings
     from tocsin.recording import TableWriter
-    from tocsin.runtime.build import Source
+    from tocsin.runtime.sources import Source
 
 _NS_PER_S = 1_000_000_000
 _HOLD_NS = 5 * _NS_PER_S
@@ -69,7 +69,7 @@ def record(
     config = checked.config
     if config is None:
         raise AssertionError  # a sound one is there
-    at = sources(config, runtimes(config, checked.bundles))
+    at = build_sources(config, build_runtimes(config, checked.bundles))
     try:
         settings = _settings(config, at, file.parent, broker)
         channels, labels = columns_of(at)

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from tocsin.alarm import CommandEnvelope, Event
     from tocsin.engine.lifecycle.transfer import StreamState
-    from tocsin.runtime.build import Deployment, WatchRuntime
+    from tocsin.runtime.deployment import Deployment
     from tocsin.runtime.stream_commands import StreamRequest
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 MEMORY_LOST = "what was remembered of the stream is lost: it is not known whether this still holds"
 _NO_READINGS = Readings.of([])
@@ -118,7 +119,7 @@ class Core:
             now: The wall's clock, nanoseconds since 1970.
         """
         runtime = self.runtimes[watch]
-        return self._apply(runtime, lambda at_work: at_work.lose(streams, now), now)
+        return self._apply(runtime, lambda at_work: at_work.mark_stale(streams, now), now)
 
     def pass_time(self, now: int) -> list[CoreResult]:
         """Let time pass until `now`, the wall's clock, for everybody."""
@@ -165,7 +166,7 @@ class Core:
             StreamRefused: It is another model's by now, or there is no room; nothing has changed.
         """
         runtime = self.runtimes[watch]
-        return self._of(runtime, runtime.take(remembered, now), now)
+        return self._of(runtime, runtime.import_streams(remembered, now), now)
 
     def resume(self, now: int) -> None:
         """Go on after a time in which nobody listened: what waits for readings begins to wait anew.
@@ -202,7 +203,7 @@ class Core:
                 if not shadow.is_over:
                     incumbents[name] = Incumbent(runtime, shadow, before)
             else:
-                engine_result = successor.take_over(runtime, now)
+                engine_result = successor.migrate_from(runtime, now)
             results.append(self._of(runtime, engine_result, now))
         results.append(CoreResult(self.registry.reconfigure(deployment.policies, now)))
         self.deployment, self.incumbents = deployment, incumbents

@@ -21,7 +21,7 @@ from tocsin.metrics.persistence import StoreFigures
 from tocsin.mqtt.connection import Connection
 from tocsin.notify.home_assistant import DiscoverySettings
 from tocsin.notify.mqtt import MqttSink
-from tocsin.runtime.build import connection_settings, deployment
+from tocsin.runtime.build import build_deployment, connection_settings
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.mqtt_requests import MqttRequests
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from tocsin.config import Checked, Config
     from tocsin.config.schema import StoreEntry
-    from tocsin.runtime.build import Deployment, WatchRuntime
+    from tocsin.runtime.deployment import Deployment
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 _LOG = logging.getLogger(__name__)
 
@@ -190,7 +191,7 @@ async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
 
 def _recovered(checked: Checked, config: Config, store: Store | None) -> Recovered:
     def make() -> Deployment:
-        return deployment(config, checked.bundles)
+        return build_deployment(config, checked.bundles)
 
     if store is None:
         made = make()

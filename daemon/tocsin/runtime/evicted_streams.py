@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tocsin.engine import EngineResult
-    from tocsin.runtime.build import WatchRuntime
     from tocsin.runtime.core import Core, CoreResult
+    from tocsin.runtime.watch_runtime import WatchRuntime
     from tocsin.store import Input
     from tocsin.store.evicted import Evicted
 

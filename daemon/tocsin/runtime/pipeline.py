@@ -13,7 +13,7 @@ from tocsin.notify.mqtt_messages import score_message
 from tocsin.runtime import reading_rejects
 from tocsin.runtime.evicted_streams import bring_back, keep
 from tocsin.runtime.journal_entries import command_input, loss_input, order_input, readings_input, time_input
-from tocsin.runtime.routing import Routing
+from tocsin.runtime.sources import Routing
 from tocsin.runtime.stream_commands import begins_anew, ended
 
 if TYPE_CHECKING:
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from tocsin.metrics.metrics import Metrics
     from tocsin.mqtt.connection import Connection
     from tocsin.mqtt.inbox import Batch
-    from tocsin.runtime.build import Deployment, WatchRuntime
     from tocsin.runtime.committer import Committer
     from tocsin.runtime.core import Core, CoreResult, Incumbent, ShadowResult
+    from tocsin.runtime.deployment import Deployment
     from tocsin.runtime.stream_commands import StreamCommandEnvelope
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.config.sources import units_of
-from tocsin.runtime.routing import Routing
+from tocsin.runtime.sources import Routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tocsin.ingest.formats.sparkplug import Request
     from tocsin.ingest.message import Message
     from tocsin.ingest.reject import Reject
-    from tocsin.runtime.build import Source
+    from tocsin.runtime.sources import Source
 
     # R rows: streams, nanoseconds since 1970 UTC, labels, values (R, C) float64 with NaN where not measured.
     Write = Callable[[Sequence[str], Sequence[int], Sequence[Mapping[str, str]], NDArray[np.float64]], None]

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from tocsin.bundle import Bundle, BundleError, load
 from tocsin.config.checks.references import bundle_folder
 from tocsin.config.schema import Config
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
 from tocsin.runtime.journal_entries import apply
 from tocsin.store.columns import pack, unpack
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tocsin.alarm import Event
-    from tocsin.runtime.build import Deployment, WatchRuntime
+    from tocsin.runtime.deployment import Deployment
+    from tocsin.runtime.watch_runtime import WatchRuntime
     from tocsin.store import Store
 
 _LOG = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ def _made_again(data: Mapping[str, Any], config: Config, folder: Path) -> Deploy
     """Set up the configuration of a snapshot."""
     try:
         then = config.model_copy(update={name: _section(name, given) for name, given in data["config"].items()})
-        made = deployment(
+        made = build_deployment(
             then, {name: _bundle(watch.model, watch.period_s, folder) for name, watch in then.watches.items()}
         )
     except (ValidationError, BundleError, OSError) as error:

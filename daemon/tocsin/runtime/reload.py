@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tocsin.config import check
 from tocsin.engine.handover.migration import is_same_model
 from tocsin.http.server import Answer
-from tocsin.runtime.build import deployment, subscriptions
+from tocsin.runtime.build import build_deployment, subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from tocsin.config import Config
     from tocsin.metrics.metrics import Metrics
     from tocsin.mqtt.connection import Connection
-    from tocsin.runtime.build import Deployment, WatchRuntime
+    from tocsin.runtime.deployment import Deployment
     from tocsin.runtime.pipeline import Pipeline
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 _LOG = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Reloader:
             before = self._before
             if before is None:
                 return Answer(succeeded=False, text="nothing ran before this configuration: there is no way back\n")
-            made = await asyncio.to_thread(deployment, before.config, before.bundles)
+            made = await asyncio.to_thread(build_deployment, before.config, before.bundles)
             return await self._change_over(made, rolls_back=True)
 
     def _make(self) -> tuple[Deployment | None, list[str]]:
@@ -86,7 +87,7 @@ class Reloader:
                 faults += _beyond_a_reload(self._at_work.config, checked.config)
             if faults or checked.config is None:
                 return None, faults
-            return deployment(checked.config, checked.bundles), []
+            return build_deployment(checked.config, checked.bundles), []
         except Exception as error:  # noqa: BLE001  (nothing that goes wrong here may end the watch that is kept now)
             _LOG.exception("reload")
             return None, [f"{self._file}: {type(error).__name__}: {error}"]

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event
     from tocsin.alarm.record import AlarmRecord
     from tocsin.engine.lifecycle.commands import CommandEntry
-    from tocsin.runtime.build import Deployment
     from tocsin.runtime.core import Incumbent
+    from tocsin.runtime.deployment import Deployment
 
 _LOG = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tocsin.ingest.message import Message
     from tocsin.notify.home_assistant import DiscoverySettings
     from tocsin.notify.http_post import DeliveryStatus
-    from tocsin.runtime.build import WatchRuntime
+    from tocsin.runtime.watch_runtime import WatchRuntime
     from tocsin.store.deliveries import Deliveries
 
 _LOOK_S = 5.0  # how soon a new stream is a device

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from tocsin.api.queries import ListStreams
     from tocsin.engine import EngineResult
     from tocsin.engine.model import Model
-    from tocsin.runtime.build import Deployment, WatchRuntime
     from tocsin.runtime.core import Incumbent
+    from tocsin.runtime.deployment import Deployment
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 _Value = TypeVar("_Value")
 
@@ -130,7 +131,7 @@ def carry_out(deployment: Deployment, command: StreamRequest, now: int) -> list[
         runtimes = _could_know(deployment, command.stream)
     shares = _shares(runtimes or list(deployment.runtimes.values()), command, now)
     for runtime, share in shares:
-        runtime.refuse(share, now)
+        runtime.check_command(share, now)
     return [(runtime, runtime.carry_out(share, now)) for runtime, share in shares]
 
 
@@ -219,7 +220,7 @@ def _take(deployment: Deployment, stream: str, memory: str, now: int) -> list[tu
         pairs = [(_runtime(deployment, stream, watch), kept) for watch, kept in found]
         for runtime, kept in pairs:
             runtime.engine.refuse_taking(kept)
-        return [(runtime, runtime.take(kept, now)) for runtime, kept in pairs]
+        return [(runtime, runtime.import_streams(kept, now)) for runtime, kept in pairs]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile) as error:
         raise StreamRefused(stream, f"memory is damaged, or no export ({error})", "illegal-value") from error
 

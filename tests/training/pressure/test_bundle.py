@@ -11,7 +11,7 @@ from tocsin.bundle import load
 from tocsin.config.schema import WatchEntry
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
 from tocsin.engine.conditions.crossing import falls_below
-from tocsin.runtime.build import alarms
+from tocsin.runtime.build import build_alarms
 
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "models" / "pressure-minute" / "1"
@@ -68,7 +68,7 @@ def test_the_engine_rings_when_the_pressure_drops(bundle):
         }
     )
     frames = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
-    clock = EventClock(Engine(Watch(bundle.model, alarms(watch, bundle), frames, max_streams=10)))
+    clock = EventClock(Engine(Watch(bundle.model, build_alarms(watch, bundle), frames, max_streams=10)))
     values = _pressure([80, 80, *np.full(10, 45.0)])
     rows = [("bed-1", START_NS + minute * MINUTE_NS, {"map": value}) for minute, value in enumerate(values.tolist())]
     raised = {

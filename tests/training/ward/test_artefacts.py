@@ -10,7 +10,7 @@ import pytest
 
 from tocsin.config import check
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.runtime.build import alarms
+from tocsin.runtime.build import build_alarms
 from tocsin_training.ward.episodes import Kind, draw
 from tocsin_training.ward.simulator import CHANNELS, Ward
 
@@ -30,7 +30,7 @@ def began(script, beds):
     """(bed, alarm, category) of everything that began after the artefacts did."""
     checked = check(CONFIGURATION)
     bundle = checked.bundles["ward"]
-    engine = Engine(Watch(bundle.model, alarms(checked.config.watches["ward"], bundle), FrameClock(0, S), 1000))
+    engine = Engine(Watch(bundle.model, build_alarms(checked.config.watches["ward"], bundle), FrameClock(0, S), 1000))
     ward = Ward(seed=11, beds=beds, artefacts=False, activity=False, script=script)
     shown = ward.read(TICKS)
     found = set()

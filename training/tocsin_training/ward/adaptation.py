@@ -22,7 +22,7 @@ from tocsin.engine import Alarm
 from tocsin.engine.conditions.adaptation import HIGH
 from tocsin.engine.conditions.base import Drift, ScoreAbove
 from tocsin.engine.events import Category, Priority
-from tocsin.runtime.build import adaptation_of
+from tocsin.runtime.build import build_adaptation
 from tocsin_training.errors import TrainingError
 from tocsin_training.ward.again import judged
 from tocsin_training.ward.episodes import DETERIORATIONS, Kind, draw
@@ -136,7 +136,7 @@ class Way:
 
 def ways(bundle: Bundle, seen: Patients) -> list[Way]:
     """What is compared."""
-    like = adaptation_of(Adapt(), bundle)
+    like = build_adaptation(Adapt(), bundle)
     if like is None:
         raise TrainingError(
             f"{bundle.folder} doesn't say what is usual of its score: python -m tocsin_training.recalibrate"

@@ -24,7 +24,7 @@ from tocsin.alarm import AlarmRegistry
 from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.events import Category
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin_training.errors import TrainingError
 from tocsin_training.ward.calls import By, chattering, flooded_min, of_events, of_limits, rung_by_itself
 from tocsin_training.ward.episodes import ARTEFACTS, DETERIORATIONS, Kind
@@ -143,7 +143,7 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
     checked = check(file)
     if checked.config is None or checked.faults:
         raise TrainingError("\n".join(str(fault) for fault in checked.faults))
-    made = deployment(checked.config, checked.bundles)
+    made = build_deployment(checked.config, checked.bundles)
     if len(made.runtimes) != 1:
         raise TrainingError(f"{file} has {len(made.runtimes)} watches (legal: one)")
     (runtime,) = made.runtimes.values()

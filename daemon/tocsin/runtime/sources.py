@@ -1,34 +1,50 @@
-"""Which source a message belongs to."""
+"""Sources: a decoder each with the watches that its readings go to, and the routing of messages to them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tocsin.ingest.decoder import Decoder
     from tocsin.ingest.message import Message
-    from tocsin.runtime.build import Source
+    from tocsin.runtime.watch_runtime import WatchRuntime
 
 _CACHED_TOPICS = 100_000
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A running source.
+
+    Attributes:
+        decoder: Decodes its messages.
+        runtimes: The watches that its readings go to.
+        qos: Quality of service of its subscriptions.
+    """
+
+    decoder: Decoder
+    runtimes: tuple[WatchRuntime, ...]
+    qos: int
+
+
 class Routing:
-    """Deals messages out to the sources' desks."""
+    """Assigns messages to sources by their topics, the first source that matches."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        """Know the sources, in the order in which they are tried."""
         self._sources = sources
         self._index_of_topic: dict[str, int] = {}
 
     def runs(self, messages: Sequence[Message]) -> Iterator[tuple[Source, list[Message]]]:
-        """Runs of one source, so that readings of a stream that has several sources stay in the order of arrival."""
+        """Split messages into runs of one source; readings of a stream with several sources keep their order."""
         for index, run in groupby(messages, key=self._index):
             yield self._sources[index], list(run)
 
     def _index(self, message: Message) -> int:
-        """Find the first source whose template matches; the first of all, which will refuse it, if none does."""
+        """Index of the first source whose template matches; 0 if none does: that source will reject the message."""
         if len(self._sources) == 1:
             return 0
         index = self._index_of_topic.get(message.topic)
