@@ -131,7 +131,7 @@ class Whole:
         """Begin with no stream."""
         self._now = 0
         core = Core(made())
-        metrics = Metrics("0", *core.deployment.shown())
+        metrics = Metrics("0", *core.deployment.metric_labels())
         self._connection = Connection(ConnectionSettings("localhost", 1, "bench"))
         committer = Committer(Store.open(folder), lambda: snapshot(core), metrics.keeping)
         self._pipeline = Pipeline(core, self._connection, committer, metrics, RejectLog(), clock=lambda: self._now)

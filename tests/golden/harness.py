@@ -37,7 +37,7 @@ from tocsin.notify.home_assistant import DeviceMessages, DiscoverySettings
 from tocsin.notify.mqtt import MqttSink
 from tocsin.notify.sinks import Alertmanager, EventFilter, Webhook
 from tocsin.runtime import daemon
-from tocsin.runtime.build import deployment
+from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.mqtt_requests import MqttRequests
@@ -244,7 +244,7 @@ class Daemon:
         self._store = None if config.store is None else daemon.open_store(config.store, folder)
         if self._store is not None:
             self._store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
-        made = partial(deployment, config, checked.bundles)
+        made = partial(build_deployment, config, checked.bundles)
         if self._store is None:
             at_work = made()
             recovered = Recovered(Core(at_work), at_work)
@@ -252,7 +252,7 @@ class Daemon:
             recovered = recover(self._store, made, folder, now)
         self._core = core = recovered.core
         self._watch_core()
-        self._metrics = Metrics(VERSION, *recovered.deployment.shown())
+        self._metrics = Metrics(VERSION, *recovered.deployment.metric_labels())
         self._metrics.started(now / S)
         self._committer = Committer(
             self._store, lambda: snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S

@@ -38,7 +38,7 @@ class House:
         self.make = lambda: build_deployment(checked.config, checked.bundles)
         made = self.make()
         self.folder, self.moment, self.acknowledged, self.published = folder, 0.0, 0, []
-        self.metrics = Metrics("0", *made.shown())
+        self.metrics = Metrics("0", *made.metric_labels())
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
         self.store = Store.open(folder / "state")
         core = Core(made)

@@ -42,7 +42,7 @@ def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path
     assert [e.alarm for events in told for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
     assert leaving.returned == [T0 + 30 * S]
     was, now = row(steady, "a"), row(leaving, "a")
-    for name in ("state", "mean", "scale", "frames", "begun_tick", "seen_tick", "limit", "newest_t"):
+    for name in ("state", "mean", "scale", "frame_count", "stream_first_tick", "last_tick", "stream_limit", "newest_t"):
         assert now[name].tobytes() == was[name].tobytes(), name
     before = pack(leaving.core.export())
     leaving.crash()  # the journal alone knows that it came back
@@ -64,6 +64,6 @@ def test_what_another_model_remembered_is_of_no_use(toy, tmp_path):
     daemon.store.evicted.keep("ward", "a", pack(another), T0 + 30 * S)
     hears(daemon, "a", 31)
     assert daemon.returned == []
-    assert int(row(daemon, "a")["frames"]) == 0
+    assert int(row(daemon, "a")["frame_count"]) == 0
     assert len(daemon.store.evicted) == 0
     daemon.store.close()

@@ -19,7 +19,7 @@ async def test_the_inbox_is_emptied_before_the_end(tmp_path):
     checked = check(configurations.write(tmp_path))
     connection = Connection(ConnectionSettings("localhost", 1, "test"))
     made = build_deployment(checked.config, checked.bundles)
-    metrics = Metrics("0", *made.shown())
+    metrics = Metrics("0", *made.metric_labels())
     committer = Committer(None, bytes, metrics.keeping)
     pipeline = Pipeline(Core(made), connection, committer, metrics, RejectLog())
     messages = 9000  # more than one batch

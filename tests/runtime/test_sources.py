@@ -30,7 +30,7 @@ class House:
         assert self.checked.faults == []
         self.deployment = build_deployment(self.checked.config, self.checked.bundles)
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
-        self.metrics = Metrics("0", *self.deployment.shown())
+        self.metrics = Metrics("0", *self.deployment.metric_labels())
         committer = Committer(None, bytes, self.metrics.keeping)
         committer.owe(MqttSink("tocsin", self.connection, committer.deliveries).owed)
         self._pipeline = Pipeline(Core(self.deployment), self.connection, committer, self.metrics, RejectLog())

@@ -81,7 +81,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     recovered = _recovered(checked, config, store)
     core, made = recovered.core, recovered.deployment
     connection = Connection(connection_settings(config, made.sources, folder, tocsin.__version__, time.time_ns()))
-    metrics = Metrics(tocsin.__version__, *made.shown())
+    metrics = Metrics(tocsin.__version__, *made.metric_labels())
     metrics.started(time.time())
     committer = Committer(store, lambda: snapshot(core), metrics.keeping)
     broadcast = MqttSink(config.publish.base, connection, committer.deliveries)

@@ -108,7 +108,7 @@ class Reloader:
         self._before = self._at_work
         self._pipeline.take_over(after)
         self._at_work = after
-        self._metrics.configured(*after.shown())
+        self._metrics.configured(*after.metric_labels())
         if rolls_back:
             self._metrics.rolled_back()
         else:
