@@ -591,7 +591,7 @@ def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], no
     if checked.faults or checked.config is None:
         raise ValueError("\n".join(str(fault) for fault in checked.faults))
     found = (
-        deployment(checked.config, checked.bundles)
+        build_deployment(checked.config, checked.bundles)
         .sources[0]
         .decoder.decode([_message(now, *m) for m in messages], now)
     )
