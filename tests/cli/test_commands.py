@@ -56,9 +56,9 @@ def test_help_names_every_command():
         (("alarms", "shelve", "a/b", "--for", "soon"), "--for: 'soon' is no duration"),
         (("alarms", "history", "--since", "yesterday"), "--since 'yesterday' is no time"),
         (("alarms", "list", "--label", "icu"), "label 'icu' is no NAME=VALUE"),
-        (("alarms", "labels"), "labels are a table"),
+        (("alarms", "labels"), "no output file is given"),
         (("alarms", "list", "--http", "here"), "--http 'here' is no address"),
-        (("streams", "set-limit", "a/b", "low"), "LIMIT: 'low' is no number"),
+        (("streams", "set-limit", "a/b", "low"), "LIMIT: 'low' is not a number"),
         (("streams", "import", "a", "nowhere.npz"), "nowhere.npz: cannot be read: No such file or directory"),
         (("streams", "list", "--http", "127.0.0.1:1"), r"no daemon answers at 127\.0\.0\.1:1"),
     ],
@@ -123,13 +123,13 @@ def test_a_broker_that_is_no_address(url):
     with pytest.raises(Failure) as told:
         parse(url)
     assert str(told.value) == (
-        f"error: broker {url!r} is no address\nremedy: write mqtt://HOST:PORT, such as mqtt://localhost:1883"
+        f"error: broker {url!r} is no valid URL\nremedy: write mqtt://HOST:PORT, such as mqtt://localhost:1883"
     )
 
 
 @pytest.mark.parametrize("host", ["h", "h:1883", "[::1", "h:99999", "h/x"])
 def test_a_password_in_the_address_is_refused_and_not_repeated(host):
-    with pytest.raises(Failure, match=r"broker 'mqtt://nurse:…@.*' shows its password to everybody") as told:
+    with pytest.raises(Failure, match=r"broker 'mqtt://nurse:…@.*' contains a password") as told:
         parse(f"mqtt://nurse:hunter2@{host}")
     assert "hunter2" not in str(told.value)
 
@@ -147,7 +147,7 @@ def test_a_failure_is_two_lines(command, tmp_path):
     fails(
         tocsin(*command, "--broker", "mqtt://nurse:hunter2@localhost", cwd=tmp_path),
         1,
-        r"^error: broker 'mqtt://nurse:…@localhost' shows its password to everybody on this machine$",
+        r"^error: broker 'mqtt://nurse:…@localhost' contains a password, which every user of this machine can read$",
         "^remedy: leave it out of the URL and set TOCSIN_BROKER__PASSWORD$",
     )
 
@@ -163,7 +163,7 @@ def test_a_broker_that_is_not_there():
         1,
         f"^no connection to {url} .*Connect call failed.*; trying again$",
         f"^error: no connection to {url} .*Connect call failed",
-        "^remedy: is the broker running, and --broker right",
+        "^remedy: check that the broker is running and that --broker is right",
     )
 
 

@@ -52,7 +52,7 @@ def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised
     assert done.returncode == 0, done.stderr
     assert "icu/1/odd  2023-11-14T22:13:25.000Z" in done.stdout
     assert raised.reason in done.stdout.replace("\n", " ")
-    assert "score 119.0: made again to the bit" in done.stdout
+    assert "score 119.0: equal to the bit" in done.stdout
     assert "last 6 frames, 6 s" in done.stdout
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
     assert lines["hr"].split()[1:] == ["▁▁▁▁▁█", "141", "/min", "84", "±", "1", "70.5"]
@@ -88,10 +88,10 @@ def test_the_configuration_says_where_the_bundle_is(tmp_path, raised):
     config.write_text(f"watches:\n{watches}")
     done = tocsin("explain", file, "--config", tmp_path / "nowhere.yaml")
     assert f"{tmp_path / 'nowhere.yaml'}" in done.stderr
-    assert "mend it, or say by --model where the bundle is" in done.stderr
+    assert "correct it, or give the bundle by --model" in done.stderr
     done = tocsin("explain", file, "--config", config)
     assert done.returncode == 0, done.stderr
-    assert "made again to the bit" in done.stdout
+    assert "equal to the bit" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_score_that_is_another_one_is_told(tmp_path, bundle, raised):
     file.write_text(json.dumps(event))
     done = tocsin("explain", file, "--model", bundle.folder)
     assert done.returncode == 3
-    assert "score 98.5, but the alarm's was 119.0: it could not be made again" in done.stdout
+    assert "score 98.5, but the alarm's was 119.0; the computed score differs" in done.stdout
 
 
 def test_another_graph_and_damage_are_refused(tmp_path, bundle, raised):
@@ -140,7 +140,7 @@ def test_another_graph_and_damage_are_refused(tmp_path, bundle, raised):
     assert done.returncode == 1
     assert "frames are damaged" in done.stderr
     file.write_text("no JSON")
-    assert "this is no JSON" in tocsin("explain", file).stderr
+    assert "the input is not JSON" in tocsin("explain", file).stderr
 
 
 def test_the_retained_state_carries_no_frames(raised):
@@ -154,7 +154,7 @@ def test_a_page_is_written_instead_of_the_drawing(tmp_path, bundle, raised):
     file, made = tmp_path / "event.json", tmp_path / "why.html"
     file.write_text(json.dumps(published(raised)))
     done = tocsin("explain", file, "--model", bundle.folder, "--html", made)
-    assert (done.returncode, done.stdout) == (0, "score 119.0: made again to the bit\n")
+    assert (done.returncode, done.stdout) == (0, "score 119.0: equal to the bit\n")
     assert done.stderr == f"wrote {made}\n"
     assert "<h1>icu/1/odd" in made.read_text()
 
@@ -196,7 +196,7 @@ def test_the_daemon_is_asked_of_an_alarm_by_its_name(bundle, daemon):
     asked, address = daemon
     done = tocsin("explain", "icu/1/odd", "--http", address, "--model", bundle.folder)
     assert done.returncode == 0, done.stderr
-    assert "score 119.0: made again to the bit" in done.stdout
+    assert "score 119.0: equal to the bit" in done.stdout
     ((path, query),) = asked
     assert path == "/api/v1/history"
     assert query == {"stream": ["icu/1"], "alarm": ["odd"], "transition": ["raise"], "limit": ["1"]}
@@ -206,7 +206,7 @@ def test_an_alarm_that_never_rang_is_said_to(daemon):
     _, address = daemon
     done = tocsin("explain", "icu/[1]/quiet", "--http", address)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[0] == "error: icu/[1]/quiet has not rung"
+    assert done.stderr.splitlines()[0] == "error: icu/[1]/quiet was not raised"
 
 
 def test_a_name_is_no_pattern(daemon):

@@ -68,7 +68,7 @@ def test_channels_stand_by_what_they_added_each_inside_its_band(model):
     made = written(model, readings, threshold=98)
     shown = pictures(made)
     assert list(shown) == [
-        *("The last frame", "How to read the pictures"),
+        *("The last frame", "Legend"),
         *("score 98.5, threshold 98", "spo2, %", "hr, /min"),
     ]
     assert re.findall(r"<tr><td>(\w+)</td><td class='?([a-z ]+)'?>(.*?)</td>", shown["The last frame"]) == [
@@ -94,7 +94,7 @@ def test_it_says_which_alarm_why_by_which_model_and_when(model):
     made = written(model, [(k, CALM) for k in range(9)] + [(9, ODD)], reason="it is <odd>")
     assert "<h1>icu/1/odd  2023-11-14T22:13:29.000Z</h1><p>it is &lt;odd&gt;</p>" in made
     assert f"model toy/1, graph {model.sha256[:12]}" in made
-    assert "score 119.0: made again to the bit" in made
+    assert "score 119.0: equal to the bit" in made
     assert re.findall(r"<text x='[\d.]+' y=\d+ text-anchor=\w+>(−\d s|alarm)</text>", made)[:3] == [
         "alarm",
         "−2 s",
@@ -116,10 +116,10 @@ def test_what_touched_the_state_is_marked(model):
         assert boxes(shown[name], YELLOW) == [(44.0, 599.0)]  # 3 to 10.5
         assert f"<line x1='118.0' x2='118.0' y1=12 y2=174 stroke='{VIOLET}'" in shown[name]  # 4
         assert len(re.findall("<polyline [^>]*#1b1f24", shown[name])) == 2  # the line is broken
-    legend = shown["How to read the pictures"]
+    legend = shown["Legend"]
     assert re.findall(r"<text[^>]*>(.*?)</text>", legend)[3:] == [
         "nothing was measured",
-        "the model was warming up: its score was not judged",
+        "warm-up: the score is unknown",
         "the last frame that a late reading changed",
     ]
     assert "a late reading was put in at 2023-11-14T22:13:24.000Z" in made
@@ -129,12 +129,12 @@ def test_what_touched_the_state_is_marked(model):
 def test_a_page_of_an_undisturbed_stream_has_no_such_marks(model):
     made = written(model, [(k, CALM) for k in range(60)] + [(60, ODD)])
     assert not [colour for colour in (YELLOW, GREY, VIOLET) if colour in made]
-    assert "warming up" not in made
+    assert "warm-up: the score" not in made
 
 
 def test_a_score_that_is_another_one_stands_out(model):
     made = written(model, [(k, CALM) for k in range(9)] + [(9, ODD)], score=150.0)
-    assert "<p class=missed>score 119.0, but the alarm&#x27;s was 150.0: it could not be made again</p>" in made
+    assert "<p class=missed>score 119.0, but the alarm&#x27;s was 150.0; the computed score differs</p>" in made
 
 
 def test_channels_that_were_not_measured_have_a_row_and_no_picture(model):

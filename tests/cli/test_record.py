@@ -160,5 +160,5 @@ def test_what_can_not_begin_leaves_nothing_behind(ward, tmp_path):
     assert (done.returncode, "legal: .parquet, .csv" in done.stderr) == (1, True)
     ward.broker.stop()
     done = tocsin("record", ward.configuration, tmp_path / "out.csv")
-    assert (done.returncode, "is the broker running" in done.stderr) == (1, True)
+    assert (done.returncode, "check that the broker is running" in done.stderr) == (1, True)
     assert not list(tmp_path.glob("out.*"))

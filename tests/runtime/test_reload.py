@@ -190,7 +190,7 @@ def test_the_command_says_what_the_daemon_says(ward):
     ward.configure(publish={"base": "bell"})
     refused = tocsin("reload", ward.file, "--http", address)
     assert refused.returncode == 1
-    assert "goes on as before" in refused.stderr
+    assert "keeps its configuration" in refused.stderr
     assert "publish.base has changed" in refused.stderr
 
     ward.configure(watches={"ward": {"model": "absent"}})

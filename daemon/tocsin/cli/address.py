@@ -1,4 +1,4 @@
-"""Brokers as the tools take them: `mqtt://user@host:port`."""
+"""Broker URLs on the command line: `mqtt://user@host:port`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PORT_OF = {"mqtt": 1883, "mqtts": 8883}
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a broker is, and who we are to it."""
+    """Address and credentials of a broker."""
 
     host: str
     port: int
@@ -37,7 +37,7 @@ VersionOption = Annotated[str, typer.Option("--mqtt", metavar="VERSION", help="5
 
 
 def parse(url: str) -> Address:
-    """Read a broker's URL.
+    """Parse the URL of a broker.
 
     >>> parse("mqtt://localhost").port
     1883
@@ -45,13 +45,13 @@ def parse(url: str) -> Address:
     'nurse'
 
     Raises:
-        Failure: It is no broker's URL.
+        Failure: The URL is invalid, or contains a password.
     """
     before, at, host = url.rpartition("@")
     if at and ":" in before.partition("://")[2]:
         user = before.partition("://")[2].partition(":")[0]
         raise Failure(
-            f"broker 'mqtt://{user}:…@{host}' shows its password to everybody on this machine",
+            f"broker 'mqtt://{user}:…@{host}' contains a password, which every user of this machine can read",
             "leave it out of the URL and set TOCSIN_BROKER__PASSWORD",
         )
     try:
@@ -60,7 +60,7 @@ def parse(url: str) -> Address:
     except ValueError:  # the port, or the brackets of an IPv6 address
         parts, port = urlsplit(""), None
     if parts.scheme not in _PORT_OF or not parts.hostname or parts.path not in {"", "/"} or parts.query:
-        raise Failure(f"broker {url!r} is no address", "write mqtt://HOST:PORT, such as mqtt://localhost:1883")
+        raise Failure(f"broker {url!r} is no valid URL", "write mqtt://HOST:PORT, such as mqtt://localhost:1883")
     return Address(
         host=parts.hostname,
         port=port or _PORT_OF[parts.scheme],

@@ -1,4 +1,4 @@
-"""`tocsin check`: say everything that is wrong with a configuration, before it runs."""
+"""`tocsin check`: all faults of a configuration, before it runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check(
     Prints every fault with its place: keys and values, topics, models, channels, limits, files. Exit code 0 means
     that `tocsin run` will start.
     """
-    checked = sound(file)
+    checked = load_checked(file)
     for name, bundle in checked.bundles.items():
         manifest = bundle.manifest
         channels = ", ".join(channel.name for channel in manifest.channels)
@@ -54,21 +54,21 @@ def check(
 
 
 def _budgets(watch: str, checked: Checked) -> Iterator[str]:
-    """Say what each budget comes to, and on what data that stands."""
-    if checked.config is None:  # a sound one is there
+    """One line for each budget: its threshold and the data behind it."""
+    if checked.config is None:  # without faults there is one
         return
     bundle, entry = checked.bundles[watch], checked.config.watches[watch]
     alarms = list(entry.alarms.items())
     for override in entry.overrides:
-        whose = ", ".join(override.streams)
-        alarms += [(f"{a} of {whose}", with_budget(entry.alarms[a], b)) for a, b in override.budgets.items()]
+        patterns = ", ".join(override.streams)
+        alarms += [(f"{a} of {patterns}", with_budget(entry.alarms[a], b)) for a, b in override.budgets.items()]
     for name, alarm in alarms:
         chosen, curve = of_budget(alarm, bundle), bundle.manifest.calibration.curve
         score = alarm.anomaly or alarm.probability
         if chosen is None or curve is None or score is None:
             continue
         rates = chosen.rates
-        beyond = "; rarer than anything counted: a tail says so" if chosen.extrapolated else ""
+        beyond = "; beyond the counted range, from a fitted tail" if chosen.extrapolated else ""
         yield (
             f"watch {watch}: alarm {name}: a budget of {score.budget:g} a stream-day is a threshold of "
             f"{chosen.threshold:.6g} ({curve.stream_days:.4g} stream-days of {curve.data}, delays of "
@@ -76,8 +76,8 @@ def _budgets(watch: str, checked: Checked) -> Iterator[str]:
         )
 
 
-def sound(file: Path) -> Checked:
-    """Check a configuration; print its faults and leave if it has any."""
+def load_checked(file: Path) -> Checked:
+    """Check a configuration; print its faults and exit if there are any."""
     checked = check_configuration(file)
     for fault in checked.faults:
         typer.secho(str(fault), err=True)

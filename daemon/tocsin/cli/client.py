@@ -1,4 +1,4 @@
-"""Asking a running daemon by its verbs, for commands of the command line."""
+"""HTTP requests of the command line to a running daemon, and the parsing of their arguments."""
 
 from __future__ import annotations
 
@@ -23,65 +23,60 @@ if TYPE_CHECKING:
 EXIT_REFUSED = 3
 
 ActorOption = Annotated[
-    str | None, typer.Option("--actor", metavar="NAME", help="Who does it; whoever is logged in if left out.")
+    str | None, typer.Option("--actor", metavar="NAME", help="Your name; the login name if left out.")
 ]
-ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="Why, in your words.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="TEXT", help="The reason, in your words.")]
 TransactionOption = Annotated[
-    str | None, typer.Option(metavar="ID", help="The same one again changes nothing; a new one if left out.")
+    str | None, typer.Option(metavar="ID", help="An id that makes a repeated command harmless; a new one if left out.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="As the daemon answers, for programs.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the answer of the daemon as JSON.")]
 
 
 class CommandRefused(Failure):
-    """The daemon understood, and won't."""
+    """The daemon refused the command."""
 
     exit_code = EXIT_REFUSED
 
 
 @dataclass(frozen=True, slots=True)
-class Who:
-    """Who gives a command, why, and its mark.
-
-    Attributes:
-        actor: Their name.
-        comment: Why.
-        transaction: The command's own mark.
-    """
+class Requester:
+    """The actor of a command, the reason, and the transaction id."""
 
     actor: str
     comment: str | None
     transaction: str
 
 
-def who(actor: str | None, comment: str | None, transaction: str | None) -> Who:
-    """Say who it is; tells whose name is taken if none was given."""
+def requester(actor: str | None, comment: str | None, transaction: str | None) -> Requester:
+    """Build the requester; without an actor, take the login name and print it."""
     if actor is None:
         actor = getpass.getuser()
         typer.echo(f"as {actor}", err=True)
-    return Who(actor, comment, transaction or f"cli-{uuid.uuid4().hex}")
+    return Requester(actor, comment, transaction or f"cli-{uuid.uuid4().hex}")
 
 
-def question(door: Endpoint, path: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  (whatever the verb answers)
-    """Ask what changes nothing.
+def get(endpoint: Endpoint, path: str, values: Mapping[str, Any]) -> Any:  # noqa: ANN401  (whatever the verb answers)
+    """Query the daemon: a GET below `/api/v1`.
 
     Raises:
-        Failure: Nobody answers, or not with an answer.
+        Failure: No daemon answers, or the answer is an error.
     """
     query = {name: value for name, value in values.items() if value is not None}
-    answer = ask(door, "GET", f"/api/v1/{path}" + (f"?{urlencode(query, doseq=True)}" if query else ""))
+    answer = ask(endpoint, "GET", f"/api/v1/{path}" + (f"?{urlencode(query, doseq=True)}" if query else ""))
     if not answer.is_ok:
         _fail(answer)
     return json.loads(answer.body)
 
 
-def command(door: Endpoint, verb: str, body: Mapping[str, Any], by: Who) -> dict[str, Any]:
-    """Have something done.
+def post_command(endpoint: Endpoint, verb: str, body: Mapping[str, Any], by: Requester) -> dict[str, Any]:
+    """Send a command to the daemon.
 
     Raises:
-        Failure: Nobody answers, or the daemon refuses.
+        Failure: No daemon answers.
+        CommandRefused: The daemon refuses the command.
     """
     envelope = {"actor": by.actor, "comment": by.comment, "transaction": by.transaction}
-    answer = ask(door, "POST", f"/api/v1/commands/{verb}", {**envelope, **body})
+    answer = ask(endpoint, "POST", f"/api/v1/commands/{verb}", {**envelope, **body})
     if not answer.is_ok:
         _fail(answer)
     reply: dict[str, Any] = json.loads(answer.body)
@@ -89,7 +84,7 @@ def command(door: Endpoint, verb: str, body: Mapping[str, Any], by: Who) -> dict
 
 
 def pages(
-    door: Endpoint,
+    endpoint: Endpoint,
     values: Mapping[str, Any],
     at_most: int | None,
     page: int = 5_000,
@@ -97,12 +92,12 @@ def pages(
     path: str = "history",
     of: str = "events",
 ) -> Iterator[dict[str, Any]]:
-    """Read a log page by page, what is newest first; the alarm log if nothing else is said."""
+    """Read a log page by page, newest first; by default the alarm log."""
     before = None
     left = at_most
     while left is None or left > 0:
         limit = page if left is None else min(page, left)
-        found = question(door, path, {**values, "before": before, "limit": limit})
+        found = get(endpoint, path, {**values, "before": before, "limit": limit})
         yield from found[of]
         before = found["before"]
         left = None if left is None else left - len(found[of])
@@ -111,18 +106,18 @@ def pages(
 
 
 def alarm_path(alarm: str) -> str:
-    """`STREAM/ALARM`, in a path."""
+    """The path of an alarm below `/api/v1`."""
     return "alarms/" + quote(alarm, safe="/")
 
 
-def apart(alarm: str) -> dict[str, str]:
-    """`STREAM/ALARM` as a request has it.
+def split_alarm(alarm: str) -> dict[str, str]:
+    """Split `STREAM/ALARM` into the fields of a request.
 
-    >>> apart("icu/bed-3/spo2-low")
+    >>> split_alarm("icu/bed-3/spo2-low")
     {'stream': 'icu/bed-3', 'alarm': 'spo2-low'}
 
     Raises:
-        Failure: It has no slash.
+        Failure: The text has no slash.
     """
     stream, _, name = alarm.rpartition("/")
     if not stream or not name:
@@ -131,13 +126,13 @@ def apart(alarm: str) -> dict[str, str]:
 
 
 def labels(given: list[str]) -> dict[str, str]:
-    """`NAME=VALUE`s.
+    """Parse `NAME=VALUE` texts.
 
     >>> labels(["ward=icu"])
     {'ward': 'icu'}
 
     Raises:
-        Failure: One has no `=`.
+        Failure: A text has no `=`.
     """
     for text in given:
         if "=" not in text:
@@ -146,10 +141,10 @@ def labels(given: list[str]) -> dict[str, str]:
 
 
 def duration_s(text: str, option: str) -> float:
-    """Read a duration: `90 s`, `30min`, `2h`, `7d`.
+    """Parse a duration such as `90 s`, `30min`, `2h`, `7d`; seconds.
 
     Raises:
-        Failure: It is none.
+        Failure: The text is no duration.
     """
     try:
         value = seconds(text)
@@ -159,7 +154,7 @@ def duration_s(text: str, option: str) -> float:
 
 
 def moment(text: str | None, option: str, now: datetime) -> str | None:
-    """Read a time: ISO 8601, or how long ago (`2d`).
+    """Parse a time: ISO 8601, or a duration before `now` such as `2d`.
 
     >>> moment("2h", "--since", datetime(2026, 1, 1, 12, tzinfo=UTC))
     '2026-01-01T10:00:00+00:00'
@@ -167,7 +162,7 @@ def moment(text: str | None, option: str, now: datetime) -> str | None:
     '2026-01-01T10:00:00+00:00'
 
     Raises:
-        Failure: It is neither.
+        Failure: The text is neither.
     """
     if text is None:
         return None
@@ -181,7 +176,7 @@ def moment(text: str | None, option: str, now: datetime) -> str | None:
                 f"{option} {text!r} is no time", "write 2d, 36h, or ISO 8601 such as 2026-01-31T08:00:00Z"
             ) from None
     if at.tzinfo is None:
-        at = at.astimezone()  # as the clock on the wall here
+        at = at.astimezone()  # local time
     return at.astimezone(UTC).isoformat()
 
 
@@ -190,7 +185,7 @@ def _fail(answer: HttpAnswer) -> NoReturn:
         detail = str(json.loads(answer.body)["detail"])
     except (ValueError, KeyError, TypeError):
         raise Failure(
-            f"what answers there is no daemon that takes commands (HTTP {answer.status})", "is --http right?"
+            f"the server at this address is no Tocsin daemon (HTTP {answer.status})", "check --http HOST:PORT"
         ) from None
     if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise Failure(detail, "give --config FILE of the daemon, or --token-file")

@@ -1,4 +1,4 @@
-"""What every command that changes something has in common on the command line: its options, and how it is sent."""
+"""The options that all commands share, and the sending of a command."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tocsin.cli.alarms import tables
-from tocsin.cli.client import ActorOption, JsonOption, ReasonOption, TransactionOption, Who, command, who
+from tocsin.cli.client import (
+    ActorOption,
+    JsonOption,
+    ReasonOption,
+    Requester,
+    TransactionOption,
+    post_command,
+    requester,
+)
 from tocsin.cli.endpoint import ConfigOption, Endpoint, HttpOption, TokenOption, find
 from tocsin.ingest.reject import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Said = tuple[str, dict[str, Any]]
-"""A verb, and what its request says beside who gives it and why."""
+CommandRequest = tuple[str, dict[str, Any]]
+"""A verb and the body of its request, without actor, comment and transaction."""
 
 _SHOWN_CHARACTERS = 200
 
@@ -30,25 +38,25 @@ def _every_command(
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
-) -> tuple[Endpoint, Who, bool]:
-    return find(config, address, token_file), who(actor, reason, transaction), as_json
+) -> tuple[Endpoint, Requester, bool]:
+    return find(config, address, token_file), requester(actor, reason, transaction), as_json
 
 
-def commanding(say: Callable[..., Said]) -> Callable[..., None]:
-    """Make a command of a function that says what to ask: with the options that all commands have, beside its own.
+def command_with_common_options(say: Callable[..., CommandRequest]) -> Callable[..., None]:
+    """Turn a function that builds a request into a command with the common options.
 
-    An option of its own takes the place of the one of that name.
+    An option of the function replaces the common option of the same name.
     """
     own = inspect.signature(say, eval_str=True).parameters
     common = inspect.signature(_every_command, eval_str=True).parameters
     together = [*own.values(), *(p for name, p in common.items() if name not in own)]
-    # To typer each is an argument or an option by its annotation, whatever Python would call it.
+    # Typer tells arguments from options by the annotation; the kind of parameter makes no difference to it.
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in together]
 
-    def run(**given: Any) -> None:  # noqa: ANN401  (what typer has read)
+    def run(**given: Any) -> None:  # noqa: ANN401  (values parsed by typer)
         verb, body = say(**{name: value for name, value in given.items() if name in own})
-        door, by, as_json = _every_command(**{name: value for name, value in given.items() if name not in own})
-        reply = command(door, verb, body, by)
+        endpoint, by, as_json = _every_command(**{name: value for name, value in given.items() if name not in own})
+        reply = post_command(endpoint, verb, body, by)
         if as_json or reply["data"]["events"] or "stream" not in body or "alarm" in body:
             tables.show_events(reply, as_json=as_json)
         else:
@@ -56,5 +64,5 @@ def commanding(say: Callable[..., Said]) -> Callable[..., None]:
 
     run.__name__, run.__doc__ = say.__name__, say.__doc__
     run.__annotations__ = {p.name: p.annotation for p in parameters}
-    vars(run)["__signature__"] = inspect.Signature(parameters)  # what `inspect` looks for
+    vars(run)["__signature__"] = inspect.Signature(parameters)  # read by `inspect`
     return run

@@ -1,4 +1,4 @@
-"""The running daemon's HTTP door, for commands: where it is, what opens it, and asking."""
+"""The HTTP endpoint of the running daemon: address, token, requests."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from tocsin.config.secrets import token
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (one can listen there, not ask there)
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (addresses to listen on, not to connect to)
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="The daemon's configuration: where it listens, and its token."),
+    typer.Option("--config", metavar="FILE", help="The daemon's configuration, for its address and its token."),
 ]
 HttpOption = Annotated[
     str | None,
-    typer.Option("--http", metavar="HOST:PORT", help="Where the daemon listens, if not as the configuration says."),
+    typer.Option("--http", metavar="HOST:PORT", help="The address of the daemon, in place of the configured one."),
 ]
 TokenOption = Annotated[
-    Path | None, typer.Option("--token-file", metavar="FILE", help="The daemon's token, if it has one.")
+    Path | None, typer.Option("--token-file", metavar="FILE", help="The file with the daemon's token.")
 ]
 
 
 class _HttpAlone(BaseSettings):
-    """The one section of the configuration that a command needs; the environment wins, as in the daemon."""
+    """The `http` section of the configuration; environment variables take precedence, as in the daemon."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_prefix="TOCSIN_", env_nested_delimiter="__")
     http: Http = Http()
@@ -51,18 +51,18 @@ class _HttpAlone(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
+        """Give environment variables precedence over the file."""
         return env_settings, init_settings
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the daemon is, and what opens it.
+    """The address and the bearer token of a daemon.
 
     Attributes:
-        host: Where it listens.
-        port: Likewise.
-        token: None if it has none.
+        host: Name or IP address.
+        port: TCP port.
+        token: None without authentication.
     """
 
     host: str
@@ -71,38 +71,31 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """As a person writes it."""
+        """`HOST:PORT`."""
         return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back.
-
-    Attributes:
-        status: HTTP's.
-        body: As it came.
-    """
+    """The status code and the body of an HTTP answer."""
 
     status: int
     body: bytes
 
     @property
     def is_ok(self) -> bool:
-        """Whether it did as it was asked."""
         return self.status == HTTPStatus.OK
 
     @property
     def text(self) -> str:
-        """The body, as text."""
         return self.body.decode(errors="replace")
 
 
 def find(config: Path | None, address: str | None, token_file: Path | None) -> Endpoint:
-    """Say where the daemon is.
+    """Find the endpoint of the daemon.
 
     Raises:
-        Failure: The configuration's `http` is faulty, the address is none, or the token can't be read.
+        Failure: The `http` section or the address is invalid, or the token file cannot be read.
     """
     content: dict[str, Any] = {}
     if config is not None:
@@ -115,20 +108,20 @@ def find(config: Path | None, address: str | None, token_file: Path | None) -> E
     except (ValidationError, SettingsError) as error:
         raise Failure(f"http in {config or 'the environment'} is faulty", "run `tocsin check` for the line") from error
     beside = config.parent if config is not None else Path()
-    return open_at(section, beside, address, token_file)
+    return endpoint_of(section, beside, address, token_file)
 
 
-def open_at(section: Http, beside: Path, address: str | None, token_file: Path | None) -> Endpoint:
-    """Say where a daemon with this `http` section is.
+def endpoint_of(section: Http, beside: Path, address: str | None, token_file: Path | None) -> Endpoint:
+    """Build the endpoint of a daemon from its `http` section.
 
     Args:
-        section: Of its configuration.
-        beside: The configuration's folder.
-        address: HOST:PORT to ask instead.
-        token_file: To read the token from instead.
+        section: The `http` section of its configuration.
+        beside: The folder of the configuration; relative file names start there.
+        address: HOST:PORT in place of the configured address.
+        token_file: In place of the configured file.
 
     Raises:
-        Failure: The address is none, or the token can't be read.
+        Failure: The address is invalid, or the token file cannot be read.
     """
     host, port = section.host, section.port
     if address is not None:
@@ -142,32 +135,32 @@ def open_at(section: Http, beside: Path, address: str | None, token_file: Path |
         try:
             secret = token(file)
         except OSError as error:
-            raise Failure(str(error), "say where the token is by --token-file") from error
+            raise Failure(str(error), "give the right file by --token-file") from error
     return Endpoint(_EVERYWHERE.get(host, host.strip("[]")), port, secret)
 
 
 def ask(
-    door: Endpoint, method: str, path: str, body: Mapping[str, Any] | None = None, *, within_s: float = 30.0
+    endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None = None, *, within_s: float = 30.0
 ) -> HttpAnswer:
-    """Ask, and wait for the answer.
+    """Send a request and wait for the answer.
 
     Raises:
-        Failure: Nobody answers.
+        Failure: No daemon answers.
     """
-    headers = {} if door.token is None else {"authorization": f"Bearer {door.token}"}
+    headers = {} if endpoint.token is None else {"authorization": f"Bearer {endpoint.token}"}
     data = None
     if body is not None:
         headers["content-type"] = "application/json"
         data = json.dumps(body).encode()
-    connection = http.client.HTTPConnection(door.host, door.port, timeout=within_s)
+    connection = http.client.HTTPConnection(endpoint.host, endpoint.port, timeout=within_s)
     try:
         connection.request(method, path, body=data, headers=headers)
         answer = connection.getresponse()
         return HttpAnswer(answer.status, answer.read())
     except (OSError, http.client.HTTPException) as error:
         raise Failure(
-            f"no daemon answers at {door.address} ({error})",
-            "start it with `tocsin run`, or say where it is by --http",
+            f"no daemon answers at {endpoint.address} ({error})",
+            "start it with `tocsin run`, or give its address by --http",
         ) from error
     finally:
         connection.close()

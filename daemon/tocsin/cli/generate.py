@@ -1,4 +1,4 @@
-"""`tocsin generate`: streams that a model makes, as a table that `tocsin replay` takes."""
+"""`tocsin generate`: a table of streams drawn from a model, for `tocsin replay`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def generate(
     *,
     profile: Annotated[str, typer.Option(help="NAME=VALUE, by commas, such as rest_hr=72,rest_sbp=124.")],
     out: Annotated[Path, typer.Option(help="The table: Parquet or CSV, by its suffix.")],
-    ticks: Annotated[int, typer.Option(min=1, help="How many frames each stream has.")] = 3600,
-    streams: Annotated[int, typer.Option(min=1, help="How many, of the same profile.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="The same one gives the same table.")] = 1,
-    start: Annotated[str, typer.Option(help="ISO 8601: when they begin.")] = "2026-01-01T00:00:00Z",
+    ticks: Annotated[int, typer.Option(min=1, help="Number of frames per stream.")] = 3600,
+    streams: Annotated[int, typer.Option(min=1, help="Number of streams with this profile.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="A seed reproduces its table.")] = 1,
+    start: Annotated[str, typer.Option(help="Start, ISO 8601.")] = "2026-01-01T00:00:00Z",
 ) -> None:
-    """Draw streams from a model of task generate, and write them as a table: stream, t, channels.
+    """Draw streams from a model of task `generate` and write them as a table: stream, t, channels.
 
-    Example, an hour of a patient at a frame in ten seconds, and then onto a broker as if it happened now:
+    Example, an hour of a patient with a frame every ten seconds, then its replay:
 
         tocsin generate ward-generator/1 --ticks 360 --profile rest_hr=72,rest_spo2=97,rest_rr=15,rest_sbp=124,rest_dbp=70,rest_temp=36.8 --out patient.parquet
 
@@ -60,7 +60,7 @@ def generate(
 
 
 def _profile(text: str) -> dict[str, float]:
-    """Read `rest_hr=72,rest_sbp=124`."""
+    """Parse `rest_hr=72,rest_sbp=124`."""
     values: dict[str, float] = {}
     for entry in text.split(","):
         name, _, value = (part.strip() for part in entry.partition("="))
@@ -87,7 +87,7 @@ def _seconds(start: str) -> float:
 
 
 def _columns(made: Generated, period_s: float, start_s: float) -> dict[str, Sequence[Any]]:
-    """One row a reading; t in seconds since 1970, whole ones where the period is."""
+    """One row a reading; `t` in seconds since 1970, integers where the period is one."""
     streams, ticks, _ = made.values.shape
     t: list[float] = [start_s + tick * period_s for tick in range(ticks)]
     if all(value.is_integer() for value in t):

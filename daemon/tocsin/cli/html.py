@@ -1,6 +1,6 @@
-"""Pages that need nothing beside them: one HTML file, its pictures inside as SVG.
+"""Self-contained HTML pages with SVG charts.
 
-Made by hand: what draws well is not among what a daemon installs.
+The daemon installs no plotting library, so the SVG is written here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WIDTH, HEIGHT = 720, 200
-LEFT, TOP, BOTTOM = 44, 12, 26  # the room of the axes
+LEFT, TOP, BOTTOM = 44, 12, 26  # margins for the axes, px
 PLOT = HEIGHT - TOP - BOTTOM
 
 _STYLE = """
@@ -33,7 +33,7 @@ svg text{font:11px system-ui,sans-serif;fill:#444b53;paint-order:stroke;stroke:#
 
 
 def head(title: str) -> str:
-    """A page's beginning, its heading included."""
+    """The start of a page, with its heading."""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>{escape(title)}</title><style>{_STYLE}</style><h1>{escape(title)}</h1>"
@@ -41,12 +41,12 @@ def head(title: str) -> str:
 
 
 def chart(label: str, inside: str, height: int = HEIGHT) -> str:
-    """A picture, and what it is called where it can't be seen."""
+    """An SVG chart with a label for screen readers."""
     return f"<svg viewBox='0 0 {WIDTH} {height}' role=img aria-label='{escape(label)}'>{inside}</svg>"
 
 
 def axis(low: float, high: float, unit: str = "") -> str:
-    """Lines at the least, the middle and the greatest value, with their figures."""
+    """Grid lines at the minimum, the middle and the maximum, with their values."""
     parts = []
     for part in (0.0, 0.5, 1.0):
         y = TOP + PLOT * (1 - part)
@@ -57,21 +57,19 @@ def axis(low: float, high: float, unit: str = "") -> str:
 
 
 def rect(x: float, y: float, width: float, height: float, colour: str) -> str:
-    """A filled box."""
     return f"<rect x='{x:.1f}' y='{y:.1f}' width='{width:.1f}' height='{height:.1f}' fill='{colour}' />"
 
 
 def polyline(points: Iterable[tuple[float, float]], colour: str, width: float) -> str:
-    """A line through points."""
     through = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     return f"<polyline points='{through}' fill=none stroke='{colour}' stroke-width={width:g} />"
 
 
 def write(file: Path, page: str) -> None:
-    """Write a page, and say so.
+    """Write a page and print its name.
 
     Raises:
-        Failure: It can't be written.
+        Failure: The file cannot be written.
     """
     try:
         file.write_text(page, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A connection for a tool: up at once, or a failure that says why not."""
+"""The MQTT connection of a command: it is up within seconds, or the command fails with the reason."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _VERSIONS = {"5": ProtocolVersion.V5, "3.1.1": ProtocolVersion.V311}
 async def connected(
     broker: str, version: str, name: str, subscriptions: Sequence[Subscription] = ()
 ) -> AsyncIterator[Connection]:
-    """Connect to a broker for as long as the block runs; what was published in it is delivered at its end.
+    """Connect to a broker for the duration of the block; flush what was published at its end.
 
     Args:
-        broker: Its URL.
-        version: Of MQTT.
-        name: Of the tool, as the broker's log will show it.
-        subscriptions: What to receive.
+        broker: URL.
+        version: MQTT version, `5` or `3.1.1`.
+        name: Prefix of the client id.
+        subscriptions: Topics to receive.
 
     Raises:
-        Failure: The URL or the version is wrong, or no connection came up in time.
+        Failure: The URL or the version is invalid, or the broker did not answer in time.
     """
     if version not in _VERSIONS:
         raise Failure(f"MQTT version {version!r} is not known", f"legal: {', '.join(_VERSIONS)}")
@@ -43,10 +43,10 @@ async def connected(
 
 @asynccontextmanager
 async def connected_by(settings: ConnectionSettings) -> AsyncIterator[Connection]:
-    """Connect as is said for as long as the block runs; what was published in it is delivered at its end.
+    """Connect with these settings for the duration of the block; flush what was published at its end.
 
     Raises:
-        Failure: No connection came up in time.
+        Failure: The broker did not answer in time.
     """
     connection = Connection(settings)
     running = asyncio.create_task(connection.run(), name="connection")
@@ -57,7 +57,7 @@ async def connected_by(settings: ConnectionSettings) -> AsyncIterator[Connection
         except TimeoutError:
             problem = connection.problem or f"no connection to {settings.broker}"
             raise Failure(
-                problem.removesuffix("; trying again"), "is the broker running, and --broker right?"
+                problem.removesuffix("; trying again"), "check that the broker is running and that --broker is right"
             ) from None
         yield connection
         await connection.stop(_FLUSH_WITHIN_S)
@@ -67,7 +67,7 @@ async def connected_by(settings: ConnectionSettings) -> AsyncIterator[Connection
 
 
 def client_id(name: str) -> str:
-    """A session's name that no other client has."""
+    """A unique client id."""
     return f"{name}-{uuid.uuid4().hex[:12]}"
 
 

@@ -1,4 +1,4 @@
-"""`tocsin record`: what the sources of a configuration send, as a table."""
+"""`tocsin record`: write the readings of all sources into a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import typer
 
 import tocsin
 from tocsin.cli.address import parse
-from tocsin.cli.check import ConfigurationFile, sound
+from tocsin.cli.check import ConfigurationFile, load_checked
 from tocsin.cli.client import duration_s
 from tocsin.cli.errors import Failure
 from tocsin.cli.mqtt_client import client_id, connected_by
@@ -43,21 +43,21 @@ def record(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The table: Parquet or CSV, by its suffix.")],
     *,
     for_: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="How long, such as 1h; until Ctrl-C if left out.")
+        str | None, typer.Option("--for", metavar="DURATION", help="Duration, such as 1h; until Ctrl-C if left out.")
     ] = None,
     broker: Annotated[
         str | None,
         typer.Option(
             "--broker",
             metavar="URL",
-            help="Another one than the configuration's. The password comes from TOCSIN_BROKER__PASSWORD.",
+            help="A broker in place of the configured one. The password comes from TOCSIN_BROKER__PASSWORD.",
         ),
     ] = None,
 ) -> None:
-    """Record what the sources of a configuration send: a table for `tocsin replay` and for training.
+    """Record the readings of all sources of a configuration: a table for `tocsin replay` and for training.
 
-    It is a client of its own, beside a daemon or without one. Channels are in their models' units. Ctrl-C, SIGTERM or
-    --for end it with a whole file; cut off, it loses some seconds.
+    The recorder is a separate MQTT client and needs no daemon. Channels are in the units of their models. Ctrl-C,
+    SIGTERM or --for end it with a complete file; a kill loses the last seconds.
     """
     try:
         from tocsin.recording import RecordingError, TableWriter  # noqa: PLC0415
@@ -65,21 +65,21 @@ def record(
         raise Failure(f"tocsin record needs {error.name}", "pip install 'tocsin[demo]'") from error
     for_s = None if for_ is None else duration_s(for_, "--for")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    checked = sound(file)
+    checked = load_checked(file)
     config = checked.config
     if config is None:
-        raise AssertionError  # a sound one is there
+        raise AssertionError  # without faults there is one
     at = build_sources(config, build_runtimes(config, checked.bundles))
     try:
         settings = _settings(config, at, file.parent, broker)
         channels, labels = columns_of(at)
         asyncio.run(_record(at, settings, lambda: TableWriter(out, labels, channels), for_s))
-    except (RecordingError, ValueError, OSError) as error:  # of the table, of the units, of the password file
+    except (RecordingError, ValueError, OSError) as error:  # table, units, password file
         raise Failure(str(error)) from error
 
 
 def _settings(config: Config, at: list[Source], folder: Path, broker: str | None) -> ConnectionSettings:
-    """The configuration's connection, as another client that leaves nothing behind."""
+    """The configured connection, as a separate client without a persistent session."""
     settings = replace(
         connection_settings(config, at, folder, tocsin.__version__, time.time_ns()),
         client_id=client_id("tocsin-record"),
@@ -112,7 +112,8 @@ async def _record(
         if connection.refused_subscriptions:
             refused = ", ".join(connection.refused_subscriptions)
             raise Failure(
-                f"{settings.broker} refuses the subscription {refused}", "let this user read the sources' topics"
+                f"{settings.broker} refuses the subscription {refused}",
+                "allow this user to read the topics of the sources",
             )
         table = begin()
         recorder = Recorder(at, table.append, hold_ns=_HOLD_NS)
@@ -127,7 +128,7 @@ async def _record(
             waiting -= await _turn(connection, recorder, rejects, 0)
         recorder.finish()
         table.finish()
-        _tell(recorder, connection)
+        _print_summary(recorder, connection)
 
 
 async def _turn(connection: Connection, recorder: Recorder, rejects: RejectLog, timeout_s: float) -> int:
@@ -135,22 +136,22 @@ async def _turn(connection: Connection, recorder: Recorder, rejects: RejectLog, 
     now = time.time_ns()
     refused, requests = recorder.take(batch.messages, now)
     rejects.report(refused, now)
-    for request in requests:  # without a birth, what a Sparkplug node sends can't be read
+    for request in requests:  # Sparkplug data needs a birth message first
         connection.publish(request.topic, request.payload, qos=0)
     recorder.pass_time(now)
     connection.acknowledge(batch)
     return len(batch)
 
 
-def _tell(recorder: Recorder, connection: Connection) -> None:
-    """Say what there is, and what is missing."""
+def _print_summary(recorder: Recorder, connection: Connection) -> None:
+    """Print the numbers of recorded, rejected and dropped readings."""
     typer.echo(f"{recorder.written} readings recorded", err=True)
     refused = ", ".join(f"{reason} {count}" for reason, count in sorted(recorder.rejected.items()))
-    for count, told in (
+    for count, text in (
         (recorder.rejected.total(), f"messages refused ({refused})"),
-        (recorder.late, "readings left out: late, or sent twice"),
-        (connection.inbox_dropped, "messages dropped: they came faster than they could be written"),
+        (recorder.late, "readings left out: late or duplicate"),
+        (connection.inbox_dropped, "messages dropped: they arrived faster than they could be written"),
         (connection.connects - 1, "times the connection was lost"),
     ):
         if count:
-            typer.echo(f"{count} {told}", err=True)
+            typer.echo(f"{count} {text}", err=True)

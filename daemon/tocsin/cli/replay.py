@@ -1,4 +1,4 @@
-"""`tocsin replay`: a recorded table, published as if it happened now."""
+"""`tocsin replay`: publish a recorded table."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def replay(
         str | None, typer.Option(help="ISO 8601: when relative times such as hours since admission begin.")
     ] = None,
     now: Annotated[
-        bool, typer.Option("--now", help="Re-stamp, so that the last reading comes as the replay ends.")
+        bool,
+        typer.Option("--now", help="Shift all times, so that the last reading is as old as the end of the replay."),
     ] = False,
     channels: Annotated[
         str | None,
@@ -44,16 +45,19 @@ def replay(
         ),
     ] = None,
     static: Annotated[
-        str | None, typer.Option(help="Likewise for what is said once, ahead of a stream's first reading, such as age.")
+        str | None,
+        typer.Option(
+            help="Likewise for static values, published once before the first reading of a stream, such as age."
+        ),
     ] = None,
-    speed: Annotated[float, typer.Option(min=0, help="Times faster than it was; 0 for as fast as it goes.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0, help="Speed-up; 0 for as fast as possible.")] = 1.0,
     qos: Annotated[int, typer.Option(min=0, max=1)] = 1,
     broker: BrokerOption = "mqtt://localhost:1883",
     mqtt: VersionOption = "5",
 ) -> None:
-    """Publish a recorded table to a broker, in the order of its times.
+    """Publish a recorded table to a broker, in order of time.
 
-    Empty cells are published as null: not measured. Example, hourly ICU stays:
+    Empty cells are published as null, which means not measured. Example, hourly ICU stays:
 
         tocsin replay stays.parquet --topic 'icu/{stay}' --time ICULOS --unit h --start 2026-01-01T00:00:00Z --channels HR=hr,O2Sat=spo2 --static Age=age --speed 0
     """  # noqa: E501  (a command to copy is one line)

@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.check import ConfigurationFile, sound
+from tocsin.cli.check import ConfigurationFile, load_checked
 from tocsin.cli.errors import Failure
 
 
 class LogLevel(StrEnum):
-    """How much the log says."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -26,14 +26,15 @@ class LogLevel(StrEnum):
 def run(
     file: ConfigurationFile,
     *,
-    log_level: Annotated[LogLevel, typer.Option(help="How much the log says.")] = LogLevel.INFO,
+    log_level: Annotated[LogLevel, typer.Option(help="The lowest level that is logged.")] = LogLevel.INFO,
 ) -> None:
-    """Run the daemon: read streams, ring alarms, until SIGTERM or Ctrl-C.
+    """Run the daemon until SIGTERM or Ctrl-C.
 
-    Reconnects to the broker for ever. On SIGTERM it stops reading, finishes what it has, says offline and exits 0.
+    It reconnects to the broker without limit. On SIGTERM it stops reading, finishes its work,
+    publishes offline and exits with 0.
     """
     from tocsin.http.server import PortTakenError  # noqa: PLC0415
-    from tocsin.runtime import run as run_daemon  # noqa: PLC0415  (other commands need not wait for it)
+    from tocsin.runtime import run as run_daemon  # noqa: PLC0415  (slow to import)
     from tocsin.store import StoreError  # noqa: PLC0415
 
     logging.basicConfig(
@@ -42,12 +43,12 @@ def run(
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
-    checked = sound(file)
+    checked = load_checked(file)
     try:
         asyncio.run(run_daemon(checked))
     except PortTakenError as error:
         raise Failure(str(error), f"set http.port in {file}, or TOCSIN_HTTP__PORT") from error
     except StoreError as error:
         raise Failure(str(error), error.remedy) from error
-    except OSError as error:  # of the password file; once the daemon runs, none comes out of it
+    except OSError as error:  # password file; a running daemon raises none
         raise Failure(str(error)) from error

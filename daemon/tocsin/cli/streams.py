@@ -1,4 +1,4 @@
-"""`tocsin streams`: what a running daemon knows of its streams, and what can be asked of them."""
+"""`tocsin streams`: list and change the streams of a running daemon."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from rich.text import Text
 
 from tocsin.cli.client import (
     JsonOption,
-    apart,
     duration_s,
+    get,
     labels,
     moment,
     pages,
-    question,
+    split_alarm,
 )
-from tocsin.cli.command_options import Said, commanding
+from tocsin.cli.command_options import CommandRequest, command_with_common_options
 from tocsin.cli.endpoint import ConfigOption, HttpOption, TokenOption, find
 from tocsin.cli.errors import Failure
 from tocsin.ingest.reject import printable
@@ -40,9 +40,9 @@ _SHOWN_CHARACTERS = 200
 
 streams = typer.Typer(
     name="streams",
-    help="What a running daemon knows of its streams: list, show, admit, transfer, limits, history, export.\n\n"
-    "Exit codes: 0 done; 1 no daemon answers, or it takes no command from here; 2 wrong usage; 3 the daemon refuses, "
-    "and says why.",
+    help="List and change the streams of a running daemon: list, show, admit, transfer, limits, history, export.\n\n"
+    "Exit codes: 0 done; 1 no daemon answers, or it accepts no command from here; 2 wrong usage; 3 refused, with "
+    "the reason.",
     no_args_is_help=True,
 )
 
@@ -57,9 +57,9 @@ def list_streams(
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """List the streams that are known."""
+    """List the streams."""
     labels(label or [])
-    found = question(find(config, address, token_file), "streams", {"stream": stream, "label": label or None})
+    found = get(find(config, address, token_file), "streams", {"stream": stream, "label": label or None})
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -89,8 +89,8 @@ def show(
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Show a stream: its watches, profile and limits of its own."""
-    found = question(find(config, address, token_file), "streams/" + quote(stream), {})
+    """Show the watches, the profile and the own limits of a stream."""
+    found = get(find(config, address, token_file), "streams/" + quote(stream), {})
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -103,7 +103,7 @@ def show(
         lines.append(f"    last reading: {watch['newest_t'] or 'none'}")
         lines += _in_force(watch)
         for name, value in watch["thresholds"].items():
-            lines.append(f"    {name}: own threshold {'not known yet' if value is None else f'{value:.3g}'}")
+            lines.append(f"    {name}: own threshold {'unknown' if value is None else f'{value:.3g}'}")
     for line in lines:
         typer.echo(printable(line, _SHOWN_CHARACTERS))
 
@@ -114,15 +114,15 @@ def history(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")] = None,
     stream: Annotated[str | None, typer.Option("--stream", metavar="PATTERN", help="Such as 'icu/*'.")] = None,
-    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Who asked.")] = None,
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="The actor.")] = None,
     verb: Annotated[str | None, typer.Option(help="admit, set-limit, …")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Number of entries, newest first.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Read who had what done to streams, when and why, the newest last."""
+    """Print the log of stream commands, newest last."""
     now = datetime.now(UTC)
     wanted = {
         "since": moment(since, "--since", now),
@@ -131,8 +131,8 @@ def history(
         "actor": actor,
         "verb": verb,
     }
-    door = find(config, address, token_file)
-    commands = list(pages(door, wanted, limit, path="stream-history", of="commands"))[::-1]
+    endpoint = find(config, address, token_file)
+    commands = list(pages(endpoint, wanted, limit, path="stream-history", of="commands"))[::-1]
     if as_json:
         for entry in commands:
             typer.echo(json.dumps(entry, ensure_ascii=False))
@@ -141,52 +141,59 @@ def history(
     for name in ("time", "stream", "command", "", "who", "why"):
         table.add_column(name, overflow="fold")
     for entry in commands:
-        said = (f"{name}={_shown(value)}" for name, value in entry["arguments"].items() if value not in (None, {}))
-        cells = (entry["at"], entry["stream"], entry["verb"], ", ".join(said), entry["actor"], entry["comment"] or "")
+        arguments = (f"{name}={_shown(value)}" for name, value in entry["arguments"].items() if value not in (None, {}))
+        cells = (
+            entry["at"],
+            entry["stream"],
+            entry["verb"],
+            ", ".join(arguments),
+            entry["actor"],
+            entry["comment"] or "",
+        )
         table.add_row(*(Text(printable(cell, _SHOWN_CHARACTERS)) for cell in cells))
     Console(highlight=False).print(table)
 
 
 @streams.command()
-@commanding
+@command_with_common_options
 def admit(
     stream: StreamArgument,
     *,
     label: Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")] = None,
     profile: ProfileOption = None,
-) -> Said:
-    """Begin a stream anew for another patient or machine: nothing of the one before is left."""
+) -> CommandRequest:
+    """Start a new stay: another patient or machine; the former state is deleted."""
     body = {"stream": stream, "labels": labels(label or []), "profile": _numbers(profile or [])}
     return "admit", body
 
 
 @streams.command()
-@commanding
-def discharge(stream: StreamArgument) -> Said:
-    """End a stream, its memory and its alarms."""
+@command_with_common_options
+def discharge(stream: StreamArgument) -> CommandRequest:
+    """End a stream with its state and its alarms."""
     return "discharge", {"stream": stream}
 
 
 @streams.command()
-@commanding
+@command_with_common_options
 def transfer(
     stream: StreamArgument,
-    to: Annotated[str, typer.Argument(metavar="TO", help="Where it goes on.")],
-) -> Said:
-    """Move all that is known of a stream, but for its alarms, to another name."""
+    to: Annotated[str, typer.Argument(metavar="TO", help="The new name.")],
+) -> CommandRequest:
+    """Move the state of a stream, without its alarms, to another name."""
     return "transfer", {"stream": stream, "to": to}
 
 
 @streams.command()
-@commanding
+@command_with_common_options
 def standby(
     stream: StreamArgument,
     *,
     duration: Annotated[
-        str | None, typer.Option("--for", metavar="DURATION", help="30min, 2h, …; until `resume` if left out.")
+        str | None, typer.Option("--for", metavar="DURATION", help="30min, 2h, …; until `resume` by default.")
     ] = None,
-) -> Said:
-    """Judge a stream no more for a while."""
+) -> CommandRequest:
+    """Set a stream on standby: it is not judged."""
     until = None
     if duration is not None:
         until = (datetime.now(UTC) + timedelta(seconds=duration_s(duration, "--for"))).isoformat()
@@ -194,37 +201,37 @@ def standby(
 
 
 @streams.command()
-@commanding
-def resume(stream: StreamArgument) -> Said:
+@command_with_common_options
+def resume(stream: StreamArgument) -> CommandRequest:
     """End a standby."""
     return "resume", {"stream": stream}
 
 
 @streams.command()
-@commanding
-def reset(stream: StreamArgument) -> Said:
-    """Forget what the model remembers of a stream, and end its alarms; labels, limits and profile stay."""
+@command_with_common_options
+def reset(stream: StreamArgument) -> CommandRequest:
+    """Reset the model state of a stream and end its alarms; labels, limits and profile stay."""
     return "reset-stream", {"stream": stream}
 
 
 @streams.command("set-limit")
-@commanding
+@command_with_common_options
 def set_limit(
     alarm: Annotated[str, typer.Argument(metavar="STREAM/ALARM", help="Such as icu/bed-3/spo2-low.")],
     limit: Annotated[str, typer.Argument(metavar="LIMIT", help="In the channel's unit, or `configured`.")],
-) -> Said:
-    """Give one alarm another limit in one stream."""
-    body = {**apart(alarm), "limit": None if limit == "configured" else _number("LIMIT", limit)}
+) -> CommandRequest:
+    """Set the limit of an alarm in one stream."""
+    body = {**split_alarm(alarm), "limit": None if limit == "configured" else _number("LIMIT", limit)}
     return "set-limit", body
 
 
 @streams.command("set-profile")
-@commanding
+@command_with_common_options
 def set_profile(
     stream: StreamArgument,
     values: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help="Such as age=71; age= for unknown.")],
-) -> Said:
-    """Say what is given once of a stream, such as an age."""
+) -> CommandRequest:
+    """Set static values of a stream, such as an age."""
     body = {"stream": stream, "values": _numbers(values)}
     return "set-profile", body
 
@@ -233,29 +240,29 @@ def set_profile(
 def export_stream(
     stream: StreamArgument,
     *,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Where to: a NumPy archive, .npz.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="A NumPy archive, .npz.")],
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Write a stream's whole memory into a file, to be imported elsewhere."""
-    found = question(find(config, address, token_file), "memory/" + quote(stream), {})
+    """Write the state of a stream into a file, for an import elsewhere."""
+    found = get(find(config, address, token_file), "memory/" + quote(stream), {})
     try:
         out.write_bytes(base64.b64decode(found["memory"], validate=True))
     except binascii.Error as error:
-        raise Failure(f"what the daemon gave is no memory ({error})") from error
+        raise Failure(f"the answer of the daemon is no stream state ({error})") from error
     except OSError as error:
         raise Failure(f"{out}: cannot be written: {error.strerror}") from error
     typer.echo(printable(f"wrote {out}: {stream}", _SHOWN_CHARACTERS), err=True)
 
 
 @streams.command("import")
-@commanding
+@command_with_common_options
 def import_stream(
     stream: StreamArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
-) -> Said:
-    """Go on with a stream's memory that was exported elsewhere, under this name: no cold start."""
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file from `export`.")],
+) -> CommandRequest:
+    """Import an exported stream state under this name, without a new warm-up."""
     try:
         memory = base64.b64encode(file.read_bytes()).decode()
     except OSError as error:
@@ -264,7 +271,7 @@ def import_stream(
 
 
 def _in_force(watch: dict[str, Any]) -> Iterator[str]:
-    """What holds for a stream in place of what holds for all, and by whom where it isn't said by a command."""
+    """Profile and limits of the stream itself, with their origin."""
     by_name = watch["overrides"]
     for name, value in {**by_name["profile"], **watch["profile"]}.items():
         yield f"    {name}: {value:g}" + ("" if name in watch["profile"] else " (override)")
@@ -278,7 +285,7 @@ def _condition(watch: dict[str, Any]) -> str:
     if watch["standby"]:
         parts.append(f"on standby until {watch['standby_until']}" if watch["standby_until"] else "on standby")
     elif watch["old_model"]:
-        parts.append(f"warms up beside {watch['old_model']}")
+        parts.append(f"warms up as a shadow of {watch['old_model']}")
     elif watch["warming_up"]:
         parts.append("warming up")
     if watch["admitted"]:
@@ -287,12 +294,11 @@ def _condition(watch: dict[str, Any]) -> str:
 
 
 def _shown(value: object) -> str:
-    """A value of a request in few words."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _numbers(given: list[str]) -> dict[str, float | None]:
-    """`NAME=VALUE`s; nothing after the `=` is unknown."""
+    """Parse `NAME=VALUE` texts; an empty value is unknown."""
     return {name: _number(name, text) if text else None for name, text in labels(given).items()}
 
 
@@ -300,4 +306,4 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Failure(f"{name}: {text!r} is no number") from None
+        raise Failure(f"{name}: {text!r} is not a number") from None

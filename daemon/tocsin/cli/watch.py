@@ -1,4 +1,4 @@
-"""`tocsin watch`: alarms as they come."""
+"""`tocsin watch`: print alarms live."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def watch(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line, as published.")] = False,
     mqtt: VersionOption = "5",
 ) -> None:
-    """Print alarms as they come: first those that are up, then each that rises or clears. Ctrl-C ends it."""
-    with suppress(KeyboardInterrupt):  # it is how watching is meant to end
+    """Print alarms live: first the active ones, then each transition. Ctrl-C ends it."""
+    with suppress(KeyboardInterrupt):  # the normal end
         asyncio.run(_watch(broker, mqtt, base, as_json=json))
 
 
@@ -49,21 +49,21 @@ async def _watch(broker: str, version: str, base: str, *, as_json: bool) -> None
 
 
 def show(console: Console, message: Message, base: str, *, as_json: bool) -> None:
-    """Print one message, if it tells something: a state only where it is an old one that is still up."""
+    """Print one message. States are printed only if they are retained and active."""
     kind = message.topic.removeprefix(f"{base}/").partition("/")[0]
     if kind == "alarm" and not message.retain:
-        return  # its transition comes too
+        return  # its transition is printed
     try:
         body = msgspec.json.decode(message.payload)
         line = _status_line(body) if kind == "status" else _alarm_line(body)
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):  # whoever may publish can write this
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):  # any client can publish here
         topic = printable(message.topic, _SHOWN_CHARACTERS)
         typer.echo(f"{topic}: not a message of Tocsin: {message.payload[:80]!r}", err=True)
         return
     if line is None:
         return
     if as_json:
-        console.out(msgspec.json.format(message.payload, indent=-1).decode())  # on one line, whoever wrote it
+        console.out(msgspec.json.format(message.payload, indent=-1).decode())  # on one line
     else:
         line.plain = printable(line.plain, _SHOWN_CHARACTERS)
         console.print(line)
@@ -74,7 +74,7 @@ def _status_line(body: dict[str, Any]) -> Text:
 
 
 def _alarm_line(body: dict[str, Any]) -> Text | None:
-    if "transition" not in body and body["state"] == "normal":  # a state that is over is no news
+    if "transition" not in body and body["state"] == "normal":  # nothing is active
         return None
     what = body.get("transition", "up")
     style = _STYLE_OF[body["priority"]] if what in {"raise", "up"} else "dim"

@@ -1,4 +1,4 @@
-"""`tocsin alarms`: work with a running daemon's alarms."""
+"""`tocsin alarms`: list and change the alarms of a running daemon."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tocsin.cli.alarms.report import labels_of_alarms, report_alarms
 from tocsin.cli.client import (
     JsonOption,
     alarm_path,
-    apart,
     duration_s,
+    get,
     labels,
     moment,
     pages,
-    question,
+    split_alarm,
 )
-from tocsin.cli.command_options import Said, commanding
+from tocsin.cli.command_options import CommandRequest, command_with_common_options
 from tocsin.cli.endpoint import ConfigOption, HttpOption, TokenOption, find
 
 AlarmArgument = Annotated[str, typer.Argument(metavar="STREAM/ALARM", help="Such as icu/bed-3/spo2-low.")]
@@ -30,13 +30,15 @@ AlarmFilter = Annotated[str | None, typer.Option("--alarm", metavar="PATTERN", h
 LabelFilter = Annotated[list[str] | None, typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")]
 PriorityFilter = Annotated[str | None, typer.Option("--priority", help="high, medium or low")]
 CategoryFilter = Annotated[str | None, typer.Option("--category", help="physiological or technical")]
-Occurrence = Annotated[int | None, typer.Option(min=1, help="Which; the present or the last one if left out.")]
+Occurrence = Annotated[
+    int | None, typer.Option(min=1, help="The number of the occurrence; the present or last one if left out.")
+]
 
 alarms = typer.Typer(
     name="alarms",
-    help="Work with a running daemon's alarms: list, acknowledge, shelve, history, report.\n\n"
-    "Exit codes: 0 done; 1 no daemon answers, or it takes no command from here; 2 wrong usage; 3 the daemon refuses, "
-    "and says why.",
+    help="List and change the alarms of a running daemon: list, acknowledge, shelve, history, report.\n\n"
+    "Exit codes: 0 done; 1 no daemon answers, or it accepts no command from here; 2 wrong usage; 3 refused, with "
+    "the reason.",
     no_args_is_help=True,
 )
 
@@ -50,13 +52,13 @@ def list_alarms(
     priority: PriorityFilter = None,
     category: CategoryFilter = None,
     state: Annotated[str | None, typer.Option(help="unacknowledged, acknowledged, returned, …")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those that have been up and are normal.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include alarms that have returned to normal.")] = False,
     as_json: JsonOption = False,
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """List alarms that are up, wait for somebody, or are put aside."""
+    """List alarms that are active, unacknowledged, shelved, suppressed or out of service."""
     labels(label or [])
     wanted = {
         "stream": stream,
@@ -67,7 +69,7 @@ def list_alarms(
         "state": state,
         "all": "true" if everything else None,
     }
-    found = question(find(config, address, token_file), "alarms", wanted)
+    found = get(find(config, address, token_file), "alarms", wanted)
     tables.show_alarms(found, as_json=as_json)
 
 
@@ -80,107 +82,109 @@ def show(
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Show one alarm: its state, its evidence, who did what."""
-    apart(alarm)
-    tables.show_alarm(question(find(config, address, token_file), alarm_path(alarm), {}), as_json=as_json)
+    """Show the state and the evidence of one alarm."""
+    split_alarm(alarm)
+    tables.show_alarm(get(find(config, address, token_file), alarm_path(alarm), {}), as_json=as_json)
 
 
 @alarms.command()
-@commanding
+@command_with_common_options
 def acknowledge(
     alarm: AlarmArgument,
     *,
-    occurrence: Annotated[int | None, typer.Option(min=1, help="The one you saw; refused if it is another.")] = None,
-) -> Said:
-    """Say that you have seen an alarm."""
-    body = {**apart(alarm), "occurrence": occurrence}
+    occurrence: Annotated[
+        int | None, typer.Option(min=1, help="The occurrence you saw; another one is refused.")
+    ] = None,
+) -> CommandRequest:
+    """Acknowledge an alarm."""
+    body = {**split_alarm(alarm), "occurrence": occurrence}
     return "acknowledge", body
 
 
 @alarms.command("acknowledge-group")
-@commanding
+@command_with_common_options
 def acknowledge_group(
     *,
     label: Annotated[list[str], typer.Option("--label", metavar="NAME=VALUE", help="May be repeated.")],
-) -> Said:
-    """Say that you have seen all that people are told of in a group, such as --label ward=icu."""
+) -> CommandRequest:
+    """Acknowledge all annunciated alarms of a group, such as --label ward=icu."""
     body = {"labels": labels(label)}
     return "acknowledge-group", body
 
 
 @alarms.command()
-@commanding
-def reset(alarm: AlarmArgument) -> Said:
-    """End a latched alarm that has been acknowledged."""
-    return "reset", apart(alarm)
+@command_with_common_options
+def reset(alarm: AlarmArgument) -> CommandRequest:
+    """Reset a latched alarm that has been acknowledged."""
+    return "reset", split_alarm(alarm)
 
 
 @alarms.command()
-@commanding
+@command_with_common_options
 def shelve(
     alarm: AlarmArgument,
     *,
     duration: Annotated[str, typer.Option("--for", metavar="DURATION", help="30min, 2h, … at most a day.")],
-    once: Annotated[bool, typer.Option("--once", help="End with the next clear, if that comes first.")] = False,
-) -> Said:
-    """Keep an alarm quiet for a time. Takes a --reason."""
-    body = {**apart(alarm), "for_s": duration_s(duration, "--for"), "once": once}
+    once: Annotated[bool, typer.Option("--once", help="End with the next clear, if it comes first.")] = False,
+) -> CommandRequest:
+    """Shelve an alarm: suppress it for a time. Needs a --reason."""
+    body = {**split_alarm(alarm), "for_s": duration_s(duration, "--for"), "once": once}
     return "shelve", body
 
 
 @alarms.command()
-@commanding
-def unshelve(alarm: AlarmArgument) -> Said:
-    """End a shelving before its time."""
-    return "unshelve", apart(alarm)
+@command_with_common_options
+def unshelve(alarm: AlarmArgument) -> CommandRequest:
+    """End a shelving early."""
+    return "unshelve", split_alarm(alarm)
 
 
 @alarms.command("take-out")
-@commanding
-def take_out(alarm: AlarmArgument) -> Said:
-    """Take an alarm out of service, for maintenance. Takes a --reason."""
-    return "take-out", apart(alarm)
+@command_with_common_options
+def take_out(alarm: AlarmArgument) -> CommandRequest:
+    """Remove an alarm from service, for maintenance. Needs a --reason."""
+    return "take-out", split_alarm(alarm)
 
 
 @alarms.command("put-back")
-@commanding
-def put_back(alarm: AlarmArgument) -> Said:
+@command_with_common_options
+def put_back(alarm: AlarmArgument) -> CommandRequest:
     """Return an alarm to service."""
-    return "put-back", apart(alarm)
+    return "put-back", split_alarm(alarm)
 
 
 @alarms.command()
-@commanding
+@command_with_common_options
 def annotate(
     alarm: AlarmArgument,
     reason: Annotated[str, typer.Argument(metavar="TEXT")],
     *,
     occurrence: Occurrence = None,
-) -> Said:
-    """Say something about an occurrence of an alarm."""
-    body = {**apart(alarm), "occurrence": occurrence}
+) -> CommandRequest:
+    """Add a comment to an occurrence of an alarm."""
+    body = {**split_alarm(alarm), "occurrence": occurrence}
     return "annotate", {**body, "comment": reason}
 
 
 @alarms.command()
-@commanding
+@command_with_common_options
 def mark(
     alarm: AlarmArgument,
     verdict: Annotated[str, typer.Argument(metavar="true|false")],
     *,
     occurrence: Occurrence = None,
-) -> Said:
-    """Say whether an occurrence of an alarm was true: was there something to do?"""
-    body = {**apart(alarm), "verdict": verdict, "occurrence": occurrence}
+) -> CommandRequest:
+    """Mark an occurrence as true (it needed a response) or false."""
+    body = {**split_alarm(alarm), "verdict": verdict, "occurrence": occurrence}
     return "mark", body
 
 
 @alarms.command("test")
-@commanding
+@command_with_common_options
 def raise_test(
-    stream: Annotated[str, typer.Argument(metavar="STREAM", help="Under which name.")] = "tocsin/test",
-) -> Said:
-    """Raise a test alarm, which goes through every door out and clears by itself after ten seconds."""
+    stream: Annotated[str, typer.Argument(metavar="STREAM", help="The name of the test stream.")] = "tocsin/test",
+) -> CommandRequest:
+    """Raise a test alarm: it goes to every sink and clears after ten seconds."""
     return "test", {"stream": stream}
 
 
@@ -195,10 +199,10 @@ def history(
     priority: PriorityFilter = None,
     category: CategoryFilter = None,
     transition: Annotated[str | None, typer.Option(help="raise, clear, acknowledge, shelve, …")] = None,
-    occurrence: Annotated[int | None, typer.Option(min=1, help="The number of one.")] = None,
-    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Who did it.")] = None,
-    verdict: Annotated[str | None, typer.Option(help="true or false: what it was marked as.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="100 if left out; all with --csv and --parquet.")] = None,
+    occurrence: Annotated[int | None, typer.Option(min=1, help="The number of an occurrence.")] = None,
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="The actor.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="true or false, as marked.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="100 by default; no limit with --csv and --parquet.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a table.")] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a table; needs 'tocsin[demo]'.")] = None,
@@ -206,7 +210,7 @@ def history(
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Read the alarm log: everything that happened to alarms, the newest last."""
+    """Print the alarm log, newest last."""
     labels(label or [])
     now = datetime.now(UTC)
     wanted = {

@@ -1,4 +1,4 @@
-"""A report on alarms as one HTML page that needs nothing beside it: a table, and pictures."""
+"""The alarm report as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NS_PER_S = 1_000_000_000
 _COLOUR = {Priority.HIGH: "#c62828", Priority.MEDIUM: "#f9a825", Priority.LOW: "#00838f"}
 _LOADS = ((0, 0, "0"), (1, 2, "1–2"), (3, 5, "3–5"), (6, 10, "6–10"), (11, None, "over 10"))
-_ROW = 22  # of the bars that lie
+_ROW = 22  # px, of a horizontal bar
 _STEPS = 300  # of a curve
 
 
@@ -53,7 +53,7 @@ def page(report: PerformanceReport, about: str) -> str:
 
 
 def shown(figure: Figure) -> str:
-    """A value as people read it.
+    """Format a figure with its unit.
 
     >>> from tocsin.alarm.performance import Figure
     >>> shown(Figure("x", 0.1234, "%")), shown(Figure("x", 250.0, "s")), shown(Figure("x", None, ""))
@@ -69,7 +69,7 @@ def shown(figure: Figure) -> str:
 
 
 def verdict(figure: Figure) -> str:
-    """Whether the target is met."""
+    """`met`, `missed`, or empty without a target."""
     return "" if figure.is_met is None else "met" if figure.is_met else "missed"
 
 
@@ -132,7 +132,7 @@ def _top(report: PerformanceReport) -> str:
 
 
 def _responses(report: PerformanceReport) -> str:
-    """Curves: what share was acknowledged within a time. The axis of time is logarithmic."""
+    """Cumulative share of alarms acknowledged within a time, on a logarithmic axis."""
     most = max((times[-1] for times in report.response_s.values() if times), default=0.0)
     if not most:
         return "<p class=dim>None was acknowledged.</p>"
@@ -148,7 +148,7 @@ def _responses(report: PerformanceReport) -> str:
         if mark <= most or mark == 1
     ]
     for priority, times in report.response_s.items():
-        # At most some hundred steps: a year's alarms draw the same curve.
+        # A few hundred steps are enough for a year of alarms.
         kept = range(0, len(times), 1 + len(times) // _STEPS)
         steps = [(times[i], share / len(times)) for i in kept for share in (i, min(i + kept.step, len(times)))]
         if steps:
@@ -177,7 +177,7 @@ def _lists(report: PerformanceReport) -> str:
 
 
 def _lying(label: str, rows: Sequence[tuple[str, float, str, str]]) -> str:
-    """Bars that lie, each with its name and its figure: name, share of the width, figure, colour."""
+    """Horizontal bars: name, share of the width, figure, colour."""
     names = min(300, 20 + 6.4 * max(len(name) for name, *_ in rows))
     room = WIDTH - names - 110
     parts = []
@@ -191,7 +191,7 @@ def _lying(label: str, rows: Sequence[tuple[str, float, str, str]]) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next even figure, for the top of an axis."""
+    """The next round value, for the top of an axis."""
     if value <= 2:  # noqa: PLR2004
         return 2
     power: float = 10.0 ** math.floor(math.log10(value))

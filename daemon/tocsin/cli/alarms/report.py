@@ -1,4 +1,4 @@
-"""`tocsin alarms report` and `labels`: what the alarm log says of the alarms, and what staff said of them."""
+"""`tocsin alarms report` and `tocsin alarms labels`: figures and labels from the alarm log."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin.alarm.performance import PerformanceReport
 
 _BEFORE = timedelta(days=2)
-"""So much of the log before the time that is judged: what stands for longer than a day must have begun in it."""
+"""The part of the log before the reported time that is read as well: a stale alarm was raised in it."""
 
 
 def report_alarms(
@@ -36,16 +36,16 @@ def report_alarms(
     days: Annotated[float, typer.Option(min=0.05, help="How far back.")] = 30,
     by: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="Whose load is told apart, such as ward; all is one if left out."),
+        typer.Option(metavar="LABEL", help="A label that forms groups, such as ward; one group if left out."),
     ] = None,
-    operators: Annotated[int, typer.Option(min=1, help="How many share the load of a group.")] = 1,
+    operators: Annotated[int, typer.Option(min=1, help="Number of operators of a group.")] = 1,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page with pictures.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Judge the alarms of the last days by the figures of ISA-18.2 and EEMUA 191, beside their targets."""
+    """Report the figures of ISA-18.2 and EEMUA 191 for the last days, with their targets."""
     now = datetime.now(UTC)
     begin = now - timedelta(days=days)
     events = list(pages(find(config, address, token_file), {"since": (begin - _BEFORE).isoformat()}, None))[::-1]
@@ -68,9 +68,9 @@ def labels_of_alarms(
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Write what staff marked as true or false: a row an occurrence, to train and to calibrate with."""
+    """Write the occurrences that were marked as true or false: labels for training and calibration."""
     if csv is None and parquet is None:
-        raise Failure("labels are a table", "give --csv FILE or --parquet FILE")
+        raise Failure("no output file is given", "give --csv FILE or --parquet FILE")
     tables.check_parquet(parquet)
     wanted = {"since": moment(since, "--since", datetime.now(UTC))}
     events = list(pages(find(config, address, token_file), wanted, None))[::-1]
@@ -82,7 +82,7 @@ def labels_of_alarms(
 
 
 def rows(events: Iterable[Mapping[str, Any]], by: str | None) -> list[LogRow]:
-    """Events as the figures take them, without tests."""
+    """Events as rows for the report, without test alarms."""
     return [
         LogRow(
             group="" if by is None else event["labels"].get(by, ""),
@@ -104,9 +104,9 @@ def rows(events: Iterable[Mapping[str, Any]], by: str | None) -> list[LogRow]:
 
 
 def label_columns(events: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """A row for each occurrence that was marked, by the last word: when it held, and 1 if it was true.
+    """One row per marked occurrence: begin, end, and label 1 for true; the last mark counts.
 
-    `begin` and `end` are seconds since 1970 by the readings' clock; an end that hasn't come is null.
+    `begin` and `end` are event times in seconds since 1970; the end of an active occurrence is null.
     """
     ends: dict[int, int] = {}
     marks: dict[int, Mapping[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""Alarms and their history as people read them, and as tables for other programs."""
+"""Alarms and the alarm log on the terminal, and as CSV or Parquet tables."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ COLUMNS = (
     "state", "annunciated", "occurrence", "since", "since_ns", "reason", "score", "model", "actor", "comment",
     "transaction", "verdict", "fleeting", "test",
 )  # fmt: skip
-"""Of a table of events; after them `labels` and `evidence`, as JSON."""
+"""Columns of a table of events; `labels` and `evidence` follow as JSON."""
 
 
 def show_alarms(found: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print alarms."""
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found["alarms"]:
-        typer.echo("no alarm is up, and none is put aside")
+        typer.echo("no alarm is active, shelved, suppressed or out of service")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("priority", "alarm", "state", "since", "reason", ""):
@@ -51,13 +50,12 @@ def show_alarms(found: Mapping[str, Any], *, as_json: bool) -> None:
             _text(alarm["state"] + (" ?" if alarm["uncertain"] else ""), style),
             _text(_ago(alarm["raised_at"], now)),
             _text(alarm["reason"]),
-            _text(_aside(alarm), "dim"),
+            _text(_suppression(alarm), "dim"),
         )
     _console().print(table)
 
 
 def show_alarm(alarm: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print one alarm."""
     if as_json:
         typer.echo(json.dumps(alarm, ensure_ascii=False))
         return
@@ -66,11 +64,11 @@ def show_alarm(alarm: Mapping[str, Any], *, as_json: bool) -> None:
     lines = [
         ("state", alarm["state"] + (", uncertain: its condition is unknown now" if alarm["uncertain"] else "")),
         ("priority", f"{alarm['priority']}, {alarm['category']}"),
-        ("since", alarm["since"] and f"{alarm['since']} (told {_ago(alarm['raised_at'], now)} ago)"),
+        ("since", alarm["since"] and f"{alarm['since']} (raised {_ago(alarm['raised_at'], now)} ago)"),
         ("reason", alarm["reason"]),
         ("occurrence", alarm["occurrence"]),
         ("acknowledged", alarm["acknowledged_by"] and f"by {alarm['acknowledged_by']}, {alarm['acknowledged_at']}"),
-        ("put aside", _aside(alarm)),
+        ("suppressed", _suppression(alarm)),
         ("score", alarm["model"] and alarm["score"] is not None and f"{alarm['score']:.4g} by {alarm['model']}"),
         ("labels", ", ".join(f"{name}={value}" for name, value in alarm["labels"].items())),
     ]
@@ -86,13 +84,13 @@ def show_alarm(alarm: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def show_events(reply: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what came of a command."""
+    """Print the events that a command caused."""
     if as_json:
         typer.echo(json.dumps(reply, ensure_ascii=False))
         return
     events = reply["data"]["events"]
     if not events:
-        typer.echo("nothing has changed")
+        typer.echo("no change")
     for event in events:
         by = f" by {event['actor']}" if event["actor"] else ""
         line = f"{event['stream']}/{event['alarm']}: {event['transition']}{by}; now {event['state']}"
@@ -100,9 +98,9 @@ def show_events(reply: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def show_history(events: Sequence[Mapping[str, Any]]) -> None:
-    """Print events, the newest last."""
+    """Print events, newest last."""
     if not events:
-        typer.echo("nothing is recorded of that")
+        typer.echo("no event matches")
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("id", "when", "priority", "alarm", "what", "who", "reason"):
@@ -122,7 +120,7 @@ def show_history(events: Sequence[Mapping[str, Any]]) -> None:
 
 
 def columns_of(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Events as columns; what is nested becomes JSON."""
+    """Events as columns; nested values become JSON."""
     columns: dict[str, list[Any]] = {name: [event[name] for event in events] for name in COLUMNS}
     for name in ("labels", "evidence"):
         columns[name] = [json.dumps(event[name], ensure_ascii=False) for event in events]
@@ -130,7 +128,7 @@ def columns_of(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def check_parquet(file: Path | None) -> None:
-    """See that Parquet can be written, before anything is asked.
+    """Check that Parquet can be written, before any request.
 
     Raises:
         Failure: polars is not installed.
@@ -143,7 +141,7 @@ def write(file: Path, columns: Mapping[str, Sequence[Any]], *, as_parquet: bool)
     """Write a table.
 
     Raises:
-        Failure: It can't be written.
+        Failure: The file cannot be written.
     """
     if as_parquet:
         from tocsin.recording import RecordingError  # noqa: PLC0415  (polars is an extra)
@@ -163,7 +161,7 @@ def write(file: Path, columns: Mapping[str, Sequence[Any]], *, as_parquet: bool)
         raise Failure(f"{file}: cannot be written: {error.strerror}") from error
 
 
-def _aside(alarm: Mapping[str, Any]) -> str:
+def _suppression(alarm: Mapping[str, Any]) -> str:
     parts = []
     if alarm["shelved"]:
         parts.append(
@@ -172,7 +170,7 @@ def _aside(alarm: Mapping[str, Any]) -> str:
     if alarm["out_of_service"]:
         parts.append("out of service")
     if alarm["suppressed_by"]:
-        parts.append(f"kept quiet by {', '.join(alarm['suppressed_by'])}")
+        parts.append(f"suppressed by {', '.join(alarm['suppressed_by'])}")
     if alarm["chattering"]:
         parts.append("chattering")
     if alarm["stale"]:
@@ -181,7 +179,7 @@ def _aside(alarm: Mapping[str, Any]) -> str:
 
 
 def _ago(moment: str | None, now: datetime) -> str:
-    """How long ago, shortly.
+    """The time since a moment, short.
 
     >>> _ago("2026-01-01T00:00:00Z", datetime(2026, 1, 1, 0, 3, tzinfo=UTC))
     '3 min'
@@ -196,7 +194,7 @@ def _ago(moment: str | None, now: datetime) -> str:
 
 
 def _text(text: str, style: str = "") -> Text:
-    """Safe to print, whoever wrote it."""
+    """Text without control characters."""
     return Text(printable(text, _SHOWN_CHARACTERS), style=style)
 
 

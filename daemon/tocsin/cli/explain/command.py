@@ -1,4 +1,4 @@
-"""`tocsin explain`: make an alarm's score again from what its event carries, and draw what led to it."""
+"""`tocsin explain`: compute the score of an alarm again from its event, and draw the frames before it."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def explain(
         str,
         typer.Argument(
             metavar="ALARM|FILE",
-            help="STREAM/ALARM, of which the daemon is asked; or a file with an event as JSON, or lines of them, or an "
-            "answer with events; - reads stdin.",
+            help="STREAM/ALARM, read from the daemon; or a file with events: JSON, JSON lines, or an answer of the "
+            "API; - reads stdin.",
         ),
     ],
     *,
@@ -47,18 +47,18 @@ def explain(
         typer.Option(help="The bundle's folder, if it is neither shipped nor named in --config.", show_default=False),
     ] = None,
     event: Annotated[
-        int | None, typer.Option("--id", help="Which event, by its id; the last one that can be explained if left out.")
+        int | None, typer.Option("--id", help="The id of an event; the last one with frames if left out.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page with pictures instead.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Write a page with charts.", show_default=False)
     ] = None,
     config: ConfigOption = None,
     address: HttpOption = None,
     token_file: TokenOption = None,
 ) -> None:
-    """Explain an alarm: step through its last frames again, compare the score, and draw them inside their bands.
+    """Explain an alarm: step its last frames again, compare the score, and draw the frames in their expected bands.
 
-    An event carries its frames where an alarm of a model's begins. Get one from the daemon or from the broker:
+    The event that raises an alarm of a model carries its frames. It comes from the daemon or from the broker:
 
         tocsin explain icu/bed-3/deterioration
 
@@ -66,55 +66,55 @@ def explain(
 
         tocsin watch --json | head -1 | tocsin explain -
 
-    Exit code 3 means that the score made again is another one.
+    Exit code 3 means that the computed score differs.
     """
     record = ask(find(config, address, token_file), what, event) if is_alarm(what) else read(what, event)
     bundle = bundle_of(record, model, config)
     try:
-        again = rescore(bundle.model, record.frames)
+        rescored = rescore(bundle.model, record.frames)
     except ValueError as error:
         raise Failure(str(error)) from error
-    compared, is_equal = record.compared(float(again.score[-1]))
+    compared, is_equal = record.compared(float(rescored.score[-1]))
     console = Console(highlight=False)
     if html is not None:
-        write(html, page(record, bundle.model, again))
+        write(html, page(record, bundle.model, rescored))
     else:
         reason, *facts = record.facts()
         console.print(Text(record.title, style="bold"))
         console.print(Text(reason))
         for fact in facts:
             console.print(Text(fact, style="dim"))
-        console.print(_picture(bundle.model, again, record.explanation.threshold, console.width))
+        console.print(_picture(bundle.model, rescored, record.explanation.threshold, console.width))
     console.print(Text(compared, style="" if is_equal else "red"))
     if not is_equal:
         raise typer.Exit(EXIT_DIFFERS)
 
 
-def _picture(model: Model, again: Rescored, threshold: float | None, width: int) -> Table:
-    """The last frames, as many as fit, a channel a row: a bar a frame, its value, what was expected, what it added."""
-    told = []  # values and marks of the bars, and what stands around them
-    for c in in_order(again):
+def _picture(model: Model, rescored: Rescored, threshold: float | None, width: int) -> Table:
+    """The last frames that fit, one row a channel: bars, value, expected band, contribution."""
+    rows = []  # values and marks of the bars, and the cells of the row
+    for c in in_order(rescored):
         channel = model.channels[c]
-        seen = again.mask[:, c] != 0
-        value = f"{again.x[-1, c]:.5g} {channel.unit}" if seen[-1] else "not measured"
-        mean, scale = float(again.mean[-1, c]), float(again.scale[-1, c])
+        seen = rescored.mask[:, c] != 0
+        value = f"{rescored.x[-1, c]:.5g} {channel.unit}" if seen[-1] else "not measured"
+        mean, scale = float(rescored.mean[-1, c]), float(rescored.scale[-1, c])
         band = "" if np.isnan(mean) else expected(mean, scale)
-        row = (channel.name, value, band, f"{again.contribution[-1, c]:.3g}")
-        told.append((np.where(seen, again.x[:, c], np.nan), outside(again, c), row))
-    ringing = np.zeros(len(again.score), dtype=np.bool_) if threshold is None else again.score >= threshold
+        row = (channel.name, value, band, f"{rescored.contribution[-1, c]:.3g}")
+        rows.append((np.where(seen, rescored.x[:, c], np.nan), outside(rescored, c), row))
+    above = np.zeros(len(rescored.score), dtype=np.bool_) if threshold is None else rescored.score >= threshold
     limit = "" if threshold is None else f"threshold {threshold:.3g}"
-    told.append((again.score, ringing, ("score", f"{again.score[-1]:.5g}", limit, "")))
+    rows.append((rescored.score, above, ("score", f"{rescored.score[-1]:.5g}", limit, "")))
 
     heads = ("", "value", "expected", "added")
-    taken = sum(max(len(head), *(len(row[k]) for _, _, row in told)) for k, head in enumerate(heads)) + 2 * 5
-    shown = min(len(again.tick), max(min(_SHOWN, width - taken), _FEWEST))
+    taken = sum(max(len(head), *(len(row[k]) for _, _, row in rows)) for k, head in enumerate(heads)) + 2 * 5
+    shown = min(len(rescored.tick), max(min(_SHOWN, width - taken), _FEWEST))
     table = Table(title=None, box=None, padding=(0, 1), header_style="dim")
     frames = f"last {shown} frames, {shown * model.period_ns / 1e9:g} s"
     for name in ("", frames, "value", "expected", "added"):
         table.add_column(name, justify="left" if not name or name == frames else "right", no_wrap=True)
-    for values, marked, (name, *others) in told:
+    for values, marked, (name, *others) in rows:
         table.add_row(name, _bars(values[-shown:], marked[-shown:]), *others)
-    table.caption = f"red: further than {BAND:g} scales from what was expected; of the score: at or above its threshold"
+    table.caption = f"red: outside {BAND:g} scales of the expected value; for the score: at or above its threshold"
     table.caption_style = "dim"
     return table
 

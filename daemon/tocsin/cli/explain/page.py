@@ -1,4 +1,4 @@
-"""An alarm's last minutes as one HTML page that needs nothing beside it: each channel in its band, and the score."""
+"""The frames before an alarm as a self-contained HTML page: each channel in its expected band, and the score."""
 
 from __future__ import annotations
 
@@ -21,64 +21,64 @@ if TYPE_CHECKING:
     from tocsin.engine.model import Model
 
 
-def in_order(again: Rescored) -> list[int]:
-    """The channels, what contributed most to the last score first."""
-    order: list[int] = np.argsort(-np.nan_to_num(again.contribution[-1]), kind="stable").tolist()
+def in_order(rescored: Rescored) -> list[int]:
+    """Channels by their contribution to the last score, largest first."""
+    order: list[int] = np.argsort(-np.nan_to_num(rescored.contribution[-1]), kind="stable").tolist()
     return order
 
 
-def outside(again: Rescored, channel: int) -> NDArray[np.bool_]:
-    """(T,) where a channel was measured outside its band."""
-    x, mean, scale = (part[:, channel] for part in (again.x, again.mean, again.scale))
-    found: NDArray[np.bool_] = (again.mask[:, channel] != 0) & (np.abs(x - mean) > BAND * scale)
+def outside(rescored: Rescored, channel: int) -> NDArray[np.bool_]:
+    """(T,) bool, frames in which a channel was outside its expected band."""
+    x, mean, scale = (part[:, channel] for part in (rescored.x, rescored.mean, rescored.scale))
+    found: NDArray[np.bool_] = (rescored.mask[:, channel] != 0) & (np.abs(x - mean) > BAND * scale)
     return found
 
 
-def page(record: ExplainedEvent, model: Model, again: Rescored) -> str:
+def page(record: ExplainedEvent, model: Model, rescored: Rescored) -> str:
     """Write the page.
 
     Args:
         record: The event.
-        model: Whose frames it carries.
-        again: The frames, stepped through.
+        model: The model of its frames.
+        rescored: The frames, stepped again.
     """
     threshold = record.explanation.threshold
     reason, *facts = record.facts()
-    compared, is_equal = record.compared(float(again.score[-1]))
-    time = TimeAxis(record.explanation, model, again)
+    compared, is_equal = record.compared(float(rescored.score[-1]))
+    time = TimeAxis(record.explanation, model, rescored)
     parts = [head(record.title), f"<p>{escape(reason)}</p>", *(f"<p class=dim>{escape(fact)}</p>" for fact in facts)]
     parts += [
         f"<p class={'dim' if is_equal else 'missed'}>{escape(compared)}</p>",
         "<h2>The last frame</h2>",
-        _table(model, again),
+        _table(model, rescored),
     ]
-    parts += ["<h2>How to read the pictures</h2>", _legend(time)]
-    rang = np.zeros(len(again.tick), dtype=np.bool_) if threshold is None else again.score >= threshold
+    parts += ["<h2>Legend</h2>", _legend(time)]
+    above_threshold = np.zeros(len(rescored.tick), dtype=np.bool_) if threshold is None else rescored.score >= threshold
     below = "" if threshold is None else f", threshold {threshold:.4g}"
-    parts.append(f"<h2>score {again.score[-1]:.4g}{below}</h2>")
-    parts.append(picture(time, "score", again.score.astype(np.float64), None, rang, threshold))
-    for c in in_order(again):
-        channel, seen = model.channels[c], again.mask[:, c] != 0
+    parts.append(f"<h2>score {rescored.score[-1]:.4g}{below}</h2>")
+    parts.append(picture(time, "score", rescored.score.astype(np.float64), None, above_threshold, threshold))
+    for c in in_order(rescored):
+        channel, seen = model.channels[c], rescored.mask[:, c] != 0
         if channel.kind is not ChannelKind.READING or not seen.any():
             continue
-        band = [part[:, c].astype(np.float64) for part in (again.mean, again.scale)]
-        values = np.where(seen, again.x[:, c], np.nan).astype(np.float64)
+        band = [part[:, c].astype(np.float64) for part in (rescored.mean, rescored.scale)]
+        values = np.where(seen, rescored.x[:, c], np.nan).astype(np.float64)
         parts.append(f"<h2>{escape(channel.name + _in(channel.unit))}</h2>")
-        parts.append(picture(time, channel.name, values, (band[0], band[1]), outside(again, c)))
+        parts.append(picture(time, channel.name, values, (band[0], band[1]), outside(rescored, c)))
     return "".join(parts) + "\n"
 
 
-def _table(model: Model, again: Rescored) -> str:
-    """Every channel as it was in the last frame."""
+def _table(model: Model, rescored: Rescored) -> str:
+    """The channels of the last frame."""
     rows = []
-    for c in in_order(again):
+    for c in in_order(rescored):
         channel = model.channels[c]
         unit = printed_unit(channel.unit)
-        value = f"{figure(float(again.x[-1, c]), 5)}{unit}" if again.mask[-1, c] else "not measured"
-        mean, scale, added = (float(part[-1, c]) for part in (again.mean, again.scale, again.contribution))
+        value = f"{figure(float(rescored.x[-1, c]), 5)}{unit}" if rescored.mask[-1, c] else "not measured"
+        mean, scale, added = (float(part[-1, c]) for part in (rescored.mean, rescored.scale, rescored.contribution))
         is_expected = channel.kind is ChannelKind.READING and not math.isnan(mean)
         band = f"{expected(mean, scale)}{unit}" if is_expected else ""
-        style = " class='n missed'" if outside(again, c)[-1] and is_expected else " class=n"
+        style = " class='n missed'" if outside(rescored, c)[-1] and is_expected else " class=n"
         rows.append(
             f"<tr><td>{escape(channel.name)}</td><td{style}>{escape(value)}</td><td class=n>{escape(band)}</td>"
             f"<td class=n>{'' if math.isnan(added) else f'{added:.3g}'}</td></tr>"
@@ -88,11 +88,11 @@ def _table(model: Model, again: Rescored) -> str:
 
 
 def _legend(time: TimeAxis) -> str:
-    """What the colours mean, of those that are there."""
+    """The meaning of the colours that occur."""
     marks = [
-        (MEASURED, "measured; where the line breaks, it was not"),
-        (OUTSIDE, f"further than {BAND:g} scales from what was expected; of the score: at or above its threshold"),
-        (BAND_COLOUR, f"what was expected, with {BAND:g} scales around it"),
+        (MEASURED, "measured; the line breaks where nothing was"),
+        (OUTSIDE, f"outside {BAND:g} scales of the expected value; for the score: at or above its threshold"),
+        (BAND_COLOUR, f"expected value and {BAND:g} scales around it"),
         *time.marks(),
     ]
     items = "".join(
@@ -103,7 +103,7 @@ def _legend(time: TimeAxis) -> str:
 
 
 def _in(unit: str) -> str:
-    """A unit behind a name.
+    """A unit after a name.
 
     >>> _in("Cel"), _in("1")
     (', °C', '')

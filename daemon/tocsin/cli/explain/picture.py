@@ -1,4 +1,4 @@
-"""A picture of a stream's last frames: a line in its expected band, or a score below its threshold, along time."""
+"""Charts of the last frames of a stream: a channel in its expected band, or the score and its threshold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.cli.explain.record import Said
+    from tocsin.cli.explain.record import ExplanationFields
     from tocsin.engine.frames.history import Rescored
     from tocsin.engine.model import Model
 
@@ -30,48 +30,48 @@ _MOST_MARKS = 8
 
 
 class TimeAxis:
-    """The axis of time of every picture, and what touched the model's state along it.
+    """The time axis of all charts, with gaps, warm-up and reprocessed frames.
 
     Attributes:
-        x: (T,) where each frame is.
+        x: (T,) horizontal position of each frame, px.
     """
 
-    def __init__(self, said: Said, model: Model, again: Rescored) -> None:
-        """Find what touched the state.
+    def __init__(self, fields: ExplanationFields, model: Model, rescored: Rescored) -> None:
+        """Find gaps, warm-up and reprocessed frames.
 
         Args:
-            said: What the event says of it.
-            model: Whose frames they are.
-            again: The frames.
+            fields: The explanation in the event.
+            model: The model of the frames.
+            rescored: The frames, stepped again.
         """
         reading = [channel.kind is ChannelKind.READING for channel in model.channels]
-        tick = again.tick
+        tick = rescored.tick
         self._first, self._span = int(tick[0]), max(int(tick[-1] - tick[0]), 1)
         self._tick_s = model.period_ns / 1e9
         self.x = self._at(tick)
         self._jumps = np.diff(tick) > 1
-        measured = tick[(again.mask[:, reading] != 0).any(axis=1)]
-        # With a tick more on each side: frames that were stepped blind may be the first.
+        measured = tick[(rescored.mask[:, reading] != 0).any(axis=1)]
+        # One tick more on each side: the first frames may be without readings.
         edges = [int(tick[0]) - 1, *measured.tolist(), int(tick[-1]) + 1]
         self._gaps = [(begin + 1, end - 1) for begin, end in pairwise(edges) if end - begin > 1]
-        # What is stepped blind doesn't count as a frame.
-        counted = said.frames_seen - (len(measured) - 1 - np.arange(len(measured)))
-        cold = measured[counted <= said.warm_up_ticks]
+        # A frame without readings does not count.
+        counted = fields.frames_seen - (len(measured) - 1 - np.arange(len(measured)))
+        cold = measured[counted <= fields.warm_up_ticks]
         self._cold = (int(cold[0]), int(cold[-1])) if len(cold) else None
-        rewound = None if said.rewound_ns is None else said.rewound_ns // model.period_ns
-        self._rewound = rewound if rewound is not None and tick[0] <= rewound <= tick[-1] else None
+        reprocessed = None if fields.reprocessed_ns is None else fields.reprocessed_ns // model.period_ns
+        self._reprocessed = reprocessed if reprocessed is not None and tick[0] <= reprocessed <= tick[-1] else None
 
     def behind(self) -> str:
-        """What stands behind the lines of a picture."""
+        """The SVG behind the lines: gaps and warm-up."""
         parts = [] if self._cold is None else [self._box(*self._cold, _WARMING)]
         parts += [self._box(begin, end, _GAP) for begin, end in self._gaps]
         return "".join(parts)
 
     def before(self) -> str:
-        """What stands before them: the last frame that a late reading changed, and how long before the alarm it was."""
+        """The SVG in front of the lines: the last reprocessed frame and the time labels."""
         parts = []
-        if self._rewound is not None:
-            at = float(self._at(np.array([self._rewound]))[0])
+        if self._reprocessed is not None:
+            at = float(self._at(np.array([self._reprocessed]))[0])
             ends = f"x1='{at:.1f}' x2='{at:.1f}' y1={TOP} y2={TOP + PLOT}"
             parts.append(f"<line {ends} stroke='{_REWOUND}' stroke-dasharray='2 2' />")
         span = self._span * self._tick_s
@@ -83,23 +83,23 @@ class TimeAxis:
         return "".join(parts)
 
     def marks(self) -> list[tuple[str, str]]:
-        """Colours, and what they mean, of what is there to be seen."""
+        """The colours that occur, and their meaning."""
         found = [(_GAP, "nothing was measured")] if self._gaps else []
         if self._cold is not None:
-            found.append((_WARMING, "the model was warming up: its score was not judged"))
-        if self._rewound is not None:
+            found.append((_WARMING, "warm-up: the score is unknown"))
+        if self._reprocessed is not None:
             found.append((_REWOUND, "the last frame that a late reading changed"))
         return found
 
     def unbroken(self, values: NDArray[np.float64]) -> Iterator[slice]:
-        """Runs of frames, one a tick, in which values (T,) are known."""
+        """Runs of consecutive ticks in which values (T,) are known."""
         known = ~np.isnan(values)
         begins = known & np.concatenate([[True], ~known[:-1] | self._jumps])
         ends = known & np.concatenate([~known[1:] | self._jumps, [True]])
         return map(slice, np.flatnonzero(begins).tolist(), (np.flatnonzero(ends) + 1).tolist())
 
     def _at(self, tick: NDArray[np.int64] | float) -> NDArray[np.float64]:
-        """Where ticks stand in a picture."""
+        """The horizontal positions of ticks, px."""
         return np.asarray(LEFT + (WIDTH - LEFT - _RIGHT) * (tick - self._first) / self._span)
 
     def _box(self, begin: int, end: int, colour: str) -> str:
@@ -115,15 +115,15 @@ def picture(
     marked: NDArray[np.bool_],
     threshold: float | None = None,
 ) -> str:
-    """Draw values.
+    """Draw a chart.
 
     Args:
-        time: The axis of time.
-        name: What they are.
-        values: (T,) NaN where there is none.
-        band: Mean and scale, (T,) each, of what was expected; None for a score.
-        marked: (T,) which are to be red.
-        threshold: Of a score.
+        time: The time axis.
+        name: The name of the channel, or `score`.
+        values: (T,) NaN where unknown.
+        band: Expected mean and scale, (T,) each; None for a score.
+        marked: (T,) bool, drawn in red.
+        threshold: The threshold of a score.
     """
     unknown = np.full(len(values), np.nan)
     mean, scale = (unknown, unknown) if band is None else band
@@ -159,7 +159,7 @@ def picture(
 def _range(
     values: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64], threshold: float | None
 ) -> tuple[float, float]:
-    """What an axis spans: all values, and the bands as wide as they mostly are; even figures."""
+    """The range of the value axis: all values and the median width of the band, rounded."""
     wide = BAND * float(np.nanmedian(scale)) if not np.isnan(scale).all() else 0.0
     ends = np.concatenate([values, mean - wide, mean + wide, [] if threshold is None else [threshold]])
     ends = ends[np.isfinite(ends)]
@@ -172,7 +172,7 @@ def _range(
 
 
 def _step(span: float) -> float:
-    """An even figure, about a quarter of the span."""
+    """A round step, about a quarter of the span."""
     power: float = 10.0 ** math.floor(math.log10(span / 4))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= span / 4)
 
@@ -182,7 +182,7 @@ def _dot(x: float, y: float, radius: float, colour: str) -> str:
 
 
 def _ago(seconds: float) -> str:
-    """A time before the alarm.
+    """The label of a time before the alarm.
 
     >>> _ago(0), _ago(45), _ago(120), _ago(7200)
     ('alarm', '−45 s', '−2 min', '−2 h')

@@ -1,4 +1,4 @@
-"""What is read of an event that explains itself, and the bundle that rang it."""
+"""An event with its explanation, and the bundle that scored it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from tocsin.bundle import BundleError, load, shipped_folder
-from tocsin.cli.client import apart, pages
+from tocsin.cli.client import pages, split_alarm
 from tocsin.cli.errors import Failure
 from tocsin.config.checks.references import bundle_folder
 from tocsin.config.document import DocumentError
@@ -33,8 +33,8 @@ _SHOWN_CHARACTERS = 500
 _CLOSE = 1e-4  # relative: other runtimes and processors round otherwise
 
 
-class Said(msgspec.Struct):
-    """What the event says that its judgement rests on, as far as it is told again."""
+class ExplanationFields(msgspec.Struct):
+    """The fields of an explanation that are printed."""
 
     model: str
     sha256: str
@@ -45,8 +45,8 @@ class Said(msgspec.Struct):
     state_since: str | None = None
     gap_ended: str | None = None
     gap_s: float | None = None
-    rewound: str | None = None
-    rewound_ns: int | None = None
+    reprocessed: str | None = msgspec.field(name="rewound", default=None)
+    reprocessed_ns: int | None = msgspec.field(name="rewound_ns", default=None)
 
 
 class _Named(msgspec.Struct):
@@ -56,57 +56,57 @@ class _Named(msgspec.Struct):
 
 
 class ExplainedEvent(msgspec.Struct):
-    """What is needed of an event; it may say more."""
+    """The fields of an event that an explanation needs; others are ignored."""
 
     stream: str
     alarm: str
     reason: str
     t_ns: int
     score: float | None
-    explanation: Said
+    explanation: ExplanationFields
     frames: Frames
 
     @property
     def title(self) -> str:
-        """Which alarm, and when."""
         return printable(f"{self.stream}/{self.alarm}  {iso_8601(self.t_ns)}", _SHOWN_CHARACTERS)
 
     def facts(self) -> list[str]:
-        """Its reason, which model rang it, and what touched the model's state, a line each."""
-        said = self.explanation
-        lines = [self.reason, f"model {said.model}, graph {said.sha256[:12]}"]
-        if said.rising_since:
-            lines.append(f"score above half its threshold since {said.rising_since}")
+        """Reason, model, warm-up, gaps and reprocessing, one line each."""
+        fields = self.explanation
+        lines = [self.reason, f"model {fields.model}, graph {fields.sha256[:12]}"]
+        if fields.rising_since:
+            lines.append(f"score above half its threshold since {fields.rising_since}")
         lines.append(
-            f"{said.frames_seen} frames since the state was empty, {said.state_since} (warm-up: {said.warm_up_ticks})"
+            f"{fields.frames_seen} frames since the state was empty, {fields.state_since} "
+            f"(warm-up: {fields.warm_up_ticks})"
         )
-        if said.gap_ended:
-            lines.append(f"last gap: {said.gap_s or 0:g} s, until {said.gap_ended}")
-        if said.rewound:
-            lines.append(f"a late reading was put in at {said.rewound}")
+        if fields.gap_ended:
+            lines.append(f"last gap: {fields.gap_s or 0:g} s, until {fields.gap_ended}")
+        if fields.reprocessed:
+            lines.append(f"a late reading was put in at {fields.reprocessed}")
         return [printable(line, _SHOWN_CHARACTERS) for line in lines]
 
-    def compared(self, again: float) -> tuple[str, bool]:
-        """Whether a score made again is the one that rang, in words and as such."""
+    def compared(self, rescored: float) -> tuple[str, bool]:
+        """Compare the computed score with that of the event: a sentence, and whether they are equal."""
         if self.score is None:
             return "the alarm had no score to compare with", True
-        if again == self.score:
-            return f"score {again!r}: made again to the bit", True
-        if np.isclose(again, self.score, rtol=_CLOSE, atol=0.0):
-            rounded = "equal but for rounding, as on another runtime or processor"
-            return f"score {again!r}, the alarm's was {self.score!r}: {rounded}", True
-        return f"score {again!r}, but the alarm's was {self.score!r}: it could not be made again", False
+        if rescored == self.score:
+            return f"score {rescored!r}: equal to the bit", True
+        if np.isclose(rescored, self.score, rtol=_CLOSE, atol=0.0):
+            rounded = "equal within rounding, as on another runtime or processor"
+            return f"score {rescored!r}, the alarm's was {self.score!r}: {rounded}", True
+        return f"score {rescored!r}, but the alarm's was {self.score!r}; the computed score differs", False
 
 
 def read(file: str, event: int | None) -> ExplainedEvent:
-    """Read an event that carries frames.
+    """Read an event with frames.
 
     Args:
-        file: Where it stands: as JSON, or lines of them, or an answer with events; `-` is stdin.
-        event: Its id; None takes the newest.
+        file: JSON, JSON lines, or an answer of the API; `-` is stdin.
+        event: The id; None takes the newest.
 
     Raises:
-        Failure: There is none, or it can't be read.
+        Failure: The file cannot be read, or has no such event.
     """
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
@@ -116,7 +116,7 @@ def read(file: str, event: int | None) -> ExplainedEvent:
 
 
 def is_alarm(what: str) -> bool:
-    """Whether this names an alarm, and no file that is there.
+    """Whether this is the name of an alarm and not of an existing file.
 
     >>> is_alarm("icu/bed-3/spo2-low"), is_alarm("events/event.json"), is_alarm("-")
     (True, False, False)
@@ -124,23 +124,23 @@ def is_alarm(what: str) -> bool:
     return _ALARM.fullmatch(what) is not None and not Path(what).exists()
 
 
-def ask(door: Endpoint, alarm: str, event: int | None) -> ExplainedEvent:
-    """Ask the daemon when an alarm rang.
+def ask(endpoint: Endpoint, alarm: str, event: int | None) -> ExplainedEvent:
+    """Read the event that raised an alarm from the daemon.
 
     Args:
-        door: Where it is.
+        endpoint: The daemon.
         alarm: STREAM/ALARM.
-        event: The id of the event that raised it; None takes the newest.
+        event: The id of the event; None takes the newest.
 
     Raises:
-        Failure: Nobody answers, or nothing is known of it.
+        Failure: No daemon answers, or the alarm was never raised.
     """
-    named = apart(alarm)
+    named = split_alarm(alarm)
     wanted = {"stream": escape(named["stream"]), "alarm": named["alarm"], "transition": "raise", "occurrence": event}
-    raised = list(pages(door, wanted, 1))
+    raised = list(pages(endpoint, wanted, 1))
     if not raised:
         raise Failure(
-            f"{alarm} has not rung{'' if event is None else f' as event {event}'}", "see tocsin alarms history"
+            f"{alarm} was not raised{'' if event is None else f' by event {event}'}", "see tocsin alarms history"
         )
     return _newest(raised, event)
 
@@ -151,25 +151,25 @@ def _newest(found: Iterable[dict[str, Any]], event: int | None) -> ExplainedEven
     if not explained:
         raise Failure(
             "no event here carries frames",
-            "take the one that raised an alarm of a model's, from a watch whose explain_ticks is not 0",
+            "take the event that raised an alarm of a model, from a watch with explain_ticks above 0",
         )
     newest = max(explained, key=lambda entry: entry.get("t_ns", 0))
     try:
         return msgspec.convert(newest, ExplainedEvent)
     except msgspec.ValidationError as error:
-        raise Failure(f"this is no event: {error}") from error
+        raise Failure(f"the input is no event: {error}") from error
 
 
 def bundle_of(record: ExplainedEvent, folder: Path | None, config: Path | None) -> Bundle:
-    """Load the bundle that rang.
+    """Load the bundle that scored an event.
 
     Args:
         record: The event.
-        folder: Where the bundle is; None if the configuration says so, or it is a shipped one.
-        config: The configuration; None for none.
+        folder: The folder of the bundle; None for that of the configuration, or a shipped one.
+        config: The configuration, if there is one.
 
     Raises:
-        Failure: It is not there, is damaged, or has another graph.
+        Failure: The bundle is missing or damaged, or has another graph.
     """
     name, sha256 = record.explanation.model, record.explanation.sha256
     if folder is None and config is not None:
@@ -182,24 +182,24 @@ def bundle_of(record: ExplainedEvent, folder: Path | None, config: Path | None) 
     if bundle.model.sha256 != sha256:
         raise Failure(
             f"{folder} has another graph: sha256 {bundle.model.sha256[:12]}…, the alarm's is {sha256[:12]}…",
-            f"--model FOLDER with the bundle {name} that rang",
+            f"--model FOLDER with the bundle {name} that raised the alarm",
         )
     return bundle
 
 
 def _named_in(config: Path, name: str, sha256: str) -> Path | None:
-    """The folder of the bundle that a watch names; of several versions of its graph the one that rang. Loads none."""
+    """Find the bundle by the manifests of the configured models, without loading any."""
     try:
         watches = read_document(config).content.get("watches")
     except DocumentError as error:
-        raise Failure(str(error), "mend it, or say by --model where the bundle is") from error
+        raise Failure(str(error), "correct it, or give the bundle by --model") from error
     entries = watches.values() if isinstance(watches, dict) else ()
     models = [entry.get("model") for entry in entries if isinstance(entry, dict)]
     found: dict[str, Path] = {}  # by graph
     for model in models:
         folder = bundle_folder(str(model), config.parent)
         if folder is not None:
-            with suppress(msgspec.DecodeError):  # then it is not the one that rang
+            with suppress(msgspec.DecodeError):  # not the bundle that is wanted
                 manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=_Named)
                 if f"{manifest.name}/{manifest.version}" == name:
                     found[manifest.sha256] = folder
@@ -207,7 +207,7 @@ def _named_in(config: Path, name: str, sha256: str) -> Path | None:
 
 
 def _objects(text: bytes) -> Iterator[dict[str, Any]]:
-    """Every JSON object in the text: one document, or one a line; those in its `events` instead of an answer."""
+    """All JSON objects of a document or of JSON lines; for an answer of the API, those in `events`."""
     try:
         documents = [msgspec.json.decode(text)]
     except msgspec.DecodeError:
@@ -217,7 +217,9 @@ def _objects(text: bytes) -> Iterator[dict[str, Any]]:
                 try:
                     documents.append(msgspec.json.decode(line))
                 except msgspec.DecodeError as error:
-                    raise Failure(f"this is no JSON: {error}", "give an event as `history --json` prints it") from error
+                    raise Failure(
+                        f"the input is not JSON: {error}", "give an event as `history --json` prints it"
+                    ) from error
     for document in documents:
         for entry in document if isinstance(document, list) else [document]:
             if isinstance(entry, dict):
