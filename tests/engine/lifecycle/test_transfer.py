@@ -159,7 +159,10 @@ def test_what_another_model_remembers_is_refused(change, says):
     [
         (lambda columns: columns.pop("state"), "memory lacks state"),
         (lambda columns: columns.update(state=columns["state"][:, :3]), r"memory's state is \(1, 3\) float32"),
-        (lambda columns: columns.update(frame_count=columns["frame_count"].astype(float)), r"frame_count is \(1,\) float64"),
+        (
+            lambda columns: columns.update(frame_count=columns["frame_count"].astype(float)),
+            r"frame_count is \(1,\) float64",
+        ),
         (lambda columns: columns.update(truth=columns["truth"][:, :1]), r"truth is \(1, 1\) int8"),
         (lambda columns: columns.update(newest_t=columns["newest_t"][:0]), r"newest_t is \(0,\) int64"),
     ],
