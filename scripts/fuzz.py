@@ -23,9 +23,10 @@ import cbor2
 import numpy as np
 
 from tocsin.ingest.decoder import Decoder
+from tocsin.ingest.formats import registry
 from tocsin.ingest.formats.sparkplug import TOPICS
 from tocsin.ingest.message import Message
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,21 +61,22 @@ _PIECES = [b"NaN", b"1e999", b"-", b'"', b"\\", b"\xff", b"{", b"]", b"null", b"
 
 
 class FoundError(Exception):
-    """A decoder let something through."""
+    """A decoder gave what it may not."""
 
 
 @dataclass(slots=True)
 class Target:
-    """One decoder, and messages that are right for it."""
+    """One decoder, and messages to mutate for it."""
 
     decoder: Decoder
     seeds: list[Message]
     is_session: bool = False  # then they go in in their order, most of them whole
+    is_seeded: bool = True  # whether the messages are of the decoder's own format
 
 
 @dataclass(slots=True)
 class Found:
-    """What the mutated payloads came to."""
+    """Counts of what the mutated payloads gave."""
 
     payloads: int = 0
     readings: int = 0
@@ -83,32 +85,32 @@ class Found:
 
 
 def targets() -> dict[str, Target]:
-    """Every decoder."""
+    """Every decoder; that of a plug-in gets the messages of all other formats."""
     sparkplug = json.loads((MADE / "sparkplug.json").read_text(encoding="utf-8"))
-    made: dict[str, tuple[SourceSettings, list[Message]]] = {
+    seeded: dict[str, tuple[SourceSettings, list[Message]]] = {
         "json": (_source("v/{bed}"), _messages(_JSON)),
         "json-value": (
             _source("v/{bed}/{channel}"),
             _messages([b'{"value":1.5,"t":1764000000}', b'[1,null,{"value":2}]', b"3"], "v/7/hr"),
         ),
-        "plain": (_source("v/{bed}/{channel}", Format.PLAIN), _messages([b"72.5", b"-1e-3", b" null "], "v/7/hr")),
+        "plain": (_source("v/{bed}/{channel}", "plain"), _messages([b"72.5", b"-1e-3", b" null "], "v/7/hr")),
         "senml-json": (
-            _source("v", Format.SENML_JSON, "{bed}/{channel}"),
+            _source("v", "senml-json", "{bed}/{channel}"),
             _messages([json.dumps(_PACK[:n]).encode() for n in (1, 3, 5)], "v"),
         ),
-        "senml-cbor": (_source("v", Format.SENML_CBOR, "{bed}/{channel}"), _messages(_CBOR, "v")),
+        "senml-cbor": (_source("v", "senml-cbor", "{bed}/{channel}"), _messages(_CBOR, "v")),
         "influx": (
-            SourceSettings("v", "{bed}", (*FIELDS, FieldSettings("x", "spo2")), Format.INFLUX),
+            SourceSettings("v", "{bed}", (*FIELDS, FieldSettings("x", "spo2")), "influx"),
             _messages(
                 [(MADE / "influx.txt").read_bytes(), b'm,bed=7 hr=1i,note="a \\" b",temp=2.5,on=t 1764000000'], "v"
             ),
         ),
         "sparkplug": (
-            SourceSettings(TOPICS, None, (FieldSettings("hr", "hr"), FieldSettings("x", "spo2")), Format.SPARKPLUG),
+            SourceSettings(TOPICS, None, (FieldSettings("hr", "hr"), FieldSettings("x", "spo2")), "sparkplug"),
             [Message(entry["topic"], bytes.fromhex(entry["hex"]), NOW) for entry in sparkplug.values()],
         ),
         "auto": (
-            SourceSettings("v/{bed}", None, FIELDS[:1], Format.AUTO, "bed7/{channel}"),
+            SourceSettings("v/{bed}", None, FIELDS[:1], "auto", "bed7/{channel}"),
             [
                 Message("v/7", payload, NOW, content_type=kind)
                 for kind, payload in (
@@ -121,14 +123,20 @@ def targets() -> dict[str, Target]:
             ],
         ),
     }
+    foreign = [message for _, messages in seeded.values() for message in messages]
+    unseeded = {
+        name: (_source("v/{bed}/{channel}", name), _messages([message.payload for message in foreign], "v/7/hr"))
+        for name in registry.names()
+        if name not in seeded
+    }
     return {
-        name: Target(Decoder(source), seeds, is_session=source.format is Format.SPARKPLUG)
-        for name, (source, seeds) in made.items()
+        name: Target(Decoder(source), seeds, is_session=source.format == "sparkplug", is_seeded=name in seeded)
+        for name, (source, seeds) in {**seeded, **unseeded}.items()
     }
 
 
-def _source(topic: str, kind: Format = Format.JSON, name: str | None = None) -> SourceSettings:
-    return SourceSettings(topic, None, FIELDS, kind, name)
+def _source(topic: str, payload_format: str = "json", name: str | None = None) -> SourceSettings:
+    return SourceSettings(topic, None, FIELDS, payload_format, name)
 
 
 def _messages(payloads: list[bytes], topic: str = "v/7") -> list[Message]:
@@ -163,7 +171,7 @@ def run(target: Target, count: int, source: random.Random) -> Found:
     """Decode so many mutated payloads.
 
     Raises:
-        FoundError: What came out is nothing that a decoder may say.
+        FoundError: The decoder gave what it may not.
     """
     found = Found()
     for size in _sizes(count):

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import configurations
+import plug_in_formats
 import pytest
 import toy_bundle
 
 from tocsin.config import check
+from tocsin.ingest.formats import registry
 
 
 def faults_of(folder, source, **changes):
     """The faults of a configuration with this one source; the place in it, and the text."""
     file = configurations.write(folder, sources=[source], **changes)
     return [(fault.path.removeprefix("sources.0").lstrip("."), fault.message) for fault in check(file).faults]
+
+
+@pytest.fixture(autouse=True)
+def _as_installed():
+    yield
+    registry.plug_ins.cache_clear()
 
 
 SOUND = [
@@ -48,7 +56,11 @@ def test_sources_that_can_be_meant(tmp_path, source):
         ({"topic": ["a/{bed}", "b/{b}"], "stream": "{bed}"}, "stream", "{bed} is not in topic template 'b/{b}'"),
         ({"topic": "v/{channel}", "format": "plain"}, "topic", "no {capture} to name streams by"),
         ({"topic": "v/{bed}", "format": "plain"}, "topic", "put {channel} into the topic, or map one channel"),
-        ({"topic": "v/{bed}", "format": "xml"}, "format", "Input should be 'json', 'plain', 'senml-json'"),
+        (
+            {"topic": "v/{bed}", "format": "xml"},
+            "format",
+            "'xml' is not known (legal: auto, influx, json, plain, senml",
+        ),
         ({"topic": "v/{bed}", "precision": "ms"}, "", "json has no use for precision (it belongs to influx)"),
         ({"topic": "v/{bed}", "name": "{channel}"}, "", "format json has no use for name"),
         ({"topic": "v/{bed}", "format": "influx", "time": "t"}, "", "format influx has no use for time"),
@@ -91,6 +103,20 @@ def test_a_channel_that_is_called_as_the_time_is_told_before_the_daemon_meets_it
     [(_, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "watch": "second"}, watches=watches)
     assert says == "source 'v/{bed}': field 't' is mapped twice, to a channel and to the time"
     assert faults_of(tmp_path, {"topic": "v/{bed}", "watch": "second", "time": "at"}, watches=watches) == []
+
+
+def test_an_installed_format_is_legal_and_a_broken_one_is_a_fault(tmp_path, monkeypatch):
+    plug_in_formats.install(monkeypatch, csv="CSV", broken="MISSING", failing="FAILING")
+    assert faults_of(tmp_path, {"topic": "v/{bed}", "format": "csv"}) == []
+    [(place, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "format": "csv", "time": "at"})
+    assert (place, says) == ("", "format csv has no use for time (it belongs to auto, json)")
+    [(place, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "format": "broken"})
+    assert place == "format"
+    assert "can't be loaded" in says
+    [(place, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "format": "failing"})
+    assert (place, says) == ("", "format 'failing' builds no reader (ZeroDivisionError: division by zero)")
+    [(_, says)] = faults_of(tmp_path, {"topic": "v/{bed}", "format": "xml"})
+    assert "legal: auto, broken, csv, failing, influx, json" in says
 
 
 def test_auto_needs_mqtt_5(tmp_path):

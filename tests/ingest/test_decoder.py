@@ -207,7 +207,7 @@ def test_topics_without_end_do_not_grow_the_memory(monkeypatch):
     d = decoder()
     for i in range(1_000):
         assert d.stream_of(f"vitals/a/{i}") == f"a/{i}"
-    assert len(d._places._place_of) <= 100  # noqa: SLF001  (what it remembers is what this is about)
+    assert len(d._addressing._topic_addresses) <= 100  # noqa: SLF001  (what it remembers is what this is about)
 
 
 @pytest.mark.parametrize(

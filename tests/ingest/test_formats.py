@@ -10,7 +10,7 @@ from decoded import reasons, rows
 
 from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.message import Message
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 from tocsin.ingest.units import conversion
 
 S = 1_000_000_000
@@ -19,7 +19,7 @@ FIELDS = (FieldSettings("hr", "HR"), FieldSettings("temp", "temp_f", *conversion
 
 
 def decoder(topic="vitals/{bed}/{channel}", stream=None, **changes):
-    return Decoder(SourceSettings(topic, stream, **({"fields": FIELDS, "format": Format.PLAIN} | changes)))
+    return Decoder(SourceSettings(topic, stream, **({"fields": FIELDS, "format": "plain"} | changes)))
 
 
 def message(payload, topic="vitals/7/HR", **more):
@@ -80,7 +80,7 @@ def test_a_retained_plain_value_has_no_age_and_is_refused():
 
 
 def test_json_with_the_channel_in_the_topic():
-    values = decoder(format=Format.JSON, value_field="v")
+    values = decoder(format="json", value_field="v")
     decoded = values.decode(
         [
             message({"v": 72, "t": 1_763_999_990}),
@@ -113,13 +113,13 @@ def test_json_with_the_channel_in_the_topic():
     ],
 )
 def test_what_is_refused_of_such_json(payload, reason, detail):
-    decoded = decoder(format=Format.JSON).decode([message(payload)], NOW)
+    decoded = decoder(format="json").decode([message(payload)], NOW)
     assert rows(decoded) == []
     assert [(r, detail in d) for r, d in reasons(decoded)] == [(reason, True)]
 
 
 def test_auto_goes_by_the_content_type():
-    auto = Decoder(SourceSettings("vitals/{bed}", None, fields=(FieldSettings("hr", "HR"),), format=Format.AUTO))
+    auto = Decoder(SourceSettings("vitals/{bed}", None, fields=(FieldSettings("hr", "HR"),), format="auto"))
     pack = [{"n": "HR", "v": 3, "t": 1_764_000_000}]
     cbor = bytes.fromhex("81a300624852 02 04 06 1a69248100".replace(" ", ""))  # [{0: "HR", 2: 4, 6: 1764000000}]
     decoded = auto.decode(
@@ -138,7 +138,7 @@ def test_auto_goes_by_the_content_type():
 
 
 def test_auto_refuses_a_content_type_that_it_does_not_know():
-    auto = Decoder(SourceSettings("vitals/{bed}", None, fields=(FieldSettings("hr", "HR"),), format=Format.AUTO))
+    auto = Decoder(SourceSettings("vitals/{bed}", None, fields=(FieldSettings("hr", "HR"),), format="auto"))
     decoded = auto.decode([message({"HR": 1}, "vitals/7", content_type="text/csv")], NOW)
     assert [(r, d[:10]) for r, d in reasons(decoded)] == [("content_type", "'text/csv'")]
     assert "application/senml+json" in decoded.rejects[0].detail
@@ -165,7 +165,7 @@ def test_several_patterns_are_tried_in_their_order_and_captures_become_labels():
 
 
 def test_only_the_labels_that_were_asked_for():
-    some = Decoder(SourceSettings("w/{ward}/{bed}/{channel}", None, FIELDS, Format.PLAIN, labels=("ward",)))
+    some = Decoder(SourceSettings("w/{ward}/{bed}/{channel}", None, FIELDS, "plain", labels=("ward",)))
     decoded = some.decode([message(b"5", "w/icu/7/HR")], NOW)
     assert decoded.readings.streams == ["icu/7"]
     assert decoded.readings.labels == [{"ward": "icu"}]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -29,7 +30,7 @@ from tocsin.config.overrides import OverrideEntry
 from tocsin.config.types import Name, Section, listed
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.frames.assembler import Aggregation
-from tocsin.ingest.source_settings import Format
+from tocsin.ingest.formats import registry
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -107,14 +108,26 @@ Names = Annotated[list[Name], Field(min_length=1), BeforeValidator(listed, json_
 Topics = Annotated[list[str], Field(min_length=1), BeforeValidator(listed, json_schema_input_type=str | list[str])]
 Mapped = Annotated[ChannelField, BeforeValidator(_named, json_schema_input_type=str | ChannelField)]
 
-# Which formats have a use for a key.
-_USED_BY = {
-    "time": (Format.JSON, Format.AUTO),
-    "value": (Format.JSON, Format.AUTO),
-    "name": (Format.SENML_JSON, Format.SENML_CBOR, Format.SPARKPLUG, Format.INFLUX, Format.AUTO),
-    "precision": (Format.INFLUX,),
-    "primary_host": (Format.SPARKPLUG,),
-}
+# Keys that not every format uses.
+_KEYS_OF_FORMATS = ("time", "value", "name", "precision", "primary_host")
+
+
+def _found(name: str) -> str:
+    """Check that a format is built in or installed, and can be used.
+
+    Raises:
+        ValueError: The text lists the legal names, or names the fault of the plug-in.
+    """
+    registry.find(name)
+    return name
+
+
+# The schema for editors lists the built-in formats, whatever is installed where it is written.
+FormatName = Annotated[
+    str,
+    AfterValidator(_found),
+    WithJsonSchema({"anyOf": [{"enum": sorted(registry.built_in())}, {"type": "string"}]}),
+]
 
 
 class SourceEntry(Section):
@@ -133,8 +146,10 @@ class SourceEntry(Section):
         default=None, description="Which watch, or watches, take them; needed where there are several."
     )
     qos: Literal[0, 1] = 1
-    format: Format = Field(
-        default=Format.JSON, description="auto: what the message's content type says (MQTT 5), JSON if it says nothing."
+    format: FormatName = Field(
+        default="json",
+        description="A built-in format, or that of an installed plug-in. auto: by each message's content type (MQTT "
+        "5), JSON for a message without one.",
     )
     time: str | None = Field(
         default="t",
@@ -162,10 +177,12 @@ class SourceEntry(Section):
 
     @model_validator(mode="after")
     def _keys_fit_the_format(self) -> Self:
-        for key, formats in _USED_BY.items():
-            if key in self.model_fields_set and self.format not in formats:
+        used = registry.find(self.format)
+        for key in _KEYS_OF_FORMATS:
+            if key in self.model_fields_set and key not in used.keys:
+                formats = [name for name, known in registry.built_in().items() if key in known.keys]
                 raise ValueError(f"format {self.format} has no use for {key} (it belongs to {', '.join(formats)})")
-        if self.topic is None and self.format is not Format.SPARKPLUG:
+        if self.topic is None and not used.topics:
             raise ValueError("topic is missing")
         return self
 

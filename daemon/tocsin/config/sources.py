@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.engine.model import ChannelKind
-from tocsin.ingest.formats.sparkplug import TOPICS
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.formats import registry
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 from tocsin.ingest.timestamps import TimeUnit
 from tocsin.ingest.units import conversion, convertible
 
@@ -23,7 +23,7 @@ class UnitError(ValueError):
 
 def topics_of(entry: SourceEntry) -> tuple[str, ...]:
     """The topic templates that a source listens to, in the order in which they are tried."""
-    return TOPICS if entry.topic is None else tuple(entry.topic)
+    return registry.find(entry.format).topics if entry.topic is None else tuple(entry.topic)
 
 
 def watches_of(entry: SourceEntry, watches: Sequence[str]) -> list[str]:
@@ -94,7 +94,7 @@ def source_settings(entry: SourceEntry, units: Mapping[str, str], max_skew_ns: i
         format=entry.format,
         name=entry.name,
         value_field=entry.value,
-        time_field=entry.time if entry.format in {Format.JSON, Format.AUTO} else None,
+        time_field=entry.time if "time" in registry.find(entry.format).keys else None,
         precision=TimeUnit(entry.precision),
         labels=None if entry.labels is None else tuple(entry.labels),
         max_payload_bytes=entry.max_payload_bytes,

@@ -1,7 +1,6 @@
-"""Batches of messages to batches of readings.
+"""Decoder of batches of messages into batches of readings.
 
-The loop that runs once a message does a dictionary look-up, a parse and two list appends; all else is done once
-a batch, on columns.
+The loop over messages does a dictionary look-up, a parse and two list appends; all else runs once a batch, on columns.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import numpy as np
 
 from tocsin.engine.readings import Readings
 from tocsin.ingest.addressing import Addressing
+from tocsin.ingest.formats import registry
 from tocsin.ingest.formats.json_object import REFUSED, JsonPayload
-from tocsin.ingest.formats.registry import OF_CONTENT_TYPE, format_of, reader_of
-from tocsin.ingest.formats.sparkplug import Request, Sparkplug
+from tocsin.ingest.formats.payload_format import Publication, SessionReader
 from tocsin.ingest.reading_rows import ReadingRows, RejectCounter
 from tocsin.ingest.reject import Reject, RejectReason
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 from tocsin.ingest.timestamps import UNREADABLE, RawTime, column_of_times, iso_8601
 
 if TYPE_CHECKING:
@@ -26,148 +25,147 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.ingest.formats.registry import Reader
+    from tocsin.ingest.formats.payload_format import FormatReader
     from tocsin.ingest.message import Message
 
 __all__ = ["Decoded", "Decoder", "FieldSettings", "SourceSettings"]
 
-_NO_PLACE = -1  # instead of a stream's code: the topic matches nothing
-_LATER = -2  # likewise: the payload's names have to be known first
+# In place of a stream's code.
+_UNMATCHED = -1  # no template matches the topic
+_NAMED_BY_PAYLOAD = -2  # names inside the payload are needed
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What became of a batch of messages.
+    """Result of decoding a batch of messages.
 
     Attributes:
-        readings: What was right, in the order of arrival.
-        rejects: What was not.
-        requests: To be published; Sparkplug asks for rebirths.
-        stale: Streams whose sender says, or whose broker says of it, that it is gone; no reading here is later.
+        readings: Readings in the order of arrival.
+        rejects: Rejected messages, elements and values.
+        requests: Messages to publish, such as Sparkplug's requests for rebirths.
+        stale: Streams with a publisher that is gone, by its own message or by its will; no reading here is later.
     """
 
     readings: Readings
     rejects: list[Reject]
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Publication] = field(default_factory=list)
     stale: list[str] = field(default_factory=list)
 
 
 class Decoder:
-    """One source's messages to readings.
+    """Decoder of one source's messages.
 
-    It remembers the names of topics, and nothing about any stream; only Sparkplug has sessions.
+    It caches addresses, and keeps no state of streams; readers of formats with sessions keep those.
     """
 
     def __init__(self, settings: SourceSettings) -> None:
-        """Prepare for one source.
+        """Build the readers of one source.
 
         Raises:
-            ValueError: If a topic template, the stream pattern or the name template is wrong.
+            ValueError: The format is not known, or a topic template, the stream pattern or the name template is
+                wrong.
         """
         self.settings = settings
-        self._places = Addressing(settings)
-        self.templates = self._places.templates
+        payload_format = registry.find(settings.format)
+        self._addressing = Addressing(settings, payload_format.naming)
+        self.templates = self._addressing.templates
         self._payload = JsonPayload([f.name for f in settings.fields], settings.time_field)
         self._channels = [f.channel for f in settings.fields]
         self._scale = np.array([f.scale for f in settings.fields])  # (V,)
         self._offset = np.array([f.offset for f in settings.fields])  # (V,)
         self._is_scaled = bool((self._scale != 1).any() or (self._offset != 0).any())
-        kinds = set(OF_CONTENT_TYPE.values()) if settings.format is Format.AUTO else {settings.format}
-        self._readers = {kind: reader_of(kind, settings, self._places) for kind in kinds}
-        # None if everything is JSON objects: then the loop looks no further.
-        self._reader_for = None if self._readers == {Format.JSON: None} else self._find_reader
+        # By content type, where each message chooses its reader. In place of a reader, None: JSON objects.
+        self._reader_of: dict[str, FormatReader | None] | None = None
+        self._reader: FormatReader | None = None
+        if payload_format is registry.AUTO:
+            chosen = registry.by_content_type()
+            self._reader_of = {kind: chosen[kind].build(settings, self._addressing) for kind in sorted(chosen)}
+        else:
+            self._reader = payload_format.build(settings, self._addressing)
+        self._is_json = self._reader_of is None and self._reader is None
 
     def matches(self, topic: str) -> bool:
         """Whether one of this source's templates matches a topic."""
-        return self._places.place(topic) is not None
+        return self._addressing.topic_address(topic) is not None
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Every label that a stream may have."""
-        return self._places.label_names
+        """Names of all labels that a stream of this source can have."""
+        return self._addressing.label_names
 
     def stream_of(self, topic: str) -> str | None:
-        """Whose a topic's messages are; None if no template matches, or the topic alone doesn't say."""
-        place = self._places.place(topic)
-        return None if place is None else place.stream
+        """Name the stream of a topic; None if no template matches, or names inside payloads are needed."""
+        address = self._addressing.topic_address(topic)
+        return None if address is None else address.stream
 
     def could_name(self, stream: str) -> bool:
-        """Whether a stream of this source may be called so."""
-        return self._places.could_name(stream)
-
-    def _find_reader(self, message: Message) -> tuple[Reader | None, bool]:
-        """The reader for a message, None for JSON objects; and whether there is one."""
-        if self.settings.format is not Format.AUTO:
-            return self._readers[self.settings.format], True
-        kind = format_of(message.content_type)
-        return (None, False) if kind is None else (self._readers[kind], True)
+        """Whether a stream of this source can have this name."""
+        return self._addressing.could_name(stream)
 
     def decode(self, messages: Sequence[Message], now: int) -> Decoded:
-        """Read a batch of messages. It never raises, whatever their bytes are.
+        """Decode a batch of messages. It never raises, whatever their bytes are.
 
         Args:
-            messages: In the order of arrival.
-            now: Nanoseconds since 1970 UTC; times further ahead of it than the settings allow are refused.
+            messages: Messages in the order of arrival.
+            now: Nanoseconds since 1970 UTC; times further ahead of it than the settings allow are rejected.
         """
-        refusals = RejectCounter()
-        rows = self._parse(messages, refusals)
+        counter = RejectCounter()
+        rows = self._parse(messages, counter)
 
-        values = np.array(rows.flat, dtype=np.float64).reshape(-1, len(self._channels))  # (R, V), null becomes NaN
+        values = np.array(rows.values, dtype=np.float64).reshape(-1, len(self._channels))  # (R, V), null becomes NaN
         t, missing = column_of_times(rows.times, self.settings.time_unit)
         for row in np.flatnonzero(missing).tolist():
-            message = messages[rows.message[row]]
+            message = messages[rows.message_indices[row]]
             t[row] = UNREADABLE if message.retain else message.received_at
 
         keep = np.ones(len(t), dtype=bool)
         for row in np.flatnonzero(missing & np.isnan(values).all(axis=1)).tolist():
             width = len(self._channels)
-            if None not in rows.flat[row * width : (row + 1) * width]:  # a null says: here, and not measured
+            if (
+                None not in rows.values[row * width : (row + 1) * width]
+            ):  # null: the sensor is there, and measures nothing
                 keep[row] = False
-                refusals.add(RejectReason.EMPTY, rows.message[row], "none of the source's fields, nor a time")
+                counter.add(RejectReason.EMPTY, rows.message_indices[row], "none of the source's fields, nor a time")
         for row in np.flatnonzero(keep & ~self._within_bounds(t, now)).tolist():
             keep[row] = False
             detail = self._time_problem(rows.times[row], int(t[row]))
-            refusals.add(RejectReason.TIME, rows.message[row], detail)
+            counter.add(RejectReason.TIME, rows.message_indices[row], detail)
         rejects = [
             Reject.of(reason, messages[index].topic, self.stream_of(messages[index].topic), detail, count)
-            for (reason, index), (detail, count) in refusals.of_message.items()
+            for (reason, index), (detail, count) in counter.counts.items()
         ]
         if self._is_scaled:
             with np.errstate(over="ignore"):  # what is infinite then is not plausible either
                 values = values * self._scale + self._offset
-        requests, stale = self._told()
+        requests, stale = self._reader.drain() if isinstance(self._reader, SessionReader) else ([], [])
         return Decoded(self._readings(rows, t, values, keep), rejects, requests, stale)
 
-    def _told(self) -> tuple[list[Request], list[str]]:
-        sparkplug = self._readers.get(Format.SPARKPLUG)
-        return sparkplug.sessions.drain() if isinstance(sparkplug, Sparkplug) else ([], [])
-
-    def _parse(self, messages: Sequence[Message], refusals: RejectCounter) -> ReadingRows:  # noqa: C901  (a call a message would cost a tenth)
+    def _parse(self, messages: Sequence[Message], rejects: RejectCounter) -> ReadingRows:  # noqa: C901  (a call a message would cost a tenth)
         rows = ReadingRows(len(self._channels))
-        flat, times, stream, source = rows.flat, rows.times, rows.stream, rows.message
+        flat, times, codes, indices = rows.values, rows.times, rows.stream_codes, rows.message_indices
         parse, values_of, time_of = self._payload.parse, self._payload.values_of, self._payload.time_of
-        max_bytes, reader_for = self.settings.max_payload_bytes, self._reader_for
+        max_bytes, is_json = self.settings.max_payload_bytes, self._is_json
         code_of_topic: dict[str, int] = {}
         for index, message in enumerate(messages):
             topic = message.topic
             code = code_of_topic.get(topic)
             if code is None:
                 code = code_of_topic[topic] = self._code(topic, rows)
-            if code == _NO_PLACE:
-                refusals.add(RejectReason.TOPIC, index, f"not {' or '.join(self.settings.topics)}")
+            if code == _UNMATCHED:
+                rejects.add(RejectReason.TOPIC, index, f"not {' or '.join(self.settings.topics)}")
                 continue
             payload = message.payload
             if len(payload) > max_bytes:
-                refusals.add(RejectReason.TOO_LARGE, index, f"{len(payload)} bytes, at most {max_bytes}")
+                rejects.add(RejectReason.TOO_LARGE, index, f"{len(payload)} bytes, at most {max_bytes}")
                 continue
-            if reader_for is not None and self._read(message, index, code, rows, refusals):
+            if not is_json and self._read(message, index, code, rows, rejects):
                 continue
             try:
                 parsed = parse(payload)
             except REFUSED:
                 elements, problems = self._payload.diagnose(payload)
                 for reason, detail in problems:
-                    refusals.add(reason, index, detail)
+                    rejects.add(reason, index, detail)
                 for values, time in elements:
                     rows.add(index, code, time, values)
                 continue
@@ -175,36 +173,39 @@ class Decoder:
                 for element in parsed:
                     flat += values_of(element)
                     times.append(time_of(element))
-                    stream.append(code)
-                    source.append(index)
+                    codes.append(code)
+                    indices.append(index)
             else:
                 flat += values_of(parsed)
                 times.append(time_of(parsed))
-                stream.append(code)
-                source.append(index)
+                codes.append(code)
+                indices.append(index)
         return rows
 
     def _code(self, topic: str, rows: ReadingRows) -> int:
-        place = self._places.place(topic)
-        if place is None:
-            return _NO_PLACE
-        return _LATER if place.stream is None else rows.code(place.stream, place.labels)
+        address = self._addressing.topic_address(topic)
+        if address is None:
+            return _UNMATCHED
+        return _NAMED_BY_PAYLOAD if address.stream is None else rows.code(address.stream, address.labels)
 
-    def _read(self, message: Message, index: int, code: int, rows: ReadingRows, refusals: RejectCounter) -> bool:
-        """Read a message that is no JSON object; False if it is one."""
-        reader, is_known = self._find_reader(message)
-        if not is_known:
-            legal = ", ".join(OF_CONTENT_TYPE)
-            refusals.add(RejectReason.CONTENT_TYPE, index, f"{message.content_type!r:.50} (legal: {legal})")
-            return True
+    def _read(self, message: Message, index: int, code: int, rows: ReadingRows, rejects: RejectCounter) -> bool:
+        """Read a message with a format's reader; False for JSON objects, which are left to the caller."""
+        reader = self._reader
+        if self._reader_of is not None:
+            kind = registry.media_type(message.content_type)
+            if kind not in self._reader_of:
+                legal = ", ".join(self._reader_of)
+                rejects.add(RejectReason.CONTENT_TYPE, index, f"{message.content_type!r:.50} (legal: {legal})")
+                return True
+            reader = self._reader_of[kind]
         if reader is None:
-            if code != _LATER:
+            if code != _NAMED_BY_PAYLOAD:
                 return False
-            refusals.add(RejectReason.WRONG_SHAPE, index, "JSON names no stream, nor does this topic")
+            rejects.add(RejectReason.WRONG_SHAPE, index, "JSON names no stream, nor does this topic")
             return True
-        place = self._places.place(message.topic)
-        if place is not None:
-            reader.read(message, index, place, rows, refusals)
+        address = self._addressing.topic_address(message.topic)
+        if address is not None:
+            reader.read(message, index, address, rows, rejects)
         return True
 
     def _within_bounds(self, t: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
@@ -225,11 +226,11 @@ class Decoder:
     def _readings(
         self, rows: ReadingRows, t: NDArray[np.int64], values: NDArray[np.float64], keep: NDArray[np.bool_]
     ) -> Readings:
-        stream = np.array(rows.stream, dtype=np.int32)
+        stream = np.array(rows.stream_codes, dtype=np.int32)
         if not keep.all():
             stream, t, values = stream[keep], t[keep], values[keep]
-        # Every distinct stream of the batch, and no other: one whose every message was refused sent no reading.
-        names, labels = rows.names, rows.labels
+        # Streams without a reading are left out: all of their messages were rejected.
+        names, labels = rows.stream_names, rows.labels
         used = np.bincount(stream, minlength=len(names)) > 0
         if not used.all():
             stream = (np.cumsum(used) - 1).astype(np.int32)[stream]

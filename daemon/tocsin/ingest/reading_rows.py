@@ -1,4 +1,4 @@
-"""The elements of a batch: lists while it is read, columns after."""
+"""Readings of a batch while it is decoded: lists of rows, and a counter of rejects."""
 
 from __future__ import annotations
 
@@ -13,78 +13,103 @@ if TYPE_CHECKING:
 
 
 class ReadingRows:
-    """What has been read of a batch.
+    """Rows read from a batch of messages, R so far, V values each.
 
     Attributes:
-        flat: V values a row; None where the payload said null, NaN where it said nothing.
-        times: As the payload had them.
-        stream: By row, index into `names`.
-        message: By row, which message it came from.
-        names: The streams.
-        labels: Theirs.
+        values: R × V values, row by row: None where the payload has null, NaN where it has no value.
+        times: R times as the payload has them; None: the time of arrival.
+        stream_codes: R indices into `stream_names`.
+        message_indices: R indices of messages in the batch.
+        stream_names: Names of streams.
+        labels: Labels of those streams.
     """
 
     def __init__(self, width: int) -> None:
         """Begin a batch of rows with V = `width` values."""
-        self.flat: list[float | None] = []
+        self.values: list[float | None] = []
         self.times: list[RawTime] = []
-        self.stream: list[int] = []
-        self.message: list[int] = []
-        self.names: list[str] = []
+        self.stream_codes: list[int] = []
+        self.message_indices: list[int] = []
+        self.stream_names: list[str] = []
         self.labels: list[Mapping[str, str]] = []
         self._width = width
         self._code_of: dict[str, int] = {}
         self._row_at: dict[tuple[int, RawTime], int] = {}  # of the message that is being read
-        self._of_message = -1
+        self._current_message = -1
 
     def code(self, stream: str, labels: Mapping[str, str]) -> int:
-        """A stream's place in the batch's dictionary."""
+        """Index of a stream in this batch's `stream_names`; a new stream is appended."""
         code = self._code_of.get(stream)
         if code is None:
-            code = self._code_of[stream] = len(self.names)
-            self.names.append(stream)
+            code = self._code_of[stream] = len(self.stream_names)
+            self.stream_names.append(stream)
             self.labels.append(labels)
         elif labels is not (known := self.labels[code]) and not labels.items() <= known.items():
-            self.labels[code] = {**known, **labels}  # another topic of the stream says more
+            self.labels[code] = {**known, **labels}  # another topic of the stream has further labels
         return code
 
     def add(self, message: int, code: int, time: RawTime, values: tuple[float | None, ...]) -> None:
-        """Add a whole row."""
-        self.flat += values
+        """Append a row.
+
+        Args:
+            message: Index of the message in the batch.
+            code: Index of the stream, from `code`.
+            time: Time as the payload has it; None: the time of arrival.
+            values: V values.
+        """
+        self.values += values
         self.times.append(time)
-        self.stream.append(code)
-        self.message.append(message)
+        self.stream_codes.append(code)
+        self.message_indices.append(message)
 
     def put(self, message: int, code: int, time: RawTime, column: int, value: float | None) -> None:
-        """Add one value. Those of one message, stream and time share a row, unless they are of one column."""
-        if message != self._of_message:
+        """Add one value. Values of one message, stream and time share a row, unless they are of one column.
+
+        Args:
+            message: Index of the message in the batch.
+            code: Index of the stream, from `code`.
+            time: Time as the payload has it; None: the time of arrival.
+            column: Index of the source's field.
+            value: Finite number, in the field's unit; None where the payload has null.
+        """
+        if message != self._current_message:
             self._row_at.clear()
-            self._of_message = message
+            self._current_message = message
         row = self._row_at.get((code, time))
         if row is not None:
             at = row * self._width + column
-            before = self.flat[at]
+            before = self.values[at]
             if before is not None and math.isnan(before):
-                self.flat[at] = value
+                self.values[at] = value
                 return
         self._row_at[code, time] = len(self.times)
         self.add(message, code, time, (math.nan,) * self._width)
-        self.flat[column - self._width] = value
+        self.values[column - self._width] = value
 
 
 class RejectCounter:
-    """What was refused, by reason and message: the first detail, and how often."""
+    """Rejects of a batch by reason and message: the first detail, and a count.
+
+    Attributes:
+        counts: By reason and index of the message.
+    """
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self.of_message: dict[tuple[RejectReason, int], tuple[str, int]] = {}
+        self.counts: dict[tuple[RejectReason, int], tuple[str, int]] = {}
 
-    def add(self, reason: RejectReason, message: int, detail: str) -> None:
-        """Refuse a message, or something of it."""
-        first, count = self.of_message.get((reason, message), (detail, 0))
-        self.of_message[reason, message] = (first, count + 1)
+    def add(self, reason: RejectReason, message: int, detail: str, count: int = 1) -> None:
+        """Count a rejected message, element or value.
+
+        Args:
+            reason: Reason of the reject.
+            message: Index of the message in the batch.
+            detail: First value that is wrong, and what is legal.
+            count: Number of elements or values.
+        """
+        first, before = self.counts.get((reason, message), (detail, 0))
+        self.counts[reason, message] = (first, before + count)
 
 
-def said(rows: ReadingRows, refusals: RejectCounter) -> tuple[int, int]:
-    """How much a batch came to so far; the same before and after a message that gave neither a row nor a reason."""
-    return len(rows.times), len(refusals.of_message)
+def tally(rows: ReadingRows, rejects: RejectCounter) -> tuple[int, int]:
+    """Count rows and rejects; equal before and after a message that gives neither."""
+    return len(rows.times), len(rejects.counts)

@@ -1,9 +1,8 @@
-"""What one source says about its messages."""
+"""Settings of one source: its topics, its payloads' format, and its fields."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from tocsin.ingest.timestamps import TimeUnit
 
@@ -11,33 +10,17 @@ YEAR_2000_NS = 946_684_800 * 1_000_000_000
 CHANNEL = "channel"  # the capture that names a channel instead of a stream
 
 
-class Format(StrEnum):
-    """How a payload is written."""
-
-    JSON = "json"  # an object or an array of objects; with the channel in the topic, an object of one value
-    PLAIN = "plain"  # a number as text
-    SENML_JSON = "senml-json"
-    SENML_CBOR = "senml-cbor"
-    SPARKPLUG = "sparkplug"  # Sparkplug B
-    INFLUX = "influx"  # line protocol
-    AUTO = "auto"  # what the message's content type says
-
-
-NAMED = frozenset({Format.SENML_JSON, Format.SENML_CBOR, Format.SPARKPLUG, Format.INFLUX, Format.AUTO})
-"""Formats whose payloads may name channels, and streams too."""
-
-
 @dataclass(frozen=True, slots=True)
 class FieldSettings:
-    """Where a channel's values stand, and what brings them into its unit: value × scale + offset.
+    """Mapping of a field of the payload to a channel: the channel's value is value × scale + offset.
 
     Attributes:
-        channel: The channel's name.
-        name: What the payload, or the topic's `{channel}`, calls it.
-        scale: As above.
-        offset: As above.
-        unit: The channel's unit by its UCUM code, where a payload that names its own units is to be brought into it;
-            None if what it names is to be ignored.
+        channel: Name of the channel.
+        name: Name of the field in the payload, or in the topic's `{channel}`.
+        scale: Factor into the channel's unit.
+        offset: Offset in the channel's unit.
+        unit: UCUM code of the channel's unit, into which values with a unit of their own are converted; None:
+            units in payloads are ignored.
     """
 
     channel: str
@@ -49,30 +32,29 @@ class FieldSettings:
 
 @dataclass(frozen=True, slots=True)
 class SourceSettings:
-    """How one source's messages are read.
+    """Settings of the decoder of one source.
 
     Attributes:
         topic: One or more topic templates, such as `vitals/{ward}/{bed}`; the first that matches is taken.
-        stream: A stream pattern over the captures, such as `{ward}/{bed}`; None for all captures of the topic that
-            matched, joined by `/`.
-        fields: The channels.
-        format: How payloads are written.
-        name: For payloads that name things: a template over those names, such as `{bed}/{channel}`.
-        value_field: JSON with the channel in the topic: the field with the value.
-        time_field: JSON: the field with the time; None if it has none, so that arrival is taken for it.
-        time_unit: JSON: what a number in it counts. Text is ISO 8601 with a zone whatever this says.
-        precision: Influx: what its times count.
-        labels: Which captures become labels; None for all.
-        max_payload_bytes: A larger payload is refused before it is parsed.
-        earliest_ns: A time before this is refused: a clock that starts in 1970 was never set.
-        max_skew_ns: A time further than this ahead of `now` is refused; None for recordings, where `now` means
-            nothing.
+        stream: Stream pattern over the captures, such as `{ward}/{bed}`; None: all captures of the topic that
+            matches, joined by `/`.
+        fields: Fields of the payload, in the order of the readings' columns.
+        format: Name of the payload format, built in or of a plug-in.
+        name: Template over the names inside payloads, such as `{bed}/{channel}`; None: `{channel}`.
+        value_field: JSON with the channel in the topic: name of the field with the value.
+        time_field: Name of the field with the time; None: the time of arrival is taken.
+        time_unit: Unit of numbers in the time field. Text is ISO 8601 with a zone in any case.
+        precision: Unit of times in Influx line protocol.
+        labels: Captures that become labels; None: all.
+        max_payload_bytes: Larger payloads are rejected before they are parsed.
+        earliest_ns: Earlier times are rejected, nanoseconds since 1970: a clock that starts in 1970 was never set.
+        max_skew_ns: Times further ahead of `now` are rejected; None: none are, for recordings.
     """
 
     topic: str | tuple[str, ...]
     stream: str | None
     fields: tuple[FieldSettings, ...]
-    format: Format = Format.JSON
+    format: str = "json"
     name: str | None = None
     value_field: str = "value"
     time_field: str | None = "t"
@@ -84,10 +66,10 @@ class SourceSettings:
     max_skew_ns: int | None = 60_000_000_000
 
     def __post_init__(self) -> None:
-        """Refuse what can't be meant.
+        """Check the fields.
 
         Raises:
-            ValueError: It names the source's topic and what is wrong.
+            ValueError: No field is mapped, or one is mapped twice. The text names the source's topic.
         """
         where = f"source {', '.join(self.topics)!r}"
         if not self.fields:
@@ -103,5 +85,5 @@ class SourceSettings:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topic templates, however many."""
+        """Topic templates as a tuple."""
         return (self.topic,) if isinstance(self.topic, str) else self.topic

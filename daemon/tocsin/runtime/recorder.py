@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine import Readings
-    from tocsin.ingest.formats.sparkplug import Request
+    from tocsin.ingest.formats.payload_format import Publication
     from tocsin.ingest.message import Message
     from tocsin.ingest.reject import Reject
     from tocsin.runtime.sources import Source
@@ -70,7 +70,7 @@ class Recorder:
         self.late = 0
         self.rejected: Counter[str] = Counter()
 
-    def take(self, messages: Sequence[Message], now: int) -> tuple[list[Reject], list[Request]]:
+    def take(self, messages: Sequence[Message], now: int) -> tuple[list[Reject], list[Publication]]:
         """Read messages.
 
         Args:
@@ -81,7 +81,7 @@ class Recorder:
             What was refused, and what the sources' senders are to be asked.
         """
         rejects: list[Reject] = []
-        requests: list[Request] = []
+        requests: list[Publication] = []
         for source, run in self._routing.runs(messages):
             decoded = source.decoder.decode(run, now)
             rejects += decoded.rejects

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.message import Message
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 from tocsin.ingest.timestamps import TimeUnit
 
 S = 1_000_000_000
@@ -22,7 +22,7 @@ MADE = Path(__file__).parents[1] / "payloads" / "influx.txt"  # by influxdb-clie
 
 def decoder(**changes):
     return Decoder(
-        SourceSettings("telegraf", "{bed}", **({"fields": FIELDS, "format": Format.INFLUX, "labels": ()} | changes))
+        SourceSettings("telegraf", "{bed}", **({"fields": FIELDS, "format": "influx", "labels": ()} | changes))
     )
 
 

@@ -13,7 +13,7 @@ from decoded import reasons, rows
 from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.formats.sparkplug import MAX_NODES, TOPICS
 from tocsin.ingest.message import Message
-from tocsin.ingest.source_settings import FieldSettings, Format, SourceSettings
+from tocsin.ingest.source_settings import FieldSettings, SourceSettings
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -25,7 +25,7 @@ NODE, DEVICE = "spBv1.0/plant/{}/press", "spBv1.0/plant/{}/press/pump-1"
 
 
 def decoder(**changes):
-    return Decoder(SourceSettings(TOPICS, **({"stream": None, "fields": FIELDS, "format": Format.SPARKPLUG} | changes)))
+    return Decoder(SourceSettings(TOPICS, **({"stream": None, "fields": FIELDS, "format": "sparkplug"} | changes)))
 
 
 def made(name, *, at=NOW):
@@ -263,7 +263,7 @@ def test_nodes_without_end_do_not_grow_the_memory(monkeypatch):
         message("NBIRTH", seq=0, metrics=[metric(f"m{k}", k + 1) for k in range(5)], node=f"n{i}") for i in range(500)
     ]
     d.decode(births, NOW)
-    sessions = d._readers[Format.SPARKPLUG].sessions  # noqa: SLF001  (what it remembers is what this is about)
+    sessions = d._reader.sessions  # noqa: SLF001  (what it remembers is what this is about)
     assert len(sessions.nodes) == 50
     assert sessions.metrics == 50 * 11
 
@@ -275,7 +275,7 @@ def test_metrics_without_end_do_not_grow_the_memory(monkeypatch):
     decoded = d.decode([many, message("NDATA", seq=1, metrics=[metric("m1", int=1)])], NOW)
     assert "metrics" in decoded.rejects[0].detail
     assert [r for r, _ in reasons(decoded)] == ["session", "session"]
-    assert d._readers[Format.SPARKPLUG].sessions.metrics == 0  # noqa: SLF001  (likewise)
+    assert d._reader.sessions.metrics == 0  # noqa: SLF001  (likewise)
 
 
 def test_devices_and_streams_without_end_do_not_grow_the_memory(monkeypatch):
@@ -286,7 +286,7 @@ def test_devices_and_streams_without_end_do_not_grow_the_memory(monkeypatch):
         births = [message("NBIRTH", seq=0)]
         births += [message("DBIRTH", f"d{k}-{n}", n + 1, [metric(f"hr@{k}-{n}", int=1)]) for n in range(9)]
         decoded = d.decode(births, NOW)
-        (node,) = d._readers[Format.SPARKPLUG].sessions.nodes.values()  # noqa: SLF001  (likewise)
+        (node,) = d._reader.sessions.nodes.values()  # noqa: SLF001  (likewise)
         seen.append((len(node.metrics), len(node.streams)))
         assert len(decoded.readings) == 9
     assert set(seen) == {(10, 10)}

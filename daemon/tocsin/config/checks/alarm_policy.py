@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tocsin.alarm.record import URGENCY
 from tocsin.config.checks.stream_names import can_be_equal
 from tocsin.config.sources import topics_of, watches_of
-from tocsin.ingest.addressing import KIND
+from tocsin.ingest.formats import registry
 from tocsin.ingest.source_settings import CHANNEL
 from tocsin.ingest.topics import TopicTemplate
 
@@ -75,10 +75,11 @@ def _streams(source: SourceEntry) -> list[str]:
     if source.stream is not None or source.name is not None:
         return [source.stream] if source.stream is not None else []
     patterns = []
+    reserved = {CHANNEL, *registry.find(source.format).naming.reserved}
     for topic in topics_of(source):
         try:
             names = TopicTemplate(topic).names
         except ValueError:
             continue  # reported as the source's
-        patterns.append("/".join(f"{{{name}}}" for name in names if name not in {CHANNEL, KIND}))
+        patterns.append("/".join(f"{{{name}}}" for name in names if name not in reserved))
     return patterns

@@ -191,8 +191,8 @@ class ReferenceChecker:
         if adapts.max_rise_per_hour * period_s / _S_PER_H > MOST_A_TICK:
             self._fault(
                 path,
-                f"max_rise_per_hour {adapts.max_rise_per_hour:g} lets a single score move what is usual of a stream by more than "
-                f"{MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
+                f"max_rise_per_hour {adapts.max_rise_per_hour:g} lets a single score move what is usual of a stream by "
+                f"more than {MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
             )
 
     def _check_settling(self, path: _Path, settle_s: float, bundle: Bundle) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tocsin.config.sources import UnitError, field_of, source_settings, topics_of, units_of, watches_of
 from tocsin.ingest.decoder import Decoder
-from tocsin.ingest.formats.sparkplug import NAMESPACE, is_of_node, is_topic
-from tocsin.ingest.source_settings import CHANNEL, NAMED, Format
+from tocsin.ingest.formats import registry
+from tocsin.ingest.source_settings import CHANNEL
 from tocsin.ingest.topics import NameTemplate, StreamPattern, TopicTemplate
 
 if TYPE_CHECKING:
@@ -53,9 +53,8 @@ def source_faults(  # noqa: C901  (one check after the other)
             yield where, f"{topic!r} lies below publish.base {base!r}: we would read what we say"
     if len(templates) == len(topics_of(entry)):
         yield from _naming_faults(entry, templates)
-        if entry.format is Format.SPARKPLUG:
-            yield from _sparkplug_faults(entry, templates)
-    if entry.format is Format.AUTO and broker.version != "5":
+        yield from _format_faults(entry, templates)
+    if entry.format == registry.AUTO.name and broker.version != "5":
         yield ("format",), f"auto goes by the content type, which MQTT {broker.version} doesn't have: name the format"
     if entry.watch is None and len(names) > 1:
         yield (), f"which watch takes these? set watch to one of {', '.join(names)}"
@@ -91,7 +90,7 @@ def _topics(entry: SourceEntry) -> list[tuple[_Path, str]]:
 
 def _names(entry: SourceEntry) -> tuple[str, ...]:
     """What names inside the payload may add to the captures."""
-    if entry.format not in NAMED:
+    if not registry.find(entry.format).naming.names_values:
         return ()
     return NameTemplate(entry.name or f"{{{CHANNEL}}}").names
 
@@ -102,32 +101,27 @@ def _naming_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterat
     except ValueError as error:
         yield ("name",), str(error)
         return
-    anything = entry.format in {Format.INFLUX, Format.AUTO}  # a point's tags can have any name
+    has_tags = registry.find(entry.format).naming.has_tags  # which can have any name
     for (where, topic), template in zip(_topics(entry), templates, strict=True):
         if entry.stream is None and not {*template.names, *names} - {CHANNEL}:
             yield where, f"{topic!r} has no {{capture}} to name streams by: set stream"
         elif entry.stream is not None:
             try:
-                StreamPattern(entry.stream, template, None if anything else names)
+                StreamPattern(entry.stream, template, None if has_tags else names)
             except ValueError as error:
                 yield ("stream",), str(error)
     known = {*names, *(name for template in templates for name in template.names)} - {CHANNEL}
     for index, label in enumerate(entry.labels or ()):
-        if label not in known and not anything:
+        if label not in known and not has_tags:
             legal = ", ".join(sorted(known)) or "none"
             yield ("labels", index), f"{label!r} is no capture of this source (there are: {legal})"
 
 
-def _sparkplug_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterator[_Fault]:
-    for (where, _), template in zip(_topics(entry), templates, strict=True):
-        if not is_topic(template.template):
-            legal = f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}, and the same with /{{device}}"
-            yield (
-                where,
-                f"{template.template!r} is no topic of Sparkplug (legal: {legal}; any level but {{type}} may be text)",
-            )
-    if not any(is_of_node(template.template) for template in templates):
-        yield ("topic",), f"births and deaths of edge nodes are missing: add {NAMESPACE}/{{group}}/{{type}}/{{edge}}"
+def _format_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterator[_Fault]:
+    """Check the topics by the rules of the source's format."""
+    check = registry.find(entry.format).check_topics
+    for index, message in () if check is None else check(templates):
+        yield ("topic",) if index is None else _topics(entry)[index][0], message
 
 
 def _sharing_faults(
@@ -154,7 +148,7 @@ def _mapping_faults(entry: SourceEntry, bundles: list[Bundle]) -> Iterator[_Faul
     by = bundles[0].manifest.name if len(bundles) == 1 else " and ".join(b.manifest.name for b in bundles)
     mapped = entry.channels or {}
     fields = [field.field or channel for channel, field in mapped.items()]
-    has_time = entry.format in {Format.JSON, Format.AUTO}
+    has_time = "time" in registry.find(entry.format).keys
     for channel, field in mapped.items():
         name = field.field or channel
         if channel not in units:
@@ -172,10 +166,13 @@ def _mapping_faults(entry: SourceEntry, bundles: list[Bundle]) -> Iterator[_Faul
 
 def _channel_faults(entry: SourceEntry, templates: list[TopicTemplate], channels: int) -> Iterator[_Fault]:
     """Single values have to say which channel they are of, if there are several."""
-    kind = entry.format
+    used = registry.find(entry.format)
     if channels == 1 or any(CHANNEL in template.names for template in templates):
         return
-    if kind is Format.PLAIN:
-        yield ("topic",), "a plain value is of one channel: put {channel} into the topic, or map one channel alone"
-    elif kind in NAMED and entry.name is not None and "{channel}" not in entry.name:
+    if used.is_single_value:
+        yield (
+            ("topic",),
+            f"a {used.name} value is of one channel: put {{channel}} into the topic, or map one channel alone",
+        )
+    elif used.naming.names_values and entry.name is not None and "{channel}" not in entry.name:
         yield ("name",), f"{entry.name!r} names no {{channel}}, nor does the topic"

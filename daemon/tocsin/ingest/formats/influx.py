@@ -1,6 +1,6 @@
-r"""InfluxDB's line protocol: `vitals,ward=icu,bed=7 hr=72i,spo2=97 1764000000000000000`.
+r"""Format `influx`, the line protocol of InfluxDB: `vitals,ward=icu,bed=7 hr=72i,spo2=97 1764000000000000000`.
 
-Tags, and the measurement under the name `measurement`, may name streams; field keys are the channels' names.
+Tags, and the measurement as the tag `measurement`, may name streams; field keys name channels.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from tocsin.ingest.addressing import UnnameableError
-from tocsin.ingest.reading_rows import said
+from tocsin.ingest.addressing import Naming, UnnameableError
+from tocsin.ingest.formats.payload_format import PayloadFormat
+from tocsin.ingest.reading_rows import tally
 from tocsin.ingest.reject import RejectReason
 from tocsin.ingest.timestamps import Nanoseconds, RawTime, TimeUnit
 
@@ -50,38 +51,38 @@ class _LineError(Exception):
 
 
 class Influx:
-    """The payload of one source."""
+    """Reader of Influx line protocol."""
 
-    def __init__(self, places: Addressing, precision: TimeUnit) -> None:
-        """Prepare.
+    def __init__(self, addressing: Addressing, precision: TimeUnit) -> None:
+        """Keep what reading needs.
 
         Args:
-            places: Says where a field goes.
-            precision: What times count.
+            addressing: Resolves tags and field keys.
+            precision: Unit of times.
         """
-        self._places = places
+        self._addressing = addressing
         self._ns_per = _NS_PER[precision]
 
     def read(
-        self, message: Message, index: int, place: TopicAddress, rows: ReadingRows, refusals: RejectCounter
+        self, message: Message, index: int, address: TopicAddress, rows: ReadingRows, rejects: RejectCounter
     ) -> None:
         """Read one message: a point a line; lines that are right stay."""
-        before = said(rows, refusals)
+        before = tally(rows, rejects)
         try:
             text = message.payload.decode()
         except UnicodeDecodeError as error:
-            refusals.add(RejectReason.UNREADABLE, index, str(error))
+            rejects.add(RejectReason.UNREADABLE, index, str(error))
             return
         at = _begin(text, 0)
         while at < len(text):
             try:
-                end = self._point(text, at, message, index, place, rows, refusals)
+                end = self._point(text, at, message, index, address, rows, rejects)
             except _LineError as error:
-                refusals.add(RejectReason.UNREADABLE, index, str(error))
+                rejects.add(RejectReason.UNREADABLE, index, str(error))
                 end = text.find("\n", at) + 1 or len(text)
             at = _begin(text, end)
-        if said(rows, refusals) == before:
-            refusals.add(RejectReason.EMPTY, index, "none of the source's fields")
+        if tally(rows, rejects) == before:
+            rejects.add(RejectReason.EMPTY, index, "none of the source's fields")
 
     def _point(
         self,
@@ -89,11 +90,11 @@ class Influx:
         at: int,
         message: Message,
         index: int,
-        place: TopicAddress,
+        address: TopicAddress,
         rows: ReadingRows,
-        refusals: RejectCounter,
+        rejects: RejectCounter,
     ) -> int:
-        """Read the point that begins at a place of the text; where it ends."""
+        """Read the point that begins at an offset of the text; the offset of its end."""
         tags, fields_at = _tags(text, at)
         tags_key = text[at:fields_at]
         fields, end = _fields(text, fields_at)
@@ -103,19 +104,19 @@ class Influx:
         t = self._time(rest["time"])
         for key, value in fields:
             try:
-                target = self._places.target(message.topic, place, key, tags, tags_key)
+                value_address = self._addressing.value_address(message.topic, address, key, tags, tags_key)
             except UnnameableError as error:
-                refusals.add(RejectReason.TOPIC, index, str(error))
+                rejects.add(RejectReason.TOPIC, index, str(error))
                 continue
-            if target is None:
+            if value_address is None:
                 continue
             number = _value(value)
             if number is None:
-                refusals.add(RejectReason.WRONG_TYPE, index, f"{key}: expected a number, got {value[:60]!r}")
+                rejects.add(RejectReason.WRONG_TYPE, index, f"{key}: expected a number, got {value[:60]!r}")
             elif not math.isfinite(number):
-                refusals.add(RejectReason.NOT_FINITE, index, f"{key}: beyond what a number can be")
+                rejects.add(RejectReason.NOT_FINITE, index, f"{key}: beyond what a number can be")
             else:
-                rows.put(index, rows.code(target.stream, target.labels), t, target.column, number)
+                rows.put(index, rows.code(value_address.stream, value_address.labels), t, value_address.column, number)
         return rest.end()
 
     def _time(self, text: str | None) -> RawTime:
@@ -127,13 +128,13 @@ class Influx:
 
 
 def _begin(text: str, at: int) -> int:
-    """Where the next point begins."""
+    """Offset at which the next point begins."""
     found = _BETWEEN.match(text, at)
     return at if found is None else found.end()
 
 
 def _tags(text: str, at: int) -> tuple[dict[str, str], int]:
-    """Measurement and tags, and where they end."""
+    """Read the measurement and the tags; and the offset of their end."""
     found = _MEASUREMENT.match(text, at)
     if found is None:
         raise _LineError(f"a point begins with a measurement: {text[at : at + 40]!r}")
@@ -152,7 +153,7 @@ def _tags(text: str, at: int) -> tuple[dict[str, str], int]:
 
 
 def _fields(text: str, at: int) -> tuple[list[tuple[str, str]], int]:
-    """Keys and values as written, a text with a quote before it; and where they end."""
+    """Read keys and values as written, texts with a quote before them; and the offset of their end."""
     fields = []
     while text.startswith(" ", at):
         at += 1
@@ -172,9 +173,19 @@ def _plain(text: str) -> str:
 
 
 def _value(text: str) -> float | None:
-    """A field's number; None for text."""
+    """Read the number of a field; None for text."""
     if text in _BOOLEANS:
         return _BOOLEANS[text]
     if _WHOLE.fullmatch(text):
         return float(text[:-1])
     return float(text) if _NUMBER.fullmatch(text) else None
+
+
+FORMATS = (
+    PayloadFormat(
+        "influx",
+        lambda settings, addressing: Influx(addressing, settings.precision),
+        naming=Naming(names_values=True, has_tags=True),
+        keys=frozenset({"name", "precision"}),
+    ),
+)

@@ -1,7 +1,7 @@
-"""JSON objects and arrays of them: `{"t":1764000000,"hr":72,"spo2":97}`.
+"""Parser of JSON objects and arrays of them, such as `{"t":1764000000,"hr":72,"spo2":97}`.
 
-What is right goes the fast way, parsed straight into a struct that is made for the source's fields. What that way
-refuses is looked at again, slowly, to say which element is wrong and why, and to keep the elements that are right.
+The fast path parses into a struct of the source's fields. The slow path parses what the fast one refuses: it keeps the
+elements that are right, and names what is wrong with the others.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from tocsin.ingest.timestamps import RawTime
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-Values = tuple[float | None, ...]  # a number; None where JSON said null; NaN where the field is absent
+Values = tuple[float | None, ...]  # None where JSON has null; NaN where the field is absent
 Element = tuple[Values, RawTime]
 Problem = tuple[RejectReason, str]
 
 _MAX_DIGITS = 300
 
-# What msgspec raises for bytes it won't take. It checks text for UTF-8 only where it keeps it, hence the second.
+# msgspec checks text for UTF-8 only where it keeps the text: it then raises UnicodeDecodeError.
 REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class JsonPayload:
-    """The payload of one source.
+    """Parser of one source's payloads.
 
     Attributes:
-        names: The fields that carry values.
-        parse: Bytes to a struct or a list of structs; raises one of `REFUSED`.
-        values_of: The mapped values of a struct, in the order of `names`.
-        time_of: The time of a struct; None where there is none.
+        names: Fields with values.
+        parse: Parses bytes into a struct or a list of structs; raises one of `REFUSED`.
+        values_of: Gets the values of a struct, in the order of `names`.
+        time_of: Gets the time of a struct; None where it has none.
     """
 
     def __init__(self, names: Sequence[str], time_name: str | None, *, bare: bool = False) -> None:
-        """Make the parser.
+        """Build the structs and their parser.
 
         Args:
-            names: The fields that carry values.
-            time_name: The field that carries the time; None if there is none.
-            bare: Whether a number or null may stand where a struct does; `names` then has one.
+            names: Fields with values.
+            time_name: Field with the time; None if there is none.
+            bare: Whether a number or null is legal in place of an object; `names` then has one entry.
         """
         self.names = tuple(names)
         self._time_name = time_name
@@ -62,7 +62,7 @@ class JsonPayload:
         self.time_of: Callable[[Any], RawTime] = attrgetter("time") if time_name is not None else lambda _element: None
 
     def diagnose(self, payload: bytes) -> tuple[list[Element], list[Problem]]:
-        """Read what `parse` refused: the elements that are right, and what is wrong with the others."""
+        """Parse a payload that `parse` refuses: elements that are right, and problems of the others."""
         try:
             document = json.loads(payload.decode(), parse_int=_bounded_int)
         except (ValueError, RecursionError) as error:

@@ -1,73 +1,122 @@
-"""Which reader a format has, and which format a content type says."""
+"""Registry of payload formats: those of this folder, and installed plug-ins.
+
+A module of this folder registers the formats in its `FORMATS`. A plug-in is an entry point of the group
+`tocsin.formats`, named as its format, that refers to a `PayloadFormat`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import pkgutil
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 
-from tocsin.ingest.formats.influx import Influx
-from tocsin.ingest.formats.json_value import JsonValue
-from tocsin.ingest.formats.plain_number import Plain
-from tocsin.ingest.formats.senml import SenML, parse_cbor, parse_json
-from tocsin.ingest.formats.sparkplug import Sparkplug
-from tocsin.ingest.source_settings import CHANNEL, Format
+from tocsin.ingest import formats
+from tocsin.ingest.addressing import Naming
+from tocsin.ingest.formats.payload_format import PayloadFormat
+from tocsin.ingest.formats.plug_in import guarded
 
-if TYPE_CHECKING:
-    from tocsin.ingest.addressing import Addressing, TopicAddress
-    from tocsin.ingest.message import Message
-    from tocsin.ingest.reading_rows import ReadingRows, RejectCounter
-    from tocsin.ingest.source_settings import SourceSettings
+PLUGINS = "tocsin.formats"
 
-OF_CONTENT_TYPE = {
-    "application/json": Format.JSON,
-    "application/senml+json": Format.SENML_JSON,
-    "application/senml+cbor": Format.SENML_CBOR,
-    "text/plain": Format.PLAIN,
-}
+AUTO = PayloadFormat(
+    "auto",
+    build=lambda _settings, _addressing: None,  # the decoder chooses a reader for each message
+    naming=Naming(names_values=True, has_tags=True),
+    keys=frozenset({"time", "value", "name"}),
+)
+"""Format that the content type of each message chooses."""
 
 
-class Reader(Protocol):
-    """Reads the payloads of one source. It never raises, whatever their bytes are."""
-
-    def read(
-        self, message: Message, index: int, place: TopicAddress, rows: ReadingRows, refusals: RejectCounter
-    ) -> None:
-        """Read one message.
-
-        Args:
-            message: It.
-            index: Its place in the batch.
-            place: What its topic says.
-            rows: Where its values go.
-            refusals: Where what is wrong goes.
-        """
+class FormatError(ValueError):
+    """A format is not known, or its plug-in can't be used."""
 
 
-def reader_of(kind: Format, settings: SourceSettings, places: Addressing) -> Reader | None:
-    """Make the reader of a format; None for JSON objects, which the decoder reads itself, the fast way."""
-    match kind:
-        case Format.PLAIN:
-            return Plain()
-        case Format.SENML_JSON:
-            return SenML(places, settings.fields, parse_json)
-        case Format.SENML_CBOR:
-            return SenML(places, settings.fields, parse_cbor)
-        case Format.SPARKPLUG:
-            return Sparkplug(places)
-        case Format.INFLUX:
-            return Influx(places, settings.precision)
-        case Format.JSON | Format.AUTO:
-            by_topic = any(CHANNEL in template.names for template in places.templates)
-            return JsonValue(settings.value_field, settings.time_field) if by_topic else None
+@cache
+def built_in() -> dict[str, PayloadFormat]:
+    """The formats of this folder by name, `auto` among them."""
+    found = {AUTO.name: AUTO}
+    for module in sorted(pkgutil.iter_modules(formats.__path__), key=lambda module: module.name):
+        for entry in getattr(import_module(f"{formats.__name__}.{module.name}"), "FORMATS", ()):
+            found[entry.name] = entry
+    return found
 
 
-def format_of(content_type: str | None) -> Format | None:
-    """What `auto` reads a message as; None if its content type is another one. Without one it is JSON.
+@cache
+def plug_ins() -> dict[str, tuple[EntryPoint, ...]]:
+    """Entry points of installed formats by name; more than one of a name can't be used."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for entry in entry_points(group=PLUGINS):
+        found[entry.name] = (*found.get(entry.name, ()), entry)
+    return found
 
-    >>> format_of("application/senml+cbor"), format_of("Text/Plain; charset=utf-8"), format_of(None)
-    (<Format.SENML_CBOR: 'senml-cbor'>, <Format.PLAIN: 'plain'>, <Format.JSON: 'json'>)
-    >>> format_of("text/csv") is None
-    True
+
+def names() -> list[str]:
+    """Names of all formats, in alphabetical order."""
+    return sorted({*built_in(), *plug_ins()})
+
+
+def find(name: str) -> PayloadFormat:
+    """Look up a format by name; a plug-in is imported.
+
+    Raises:
+        FormatError: No format has this name, two plug-ins have it, or the plug-in can't be imported or is no
+            `PayloadFormat`.
     """
-    if not content_type:
-        return Format.JSON
-    return OF_CONTENT_TYPE.get(content_type.partition(";")[0].strip().lower())
+    entries = plug_ins().get(name, ())
+    if len(entries) > 1 or (entries and name in built_in()):
+        rivals = " and ".join(["the built-in one"] * (name in built_in()) + [_origin(entry) for entry in entries])
+        raise FormatError(f"format {name!r} is there twice, {rivals}: uninstall one")
+    if name in built_in():
+        return built_in()[name]
+    if not entries:
+        raise FormatError(f"format {name!r} is not known (legal: {', '.join(names())})")
+    return _loaded(entries[0])
+
+
+def by_content_type() -> dict[str, PayloadFormat]:
+    """Formats that `auto` chooses among, by content type.
+
+    Raises:
+        FormatError: A plug-in can't be used, or two formats have one content type.
+    """
+    found: dict[str, PayloadFormat] = {}
+    for name in (*built_in(), *plug_ins()):
+        entry = find(name)
+        for content_type in entry.content_types:
+            if content_type in found:
+                both = f"{found[content_type].name} and {name}"
+                raise FormatError(f"content type {content_type!r} is that of two formats, {both}: uninstall one")
+            found[content_type] = entry
+    return found
+
+
+def media_type(content_type: str | None) -> str:
+    """Content type without parameters, in lower case; JSON where a message has none.
+
+    >>> media_type("Text/Plain; charset=utf-8"), media_type(None)
+    ('text/plain', 'application/json')
+    """
+    return content_type.partition(";")[0].strip().lower() if content_type else "application/json"
+
+
+@cache
+def _loaded(entry: EntryPoint) -> PayloadFormat:
+    try:
+        loaded = entry.load()
+    except Exception as error:  # a plug-in's code can raise anything
+        raise FormatError(
+            f"format {entry.name!r} of {_origin(entry)} can't be loaded ({type(error).__name__}: {error}): repair or "
+            "uninstall it"
+        ) from error
+    if not isinstance(loaded, PayloadFormat) or loaded.name != entry.name:
+        is_what = f"format {loaded.name!r}" if isinstance(loaded, PayloadFormat) else f"a {type(loaded).__name__}"
+        raise FormatError(
+            f"format {entry.name!r} of {_origin(entry)} is {is_what} (legal: a PayloadFormat of the entry point's name)"
+        )
+    return guarded(loaded)
+
+
+def _origin(entry: EntryPoint) -> str:
+    """Name the package of an entry point, and the object that it refers to."""
+    package = entry.dist.name if entry.dist is not None else "an unknown package"
+    return f"{package} ({entry.value})"

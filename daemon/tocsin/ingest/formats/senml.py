@@ -1,8 +1,7 @@
-"""SenML (RFC 8428): packs of records, with base fields that hold from one record to the next.
+"""Formats `senml-json` and `senml-cbor` (RFC 8428): packs of records, with base fields for those that follow.
 
-All of it that carries numbers: values, booleans as 0 and 1, sums where there is no value, base values and base sums,
-relative times. Text and data values can't be measured against a channel; records with them are refused where their
-name is mapped.
+Numeric content is read: values, booleans as 0 and 1, sums where there is no value, base values and base sums, relative
+times. Records with text or data values are rejected where their name is mapped.
 """
 
 from __future__ import annotations
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
-from tocsin.ingest.addressing import UnnameableError
-from tocsin.ingest.reading_rows import said
+from tocsin.ingest.addressing import Naming, UnnameableError
+from tocsin.ingest.formats.payload_format import PayloadFormat
+from tocsin.ingest.reading_rows import tally
 from tocsin.ingest.reject import RejectReason
 from tocsin.ingest.timestamps import Nanoseconds, RawTime
 from tocsin.ingest.units import conversion, convertible, ucum_of_senml
@@ -53,45 +53,45 @@ class _PackError(Exception):
 
 
 class SenML:
-    """The payload of one source."""
+    """Reader of SenML packs."""
 
-    def __init__(self, places: Addressing, fields: Sequence[FieldSettings], parse: Callable[[bytes], Any]) -> None:
-        """Prepare.
+    def __init__(self, addressing: Addressing, fields: Sequence[FieldSettings], parse: Callable[[bytes], Any]) -> None:
+        """Keep what reading needs.
 
         Args:
-            places: Says where a name goes.
-            fields: The source's.
+            addressing: Resolves the names of records.
+            fields: Fields of the source.
             parse: `parse_json` or `parse_cbor`.
         """
-        self._places = places
+        self._addressing = addressing
         self._fields = fields
         self._parse = parse
 
     def read(
-        self, message: Message, index: int, place: TopicAddress, rows: ReadingRows, refusals: RejectCounter
+        self, message: Message, index: int, address: TopicAddress, rows: ReadingRows, rejects: RejectCounter
     ) -> None:
         """Read one message."""
-        before = said(rows, refusals)
+        before = tally(rows, rejects)
         try:
             pack = self._parse(message.payload)
             if not isinstance(pack, list):
-                raise _PackError(RejectReason.WRONG_SHAPE, "a SenML pack is an array of records")  # noqa: TRY301  (all that is wrong with a pack is told at one place)
-            self._resolve(pack, message, index, place, rows, refusals)
+                raise _PackError(RejectReason.WRONG_SHAPE, "a SenML pack is an array of records")  # noqa: TRY301  (faults of a pack are counted at one place)
+            self._resolve(pack, message, index, address, rows, rejects)
         except _PackError as wrong:
-            refusals.add(wrong.reason, index, wrong.detail)
-        if said(rows, refusals) == before:
-            refusals.add(RejectReason.EMPTY, index, "none of the source's fields")
+            rejects.add(wrong.reason, index, wrong.detail)
+        if tally(rows, rejects) == before:
+            rejects.add(RejectReason.EMPTY, index, "none of the source's fields")
 
     def _resolve(
         self,
         pack: list[Any],
         message: Message,
         index: int,
-        place: TopicAddress,
+        address: TopicAddress,
         rows: ReadingRows,
-        refusals: RejectCounter,
+        rejects: RejectCounter,
     ) -> None:
-        """Carry the base fields along, section 4.6, and put each record where its name says."""
+        """Resolve the base fields (section 4.6), and add each record at the address of its name."""
         _check(pack)
         base = _Base()
         for record in pack:
@@ -100,25 +100,25 @@ class SenML:
                 continue  # base fields alone
             name = base.name + _text(record, "n", "")
             if not _NAME.fullmatch(name):
-                refusals.add(RejectReason.WRONG_SHAPE, index, f"{name[:60]!r} is no SenML name")
+                rejects.add(RejectReason.WRONG_SHAPE, index, f"{name[:60]!r} is no SenML name")
                 continue
             try:
-                target = self._places.target(message.topic, place, name)
+                value_address = self._addressing.value_address(message.topic, address, name)
             except UnnameableError as error:
-                refusals.add(RejectReason.TOPIC, index, str(error))
+                rejects.add(RejectReason.TOPIC, index, str(error))
                 continue
-            if target is None:
+            if value_address is None:
                 continue
             try:
                 value = base.value(record)
                 if value is None:
                     raise _PackError(RejectReason.WRONG_SHAPE, f"{name[:60]}: neither a value nor a sum")  # noqa: TRY301  (likewise)
-                value = self._in_unit(value, _text(record, "u", base.unit), self._fields[target.column])
+                value = self._in_unit(value, _text(record, "u", base.unit), self._fields[value_address.column])
                 time = base.time(record, message)
             except _PackError as wrong:
-                refusals.add(wrong.reason, index, wrong.detail)
+                rejects.add(wrong.reason, index, wrong.detail)
                 continue
-            rows.put(index, rows.code(target.stream, target.labels), time, target.column, value)
+            rows.put(index, rows.code(value_address.stream, value_address.labels), time, value_address.column, value)
 
     def _in_unit(self, value: float, unit: str, field: FieldSettings) -> float:
         if not unit or field.unit is None:
@@ -188,7 +188,7 @@ class _Base:
 
 
 def _check(pack: list[Any]) -> None:
-    """See that a pack can be understood at all: what it demands that we don't know spoils it as a whole."""
+    """Check that a pack can be read: a mandatory field that is not known makes all of it unreadable."""
     versions = set()
     for record in pack:
         if not isinstance(record, dict):
@@ -273,3 +273,22 @@ def parse_cbor(payload: bytes) -> Any:  # noqa: ANN401  (likewise)
         else record
         for record in pack
     ]
+
+
+_NAMING = Naming(names_values=True)
+FORMATS = (
+    PayloadFormat(
+        "senml-json",
+        lambda settings, addressing: SenML(addressing, settings.fields, parse_json),
+        naming=_NAMING,
+        keys=frozenset({"name"}),
+        content_types=("application/senml+json",),
+    ),
+    PayloadFormat(
+        "senml-cbor",
+        lambda settings, addressing: SenML(addressing, settings.fields, parse_cbor),
+        naming=_NAMING,
+        keys=frozenset({"name"}),
+        content_types=("application/senml+cbor",),
+    ),
+)

@@ -1,8 +1,7 @@
-"""Sparkplug B, as a host application hears it: births, data, deaths, and when to ask for a rebirth.
+"""Format `sparkplug`: Sparkplug B as a host application reads it, with sessions of edge nodes.
 
-An edge node's birth says which metrics it has, of what type, and by which alias its data calls them. So its data mean
-nothing without its birth, nor after a message of it was lost: the one that was lost might have been a birth. Such data
-are refused, and the node is asked to be born again.
+An edge node's birth defines its metrics: names, types and aliases. Data without a birth, or after a lost message, which
+might have been a birth, are rejected, and a rebirth of the node is requested.
 """
 
 from __future__ import annotations
@@ -10,17 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tocsin.ingest.addressing import KIND, UnnameableError
+from tocsin.ingest.addressing import Naming, UnnameableError
+from tocsin.ingest.formats.payload_format import PayloadFormat, Publication
 from tocsin.ingest.formats.sparkplug_payload import REFUSED, Payload, rebirth_command
 from tocsin.ingest.reject import RejectReason
 from tocsin.ingest.timestamps import Nanoseconds, RawTime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from tocsin.ingest.addressing import Addressing, TopicAddress
     from tocsin.ingest.message import Message
     from tocsin.ingest.reading_rows import ReadingRows, RejectCounter
+    from tocsin.ingest.topics import TopicTemplate
 
 NAMESPACE = "spBv1.0"
+KIND = "type"  # the level of a topic that holds the message's type
 TOPICS = (f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}", f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}/{{device}}")
 REBIRTH_EVERY_NS = 10_000_000_000
 MAX_NODES = 10_000
@@ -29,7 +33,7 @@ _LONG_NAME = 64  # characters
 
 _NODE_LEVELS = 4  # spBv1.0/GROUP/TYPE/EDGE
 _KINDS = frozenset({"NBIRTH", "DBIRTH", "NDATA", "DDATA", "NDEATH", "DDEATH"})
-_COMMANDS = frozenset({"NCMD", "DCMD"})  # of other hosts, and our own: not for us
+_COMMANDS = frozenset({"NCMD", "DCMD"})  # requests of host applications to nodes
 _SEQUENCE = 256
 _NODE = ""  # stands for the node itself among its devices: no device has an empty name
 _INT8, _INT16, _INT32, _INT64 = 1, 2, 3, 4
@@ -50,34 +54,21 @@ def is_topic(template: str) -> bool:
 
 
 def is_of_node(template: str) -> bool:
-    """Whether a topic of Sparkplug's is an edge node's own, and no device's."""
+    """Whether a Sparkplug topic is an edge node's own, not a device's."""
     return len(template.split("/")) == _NODE_LEVELS
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Something to publish, for which nobody waits.
-
-    Attributes:
-        topic: Where.
-        payload: What.
-    """
-
-    topic: str
-    payload: bytes
 
 
 @dataclass(slots=True)
 class NodeSession:
-    """What is known of an edge node.
+    """Session of an edge node.
 
     Attributes:
-        is_born: Whether its births so far can be trusted.
-        seq: Of its last message.
-        bd_seq: Of its birth: the death with the same number is its own, another one is an old session's.
-        metrics: By device, then by alias or name: the metric's name and type.
-        streams: By device, those that its data went to.
-        asked_at: When it was last asked for a rebirth, in ns.
+        is_born: Whether its births so far are complete.
+        seq: Sequence number of its last message.
+        bd_seq: Number of its birth: a death with the same number ends this session, another one an earlier session.
+        metrics: Name and type of metrics, by device, then by alias or name.
+        streams: Streams that its data went to, by device.
+        requested_at: Time of the last request for a rebirth, nanoseconds since 1970.
     """
 
     is_born: bool = False
@@ -85,65 +76,69 @@ class NodeSession:
     bd_seq: int | None = None
     metrics: dict[str, dict[int | str, tuple[str, int]]] = field(default_factory=dict)
     streams: dict[str, set[str]] = field(default_factory=dict)
-    asked_at: int | None = None
+    requested_at: int | None = None
 
 
 @dataclass(slots=True)
 class Sessions:
-    """What is known of all edge nodes, and what has to be told of a batch.
+    """Sessions of all edge nodes, and the results of a batch.
 
     Attributes:
-        nodes: By group and edge node, those heard last at the end.
-        metrics: How many metrics they have. A device counts as one more, and a long name as several.
-        requests: To publish.
-        stale: Streams whose sender died, and that nothing was read of since.
+        nodes: By group and edge node, in the order of their last messages.
+        metrics: Number of their metrics. A device counts as one more, and a long name as several.
+        requests: Requests for rebirths, to be published.
+        stale: Streams with a publisher that died and without readings since.
     """
 
     nodes: dict[tuple[str, str], NodeSession] = field(default_factory=dict)
     metrics: int = 0
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Publication] = field(default_factory=list)
     stale: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
-    def drain(self) -> tuple[list[Request], list[str]]:
-        """Take what is to be told."""
-        told = self.requests, list(self.stale)
+    def drain(self) -> tuple[list[Publication], list[str]]:
+        """Take the requests and the stale streams."""
+        drained = self.requests, list(self.stale)
         self.requests, self.stale = [], {}
-        return told
+        return drained
 
 
-class _RefusedError(Exception):
-    """A message can't be used."""
+class _RejectError(Exception):
+    """A message or a metric is rejected."""
 
-    def __init__(self, reason: RejectReason, detail: str, *, ask: bool = False) -> None:
+    def __init__(self, reason: RejectReason, detail: str, *, needs_rebirth: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.ask = ask
+        self.needs_rebirth = needs_rebirth
 
 
 class Sparkplug:
-    """The payload of one source.
+    """Reader of Sparkplug B.
 
     Attributes:
-        sessions: What it remembers.
+        sessions: Sessions of edge nodes.
     """
 
-    def __init__(self, places: Addressing) -> None:
-        """Know no edge node yet.
+    def __init__(self, addressing: Addressing) -> None:
+        """Begin without sessions.
 
         Args:
-            places: Says where a metric goes.
+            addressing: Resolves the names of metrics.
 
         Raises:
             ValueError: A topic is none of Sparkplug's.
         """
-        for template in places.templates:
+        for template in addressing.templates:
             if not is_topic(template.template):
                 raise ValueError(f"{template.template!r} is no topic of Sparkplug (legal: {' and '.join(TOPICS)})")
-        self._places = places
+        self._addressing = addressing
         self.sessions = Sessions()
 
+    def drain(self) -> tuple[list[Publication], list[str]]:
+        """Take the requests for rebirths, and the streams with publishers that died."""
+        return self.sessions.drain()
+
     def read(
-        self, message: Message, index: int, place: TopicAddress, rows: ReadingRows, refusals: RejectCounter
+        self, message: Message, index: int, address: TopicAddress, rows: ReadingRows, rejects: RejectCounter
     ) -> None:
         """Read one message."""
         _, group, kind, edge, *rest = message.topic.split("/")
@@ -151,25 +146,25 @@ class Sparkplug:
             return
         device = rest[0] if rest else _NODE
         if kind not in _KINDS or (kind[0] == "D") != bool(rest):
-            refusals.add(RejectReason.TOPIC, index, f"{kind[:20]!r} is no message type of Sparkplug at this level")
+            rejects.add(RejectReason.TOPIC, index, f"{kind[:20]!r} is no message type of Sparkplug at this level")
             return
         try:
             payload = Payload.FromString(message.payload)
         except REFUSED as error:
-            refusals.add(RejectReason.UNREADABLE, index, f"not Sparkplug B: {error}")
+            rejects.add(RejectReason.UNREADABLE, index, f"not Sparkplug B: {error}")
             return
         node = self._node(group, edge)
         try:
-            self._follow(node, kind, device, payload)
-        except _RefusedError as refused:
-            refusals.add(refused.reason, index, str(refused))
-            if refused.ask:
-                self._ask(node, group, edge, message.received_at)
+            self._advance(node, kind, device, payload)
+        except _RejectError as reject:
+            rejects.add(reject.reason, index, str(reject))
+            if reject.needs_rebirth:
+                self._request_rebirth(node, group, edge, message.received_at)
             return
         if kind.endswith("DEATH"):
             return
-        if not self._put(node, device, payload, message, index, place, rows, refusals):
-            self._ask(node, group, edge, message.received_at)
+        if not self._add(node, device, payload, message, index, address, rows, rejects):
+            self._request_rebirth(node, group, edge, message.received_at)
 
     def _node(self, group: str, edge: str) -> NodeSession:
         nodes = self.sessions.nodes
@@ -180,19 +175,19 @@ class Sparkplug:
             self._forget(forgotten, list(forgotten.metrics))
         return node
 
-    def _ask(self, node: NodeSession, group: str, edge: str, now: int) -> None:
-        """Ask a node for its births, unless it was asked just now."""
-        if node.asked_at is None or not 0 <= now - node.asked_at < REBIRTH_EVERY_NS:
-            node.asked_at = now
+    def _request_rebirth(self, node: NodeSession, group: str, edge: str, now: int) -> None:
+        """Request a rebirth of a node, unless one was requested in the last ten seconds."""
+        if node.requested_at is None or not 0 <= now - node.requested_at < REBIRTH_EVERY_NS:
+            node.requested_at = now
             payload = rebirth_command(now // _NS_PER_MS)
-            self.sessions.requests.append(Request(f"{NAMESPACE}/{group}/NCMD/{edge}", payload))
+            self.sessions.requests.append(Publication(f"{NAMESPACE}/{group}/NCMD/{edge}", payload))
 
-    def _follow(self, node: NodeSession, kind: str, device: str, payload: Any) -> None:  # noqa: ANN401  (a class made at run time)
-        """Take the session from one message to the next."""
+    def _advance(self, node: NodeSession, kind: str, device: str, payload: Any) -> None:  # noqa: ANN401  (a class made at run time)
+        """Advance a session by one message."""
         if kind == "NDEATH":
             bd_seq = _bd_seq(payload)
             if node.is_born and bd_seq is not None and node.bd_seq is not None and bd_seq != node.bd_seq:
-                return  # the will of a session that another one has followed
+                return  # the will of an earlier session
             self._die(node, list(node.streams))
             self._forget(node, list(node.metrics))
             node.is_born = False
@@ -202,37 +197,41 @@ class Sparkplug:
             self._forget(node, list(node.metrics))
             node.is_born, node.bd_seq = True, _bd_seq(payload)
             node.seq = (seq or 0) % _SEQUENCE
-            self._learn(node, device, payload)
+            self._register(node, device, payload)
             return
         if not node.is_born:
-            raise _RefusedError(RejectReason.SESSION, f"{kind} of a node whose birth was not heard", ask=True)
+            raise _RejectError(RejectReason.SESSION, f"{kind} of a node whose birth was not heard", needs_rebirth=True)
         expected = (node.seq + 1) % _SEQUENCE
         if seq != expected:
             node.is_born = False
-            raise _RefusedError(RejectReason.SESSION, f"seq {seq} follows {node.seq}: a message was lost", ask=True)
+            raise _RejectError(
+                RejectReason.SESSION, f"seq {seq} follows {node.seq}: a message was lost", needs_rebirth=True
+            )
         node.seq = expected
         if kind == "DBIRTH":
             self._forget(node, [device])
-            self._learn(node, device, payload)
+            self._register(node, device, payload)
         elif kind == "DDEATH":
             self._die(node, [device])
             self._forget(node, [device])
         elif device not in node.metrics:
-            raise _RefusedError(RejectReason.SESSION, f"{kind} of a device whose birth was not heard", ask=True)
+            raise _RejectError(
+                RejectReason.SESSION, f"{kind} of a device whose birth was not heard", needs_rebirth=True
+            )
 
     def _die(self, node: NodeSession, devices: list[str]) -> None:
         for device in devices:
             self.sessions.stale |= dict.fromkeys(sorted(node.streams.pop(device, ())))
 
     def _forget(self, node: NodeSession, devices: list[str]) -> None:
-        """Forget births, before others or for good; what is born again brings its streams along."""
+        """Remove the births of devices, and their streams."""
         for device in devices:
             node.streams.pop(device, None)
             known = node.metrics.pop(device, None)
             if known is not None:
                 self.sessions.metrics -= _cost(known)
 
-    def _learn(self, node: NodeSession, device: str, payload: Any) -> None:  # noqa: ANN401  (likewise)
+    def _register(self, node: NodeSession, device: str, payload: Any) -> None:  # noqa: ANN401  (likewise)
         known: dict[int | str, tuple[str, int]] = {}
         for metric in payload.metrics:
             name = metric.name.decode("utf-8", "replace")
@@ -242,55 +241,55 @@ class Sparkplug:
         cost = _cost(known)
         if self.sessions.metrics + cost > MAX_METRICS:
             node.is_born = node.is_born and device != _NODE
-            raise _RefusedError(
+            raise _RejectError(
                 RejectReason.SESSION, f"a birth of {len(known)} metrics: {MAX_METRICS} are known already"
             )
         self.sessions.metrics += cost
         node.metrics[device] = known
 
-    def _put(
+    def _add(
         self,
         node: NodeSession,
         device: str,
         payload: Any,  # noqa: ANN401  (likewise)
         message: Message,
         index: int,
-        place: TopicAddress,
+        address: TopicAddress,
         rows: ReadingRows,
-        refusals: RejectCounter,
+        rejects: RejectCounter,
     ) -> bool:
-        """Put a payload's metrics where they belong; whether all of them are known."""
+        """Add a payload's metrics at their addresses; whether the births have all of them."""
         known = node.metrics[device]
         streams = node.streams.setdefault(device, set())
-        all_known = True
+        are_all_known = True
         for metric in payload.metrics:
             key = metric.name.decode("utf-8", "replace") if metric.name else metric.alias
             found = known.get(key)
             if found is None:
-                all_known = False
-                refusals.add(RejectReason.SESSION, index, f"metric {key!r} is in no birth")
+                are_all_known = False
+                rejects.add(RejectReason.SESSION, index, f"metric {key!r} is in no birth")
                 continue
             name, datatype = found
             try:
-                target = self._places.target(message.topic, place, name)
-                if target is None:
+                value_address = self._addressing.value_address(message.topic, address, name)
+                if value_address is None:
                     continue
                 value = _value(metric, metric.datatype or datatype, name)
                 time = _time(metric if metric.HasField("timestamp") else payload)
             except UnnameableError as error:
-                refusals.add(RejectReason.TOPIC, index, str(error))
+                rejects.add(RejectReason.TOPIC, index, str(error))
                 continue
-            except _RefusedError as refused:
-                refusals.add(refused.reason, index, str(refused))
+            except _RejectError as reject:
+                rejects.add(reject.reason, index, str(reject))
                 continue
-            streams.add(target.stream)
-            self.sessions.stale.pop(target.stream, None)
-            rows.put(index, rows.code(target.stream, target.labels), time, target.column, value)
-        return all_known
+            streams.add(value_address.stream)
+            self.sessions.stale.pop(value_address.stream, None)
+            rows.put(index, rows.code(value_address.stream, value_address.labels), time, value_address.column, value)
+        return are_all_known
 
 
 def _cost(known: dict[int | str, tuple[str, int]]) -> int:
-    """What it takes to remember a device's births, in metrics."""
+    """Size of a device's births, in metrics."""
     return 1 + sum(1 + len(name) // _LONG_NAME for name, _ in known.values())
 
 
@@ -307,7 +306,7 @@ def _value(metric: Any, datatype: int, name: str) -> float | None:  # noqa: ANN4
         return None
     kind = metric.WhichOneof("value")
     if kind is None:
-        raise _RefusedError(RejectReason.WRONG_TYPE, f"{name}: not a number (type {datatype})")
+        raise _RejectError(RejectReason.WRONG_TYPE, f"{name}: not a number (type {datatype})")
     value = getattr(metric, kind)
     if kind in {"int_value", "long_value"} and datatype in _BITS:
         bits = _BITS[datatype]
@@ -316,7 +315,7 @@ def _value(metric: Any, datatype: int, name: str) -> float | None:  # noqa: ANN4
             value -= 1 << bits
     number = float(value)
     if number - number != 0:  # NaN or infinite
-        raise _RefusedError(RejectReason.NOT_FINITE, f"{name}: {number}")
+        raise _RejectError(RejectReason.NOT_FINITE, f"{name}: {number}")
     return number
 
 
@@ -324,5 +323,29 @@ def _time(of: Any) -> RawTime:  # noqa: ANN401  (likewise)
     if not of.HasField("timestamp"):
         return None
     if of.timestamp > _LATEST_MS:
-        raise _RefusedError(RejectReason.TIME, f"{of.timestamp} ms can't be a time")
+        raise _RejectError(RejectReason.TIME, f"{of.timestamp} ms can't be a time")
     return Nanoseconds(of.timestamp * _NS_PER_MS)
+
+
+def _check_topics(templates: Sequence[TopicTemplate]) -> Iterator[tuple[int | None, str]]:
+    for index, template in enumerate(templates):
+        if not is_topic(template.template):
+            legal = f"{NAMESPACE}/{{group}}/{{type}}/{{edge}}, and the same with /{{device}}"
+            yield (
+                index,
+                f"{template.template!r} is no topic of Sparkplug (legal: {legal}; any level but {{type}} may be text)",
+            )
+    if not any(is_of_node(template.template) for template in templates):
+        yield None, f"births and deaths of edge nodes are missing: add {NAMESPACE}/{{group}}/{{type}}/{{edge}}"
+
+
+FORMATS = (
+    PayloadFormat(
+        "sparkplug",
+        lambda _settings, addressing: Sparkplug(addressing),
+        naming=Naming(names_values=True, reserved=frozenset({KIND})),
+        keys=frozenset({"name", "primary_host"}),
+        topics=TOPICS,
+        check_topics=_check_topics,
+    ),
+)

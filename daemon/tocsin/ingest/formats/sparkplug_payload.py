@@ -1,7 +1,7 @@
-"""Sparkplug B's payload as Protocol Buffers: the fields that are read here, by their numbers in the specification.
+"""Payloads of Sparkplug B as Protocol Buffers: the fields that are read, by their numbers in the specification.
 
-The messages are described here, not generated: code that `protoc` generates demands the version of the library that
-it was generated for. Whatever else a payload holds is skipped unread.
+Descriptors are built here, not generated: code from `protoc` requires the version of the library that it was generated
+for. Other fields of a payload are skipped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 REFUSED = (DecodeError, RecursionError)
-"""What the parser raises for bytes that it won't take."""
+"""Errors of the parser for bytes that are no payload."""
 
 _F = FieldDescriptorProto
 _METRIC = (
@@ -56,7 +56,7 @@ Payload, Metric = _classes()
 
 
 def rebirth_command(now_ms: int) -> bytes:
-    """The payload of an NCMD that asks an edge node for its births.
+    """Build the payload of an NCMD that requests a rebirth of an edge node.
 
     Args:
         now_ms: Milliseconds since 1970.
@@ -68,7 +68,7 @@ def rebirth_command(now_ms: int) -> bytes:
 
 
 def host_state(*, online: bool, now_ms: int) -> bytes:
-    """The payload of STATE, by which edge nodes know whether their primary host is there.
+    """Build the payload of STATE, by which edge nodes know whether their primary host is online.
 
     >>> host_state(online=True, now_ms=1764000000000)
     b'{"online":true,"timestamp":1764000000000}'
