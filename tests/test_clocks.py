@@ -37,7 +37,7 @@ def test_a_time_in_the_future_is_refused_and_holds_up_nothing():
     outcomes, rejects = applied(watching, DECODER, readings)
     assert rejects == ["time"]
     assert sum(outcome.accepted for outcome in outcomes) == 10
-    assert not any(outcome.refused for outcome in outcomes)
+    assert not any(outcome.rejected for outcome in outcomes)
     assert happened(outcomes) == []
 
 

@@ -15,7 +15,7 @@ BUNDLES = sorted(manifest.parent for manifest in shipped_folder().glob("*/*/mani
 
 
 def watching(model):
-    return Engine(Watch(model, (), FrameClock(lateness_ns=0, linger_ns=10**18), max_streams=10_000))
+    return Engine(Watch(model, (), FrameClock(lateness_ns=0, frame_timeout_ns=10**18), max_streams=10_000))
 
 
 def values_of(model, streams, ticks, random):

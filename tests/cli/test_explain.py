@@ -30,12 +30,12 @@ def bundle(tmp_path):
 @pytest.fixture
 def raised(bundle):
     """An event as the daemon publishes it."""
-    clock = FrameClock(lateness_ns=0, linger_ns=0)
+    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0)
     engine = Engine(Watch(bundle.model, [alarm("odd", ScoreAbove(110))], clock, 10, explain_ticks=10))
     for at in range(6):
         t = START + at * S
         values = {"hr": 80.0 + at} if at == 2 else {"hr": 80.0 + at if at < 5 else 141.0, "spo2": 97.0}
-        changes = engine.apply(Readings.of([("icu/1", t, values)]), t).changes
+        changes = engine.apply(Readings.of([("icu/1", t, values)]), t).events
     (change,) = changes
     told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
     return alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
@@ -60,11 +60,11 @@ def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised
 
 
 def test_as_many_frames_are_drawn_as_fit(tmp_path, bundle):
-    clock = FrameClock(lateness_ns=0, linger_ns=0)
+    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0)
     engine = Engine(Watch(bundle.model, [alarm("odd", ScoreAbove(110))], clock, 10, explain_ticks=100))
     for at in range(100):
         t = START + at * S
-        changes = engine.apply(Readings.of([("icu/1", t, {"hr": 80.0 if at < 99 else 171.0, "spo2": 97.0})]), t).changes
+        changes = engine.apply(Readings.of([("icu/1", t, {"hr": 80.0 if at < 99 else 171.0, "spo2": 97.0})]), t).events
     (change,) = changes
     told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
     event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)

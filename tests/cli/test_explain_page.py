@@ -35,11 +35,11 @@ def model(tmp_path_factory):
 
 def written(model, readings, *, threshold=110, **changes):
     """The page of the alarm that the last of these readings, (seconds, values) each, raises."""
-    clock = FrameClock(lateness_ns=0, linger_ns=0, rewind_ticks=5)
+    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0, reprocess_late_ticks=5)
     engine = Engine(Watch(model, [alarm("odd", ScoreAbove(threshold))], clock, 10, explain_ticks=20))
     for seconds, values in readings:
         t = START + seconds * S
-        began = [c for c in engine.apply(Readings.of([("icu/1", t, values)]), t).changes if c.kind == "active"]
+        began = [c for c in engine.apply(Readings.of([("icu/1", t, values)]), t).events if c.kind == "active"]
     (change,) = began
     told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
     event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)

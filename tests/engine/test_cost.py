@@ -15,19 +15,19 @@ PAGE = (Path(__file__).parents[2] / "docs" / "streams.md").read_text(encoding="u
 MOST_BESIDE_STATE = 2000
 
 
-def bytes_of_a_stream(rewind_ticks):
+def bytes_of_a_stream(reprocess_late_ticks):
     model = load(shipped_folder() / "ward-vitals" / "1").model
-    table = Engine(Watch(model, [], FrameClock(2 * S, 3 * S, rewind_ticks), 10)).table
+    table = Engine(Watch(model, [], FrameClock(2 * S, 3 * S, reprocess_late_ticks), 10)).table
     return sum(getattr(table, name)[0].nbytes for name in table.columns), 4 * model.state_size
 
 
 @pytest.mark.parametrize(
-    ("row", "rewind_ticks"),
+    ("row", "reprocess_late_ticks"),
     [("state, frames and clock", 0), ("with `reprocess_late_ticks: 10`", 10), ("with `reprocess_late_ticks: 60`", 60)],
 )
-def test_a_stream_costs_what_the_page_says(row, rewind_ticks):
+def test_a_stream_costs_what_the_page_says(row, reprocess_late_ticks):
     told = re.search(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", PAGE, re.MULTILINE)
-    cost, _ = bytes_of_a_stream(rewind_ticks)
+    cost, _ = bytes_of_a_stream(reprocess_late_ticks)
     assert told is not None
     assert int(told[1].replace(",", "")) == cost
 

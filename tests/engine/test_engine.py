@@ -32,7 +32,7 @@ def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
     values = [100, 121, 119, 116, 115, 114.9, 100]
     results = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
     assert happened(results) == [("bed", "hr-high", "active", 1), ("bed", "hr-high", "inactive", 5)]
-    raised = results[1].changes[0]
+    raised = results[1].events[0]
     assert raised.reason == "hr 121 /min is above 120"
     assert raised.since == START + S
 
@@ -62,7 +62,7 @@ def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
 def test_the_score_names_its_channels():
     watching = engine(alarm("odd", ScoreAbove(95)))
     apply(watching, reading(at=0, hr=80, spo2=97))
-    (change,) = apply(watching, reading(at=1, hr=130, spo2=97)).changes
+    (change,) = apply(watching, reading(at=1, hr=130, spo2=97)).events
     assert change.score == 113.5
     assert change.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
     assert change.model == "counting/1 000000000000"
@@ -91,15 +91,15 @@ def test_silence_rings_once_and_makes_what_was_up_uncertain():
 
 
 def lose(watching, *streams, now):
-    return watching.lose(streams, START + round(now * S))
+    return watching.mark_stale(streams, START + round(now * S))
 
 
 def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncertain():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
     results = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
     results.append(lose(watching, "bed", "stranger", "bed", now=1))
-    assert results[-1].changes[0].reason == "its source says that it is gone"
-    assert results[-1].changes[1].reason == "hr was above 120 /min and is not measured now"
+    assert results[-1].events[0].reason == "its source says that it is gone"
+    assert results[-1].events[1].reason == "hr was above 120 /min and is not measured now"
     results += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
     results.append(let_pass(watching, until=12))
     results.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))
@@ -126,7 +126,7 @@ def test_what_was_measured_before_the_source_was_gone_is_judged_first():
         ("bed", "hr-high", "uncertain", 1),
     ]
     again = apply(watching, reading(at=1, hr=80), now=10)
-    assert list(again.refused) == [ReadingReject.LATE]
+    assert list(again.rejected) == [ReadingReject.LATE]
     assert happened([again]) == [("bed", "silent", "inactive", 1)]
 
 
@@ -169,7 +169,7 @@ def test_out_of_order_within_lateness_is_put_right():
     results = [apply(watching, reading(at=k, hr=80 + k, spo2=97)) for k in order]
     seen = [(x - 80) for o in results for steps in o.steps for x in steps.x[:, HR]]
     assert seen == [0, 1, 2, 3, 4, 5, 6]
-    assert not any(o.refused for o in results)
+    assert not any(o.rejected for o in results)
 
 
 def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
@@ -178,7 +178,7 @@ def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
     before = watching.table.state.copy()
     for again in (reading(at=5, hr=80, spo2=97), reading(at=3, hr=200, spo2=50)):
         result = apply(watching, again)
-        assert result.refused[ReadingReject.LATE].tolist() == [0]
+        assert result.rejected[ReadingReject.LATE].tolist() == [0]
         assert result.accepted == 0
     assert (watching.table.state == before).all()
 
@@ -186,7 +186,7 @@ def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
 def test_an_implausible_value_is_left_out_and_a_reading_of_nothing_else_makes_no_frame():
     watching = engine(linger_s=0.5)
     result = apply(watching, reading(at=0, hr=1e300, spo2=97), now=1)
-    assert result.refused[ReadingReject.IMPLAUSIBLE].tolist() == [0]
+    assert result.rejected[ReadingReject.IMPLAUSIBLE].tolist() == [0]
     (steps,) = let_pass(watching, until=2).steps
     assert steps.mask[0].tolist() == [0, 1, 0, 1]
     result = apply(watching, reading(at=1, hr=-1), now=3)
@@ -244,7 +244,7 @@ def test_a_long_gap_resets_the_state_and_warms_up_again():
 def test_more_streams_than_allowed_are_refused_and_the_others_go_on():
     watching = engine(max_streams=2)
     result = apply(watching, *(reading(f"bed-{k}", hr=80, spo2=97) for k in range(4)))
-    assert result.refused[ReadingReject.TOO_MANY_STREAMS].tolist() == [2, 3]
+    assert result.rejected[ReadingReject.TOO_MANY_STREAMS].tolist() == [2, 3]
     assert result.accepted == 2
 
 
@@ -252,7 +252,7 @@ def test_a_change_tells_the_labels_that_came_with_the_readings():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)))
     batch = Readings.of([reading("a", hr=130, spo2=97), reading("b", hr=130, spo2=97)])
     result = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)
-    assert [(change.stream, change.labels) for change in result.changes] == [("a", {"ward": "icu"}), ("b", {})]
+    assert [(change.stream, change.labels) for change in result.events] == [("a", {"ward": "icu"}), ("b", {})]
 
 
 def test_labels_that_one_topic_gives_stay_when_another_of_the_stream_gives_fewer():

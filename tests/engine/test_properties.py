@@ -129,7 +129,7 @@ def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen
                 told[name] += [entry for entry in happened([result]) if entry[0] == name]
                 told[name] += [name for memory in result.evicted if name in memory.streams]
                 if isinstance(doing, list):
-                    late = result.refused.get("late", np.empty(0, dtype=int)).tolist()
+                    late = result.rejected.get("late", np.empty(0, dtype=int)).tolist()
                     told[name].append([own[index] for index in late if own[index][0] == name])
         return told
 
@@ -172,5 +172,5 @@ def test_on_the_event_clock_lingering_and_silence_do_not_depend_on_the_cut_eithe
         rest = rest[size:]
     assert by_stream(happened(results)) == by_stream(happened(cut_outcomes))
     assert by_stream(scores(results, whole.table.names)) == by_stream(scores(cut_outcomes, cut.table.names))
-    late = [sum(len(o.refused.get("late", ())) for o in run) for run in (results, cut_outcomes)]
+    late = [sum(len(o.rejected.get("late", ())) for o in run) for run in (results, cut_outcomes)]
     assert late[0] == late[1]

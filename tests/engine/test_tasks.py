@@ -17,7 +17,7 @@ START = 1_700_000_000 * S
 
 def watching(folder, threshold):
     odd = Alarm("odd", ScoreAbove(threshold), Priority.HIGH, Category.PHYSIOLOGICAL, 0, 0)
-    return Engine(Watch(load(folder).model, (odd,), FrameClock(lateness_ns=0, linger_ns=S), max_streams=1000))
+    return Engine(Watch(load(folder).model, (odd,), FrameClock(lateness_ns=0, frame_timeout_ns=S), max_streams=1000))
 
 
 def apply(engine, at, **readings):
@@ -33,15 +33,15 @@ def test_the_band_of_a_frame_is_the_first_step_that_was_expected_before_it(tmp_p
     (steps,) = result.steps
     assert steps.mean.tolist() == [[81, 98]]
     assert steps.scale.tolist() == [[1, 1]]
-    (change,) = result.changes
+    (change,) = result.events
     assert change.reason.startswith("score 237, threshold 230")
     assert change.evidence[0].mean in {81, 98}
 
 
 def test_a_classifier_rings_by_the_probability_of_another_class_than_the_first(tmp_path):
     engine = watching(toy_bundle.write_classifier(tmp_path / "toy"), 0.8)
-    assert apply(engine, 0, bed=0).changes == []
-    (change,) = apply(engine, 1, bed=100).changes
+    assert apply(engine, 0, bed=0).events == []
+    (change,) = apply(engine, 1, bed=100).events
     assert change.reason == "probability 1, threshold 0.8"
 
 

@@ -51,7 +51,7 @@ from tocsin.store.deliveries import Owed
 
 S = 1_000_000_000
 VERSION = "golden"
-FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "rewound")
+FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "reprocessed")
 """What is hashed of each frame."""
 WALL_CLOCK_METRICS = ("duration", "reload_success_timestamp", "journal_bytes")
 """Parts of the names of metrics whose values depend on the machine: only their names and labels are recorded."""
@@ -481,7 +481,7 @@ class Daemon:
 
     def _watch_core(self) -> None:
         """Record each frame that the core steps."""
-        for name in ("take_in", "lose", "pass_time", "command", "bring_back", "take_over"):
+        for name in ("take_in", "mark_stale", "pass_time", "command", "restore_evicted", "take_over"):
             setattr(self._core, name, self._recorded(getattr(self._core, name)))
 
     def _recorded(self, call: Any) -> Any:

@@ -38,7 +38,8 @@ class Ward:
         self.model = Model("toy", "1", "00", Task.FORECAST, channels, NS, 1, 0, 60, 60.0, 1.0, step)
         alarm = Alarm("hr-high", Above(0, 120.0, 5.0), Priority.HIGH, Category.PHYSIOLOGICAL, 0, 0)
         self.engines = {
-            name: Engine(Watch(self.model, [alarm], FrameClock(lateness_ns=0, linger_ns=0), 1000)) for name in watches
+            name: Engine(Watch(self.model, [alarm], FrameClock(lateness_ns=0, frame_timeout_ns=0), 1000))
+            for name in watches
         }
         self.now_s = 1000.0
         self.series = StreamSeries(

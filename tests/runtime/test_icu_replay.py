@@ -80,7 +80,7 @@ def offline(stays, tmp_path_factory):
             readings.insert(0, {name: row[name] for name in static if row[name] is not None})
         rows += [(stream, t, values) for values in readings]
     clock = EventClock(engine)
-    changes = [c for at in range(0, len(rows), PIECE) for c in clock.apply(Readings.of(rows[at : at + PIECE])).changes]
+    changes = [c for at in range(0, len(rows), PIECE) for c in clock.apply(Readings.of(rows[at : at + PIECE])).events]
     return [(e.stream, e.alarm, e.transition.value, e.t) for e in AlarmRegistry(made.policies).take_in(changes, 0)]
 
 

@@ -97,4 +97,4 @@ def engine(  # noqa: PLR0913  (each is said by its name)
 
 def happened(engine_results):
     """The sequence by which two runs are compared."""
-    return [(e.stream, e.alarm, e.kind.value, (e.t - START) / S) for o in engine_results for e in o.changes]
+    return [(e.stream, e.alarm, e.kind.value, (e.t - START) / S) for o in engine_results for e in o.events]

@@ -66,7 +66,7 @@ class Daemon:
             results.append(self.core.take_in("ward", readings, now))
             inputs.append(readings_input(["ward"], readings, now))
         if lost:
-            results.append(self.core.lose("ward", lost, now))
+            results.append(self.core.mark_stale("ward", lost, now))
             inputs.append(loss_input(["ward"], lost, now))
         results += self.core.pass_time(now)
         inputs.append(time_input(now))

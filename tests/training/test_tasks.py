@@ -87,13 +87,13 @@ def bundle_of(tmp_path, monkeypatch):
 def watched(bundle, threshold=1e9):
     """One stream of the calm kind and one that falls, through the engine; the last scores and the events."""
     odd = Alarm("odd", ScoreAbove(threshold), Priority.HIGH, Category.PHYSIOLOGICAL, 0, 0)
-    engine = Engine(Watch(bundle.model, (odd,), FrameClock(lateness_ns=0, linger_ns=S), max_streams=10))
+    engine = Engine(Watch(bundle.model, (odd,), FrameClock(lateness_ns=0, frame_timeout_ns=S), max_streams=10))
     scores, events = {}, []
     for k in range(LENGTH):
         values = {"calm": 100.0 + (-1) ** k, "falling": 100.0 - 5 * max(k - LENGTH // 2, 0)}
         readings = [(name, START + k * 60 * S, {"a": value, "b": value}) for name, value in values.items()]
         outcome = engine.apply(Readings.of(readings), START + k * 60 * S)
-        events += outcome.changes
+        events += outcome.events
         for steps in outcome.steps:
             scores |= {engine.table.names[row]: steps.score[i] for i, row in enumerate(steps.rows)}
     return scores, events

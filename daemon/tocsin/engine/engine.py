@@ -87,15 +87,17 @@ class Engine:
             state_size=model.state_size,
             alarms=len(watch.alarms),
             max_streams=watch.max_streams,
-            keeps_frames=watch.clock.rewind_ticks > 0,
+            keeps_frames=watch.clock.reprocess_late_ticks > 0,
             samples=self._assembler.samples,
             condition_state_size=self.state_slices[-1].stop if self.state_slices else 0,
             overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
             recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
         )
-        self._rewinder = Reprocessor(self._assembler, self._stepper, model.period_ns, watch.clock.rewind_ticks)
+        self._reprocessor = Reprocessor(
+            self._assembler, self._stepper, model.period_ns, watch.clock.reprocess_late_ticks
+        )
         self.now = NEVER  # of the last call
-        self._admission = ReadingValidator(model, (alarm.condition for alarm in watch.alarms))
+        self._validator = ReadingValidator(model, (alarm.condition for alarm in watch.alarms))
         self._evaluator = ConditionEvaluator(
             watch.name, model, watch.alarms, self.table, self.state_slices, watch.adaptation
         )
@@ -141,11 +143,11 @@ class Engine:
         self._resume_expired(now)
         if len(batch):
             rows = self.table.rows(batch.streams, batch.labels)[batch.stream]  # (R,)
-            values = self._admission.values(batch)  # (R, C)
-            placed, spoilt = self._admission.admit(self.table, rows, batch.t, values, result)
+            values = self._validator.values(batch)  # (R, C)
+            placed, implausible = self._validator.validate(self.table, rows, batch.t, values, result)
             for turn in _turns(rows[placed]):
                 at = placed[turn]
-                self._take_in(rows[at], batch.t[at], values[at], spoilt[at], at, result)
+                self._take_in(rows[at], batch.t[at], values[at], implausible[at], at, result)
         self._let_linger(result)
         self._evaluator.listen(result)
         self._evict(result)
@@ -164,7 +166,7 @@ class Engine:
         lifecycle.carry_out(self, command, result)
         return result
 
-    def lose(self, streams: Iterable[str], now: int) -> EngineResult:
+    def mark_stale(self, streams: Iterable[str], now: int) -> EngineResult:
         """Hear from their source that these streams are gone: it is silence that nobody has to wait for.
 
         Open frames close first with what they hold, since it was measured. Then everything but silence is unknown, so
@@ -186,7 +188,7 @@ class Engine:
         rows = np.array(known, dtype=np.int64)
         rows = rows[self.table.standby_until[rows] == NEVER]
         self._close_up_to(rows, self.newest_tick(rows), result)
-        self._evaluator.lose(rows, result)
+        self._evaluator.mark_stale(rows, result)
         return result
 
     def refuse(self, command: StreamCommand, now: int) -> None:
@@ -197,15 +199,15 @@ class Engine:
         """
         lifecycle.refuse(self, command, now)
 
-    def refuse_taking(self, remembered: StreamState) -> None:
+    def check_import(self, remembered: StreamState) -> None:
         """Say whether `take` can't be done; nothing changes.
 
         Raises:
             StreamRefused: It is of another model, is damaged, or there is no room.
         """
-        lifecycle.refuse_taking(self, remembered)
+        lifecycle.check_import(self, remembered)
 
-    def strangers(self, streams: Sequence[str]) -> list[str]:
+    def unknown_streams(self, streams: Sequence[str]) -> list[str]:
         """Those of these streams that are not known: the store may remember them."""
         return [stream for stream in streams if self.table.row_of(stream) is None]
 
@@ -217,7 +219,7 @@ class Engine:
         """
         return transfer.export(self, streams)
 
-    def take(self, remembered: StreamState, now: int) -> EngineResult:
+    def import_streams(self, remembered: StreamState, now: int) -> EngineResult:
         """Go on with what was remembered of streams elsewhere, or before they were given up.
 
         A stream of the same name that is here ends. A condition that held begins again, and rings again, at the next
@@ -233,7 +235,7 @@ class Engine:
         self.table.reuse()
         result = EngineResult(now)
         self._keep_time(now)
-        lifecycle.take(self, remembered, result)
+        lifecycle.import_streams(self, remembered, result)
         return result
 
     def newest_tick(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -272,7 +274,7 @@ class Engine:
 
     def closed_by(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N,) the last tick that no reading can reach any more once a stream's newest `t` is `newest_t` (N,)."""
-        return self._assembler.passed(newest_t)
+        return self._assembler.watermark(newest_t)
 
     def close_frames(self, rows: NDArray[np.int64], last: NDArray[np.int64], result: EngineResult) -> None:
         """Close these streams' open frames with ticks up to `last` (R,), and tell `result` what happened."""
@@ -283,26 +285,26 @@ class Engine:
         rows: NDArray[np.int64],
         t: NDArray[np.int64],
         values: NDArray[np.float64],
-        spoilt: NDArray[np.bool_],
+        implausible: NDArray[np.bool_],
         indices: NDArray[np.int64],
         result: EngineResult,
     ) -> None:
         """Take in one reading each of some streams."""
         table, assembler = self.table, self._assembler
         table.last_reading_at[rows] = result.now
-        passed = assembler.advance(table, rows, t)
+        passed = assembler.observe(table, rows, t)
         self._evaluator.hear(rows, result)
         self._close_up_to(rows, passed, result)
-        assembler.settle(table, rows, passed)
-        values = np.where(self._admission.measured, values, np.nan)
+        assembler.advance(table, rows, passed)
+        values = np.where(self._validator.measured, values, np.nan)
         late = assembler.late(table, rows, t)
         if late.any():
             self._take_late(rows[late], t[late], values[late], indices[late], result)
             rows, t, values, indices = rows[~late], t[~late], values[~late], indices[~late]
-            spoilt = spoilt[~late]
+            implausible = implausible[~late]
         fits = assembler.place(table, rows, t, values, result.now)
-        assembler.spoil(table, rows, t, spoilt)
-        result.refuse(ReadingReject.CROWDED, indices[~fits])
+        assembler.mark_implausible(table, rows, t, implausible)
+        result.reject(ReadingReject.CROWDED, indices[~fits])
         result.accepted += int(fits.sum())
         while len(rows):
             tick, slot = assembler.oldest(table, rows)
@@ -319,14 +321,14 @@ class Engine:
         result: EngineResult,
     ) -> None:
         """Put readings whose frames have closed into them, as far as it is gone back, and refuse the others."""
-        near = self._rewinder.reaches(self.table, rows, t)
-        result.refuse(ReadingReject.LATE, indices[~near])
+        near = self._reprocessor.reaches(self.table, rows, t)
+        result.reject(ReadingReject.LATE, indices[~near])
         if not near.any():
             return
-        changed, stepped = self._rewinder.put_in(self.table, rows[near], t[near], values[near], result.now)
-        result.refuse(ReadingReject.LATE, indices[near][~changed])  # delivered twice
+        changed, stepped = self._reprocessor.put_in(self.table, rows[near], t[near], values[near], result.now)
+        result.reject(ReadingReject.LATE, indices[near][~changed])  # delivered twice
         result.accepted += int(changed.sum())
-        result.rewound += int(changed.sum())
+        result.reprocessed += int(changed.sum())
         for steps in stepped:
             self._evaluator.judge(steps, result)
 
@@ -349,10 +351,10 @@ class Engine:
         self._evaluator.judge(steps, result)
 
     def _let_linger(self, result: EngineResult) -> None:
-        rows, last = self._assembler.lingered(self.table, result.now)
+        rows, last = self._assembler.timed_out(self.table, result.now)
         if len(rows):
             self._close_up_to(rows, last, result)
-            self._assembler.settle(self.table, rows, last)
+            self._assembler.advance(self.table, rows, last)
 
 
 def _slices(widths: Sequence[int]) -> list[slice]:

@@ -32,26 +32,26 @@ class EngineResult:
 
     Attributes:
         now: Of the call.
-        changes: In the order in which they happened.
+        events: In the order in which they happened.
         steps: One entry a call of the model, in order.
         accepted: How many readings were placed in a frame or taken as static values.
-        rewound: How many of them came late and took their streams back.
+        reprocessed: How many of them came late and took their streams back.
         evicted: What was remembered of streams that were given up because nothing was heard of them, for the store.
-        refused: (K,) indices into the batch, by why; under `IMPLAUSIBLE` an index stands once for each value.
+        rejected: (K,) indices into the batch, by why; under `IMPLAUSIBLE` an index stands once for each value.
     """
 
     now: int
-    changes: list[ConditionEvent] = field(default_factory=list)
+    events: list[ConditionEvent] = field(default_factory=list)
     steps: list[Steps] = field(default_factory=list)
     accepted: int = 0
-    rewound: int = 0
+    reprocessed: int = 0
     evicted: list[StreamState] = field(default_factory=list)
-    refused: dict[ReadingReject, NDArray[np.int64]] = field(default_factory=dict)
+    rejected: dict[ReadingReject, NDArray[np.int64]] = field(default_factory=dict)
 
-    def refuse(self, why: ReadingReject, indices: NDArray[np.int64]) -> None:
-        """Note refusals."""
+    def reject(self, why: ReadingReject, indices: NDArray[np.int64]) -> None:
+        """Add rejected readings."""
         if len(indices):
-            self.refused[why] = np.concatenate([self.refused[why], indices]) if why in self.refused else indices
+            self.rejected[why] = np.concatenate([self.rejected[why], indices]) if why in self.rejected else indices
 
     def extend(self, later: EngineResult, offset: int) -> None:
         """Append the result of a later call on a further piece of the same batch.
@@ -61,10 +61,10 @@ class EngineResult:
             offset: At which index of the whole batch the piece begins.
         """
         self.now = later.now
-        self.changes += later.changes
+        self.events += later.events
         self.steps += later.steps
         self.accepted += later.accepted
-        self.rewound += later.rewound
+        self.reprocessed += later.reprocessed
         self.evicted += later.evicted
-        for why, indices in later.refused.items():
-            self.refuse(why, indices + offset)
+        for why, indices in later.rejected.items():
+            self.reject(why, indices + offset)

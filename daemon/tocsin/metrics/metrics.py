@@ -117,7 +117,7 @@ class Metrics:
         )
         for status in ("ok", "error"):
             self._requests.labels(status)
-        self._rewound = Counter(
+        self._reprocessed = Counter(
             "tocsin_readings_rewound_total",
             "Late readings that were put in, by taking their streams back.",
             registry=registry,
@@ -277,9 +277,9 @@ class Metrics:
         """Observe how long the engine took for a batch."""
         self._apply.observe(duration_s)
 
-    def stays(self, *, rewound: int = 0, evicted: int = 0, returned: int = 0) -> None:
+    def stays(self, *, reprocessed: int = 0, evicted: int = 0, returned: int = 0) -> None:
         """Count late readings that took streams back, and streams that were given up or came back as they were."""
-        self._rewound.inc(rewound)
+        self._reprocessed.inc(reprocessed)
         self._evicted.inc(evicted)
         self._returned.inc(returned)
 

@@ -22,7 +22,7 @@ class ShadowMetrics:
             "Streams that their old model watches until the new one is warm.",
             registry=registry,
         )
-        self._gone_over = Counter(
+        self._cut_over = Counter(
             "tocsin_shadow_taken_over_total", "Streams that a new model took over once warm.", registry=registry
         )
         self._onsets = Counter(
@@ -65,4 +65,4 @@ class ShadowMetrics:
 
     def went_over(self, streams: int) -> None:
         """Count streams that were taken over."""
-        self._gone_over.inc(streams)
+        self._cut_over.inc(streams)

@@ -79,8 +79,8 @@ def build_runtimes(config: Config, bundles: dict[str, Bundle]) -> dict[str, Watc
         model = bundles[name].model
         clock = FrameClock(
             lateness_ns=_ns(entry.lateness_s),
-            linger_ns=model.period_ns if entry.frame_timeout_s is None else _ns(entry.frame_timeout_s),
-            rewind_ticks=entry.reprocess_late_ticks,
+            frame_timeout_ns=model.period_ns if entry.frame_timeout_s is None else _ns(entry.frame_timeout_s),
+            reprocess_late_ticks=entry.reprocess_late_ticks,
             combine=entry.aggregate,
         )
         watch = Watch(

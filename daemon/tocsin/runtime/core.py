@@ -56,13 +56,13 @@ class ShadowResult:
         incumbent: It.
         engine_result: What it said.
         waiting: The streams that it spoke of.
-        gone_over: How many of them the new model speaks of from now on.
+        cut_over: How many of them the new model speaks of from now on.
     """
 
     incumbent: Incumbent
     engine_result: EngineResult
     waiting: frozenset[str]
-    gone_over: int
+    cut_over: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Core:
         """
         return self._apply(self.runtimes[watch], lambda at_work: at_work.apply(readings, now), now)
 
-    def lose(self, watch: str, streams: Sequence[str], now: int) -> CoreResult:
+    def mark_stale(self, watch: str, streams: Sequence[str], now: int) -> CoreResult:
         """Let a watch hear from a source that streams are gone.
 
         Args:
@@ -147,7 +147,7 @@ class Core:
         """
         moves = {name: self.runtimes[name].engine.table.membership_version for name in self.incumbents}
         engine_results = stream_commands.carry_out(self.deployment, command, now)
-        changes = [change for _, engine_result in engine_results for change in engine_result.changes]
+        changes = [change for _, engine_result in engine_results for change in engine_result.events]
         for name, before in moves.items():
             moved = self.runtimes[name].engine.table.membership_version != before
             changes = self._follow(self.incumbents[name], command, changes, now, moved=moved)
@@ -159,7 +159,7 @@ class Core:
             *(CoreResult([], runtime, engine_result) for runtime, engine_result in engine_results),
         ]
 
-    def bring_back(self, watch: str, remembered: StreamState, now: int) -> CoreResult:
+    def restore_evicted(self, watch: str, remembered: StreamState, now: int) -> CoreResult:
         """Let a watch go on with what was remembered of streams that it gave up.
 
         Raises:
@@ -192,12 +192,12 @@ class Core:
             runtime, before = at_work, self.deployment
             if name in self.incumbents:
                 incumbent = self.incumbents[name]
-                ends = incumbent.shadow.hand_back(now)
+                ends = incumbent.shadow.roll_back(now)
                 results.append(CoreResult(self.registry.take_in(ends, now)))
                 runtime, before = incumbent.runtime, incumbent.deployment
             successor = deployment.runtimes.get(name)
             if successor is None:
-                engine_result = EngineResult(now, changes=retire(runtime.engine, now))
+                engine_result = EngineResult(now, events=retire(runtime.engine, now))
             elif successor.obstacle(runtime) is None:
                 shadow, engine_result = successor.stand_beside(runtime, now)
                 if not shadow.is_over:
@@ -214,7 +214,7 @@ class Core:
         return {
             "stations": {name: runtime.export() for name, runtime in self.runtimes.items()},
             "elders": {
-                name: {"station": incumbent.runtime.export(), "gone_over": sorted(incumbent.shadow.gone_over)}
+                name: {"station": incumbent.runtime.export(), "gone_over": sorted(incumbent.shadow.cut_over)}
                 for name, incumbent in self.incumbents.items()
             },
             # At once, and not by whoever packs the rest: alarms move on.
@@ -263,7 +263,9 @@ class Core:
             alarm, is_up = runtime.engine.alarms[index], record.status.active
             since = 0 if record.status.since is None else record.status.since
             is_off = runtime.engine.has_off(record.stream, record.alarm)
-            certain = checkpoint.presume(runtime.engine, record.stream, index, since if is_up and not is_off else None)
+            certain = checkpoint.assume_active(
+                runtime.engine, record.stream, index, since if is_up and not is_off else None
+            )
             if is_up and (is_off or not certain):
                 lost.append(
                     ConditionEvent(
@@ -292,14 +294,14 @@ class Core:
             return self._of(runtime, call(runtime), now)
         waiting = incumbent.shadow.waiting
         before, engine_result = call(incumbent.runtime), call(runtime)
-        changes = incumbent.shadow.told(before, engine_result)
-        gone_over = len(incumbent.shadow.settle())
+        changes = incumbent.shadow.merged_events(before, engine_result)
+        cut_over = len(incumbent.shadow.cut_over_ready())
         self._end_if_over(runtime.name)
         return CoreResult(
             self.registry.take_in(changes, now),
             runtime,
             engine_result,
-            ShadowResult(incumbent, before, waiting, gone_over),
+            ShadowResult(incumbent, before, waiting, cut_over),
         )
 
     def _follow(
@@ -325,10 +327,10 @@ class Core:
                 engine_result = incumbent.runtime.carry_out(asked, now)
             except StreamRefused:  # it doesn't know the stream, or has no such alarm: then nothing of it is told
                 engine_result = None
-        told = shadow.told(engine_result, EngineResult(now, changes=ours))
+        told = shadow.merged_events(engine_result, EngineResult(now, events=ours))
         if isinstance(command, Transfer):
             shadow.renamed(command.to)
-        shadow.settle()
+        shadow.cut_over_ready()
         self._end_if_over(name)
         return others + told
 
@@ -337,4 +339,4 @@ class Core:
             del self.incumbents[watch]
 
     def _of(self, runtime: WatchRuntime, engine_result: EngineResult, now: int) -> CoreResult:
-        return CoreResult(self.registry.take_in(engine_result.changes, now), runtime, engine_result)
+        return CoreResult(self.registry.take_in(engine_result.events, now), runtime, engine_result)

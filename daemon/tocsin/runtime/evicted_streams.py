@@ -34,7 +34,7 @@ def keep(evicted: Evicted, runtime: WatchRuntime, engine_result: EngineResult) -
             evicted.keep(runtime.name, remembered.streams[0], pack(remembered), engine_result.now)
 
 
-def bring_back(
+def restore_evicted(
     evicted: Evicted, core: Core, runtime: WatchRuntime, streams: Iterable[str], now: int
 ) -> Iterator[tuple[Input, CoreResult]]:
     """Let a watch go on with those of some streams that it doesn't know and that are kept.
@@ -49,7 +49,7 @@ def bring_back(
     Yields:
         What was done, for the journal, and what came of it.
     """
-    waiting = runtime.engine.strangers([stream for stream in streams if (runtime.name, stream) in evicted])
+    waiting = runtime.engine.unknown_streams([stream for stream in streams if (runtime.name, stream) in evicted])
     for stream in waiting:
         body = evicted.find(runtime.name, stream)
         if body is None or runtime.engine.table.is_full:  # whoever finds no room now may find it later
@@ -57,7 +57,7 @@ def bring_back(
         remembered = StreamState(**unpack(body))
         evicted.forget(runtime.name, stream)
         try:
-            result = core.bring_back(runtime.name, remembered, now)
+            result = core.restore_evicted(runtime.name, remembered, now)
         except StreamRefused as refused:
             _LOG.info("watch %s: what was remembered is of no use: %s", runtime.name, refused)
             continue

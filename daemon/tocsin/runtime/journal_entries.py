@@ -82,7 +82,7 @@ def apply(core: Core, given: Input) -> list[Event]:
         return [event for watch in watches for event in core.take_in(watch, readings, given.now).events]
     if given.kind == LOSS:
         watches, streams = unpack(given.body)
-        return [event for watch in watches for event in core.lose(watch, streams, given.now).events]
+        return [event for watch in watches for event in core.mark_stale(watch, streams, given.now).events]
     if given.kind == TIME:
         return [event for result in core.pass_time(given.now) for event in result.events]
     if given.kind == ORDER:
@@ -91,6 +91,6 @@ def apply(core: Core, given: Input) -> list[Event]:
         return [event for result in core.command(_command(given.body), given.now) for event in result.events]
     if given.kind == RETURN:
         watch, remembered = unpack(given.body)
-        return core.bring_back(watch, StreamState(**remembered), given.now).events
+        return core.restore_evicted(watch, StreamState(**remembered), given.now).events
     legal = f"{READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND}, {RETURN}"
     raise ValueError(f"an input of kind {given.kind!r} (legal: {legal})")

@@ -11,7 +11,7 @@ import numpy as np
 
 from tocsin.notify.mqtt_messages import score_message
 from tocsin.runtime import reading_rejects
-from tocsin.runtime.evicted_streams import bring_back, keep
+from tocsin.runtime.evicted_streams import keep, restore_evicted
 from tocsin.runtime.journal_entries import command_input, loss_input, order_input, readings_input, time_input
 from tocsin.runtime.sources import Routing
 from tocsin.runtime.stream_commands import begins_anew, ended
@@ -146,7 +146,7 @@ class Pipeline:
         """Let streams that were given up come back before anything is done to them."""
         if not self._committer.evicted:  # none is kept, or there is no store
             return
-        for given, result in bring_back(self._committer.evicted, self._core, runtime, streams, now):
+        for given, result in restore_evicted(self._committer.evicted, self._core, runtime, streams, now):
             self._committer.note(given)
             self._hand_out(result, None)
             self._metrics.stays(returned=1)
@@ -297,7 +297,7 @@ class Pipeline:
         """Let watches hear that streams are gone; whether any alarm moved."""
         moved = False
         for watch in watches:
-            moved |= self._hand_out(self._core.lose(watch, streams, now), received_at)
+            moved |= self._hand_out(self._core.mark_stale(watch, streams, now), received_at)
         self._committer.note(loss_input(watches, streams, now))
         return moved
 
@@ -312,7 +312,7 @@ class Pipeline:
                 self._compare(result.runtime, result.engine_result, result.beside)
             self._metrics.of_streams(result.runtime.name, result.engine_result.steps)
             evicted = sum(len(kept.streams) for kept in result.engine_result.evicted)
-            self._metrics.stays(rewound=result.engine_result.rewound, evicted=evicted)
+            self._metrics.stays(reprocessed=result.engine_result.reprocessed, evicted=evicted)
             if evicted and self._committer.evicted is not None:
                 keep(self._committer.evicted, result.runtime, result.engine_result)
             if self._publish_scores and self._connection.is_connected:
@@ -344,8 +344,8 @@ class Pipeline:
                 for steps in said.steps:
                     self._metrics.stepped(name, len(steps.rows))
         self._metrics.shadow.compared(incumbent.shadow.differences(beside.engine_result, engine_result))
-        self._metrics.shadow.went_over(beside.gone_over)
-        if beside.gone_over and incumbent.shadow.is_over:
+        self._metrics.shadow.went_over(beside.cut_over)
+        if beside.cut_over and incumbent.shadow.is_over:
             model = runtime.model
             _LOG.info("watch %s: %s/%s is warm, and has taken over", runtime.name, model.name, model.version)
 

@@ -25,7 +25,7 @@ def rejects(readings: Readings, engine_result: EngineResult, model: Model, topic
         topic: The template of the source.
     """
     made = []
-    for why, indices in engine_result.refused.items():
+    for why, indices in engine_result.rejected.items():
         _, first, counts = np.unique(readings.stream[indices], return_index=True, return_counts=True)
         for index, count in zip(indices[first].tolist(), counts.tolist(), strict=True):
             stream = readings.streams[readings.stream[index]]

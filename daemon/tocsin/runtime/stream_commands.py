@@ -219,7 +219,7 @@ def _take(deployment: Deployment, stream: str, memory: str, now: int) -> list[tu
         found = list(_read(stream, memory))
         pairs = [(_runtime(deployment, stream, watch), kept) for watch, kept in found]
         for runtime, kept in pairs:
-            runtime.engine.refuse_taking(kept)
+            runtime.engine.check_import(kept)
         return [(runtime, runtime.import_streams(kept, now)) for runtime, kept in pairs]
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, zipfile.BadZipFile) as error:
         raise StreamRefused(stream, f"memory is damaged, or no export ({error})", "illegal-value") from error

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.engine import EventClock
-from tocsin.engine.handover.migration import succeed
+from tocsin.engine.handover.migration import migrate
 from tocsin.engine.handover.shadow import Shadow, obstacle
 from tocsin.engine.lifecycle import checkpoint
 from tocsin.engine.streams.table import NEVER
@@ -47,7 +47,7 @@ class WatchRuntime:
 
     def mark_stale(self, streams: Sequence[str], wall_now: int) -> EngineResult:
         """Mark streams stale that their source reports gone."""
-        return self.engine.lose(streams, self.now(wall_now))
+        return self.engine.mark_stale(streams, self.now(wall_now))
 
     def check_command(self, command: StreamCommand, wall_now: int) -> None:
         """Check that the engine can carry out a command; nothing changes.
@@ -71,7 +71,7 @@ class WatchRuntime:
         Raises:
             StreamRefused: The state is another model's, or there is no room; nothing has changed.
         """
-        return self.engine.take(state, self.now(wall_now))
+        return self.engine.import_streams(state, self.now(wall_now))
 
     def is_on_standby(self, stream: str, wall_now: int) -> bool:
         """Whether a stream is known and on standby."""
@@ -93,7 +93,7 @@ class WatchRuntime:
         The result names streams and alarms as `predecessor` knows them.
         """
         now = predecessor.now(wall_now)
-        engine_result = succeed(predecessor.engine, self.engine, now)
+        engine_result = migrate(predecessor.engine, self.engine, now)
         self.set_clock(predecessor, now, wall_now)
         return engine_result
 
@@ -106,7 +106,7 @@ class WatchRuntime:
     def stand_beside(self, incumbent: WatchRuntime, wall_now: int) -> tuple[Shadow, EngineResult]:
         """Let the model warm up on the streams of an incumbent, which goes on."""
         now = incumbent.now(wall_now)
-        shadow, engine_result = Shadow.cast(incumbent.engine, self.engine, now)
+        shadow, engine_result = Shadow.start(incumbent.engine, self.engine, now)
         self.set_clock(incumbent, now, wall_now)
         return shadow, engine_result
 

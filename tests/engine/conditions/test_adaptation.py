@@ -50,9 +50,7 @@ def usual(watching, stream):
 
 
 def onsets(results):
-    return [
-        change.stream for result in results for change in result.changes if change.kind is ConditionEventKind.ACTIVE
-    ]
+    return [change.stream for result in results for change in result.events if change.kind is ConditionEventKind.ACTIVE]
 
 
 def test_a_stream_with_scores_twice_as_high_rings_about_as_often():
@@ -81,7 +79,7 @@ def test_a_stream_that_stands_above_the_threshold_from_its_beginning_does_not_ri
     assert onsets(play(watching, {"a": score})) == []
     results = play(watching, {"a": [130.0] * 5}, 600)
     assert happened(results) == [("a", "odd", "active", 600.0)]
-    reason = next(change.reason for result in results for change in result.changes)
+    reason = next(change.reason for result in results for change in result.events)
     assert reason.startswith("score 130, threshold 8")
     assert "(the stream's own, 1." in reason
     assert "times 60)" in reason
@@ -98,10 +96,10 @@ def test_while_a_stream_settles_what_may_be_usual_of_it_is_unknown_and_what_cann
 
 def test_a_reason_says_that_what_is_usual_is_not_known_yet():
     watching = engine(ODD, adaptation=FAST)
-    (began,) = [change for result in play(watching, {"a": [181.0]}) for change in result.changes]
+    (began,) = [change for result in play(watching, {"a": [181.0]}) for change in result.events]
     assert began.reason.startswith("score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)")
     assert began.explanation.threshold == 180.0
-    (lost,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.changes]
+    (lost,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.events]
     assert (lost.kind, lost.reason) == (
         ConditionEventKind.UNCERTAIN,
         "score 100 is above 60, and what is usual of the stream isn't known yet",
@@ -113,7 +111,7 @@ def test_an_excursion_while_a_stream_settles_does_not_keep_it_from_settling():
     play(watching, {"a": [181.0] + [100.0] * 60})
     assert usual(watching, "a")[2] == 60
     results = play(watching, {"a": [100.0] * 150}, 61)
-    assert [change.kind for result in results for change in result.changes] == [ConditionEventKind.INACTIVE]
+    assert [change.kind for result in results for change in result.events] == [ConditionEventKind.INACTIVE]
 
 
 def test_a_quiet_stream_is_not_made_to_ring_more_often():
@@ -158,7 +156,7 @@ def test_a_stream_may_be_left_out_by_its_name():
     watching = engine(ODD, adaptation=FAST, overrides=(Override(("a",), limits={}, profile={}, adapts=False),))
     results = play(watching, {"a": [80.0] * 300, "b": [80.0] * 300})
     assert happened(results) == [("a", "odd", "active", 0.0)]
-    (began,) = [change for result in results for change in result.changes]
+    (began,) = [change for result in results for change in result.events]
     assert began.reason.startswith("score 80, threshold 60: ")
 
 
@@ -176,7 +174,7 @@ def test_a_late_reading_that_is_put_in_is_learnt_from_once():
     play(watching, {"a": [55.0] * 4})
     before = usual(watching, "a")
     result = watching.apply(Readings.of([("a", at(1) + 1, {"hr": 58.0, "spo2": 58.0})]), at(4))
-    assert result.rewound == 1
+    assert result.reprocessed == 1
     assert usual(watching, "a") == before
 
 
@@ -189,10 +187,10 @@ def test_drift_rings_on_what_adaptation_would_swallow():
     watching = engine(ODD, CREEPS, adaptation=FAST)
     results = play(watching, scores)
     assert happened(results) == [("worse", "creeps", "active", 1682.0)]
-    reason = next(change.reason for result in results for change in result.changes)
+    reason = next(change.reason for result in results for change in result.events)
     assert "drifted up from 24, where the stream began" in reason
     back = play(watching, {"worse": np.full(900, 24.0)}, 1800)
-    assert [(c.alarm, c.kind) for o in back for c in o.changes] == [("creeps", ConditionEventKind.INACTIVE)]
+    assert [(c.alarm, c.kind) for o in back for c in o.events] == [("creeps", ConditionEventKind.INACTIVE)]
 
 
 def test_drift_is_not_judged_before_the_stream_has_a_beginning():
@@ -241,7 +239,7 @@ def test_who_is_carried_elsewhere_goes_on_with_what_was_learnt(given_rows, cut):
         watching.apply(readings(given_rows[:cut]), at(1000))
     memory = first.export()
     memory = StreamState(json.loads(json.dumps(memory.meta)), {n: np.array(c) for n, c in memory.columns.items()})
-    second.take(memory, at(1000))
+    second.import_streams(memory, at(1000))
     assert bits(second)["score_quantiles"] == bits(whole)["score_quantiles"]
     rest = readings(given_rows[cut:])
     whole.apply(rest, at(1001))

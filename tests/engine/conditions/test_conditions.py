@@ -38,7 +38,7 @@ def play(watching, frames, *, stream="bed"):
 
 
 def reasons(results):
-    return [change.reason for result in results for change in result.changes]
+    return [change.reason for result in results for change in result.events]
 
 
 def pulse(*values):
@@ -138,7 +138,7 @@ def test_a_profile_says_what_no_channel_does():
     watching.table.rows(["one", "two"])
     watching.table.profile[1] = [2, 1, np.nan]
     rows = [(bed, START, {"hr": 95, "spo2": 94}) for bed in ("one", "two")]
-    (change,) = watching.apply(Readings.of(rows), START).changes
+    (change,) = watching.apply(Readings.of(rows), START).events
     assert change.stream == "two"
     assert change.reason.startswith("NEWS2 at least 4: oxygen 2, spo2 1, pulse 1; without")
 
@@ -172,7 +172,7 @@ def test_a_missing_value_that_could_not_reach_the_score_does_not_keep_it_unknown
 
 def seq2seq(tmp_path, *alarms):
     bundle = load(toy_bundle.write_seq2seq(tmp_path / "toy"))
-    return Engine(Watch(bundle.model, alarms, FrameClock(lateness_ns=0, linger_ns=S), max_streams=10))
+    return Engine(Watch(bundle.model, alarms, FrameClock(lateness_ns=0, frame_timeout_ns=S), max_streams=10))
 
 
 def test_a_forecast_rings_by_the_chance_that_the_limit_is_crossed(tmp_path):
@@ -184,7 +184,7 @@ def test_a_forecast_rings_by_the_chance_that_the_limit_is_crossed(tmp_path):
         "hr above 120 /min within 3 s: p = 0.34, now 118",
         "hr above 120 /min within 3 s: p = 0.0018, back below 0.3",
     ]
-    assert results[0].changes[0].model.startswith("toy/1 ")
+    assert results[0].events[0].model.startswith("toy/1 ")
 
 
 def test_a_forecast_of_a_fall_asks_for_the_minimum(tmp_path):
@@ -394,6 +394,6 @@ def test_what_is_unknown_clears_nothing(name, rows):
     clock = EventClock(watching)
     for stream, tick, by_channel in sorted(rows, key=lambda row: row[1]):
         result = clock.apply(Readings.of([(stream, START + tick * S // 2, by_channel)]))
-        for change in result.changes:
+        for change in result.events:
             if change.kind == "inactive":
                 assert watching.table.truth[watching.table.names.index(change.stream), 0] == Truth.FALSE

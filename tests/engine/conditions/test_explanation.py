@@ -17,13 +17,13 @@ KEPT = 8
 
 
 def watching(*alarms, rewind=0, explain_ticks=KEPT, of=None, **of_model):
-    clock = FrameClock(lateness_ns=0, linger_ns=0, rewind_ticks=rewind)
+    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0, reprocess_late_ticks=rewind)
     return Engine(Watch(of or model(**of_model), alarms, clock, max_streams=100, explain_ticks=explain_ticks))
 
 
 def read(engine, at, **values):
     t = START + round(at * S)
-    return engine.apply(Readings.of([("bed", t, values)]), t).changes
+    return engine.apply(Readings.of([("bed", t, values)]), t).events
 
 
 def ticks(frames):
@@ -58,7 +58,7 @@ def test_a_limit_rests_on_no_model_and_a_combination_with_a_score_does():
 def test_what_is_lost_by_silence_is_explained_without_frames():
     engine = watching(alarm("odd", ScoreAbove(90)), alarm("silent", Silent(5 * S)))
     read(engine, 0, hr=120, spo2=97)
-    later = engine.apply(Readings.of([]), START + 9 * S).changes
+    later = engine.apply(Readings.of([]), START + 9 * S).events
     assert [(change.alarm, change.kind.value) for change in later] == [("silent", "active"), ("odd", "uncertain")]
     assert later[0].explanation is None
     assert later[1].explanation.frames is None
@@ -103,7 +103,7 @@ def test_an_imported_stream_goes_on_with_its_frames_unless_fewer_are_kept_here()
         read(before, at, hr=80, spo2=97)
     for explain_ticks, expected in ((KEPT, [0, 1, 2, 3, 4, 5]), (2, [5])):
         after = watching(alarm("odd", ScoreAbove(110)), explain_ticks=explain_ticks)
-        after.take(before.export(), START + 5 * S)
+        after.import_streams(before.export(), START + 5 * S)
         (change,) = read(after, 5, hr=140, spo2=97)
         assert ticks(change.explanation.frames) == expected
 

@@ -104,5 +104,5 @@ def test_readings_of_which_a_mean_is_taken_are_not_kept_without_end():
     watching = engine(combine={"hr": "mean"})
     rows = [(k / (2 * MOST_SAMPLES), {"hr": float(60 + k % 2)}) for k in range(MOST_SAMPLES + 3)]
     result = watching.apply(batch(*rows), NOW - 10**6 * S)
-    assert len(result.refused["crowded"]) == 3
+    assert len(result.rejected["crowded"]) == 3
     assert result.accepted == MOST_SAMPLES

@@ -49,8 +49,8 @@ def test_a_late_reading_is_put_in_and_the_newest_frame_is_judged_again():
     results.append(watching.apply(batch([reading(2, 150)]), NOW))
     # Four frames have been now, so that the newest scores 4. A limit passed in the past does not ring.
     assert happened(results) == [("a", "many", "active", 3)]
-    assert results[-1].changes[0].reason.endswith("(rewound: a late reading was put in)")
-    assert (results[-1].accepted, results[-1].rewound, results[-1].refused) == (1, 1, {})
+    assert results[-1].events[0].reason.endswith("(rewound: a late reading was put in)")
+    assert (results[-1].accepted, results[-1].reprocessed, results[-1].rejected) == (1, 1, {})
 
 
 def counting_score(x, mask, delta, state):
@@ -62,7 +62,7 @@ def counting_score(x, mask, delta, state):
 def test_it_goes_back_so_many_ticks_and_no_further(second, late):
     watching = engine(HIGH, rewind=5)
     watching.apply(batch([reading(20, 80)]), NOW)
-    assert len(watching.apply(batch([reading(second, 80)]), NOW).refused.get("late", ())) == late
+    assert len(watching.apply(batch([reading(second, 80)]), NOW).rejected.get("late", ())) == late
 
 
 def test_what_is_delivered_twice_changes_nothing_and_is_counted_as_late():
@@ -70,7 +70,7 @@ def test_what_is_delivered_twice_changes_nothing_and_is_counted_as_late():
     watching.apply(batch([reading(k, 80) for k in range(5)]), NOW)
     before = remembered(watching)
     result = watching.apply(batch([reading(k, 80) for k in range(5)]), NOW)
-    assert result.refused["late"].tolist() == [0, 1, 2, 3, 4]
+    assert result.rejected["late"].tolist() == [0, 1, 2, 3, 4]
     assert not result.steps
     assert remembered(watching) == before
 
@@ -82,7 +82,7 @@ def test_it_never_goes_back_to_a_stay_that_has_ended(command):
     watching.carry_out(command, NOW)
     stream = "a2" if isinstance(command, Transfer) else "a"
     result = watching.apply(batch([reading(3, 80, stream), reading(20, 80, stream), reading(4, 90, stream)]), NOW)
-    assert result.refused["late"].tolist() == [0, 2]
+    assert result.rejected["late"].tolist() == [0, 2]
 
 
 late = st.lists(
@@ -117,7 +117,7 @@ def test_in_the_end_the_model_remembers_to_the_bit_what_it_would_of_the_ordered_
     rest = list(arriving)
     for size in [*sizes, len(rest)]:
         result = put_right.apply(batch(rest[:size]), NOW)
-        assert not {"crowded", "implausible"} & result.refused.keys()
+        assert not {"crowded", "implausible"} & result.rejected.keys()
         rest = rest[size:]
     for watched in (right, put_right):
         watched.apply(batch(end), NOW)

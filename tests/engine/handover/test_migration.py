@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tocsin.engine import Engine, FrameClock, Readings, Watch
 from tocsin.engine.conditions.base import Above, Absent, Below, ScoreAbove, Silent
 from tocsin.engine.events import Priority
-from tocsin.engine.handover.migration import succeed
+from tocsin.engine.handover.migration import migrate
 
 NOW = START + 10**6 * S
 HIGH = alarm("hr-high", Above(0, 120, 5), on_delay_s=2, off_delay_s=1)
@@ -57,7 +57,7 @@ def test_the_same_configuration_in_the_middle_changes_nothing(rows, cut, latenes
     whole, before, after = watching(), watching(), watching()
     results = [
         before.apply(batch(rows[:cut]), NOW),
-        succeed(before, after, NOW),
+        migrate(before, after, NOW),
         after.apply(batch(rows[cut:]), NOW),
     ]
     assert told(results) == told([whole.apply(batch(rows[:cut]), NOW), whole.apply(batch(rows[cut:]), NOW)])
@@ -69,14 +69,14 @@ def test_with_another_lateness_no_reading_is_lost_and_no_frame_steps_twice(rows,
     after = engine(HIGH, lateness_s=new_s, linger_s=10**9)
     results = [
         before.apply(batch(rows[:cut]), NOW),
-        succeed(before, after, NOW),
+        migrate(before, after, NOW),
         after.apply(batch(rows[cut:]), NOW),
         after.apply(batch([(stream, 1000, {}) for stream in "abc"]), NOW),
     ]
     _, steps = told(results)
     frames = [(row, tick) for row, tick, _, _ in steps]
     assert len(frames) == len(set(frames))
-    late = sum(len(indices) for result in results for indices in result.refused.values())
+    late = sum(len(indices) for result in results for indices in result.rejected.values())
     assert sum(result.accepted for result in results) + late == len(rows) + 3
     for row in {row for row, _ in frames}:
         ticks = [
@@ -93,9 +93,9 @@ def test_a_new_limit_judges_what_is_up_at_the_next_frame_and_rings_nothing_twice
     before = engine(alarm("hr-high", Above(0, 120, 5)))
     after = engine(alarm("hr-high", Above(0, 140, 5)))
     results = [before.apply(one_a_second(0, 130, 131), NOW)]
-    swapped = succeed(before, after, NOW)
+    swapped = migrate(before, after, NOW)
     results += [swapped, after.apply(one_a_second(2, 150, 151, 130), NOW)]
-    assert swapped.changes == []
+    assert swapped.events == []
     assert happened(results) == [("a", "hr-high", "active", 0.0), ("a", "hr-high", "inactive", 4.0)]
 
 
@@ -103,7 +103,7 @@ def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_sa
     for limit, rings_at in ((120, 3.0), (125, 5.0)):
         before = engine(alarm("hr-high", Above(0, 120, 5), on_delay_s=3))
         after = engine(alarm("hr-high", Above(0, limit, 5), on_delay_s=3))
-        results = [before.apply(one_a_second(0, 130, 131), NOW), succeed(before, after, NOW)]
+        results = [before.apply(one_a_second(0, 130, 131), NOW), migrate(before, after, NOW)]
         results.append(after.apply(one_a_second(2, 130, 130, 130, 130, 130), NOW))
         assert happened(results) == [("a", "hr-high", "active", rings_at)]
 
@@ -121,7 +121,7 @@ def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_sa
 def test_an_alarm_that_is_not_the_same_any_more_clears_and_says_why(other):
     before, after = engine(alarm("hr-high", Above(0, 120, 5)), NO_SPO2), engine(*other, NO_SPO2)
     before.apply(one_a_second(0, 130), NOW)
-    (change,) = succeed(before, after, NOW).changes
+    (change,) = migrate(before, after, NOW).events
     assert (change.stream, change.alarm, change.kind) == ("a", "hr-high", "removed")
     assert "configuration" in change.reason
     assert up(after) == {}
@@ -131,7 +131,7 @@ def test_silence_goes_on_and_ends_with_the_next_reading():
     silent = alarm("silent", Silent(10 * S))
     before, after = engine(silent), engine(HIGH, silent)
     results = [before.apply(one_a_second(0, 80), START), before.apply(Readings.of([]), START + 20 * S)]
-    results.append(succeed(before, after, START + 20 * S))
+    results.append(migrate(before, after, START + 20 * S))
     assert up(after) == {"silent": 1}
     results.append(after.apply(one_a_second(20, 80), START + 21 * S))
     assert [entry[:3] for entry in happened(results)] == [("a", "silent", "active"), ("a", "silent", "inactive")]
@@ -146,7 +146,7 @@ def test_with_another_model_limits_go_on_at_once_and_the_score_warms_up():
     alarms = alarm("hr-high", Above(0, 120, 5)), ODD
     before, after = engine(*alarms), with_another_model(*alarms)
     results = [before.apply(Readings.of([("a", START, {"age": 70.0})]), NOW)]
-    results += [before.apply(one_a_second(0, 130, 131, 132), NOW), succeed(before, after, NOW)]
+    results += [before.apply(one_a_second(0, 130, 131, 132), NOW), migrate(before, after, NOW)]
     assert up(after) == {"hr-high": 1, "odd": 1}
     results.append(after.apply(one_a_second(3, 140, 141, 142, spo2=100.0), NOW))
     assert happened(results) == [
@@ -161,18 +161,18 @@ def test_with_another_model_limits_go_on_at_once_and_the_score_warms_up():
 
 def test_with_another_period_nothing_that_was_stepped_comes_again():
     before, after = engine(HIGH), with_another_model(HIGH, period_ns=10 * S)
-    results = [before.apply(one_a_second(0, *[80] * 12), NOW), succeed(before, after, NOW)]
+    results = [before.apply(one_a_second(0, *[80] * 12), NOW), migrate(before, after, NOW)]
     again = after.apply(one_a_second(11, 80), NOW)
-    assert len(again.refused["late"]) == 1
+    assert len(again.rejected["late"]) == 1
     fresh = after.apply(one_a_second(20, *[80] * 11), NOW)
     assert [int(made.tick[0]) - START // (10 * S) for made in fresh.steps] == [2, 3]
-    assert [len(result.changes) for result in results] == [0, 0]
+    assert [len(result.events) for result in results] == [0, 0]
 
 
 def test_streams_beyond_a_smaller_cap_stay_and_new_ones_are_refused():
     before, after = engine(HIGH, max_streams=10), engine(HIGH, max_streams=1)
     before.apply(batch([("a", 0, {"hr": 80.0}), ("b", 0, {"hr": 80.0})]), NOW)
-    succeed(before, after, NOW)
+    migrate(before, after, NOW)
     result = after.apply(batch([("a", 2, {"hr": 80.0}), ("b", 2, {"hr": 80.0}), ("c", 2, {"hr": 80.0})]), NOW)
     assert result.accepted == 2
-    assert result.refused["too_many_streams"].tolist() == [2]
+    assert result.rejected["too_many_streams"].tolist() == [2]

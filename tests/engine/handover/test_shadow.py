@@ -47,8 +47,8 @@ class Ward:
         self.shadow = None
         self.heard = []
 
-    def cast(self, new, now=NOW):
-        self.shadow, result = Shadow.cast(self.old, new, now)
+    def start(self, new, now=NOW):
+        self.shadow, result = Shadow.start(self.old, new, now)
         self.heard.append(result)
 
     def apply(self, batch, now=NOW):
@@ -57,12 +57,12 @@ class Ward:
             self.heard.append(before)
             return before, None
         after = self.shadow.new.apply(batch, now)
-        self.heard.append(EngineResult(now, changes=self.shadow.told(before, after)))
-        self.shadow.settle()
+        self.heard.append(EngineResult(now, events=self.shadow.merged_events(before, after)))
+        self.shadow.cut_over_ready()
         return before, after
 
     def back(self, now=NOW):
-        self.heard.append(EngineResult(now, changes=self.shadow.hand_back(now)))
+        self.heard.append(EngineResult(now, events=self.shadow.roll_back(now)))
         self.shadow = None
 
 
@@ -87,7 +87,7 @@ def test_an_alarm_that_is_up_stays_up_and_nothing_rings_twice():
     ward = Ward(engine(HIGH, ODD))
     for second in range(4):
         ward.apply(frame(second, 140))  # score 118.5
-    ward.cast(another(HIGH, ODD, warm_up_ticks=2))
+    ward.start(another(HIGH, ODD, warm_up_ticks=2))
     for second in range(4, 10):
         ward.apply(frame(second, 140))
     assert ward.shadow.is_over
@@ -107,7 +107,7 @@ def test_the_old_model_rings_until_the_new_one_is_warm():
     """The new one would ring at everything: until it is warm nobody hears it."""
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 80))
-    ward.cast(another(ODD, warm_up_ticks=3, step=doubling_step))
+    ward.start(another(ODD, warm_up_ticks=3, step=doubling_step))
     told = []
     for second, hr in enumerate([80, 140, 80, 80, 80, 80], start=1):
         ward.apply(frame(second, hr))
@@ -120,14 +120,14 @@ def test_the_old_model_rings_until_the_new_one_is_warm():
         ([], [("a", "odd", "active", 5.0)]),
         ([], []),
     ]
-    (began,) = ward.heard[-2].changes
+    (began,) = ward.heard[-2].events
     assert began.model.startswith("counting/2 ")
 
 
 def test_streams_go_over_one_by_one():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 80, beds="ab"))
-    ward.cast(another(ODD, warm_up_ticks=1))
+    ward.start(another(ODD, warm_up_ticks=1))
     assert ward.shadow.waiting == {"a", "b"}
     ward.apply(frame(1, 80, beds="a"))
     ward.apply(frame(2, 80, beds="a"))
@@ -140,25 +140,25 @@ def test_streams_go_over_one_by_one():
 def test_a_stream_that_has_nothing_to_lose_goes_over_at_once():
     ward = Ward(engine(ODD, warm_up_ticks=5))
     ward.apply(frame(0, 80))
-    ward.cast(another(ODD, warm_up_ticks=2))
+    ward.start(another(ODD, warm_up_ticks=2))
     assert ward.shadow.is_over  # three frames to go, against five
 
 
 def test_a_stream_that_is_discharged_is_waited_for_no_more():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 140))
-    ward.cast(another(ODD))
+    ward.start(another(ODD))
     before, after = (one.carry_out(Discharge("a"), NOW) for one in (ward.old, ward.shadow.new))
-    (ended,) = ward.shadow.told(before, after)
+    (ended,) = ward.shadow.merged_events(before, after)
     assert (ended.alarm, ended.kind) == ("odd", "removed")
-    ward.shadow.settle()
+    ward.shadow.cut_over_ready()
     assert ward.shadow.is_over
 
 
 def test_a_new_limit_counts_at_once_and_a_new_threshold_with_its_model():
     ward = Ward(engine(HIGH, ODD))
     ward.apply(frame(0, 110))
-    ward.cast(another(alarm("hr-high", Above(0, 100, 5)), alarm("odd", ScoreAbove(50)), warm_up_ticks=2))
+    ward.start(another(alarm("hr-high", Above(0, 100, 5)), alarm("odd", ScoreAbove(50)), warm_up_ticks=2))
     for second in range(1, 5):
         ward.apply(frame(second, 110))
     assert happened(ward.heard) == [("a", "hr-high", "active", 1.0), ("a", "odd", "active", 4.0)]
@@ -167,7 +167,7 @@ def test_a_new_limit_counts_at_once_and_a_new_threshold_with_its_model():
 def test_an_alarm_that_is_gone_ends_at_once_and_one_that_is_new_begins_in_the_new_engine():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 140))
-    ward.cast(another(alarm("strange", ScoreAbove(105)), warm_up_ticks=1))
+    ward.start(another(alarm("strange", ScoreAbove(105)), warm_up_ticks=1))
     for second in range(1, 4):
         ward.apply(frame(second, 140))
     assert happened(ward.heard)[:2] == [("a", "odd", "active", 0.0), ("a", "odd", "removed", 0.0)]
@@ -177,7 +177,7 @@ def test_an_alarm_that_is_gone_ends_at_once_and_one_that_is_new_begins_in_the_ne
 def test_both_are_counted():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 80, beds="ab"))
-    ward.cast(another(ODD, warm_up_ticks=0, step=doubling_step))
+    ward.start(another(ODD, warm_up_ticks=0, step=doubling_step))
     shadow = ward.shadow
     before, after = ward.apply(frame(1, 80))
     assert shadow.onsets(before) == []
@@ -190,7 +190,7 @@ def test_silence_and_what_has_been_away_for_long_go_on():
     ward = Ward(engine(NO_SPO2, silent))
     for second in range(8):
         ward.apply(Readings.of([("a", START + second * S, {"hr": 80.0})]), START + second * S)
-    ward.cast(another(NO_SPO2, silent), START + 8 * S)
+    ward.start(another(NO_SPO2, silent), START + 8 * S)
     assert up(ward.shadow.new) == {"no-spo2": 1}
     ward.apply(Readings.of([]), START + 20 * S)
     ward.apply(frame(21, 80), START + 21 * S)
@@ -216,7 +216,7 @@ def test_going_back_before_anybody_has_gone_over_is_as_if_nothing_had_been(rows,
     pieces = [batch(rows[:first]), batch(rows[first:second]), batch(rows[second:])]
     never = [whole.apply(piece, NOW) for piece in pieces]
     ward.apply(pieces[0])
-    ward.cast(another(*ALARMS, warm_up_ticks=10**6, lateness_s=lateness_s, linger_s=10**9))
+    ward.start(another(*ALARMS, warm_up_ticks=10**6, lateness_s=lateness_s, linger_s=10**9))
     ward.apply(pieces[1])
     ward.back()
     ward.apply(pieces[2])
@@ -235,14 +235,14 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
     pieces = [batch(rows[:cut]), *(batch([row]) for row in rows[cut:])]
     never = [whole.apply(piece, NOW) for piece in pieces]
     ward.apply(pieces[0])
-    ward.cast(another(*ALARMS, warm_up_ticks=warm_up_ticks, step=doubling_step, lateness_s=lateness_s, linger_s=10**9))
+    ward.start(another(*ALARMS, warm_up_ticks=warm_up_ticks, step=doubling_step, lateness_s=lateness_s, linger_s=10**9))
     for n, piece in enumerate(pieces[1:]):
         if goes_back and n == len(pieces) // 2:
             ward.back()
         ward.apply(piece)
     holds = set()
     for result in ward.heard:
-        for change in result.changes:
+        for change in result.events:
             key = change.stream, change.alarm
             assert (key in holds) == (change.kind != "active")
             holds = holds - {key} if change.kind == "inactive" else holds | {key}
@@ -279,7 +279,7 @@ def test_a_model_whose_thresholds_are_adapted_takes_over_when_it_knows_what_is_u
     ward.apply(frame(0, 80))
     new = another(ODD, warm_up_ticks=1)
     like = Adaptation(middle=60.0, high=90.0, max_ratio=4.0, settle_ticks=5, step=0.01)
-    ward.cast(Engine(replace(new.watch, adaptation=like)))
+    ward.start(Engine(replace(new.watch, adaptation=like)))
     waited = []
     for second in range(1, 9):
         ward.apply(frame(second, 80))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tocsin.engine import Engine, EngineResult, Readings
 from tocsin.engine.conditions.base import Above, Below, EarlyWarning, Forecast, ScoreAbove, Silent
 from tocsin.engine.events import ConditionEventKind
-from tocsin.engine.handover.migration import succeed
+from tocsin.engine.handover.migration import migrate
 from tocsin.engine.handover.shadow import Shadow
 from tocsin.engine.lifecycle import transfer
 from tocsin.engine.lifecycle.commands import (
@@ -70,7 +70,7 @@ def rates(stream, *hrs, first=0):
 
 
 def told(result):
-    return [(change.stream, change.alarm, change.kind.value, change.reason) for change in result.changes]
+    return [(change.stream, change.alarm, change.kind.value, change.reason) for change in result.events]
 
 
 def test_a_limit_holds_where_the_name_matches_and_the_reason_gives_it():
@@ -86,7 +86,7 @@ def test_a_limit_holds_where_the_name_matches_and_the_reason_gives_it():
 
 def test_a_score_has_its_threshold_and_explains_itself_by_it():
     watching = engine(ODD, overrides=(override("a", odd=120),))
-    began = send(watching, *rates("a", 130, 150), *rates("b", 130)).changes
+    began = send(watching, *rates("a", 130, 150), *rates("b", 130)).events
     assert [(change.stream, change.reason.split(":")[0]) for change in began] == [
         ("b", "score 114, threshold 105"),
         ("a", "score 124, threshold 120"),
@@ -111,7 +111,7 @@ def test_a_forecast_has_its_limit():
     model = {"step": step, "quantiles": (0.1, 0.9), "horizon_ticks": 60}
     watching = engine(soon, overrides=(override("a", soon=160),), **model)
     result = send(watching, *rates("a", 140, 165), *rates("b", 140))
-    assert [(change.stream, change.reason.split(":")[0]) for change in result.changes] == [
+    assert [(change.stream, change.reason.split(":")[0]) for change in result.events] == [
         ("b", "hr above 120 /min within 60 s"),
         ("a", "hr above 160 /min within 60 s"),
     ]
@@ -159,7 +159,7 @@ def test_a_pattern_is_of_the_whole_name(pattern, matches, misses):
 
 def test_an_alarm_that_is_off_is_never_judged():
     watching = engine(ODD, SILENT, HIGH, overrides=(override("icu/3", off=["odd", "silent"]),))
-    results = [send(watching, *rates("icu/3", 200, 200), *rates("icu/5", 200)), watching.lose(["icu/3"], at(2))]
+    results = [send(watching, *rates("icu/3", 200, 200), *rates("icu/5", 200)), watching.mark_stale(["icu/3"], at(2))]
     results.append(watching.apply(Readings.of([]), at(60)))
     of_it = [change for change in happened(results) if change[0] == "icu/3"]
     assert of_it == [("icu/3", "hr-high", "active", 0), ("icu/3", "hr-high", "uncertain", 1)]
@@ -169,7 +169,7 @@ def test_an_alarm_that_is_off_is_never_judged():
 def test_a_profile_is_what_the_name_says_until_somebody_says_otherwise():
     watching = engine(alarm("news2", SPO2_POINTS), overrides=(CHILDREN,))
     result = send(watching, *rates("paediatric/1", 80))  # SpO2 97 on air is 3 points on neither scale
-    assert result.changes == []
+    assert result.events == []
     low = Readings.of([(stream, at(1), {"hr": 80.0, "spo2": 90.0}) for stream in ("paediatric/1", "adult/1")])
     assert happened([watching.apply(low, at(1))]) == [("adult/1", "news2", "active", 1)]  # 88 to 92 is meant on scale 2
     watching.carry_out(SetProfile("paediatric/1", {"news2_scale": 1}), at(2))
@@ -228,7 +228,7 @@ def test_a_person_goes_before_an_override_and_that_before_what_is_configured():
     def rings_at(second):
         """The least of these rates that rings now."""
         rising = [110, 125, 145, 165]
-        changes = send(watching, *rates(bed, 60, *rising, 60, first=second)).changes
+        changes = send(watching, *rates(bed, 60, *rising, 60, first=second)).events
         began = next((change for change in changes if change.kind is ConditionEventKind.ACTIVE), None)
         return None if began is None else rising[(began.t - at(second)) // S - 1]
 
@@ -265,7 +265,7 @@ def test_a_transfer_takes_what_a_person_set_along_and_leaves_what_the_place_gave
     ]
     watching.carry_out(Transfer("adult/9", "paediatric/2"), at(4))
     result = send(watching, *rates("paediatric/2", 150, first=4))
-    assert [change.alarm for change in result.changes] == ["spo2-low", "odd"]
+    assert [change.alarm for change in result.events] == ["spo2-low", "odd"]
 
 
 def test_by_a_transfer_a_delay_begins_anew_only_where_the_limit_is_another():
@@ -283,21 +283,21 @@ def test_what_is_imported_comes_under_the_overrides_of_where_it_goes_on():
     plain = engine(HIGH, ODD)
     send(there, *rates("bed", 150, 150))
     for watching in (here, plain):
-        watching.take(there.export(["bed"]), at(2))
+        watching.import_streams(there.export(["bed"]), at(2))
     ring = [
-        [change.alarm for change in send(watching, *rates("bed", 150, first=2)).changes] for watching in (here, plain)
+        [change.alarm for change in send(watching, *rates("bed", 150, first=2)).events] for watching in (here, plain)
     ]
     assert ring == [["hr-high"], ["hr-high", "odd"]]
-    assert send(there, *rates("bed", 150, first=2)).changes == []
+    assert send(there, *rates("bed", 150, first=2)).events == []
 
 
 def test_a_reload_puts_overrides_in_force_and_takes_them_away():
     before, after, last = engine(HIGH, ODD), engine(HIGH, ODD, overrides=(CHILDREN,)), engine(HIGH, ODD)
     results = [send(before, *rates("paediatric/1", 80, 80))]
-    results.append(succeed(before, after, at(2)))
+    results.append(migrate(before, after, at(2)))
     results.append(send(after, *rates("paediatric/1", 100, 114, first=2)))  # scores up to 105.5
     results.append(send(after, *rates("paediatric/1", 90, 150, first=4)))
-    results.append(succeed(after, last, at(6)))
+    results.append(migrate(after, last, at(6)))
     results.append(send(last, *rates("paediatric/1", 112, 121, 112, first=6)))
     assert [event for event in happened(results) if event[1] == "hr-high"] == [
         ("paediatric/1", "hr-high", "active", 7),
@@ -310,7 +310,7 @@ def test_a_delay_begins_anew_under_another_limit_and_goes_on_under_the_same():
     for limits, began in (((160, 165), 5), ((160, 160), 3), ((None, 165), 5), ((160, None), 5), ((None, None), 3)):
         watching = [engine(delayed, overrides=(override("a", hr_high=limit),) if limit else ()) for limit in limits]
         results = [send(watching[0], *rates("a", 170, 170))]
-        results.append(succeed(*watching, at(2)))
+        results.append(migrate(*watching, at(2)))
         results.append(send(watching[1], *rates("a", *[170] * 6, first=2)))
         assert happened(results) == [("a", "hr-high", "active", began)], limits
 
@@ -321,7 +321,7 @@ def test_a_reload_that_turns_an_alarm_off_clears_it_and_says_so():
         engine(HIGH, ODD, SILENT, overrides=(override("a", off=["odd", "silent"]),)),
     )
     results = [send(before, *rates("a", 150), *rates("b", 150)), before.apply(Readings.of([]), at(11))]
-    swapped = succeed(before, after, at(11))
+    swapped = migrate(before, after, at(11))
     off = "the configuration changed: this alarm is off for this stream"
     assert told(swapped) == [("a", "odd", "removed", off), ("a", "silent", "removed", off)]
     results = [send(after, *rates("a", 150, 80, first=12), *rates("b", 150, first=12))]
@@ -330,7 +330,7 @@ def test_a_reload_that_turns_an_alarm_off_clears_it_and_says_so():
         ("a", "hr-high", "inactive", 13),
     ]
     again = engine(HIGH, ODD, SILENT)
-    assert told(succeed(after, again, at(14))) == []
+    assert told(migrate(after, again, at(14))) == []
     assert [event[1:3] for event in happened([send(again, *rates("a", 150, first=14))])] == [
         ("hr-high", "active"),
         ("odd", "active"),
@@ -346,15 +346,15 @@ def another(*alarms, overrides=(), warm_up_ticks=2):
 def both(shadow, *readings):
     """Give both engines readings; what people hear."""
     before, after = send(shadow.old, *readings), send(shadow.new, *readings)
-    changes = shadow.told(before, after)
-    shadow.settle()
-    return told(EngineResult(NOW, changes=changes))
+    changes = shadow.merged_events(before, after)
+    shadow.cut_over_ready()
+    return told(EngineResult(NOW, events=changes))
 
 
 def test_an_alarm_that_a_new_model_comes_with_off_is_silent_from_the_reload_on_and_back_by_a_rollback():
     old, new = engine(HIGH, ODD), another(HIGH, ODD, overrides=(override("a", off=["odd"]),))
     send(old, *rates("a", 150))
-    shadow, result = Shadow.cast(old, new, at(1))
+    shadow, result = Shadow.start(old, new, at(1))
     assert [entry[:3] for entry in told(result)] == [("a", "odd", "removed")]
     for second in range(1, 3):
         assert both(shadow, ("a", second, 80 if second == 1 else 150)) == [
@@ -365,31 +365,31 @@ def test_an_alarm_that_a_new_model_comes_with_off_is_silent_from_the_reload_on_a
     for second in range(3, 6):  # the new model knows its score by now
         assert both(shadow, ("a", second, 150)) == []
     assert shadow.is_over
-    assert shadow.hand_back(at(6)) == []
+    assert shadow.roll_back(at(6)) == []
     assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=6)))] == [("odd", "active")]
 
 
 def test_a_rollback_amid_the_warm_up_brings_an_alarm_back_that_the_new_model_has_off():
     old, new = engine(HIGH, ODD), another(HIGH, ODD, overrides=(override("a", off=["odd"]),))
     send(old, *rates("a", 150))
-    shadow, _ = Shadow.cast(old, new, at(1))
+    shadow, _ = Shadow.start(old, new, at(1))
     assert both(shadow, ("a", 1, 150)) == []
     assert not shadow.is_over
-    assert shadow.hand_back(at(2)) == []
+    assert shadow.roll_back(at(2)) == []
     assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=2)))] == [("odd", "active")]
 
 
 def test_a_rollback_to_where_an_alarm_is_off_clears_it():
     old, new = engine(HIGH, ODD, overrides=(override("a", off=["odd", "hr-high"]),)), another(HIGH, ODD)
     send(old, *rates("a", 150))
-    shadow, _ = Shadow.cast(old, new, at(1))
+    shadow, _ = Shadow.start(old, new, at(1))
     heard = [entry[1:3] for second in range(1, 6) for entry in both(shadow, ("a", second, 150))]
     assert heard == [("hr-high", "active"), ("odd", "active")]
-    assert [(change.alarm, change.kind) for change in shadow.hand_back(at(6))] == [
+    assert [(change.alarm, change.kind) for change in shadow.roll_back(at(6))] == [
         ("hr-high", ConditionEventKind.REMOVED),
         ("odd", ConditionEventKind.REMOVED),
     ]
-    assert send(old, *rates("a", 150, first=6)).changes == []
+    assert send(old, *rates("a", 150, first=6)).events == []
 
 
 values = st.fixed_dictionaries(
@@ -410,8 +410,8 @@ def test_streams_that_no_pattern_matches_are_as_without_overrides_to_the_bit(row
         if command is not None and watching.table.row_of(command.stream) is not None:
             results.append(watching.carry_out(command, NOW))
         after = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, rewind=5, overrides=overrides)
-        results += [succeed(watching, after, NOW), after.apply(batch(rows[cut:]), NOW + 20 * S)]
-        changes = [change for result in results for change in result.changes if change.stream != "y"]
+        results += [migrate(watching, after, NOW), after.apply(batch(rows[cut:]), NOW + 20 * S)]
+        changes = [change for result in results for change in result.events if change.stream != "y"]
         names = sorted(name for name in after.table.names if name.startswith("x"))
         columns = transfer.export(after, names).columns
         return changes, {name: column.tobytes() for name, column in columns.items()}

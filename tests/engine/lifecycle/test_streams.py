@@ -64,7 +64,7 @@ def test_whatever_ends_a_stay_ends_its_alarms_and_says_why(command, reason):
     watching = engine(HIGH, alarm("spo2-high", Above(1, 99, 0)))
     send(watching, fast(0), fast(0, "other"))
     result = watching.carry_out(command, at(1))
-    assert [(change.stream, change.alarm, change.kind, change.reason) for change in result.changes] == [
+    assert [(change.stream, change.alarm, change.kind, change.reason) for change in result.events] == [
         ("bed", "hr-high", "removed", reason)
     ]
 
@@ -98,7 +98,7 @@ def test_a_reading_of_the_patient_before_does_not_reach_the_next():
     send(watching, calm(3), calm(4))
     watching.carry_out(Discharge("bed"), at(5))
     result = send(watching, fast(2), fast(4), calm(6), now=6)
-    assert result.refused["late"].tolist() == [0, 1]
+    assert result.rejected["late"].tolist() == [0, 1]
     send(watching, calm(20))
     assert not watching.alarms_up()[0][1]
 
@@ -108,7 +108,7 @@ def test_whoever_is_admitted_and_never_heard_of_is_silent():
     watching.carry_out(Admit("bed", {"ward": "icu"}), at(0))
     results = [watching.apply(Readings.of([]), at(second)) for second in (9, 10, 11)]
     assert happened(results) == [("bed", "silent", "active", 10)]
-    assert results[1].changes[0].labels == {"ward": "icu"}
+    assert results[1].events[0].labels == {"ward": "icu"}
 
 
 def test_labels_of_the_topic_stay_with_the_bed_and_those_of_the_patient_go():
@@ -136,8 +136,8 @@ def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once
     for name in ("state", "mean", "frame_count", "static", "stream_first_tick"):
         theirs, ours = (getattr(w.table, name)[w.table.live_rows()[0]] for w in (moved, stayed))
         assert theirs.tobytes() == ours.tobytes(), name
-    assert watching.strangers(["bed", "hall"]) == ["hall"]
-    assert moved.strangers(["bed", "hall"]) == ["bed"]
+    assert watching.unknown_streams(["bed", "hall"]) == ["hall"]
+    assert moved.unknown_streams(["bed", "hall"]) == ["bed"]
 
 
 def test_a_transfer_replaces_a_stream_that_began_by_itself_and_no_patient_who_was_admitted():
@@ -147,7 +147,7 @@ def test_a_transfer_replaces_a_stream_that_began_by_itself_and_no_patient_who_wa
     with pytest.raises(StreamRefused, match="stream 'bed': cannot be transferred: somebody was admitted to 'room'"):
         watching.carry_out(Transfer("bed", "room"), at(2))
     result = watching.carry_out(Transfer("bed", "hall"), at(2))
-    assert [(change.stream, change.kind) for change in result.changes] == [("bed", "removed"), ("hall", "removed")]
+    assert [(change.stream, change.kind) for change in result.events] == [("bed", "removed"), ("hall", "removed")]
     assert watching.table.count == 2
 
 
@@ -156,14 +156,14 @@ def test_on_standby_nothing_is_judged_and_silence_does_not_count():
     send(watching, calm(0))
     watching.carry_out(Standby("bed"), at(1))
     result = send(watching, fast(2))
-    assert result.refused["standby"].tolist() == [0]
+    assert result.rejected["standby"].tolist() == [0]
     assert not result.accepted
     results = [watching.apply(Readings.of([]), at(100))]
     results.append(watching.carry_out(Resume("bed"), at(101)))
     results.append(watching.apply(Readings.of([]), at(105)))
     assert happened(results) == []
     # A reading of the standby that comes afterwards counts no more than the others.
-    assert send(watching, fast(2, hr=180.0), now=106).refused["late"].tolist() == [0]
+    assert send(watching, fast(2, hr=180.0), now=106).rejected["late"].tolist() == [0]
     assert happened([send(watching, fast(107))]) == [("bed", "hr-high", "active", 107)]
 
 
@@ -242,13 +242,13 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
     for some in (watching, steady):
         send(some, fast(0), calm(0, "b"))
     result = send(watching, calm(61, "b"))
-    assert [(c.stream, c.kind, c.reason) for c in result.changes] == [
+    assert [(c.stream, c.kind, c.reason) for c in result.events] == [
         ("bed", "removed", "given up: nothing was heard for 61 s")
     ]
     (evicted,) = result.evicted
     assert evicted.streams == ["bed"]
-    assert watching.strangers(["bed", "b"]) == ["bed"]
-    watching.take(evicted, at(62))
+    assert watching.unknown_streams(["bed", "b"]) == ["bed"]
+    watching.import_streams(evicted, at(62))
     for some in (watching, steady):
         send(some, fast(62))
     for name in ("state", "mean", "frame_count", "stream_first_tick", "observed_tick"):
@@ -274,4 +274,4 @@ def test_when_the_clock_is_set_forward_or_nobody_listened_nothing_is_silent_at_o
     watching = engine(SILENT, max_pause_s=5)
     send(watching, calm(0))
     results = [watching.apply(Readings.of([]), at(second)) for second in (5000, 5004, 5009, 5010)]
-    assert [c.raised_at for o in results for c in o.changes] == [at(5010)]
+    assert [c.raised_at for o in results for c in o.events] == [at(5010)]

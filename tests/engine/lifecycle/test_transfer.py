@@ -86,7 +86,7 @@ def test_carried_elsewhere_the_model_goes_on_whatever_the_frame_clock_there(rows
     whole, before, after = (engine(*ALARMS, linger_s=10**9, **settings) for settings in (here, here, there))
     whole.apply(batch(in_order), NOW)
     before.apply(batch(in_order[:cut]), NOW)
-    after.take(carried(before.export()), NOW)
+    after.import_streams(carried(before.export()), NOW)
     after.apply(batch(in_order[cut:]), NOW)
     for watched in (whole, after):
         watched.apply(batch([(stream, 1000, {"hr": 80.0}) for stream in "abc"]), NOW)
@@ -99,7 +99,7 @@ def test_an_alarm_that_is_up_rings_at_its_new_place_as_soon_as_it_is_judged():
     before, after = engine(*ALARMS), engine(*ALARMS)
     result = before.apply(batch([fast(k) for k in range(5)]), NOW)
     assert ("a", "hr-high", "active", 2) in happened([result])
-    after.take(carried(before.export(["a"])), NOW)
+    after.import_streams(carried(before.export(["a"])), NOW)
     assert not after.alarms_up()[0][1]
     assert ("a", "hr-high", "active", 5) in happened([after.apply(batch([fast(5)]), NOW)])
 
@@ -107,17 +107,17 @@ def test_an_alarm_that_is_up_rings_at_its_new_place_as_soon_as_it_is_judged():
 def test_silence_is_counted_from_when_a_stream_is_taken_in():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([fast(0)]), START)
-    after.take(before.export(["a"]), START + 1000 * S)
+    after.import_streams(before.export(["a"]), START + 1000 * S)
     results = [after.apply(batch([]), START + second * S) for second in (1059, 1060)]
-    assert [len(result.changes) for result in results] == [0, 1]
+    assert [len(result.events) for result in results] == [0, 1]
 
 
 def test_a_stream_of_that_name_ends():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([("a", 0, {"hr": 70.0, "spo2": 97.0})]), NOW)
     after.apply(batch([fast(k) for k in range(5)]), NOW)
-    result = after.take(before.export(["a"]), NOW)
-    assert {(c.alarm, c.kind, c.reason) for c in result.changes} == {
+    result = after.import_streams(before.export(["a"]), NOW)
+    assert {(c.alarm, c.kind, c.reason) for c in result.events} == {
         (name, "removed", "what is remembered of another stay was taken in") for name in ("hr-high", "odd")
     }
     assert after.table.count == 1
@@ -129,7 +129,7 @@ def test_labels_and_an_order_about_the_stream_go_along():
     rows = batch([fast(0)])
     before.apply(replace(rows, labels=[{"ward": "icu"}]), NOW)
     before.table.stream_limit[before.table.row_of("a"), 0] = 160
-    after.take(carried(before.export(["a"])), NOW)
+    after.import_streams(carried(before.export(["a"])), NOW)
     row = after.table.row_of("a")
     assert after.table.labels[row] == {"ward": "icu"}
     assert after.table.stream_limit[row, 0] == 160
@@ -150,7 +150,7 @@ def test_what_another_model_remembers_is_refused(change, says):
     memory = watching.export(["a"])
     before = bits(watching)
     with pytest.raises(StreamRefused, match=says):
-        watching.take(replace(memory, meta={**memory.meta, **change}), NOW)
+        watching.import_streams(replace(memory, meta={**memory.meta, **change}), NOW)
     assert bits(watching) == before
 
 
@@ -174,7 +174,7 @@ def test_damaged_memory_is_refused(damage, says):
     columns = dict(memory.columns)
     damage(columns)
     with pytest.raises(StreamRefused, match=says):
-        engine(*ALARMS).take(replace(memory, columns=columns), NOW)
+        engine(*ALARMS).import_streams(replace(memory, columns=columns), NOW)
 
 
 def test_there_must_be_room():
@@ -182,7 +182,7 @@ def test_there_must_be_room():
     before.apply(batch([fast(0, stream) for stream in "abc"]), NOW)
     small = engine(*ALARMS, max_streams=2)
     with pytest.raises(StreamRefused, match="max_streams leaves room for 2"):
-        small.take(before.export(), NOW)
+        small.import_streams(before.export(), NOW)
     assert small.table.count == 0
 
 

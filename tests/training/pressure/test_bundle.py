@@ -67,13 +67,13 @@ def test_the_engine_rings_when_the_pressure_drops(bundle):
             "alarms": {"departure": {"anomaly": {}}, "map-low": {"below": {"channel": "map", "limit": 60}}},
         }
     )
-    frames = FrameClock(lateness_ns=0, linger_ns=bundle.model.period_ns)
+    frames = FrameClock(lateness_ns=0, frame_timeout_ns=bundle.model.period_ns)
     clock = EventClock(Engine(Watch(bundle.model, build_alarms(watch, bundle), frames, max_streams=10)))
     values = _pressure([80, 80, *np.full(10, 45.0)])
     rows = [("bed-1", START_NS + minute * MINUTE_NS, {"map": value}) for minute, value in enumerate(values.tolist())]
     raised = {
         event.alarm: (event.t - START_NS) // MINUTE_NS
-        for event in clock.apply(Readings.of(rows)).changes
+        for event in clock.apply(Readings.of(rows)).events
         if event.kind.value == "active"
     }
     assert raised["map-low"] == STEADY + 2

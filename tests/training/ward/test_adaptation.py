@@ -57,7 +57,7 @@ def test_scores_judged_again_ring_as_they_rang(bundle, scored, like):
     for second in range(TICKS):
         came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
         readings = Readings(["0", "1", "2"], CHANNELS, came, np.full(len(came), second * S), values[came, second])
-        changes = watching.apply(readings, second * S).changes
+        changes = watching.apply(readings, second * S).events
         rang += [(change.stream, change.t // S) for change in changes if change.kind is ConditionEventKind.ACTIVE]
     course = judged(bundle.model, [ALARM], scored, like)
     again = [(str(stream), tick) for stream, ticks in enumerate(course.began["odd"]) for tick in ticks]

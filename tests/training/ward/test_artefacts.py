@@ -38,7 +38,7 @@ def began(script, beds):
         t = START + tick * S
         came = np.flatnonzero(~np.isnan(shown[:, tick]).all(axis=1)).astype(np.int32)
         readings = Readings(list(ward.streams), list(CHANNELS), came, np.full(len(came), t), shown[came, tick])
-        for change in engine.apply(readings, t + S // 2).changes:
+        for change in engine.apply(readings, t + S // 2).events:
             if change.kind == "active" and tick >= ONSET_S:
                 found.add((int(change.stream.rpartition("-")[2]), change.alarm, str(change.category)))
     return found

@@ -131,8 +131,8 @@ class _Collector:
         self._streams = np.zeros(0, dtype=np.int64)  # (N,) the engine's row → our stream
 
     def take(self, outcome: EngineResult, engine: Engine) -> None:
-        if outcome.refused:
-            why = ", ".join(f"{len(indices)} {reason}" for reason, indices in outcome.refused.items())
+        if outcome.rejected:
+            why = ", ".join(f"{len(indices)} {reason}" for reason, indices in outcome.rejected.items())
             raise TrainingError(f"the engine refused readings of the records ({why}); mend their times and values")
         names = engine.table.names
         if len(self._streams) < len(names):
@@ -145,7 +145,7 @@ class _Collector:
                 raise TrainingError("the engine made other frames than the records hold; give one row a tick")
             self._next[stream] += 1
             self._score[rows], self._mean[rows], self._scale[rows] = steps.score, steps.mean, steps.scale
-        for change in outcome.changes:
+        for change in outcome.events:
             kept = {ConditionEventKind.ACTIVE: self._risen, ConditionEventKind.INACTIVE: self._cleared}.get(change.kind)
             if kept is not None:
                 kept[change.alarm].append(self._row(int(change.stream), change.t))

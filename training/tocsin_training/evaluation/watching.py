@@ -113,7 +113,9 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
             f"{path}: watch {watch} has {len(scored)} alarms on the score; an evaluation is about exactly one"
         )
     chosen, condition = scored[0]
-    linger_ns = bundle.model.period_ns if entry.frame_timeout_s is None else round(entry.frame_timeout_s * _NS_PER_S)
+    frame_timeout_ns = (
+        bundle.model.period_ns if entry.frame_timeout_s is None else round(entry.frame_timeout_s * _NS_PER_S)
+    )
     return Watching(
         alarms=alarms,
         scored=chosen.name,
@@ -121,5 +123,5 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
         threshold=condition.threshold,
         chosen=f"{path.name}, watch {watch}, alarm {chosen.name}",
         delays=Delays(chosen.on_delay_ns / _NS_PER_S, chosen.off_delay_ns / _NS_PER_S),
-        clock=FrameClock(round(entry.lateness_s * _NS_PER_S), linger_ns),
+        clock=FrameClock(round(entry.lateness_s * _NS_PER_S), frame_timeout_ns),
     )

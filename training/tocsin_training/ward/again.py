@@ -72,7 +72,12 @@ def judged(
     ends = np.cumsum([0, *(cells(alarm.condition) for alarm in alarms)]).tolist()
     channels = len(model.channels)
     table = StreamTable(
-        open_frames=1, channels=channels, state_size=1, alarms=len(alarms), max_streams=streams, condition_state_size=ends[-1]
+        open_frames=1,
+        channels=channels,
+        state_size=1,
+        alarms=len(alarms),
+        max_streams=streams,
+        condition_state_size=ends[-1],
     )
     noted = [slice(begin, end) for begin, end in itertools.pairwise(ends)]
     turning = ConditionEvaluator("again", model, alarms, table, noted, adaptation)
@@ -90,18 +95,18 @@ def judged(
             tick=np.full(n, tick),
             x=blank[:n],
             mask=blank[:n],
-            spoilt=nothing[:n],
+            implausible=nothing[:n],
             score=known if rule is None else rule.adapted(known, rows),
             contribution=blank[:n],
             mean=blank[:n],
             scale=blank[:n],
             low=None,
             high=None,
-            rewound=nothing[:n, 0],
+            reprocessed=nothing[:n, 0],
         )
         outcome = EngineResult(tick * model.period_ns)
         turning.judge(steps, outcome)
-        for change in outcome.changes:
+        for change in outcome.events:
             if change.kind is ConditionEventKind.ACTIVE:
                 began[change.alarm][int(change.stream)].append(tick)
         standing = table.delay_state[:streams]

@@ -108,7 +108,7 @@ def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[lis
         t = (tick + 1) * NS_PER_S
         came = np.flatnonzero(~np.isnan(series[:, tick]).all(axis=1)).astype(np.int32)
         readings = Readings(names, CHANNELS, came, np.full(len(came), t), series[came, tick])
-        for change in engine.apply(readings, t).changes:
+        for change in engine.apply(readings, t).events:
             if change.kind is ConditionEventKind.ACTIVE:
                 rung[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
     return rung

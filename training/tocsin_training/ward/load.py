@@ -150,7 +150,7 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
     registry, events = AlarmRegistry(made.policies), []
     for second in range(shown.shape[1]):
         now = DAY_BEGAN + second * NS_PER_S
-        changes = runtime.apply(_readings(names, shown[:, second], now), now).changes
+        changes = runtime.apply(_readings(names, shown[:, second], now), now).events
         if changes:
             events += registry.take_in(changes, now)
         events += registry.pass_time(now)

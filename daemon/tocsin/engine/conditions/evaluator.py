@@ -79,13 +79,13 @@ class ConditionEvaluator:
             if off is not None:
                 truth[off[:, index]] = Truth.UNKNOWN
             for i, kind in advance(table, index, alarm, rows, truth, steps.t):
-                result.changes.append(self._event_builder.of_frame(index, kind, steps, i, result.now))
+                result.events.append(self._event_builder.of_frame(index, kind, steps, i, result.now))
         if own is not None:
             # What is uncertain only because the stream has not settled must not keep it from settling.
             is_up = (table.delay_state[rows[:, None], self._scored] == ConditionState.PRESENT).any(axis=1)
             # A frame that was put right has been learnt from already.
             table.score_quantiles[rows], table.score_count[rows] = update_quantiles(
-                own, steps.score, is_up | steps.rewound
+                own, steps.score, is_up | steps.reprocessed
             )
 
     def hear(self, rows: NDArray[np.int64], result: EngineResult) -> None:
@@ -139,9 +139,9 @@ class ConditionEvaluator:
         truth = np.full(len(rows), judged, dtype=np.int8)
         for i, kind in advance(self._table, index, self._alarms[index], rows, truth, t):
             change = self._event_builder.of_silence(index, kind, int(rows[i]), int(t[i]), result.now)
-            result.changes.append(change if because is None else replace(change, reason=because))
+            result.events.append(change if because is None else replace(change, reason=because))
 
-    def lose(self, rows: NDArray[np.int64], result: EngineResult) -> None:
+    def mark_stale(self, rows: NDArray[np.int64], result: EngineResult) -> None:
         """Hear that streams are gone: they are silent at once, at their newest `t`, and all else is unknown."""
         for index, alarm in enumerate(self._alarms):
             if isinstance(alarm.condition, Silent):

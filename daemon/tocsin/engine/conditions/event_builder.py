@@ -61,7 +61,7 @@ class EventBuilder:
         channels = evidence(self._model, steps, i, scored=scored)
         context = self._context(index, int(steps.rows[i]), score, channels, steps, i)
         change = self._change(index, kind, int(steps.t[i]), now, context)
-        if steps.rewound[i]:
+        if steps.reprocessed[i]:
             return replace(change, reason=f"{change.reason} (rewound: a late reading was put in)")
         return change
 

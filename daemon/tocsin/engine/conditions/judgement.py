@@ -173,7 +173,7 @@ def _limit(condition: Above | Below, context: EvaluationContext, held: NDArray[n
 def _trend(condition: Trend, context: EvaluationContext, notes: NDArray[np.float64]) -> NDArray[np.int8]:
     steps, span = context.steps, condition.within_ns // context.model.period_ns
     there = steps.mask[:, condition.channel] != 0
-    trend.note(notes, steps.tick, steps.x[:, condition.channel], there & ~steps.rewound, span)
+    trend.note(notes, steps.tick, steps.x[:, condition.channel], there & ~steps.reprocessed, span)
     change = trend.change(notes, steps.tick, span)
     with np.errstate(invalid="ignore"):
         fast = (change if condition.rising else -change) >= condition.by
@@ -196,7 +196,7 @@ def _score(condition: ScoreAbove, context: EvaluationContext, notes: NDArray[np.
 
 def _drift(condition: Drift, context: EvaluationContext, notes: NDArray[np.float64]) -> NDArray[np.int8]:
     score = context.steps.score
-    drift.note(condition, notes, score, ~context.steps.rewound, context.model.period_ns)
+    drift.note(condition, notes, score, ~context.steps.reprocessed, context.model.period_ns)
     total = drift.total(notes)
     with np.errstate(invalid="ignore"):
         return _known(total >= condition.limit, ~np.isnan(total) & ~np.isnan(score))
@@ -303,7 +303,7 @@ def _flatline(condition: Flatline, context: EvaluationContext, notes: NDArray[np
         ],
         axis=1,
     )
-    notes[:] = np.where((there & ~context.steps.rewound)[:, None], run, notes)
+    notes[:] = np.where((there & ~context.steps.reprocessed)[:, None], run, notes)
     with np.errstate(invalid="ignore"):
         long = (tick - notes[:, 2]) * context.model.period_ns >= condition.for_ns
         flat = long & (notes[:, 3] >= condition.LEAST_VALUES)
@@ -314,7 +314,7 @@ def _implausible(condition: Implausible, context: EvaluationContext, notes: NDAr
     """Cell: the tick of the first implausible value since the last plausible one."""
     steps = context.steps
     plausible = steps.mask[:, condition.channel] != 0
-    spoilt = steps.spoilt[:, condition.channel] & ~plausible
+    spoilt = steps.implausible[:, condition.channel] & ~plausible
     began = np.where(np.isnan(notes[:, 0]), steps.tick, notes[:, 0])
     notes[:, 0] = np.where(plausible, np.nan, np.where(spoilt, began, notes[:, 0]))
     with np.errstate(invalid="ignore"):
@@ -327,9 +327,9 @@ def _implausible_share(
 ) -> NDArray[np.int8]:
     """Cells: as of a trend, of a value that is 1 in a frame with an implausible value and 0 in one without."""
     steps, span = context.steps, condition.for_ns // context.model.period_ns
-    spoilt = steps.spoilt[:, condition.channel]
+    spoilt = steps.implausible[:, condition.channel]
     there = spoilt | (steps.mask[:, condition.channel] != 0)
-    trend.note(notes, steps.tick, spoilt.astype(np.float32), there & ~steps.rewound, span)
+    trend.note(notes, steps.tick, spoilt.astype(np.float32), there & ~steps.reprocessed, span)
     share = trend.mean(notes, steps.tick, span)
     with np.errstate(invalid="ignore"):
         often = share >= condition.share

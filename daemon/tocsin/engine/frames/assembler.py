@@ -49,15 +49,15 @@ class FrameClock:
 
     Attributes:
         lateness_ns: How long a tick waits for readings that come out of order, in event time.
-        linger_ns: How long after its first arrival a frame closes at the latest, in `now`'s time.
-        rewind_ticks: So far back from the newest reading a late one is still put right.
+        frame_timeout_ns: How long after its first arrival a frame closes at the latest, in `now`'s time.
+        reprocess_late_ticks: So far back from the newest reading a late one is still put right.
         combine: By channel, where it isn't the last value that counts. A frame with such a channel is never complete
             before its time.
     """
 
     lateness_ns: int
-    linger_ns: int
-    rewind_ticks: int = 0
+    frame_timeout_ns: int
+    reprocess_late_ticks: int = 0
     combine: Mapping[str, Aggregation] = field(default_factory=dict)
 
 
@@ -82,25 +82,25 @@ class Assembler:
         self.samples = _FIRST_SAMPLES if len(self._mean) else 0
         # Ticks that may have a frame at once: those between the newest `t` less lateness and the newest `t`, and
         # those that may be gone back to.
-        self.open_frames = max(-(-clock.lateness_ns // model.period_ns), clock.rewind_ticks) + 1
+        self.open_frames = max(-(-clock.lateness_ns // model.period_ns), clock.reprocess_late_ticks) + 1
 
-    def advance(self, table: StreamTable, rows: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.int64]:
+    def observe(self, table: StreamTable, rows: NDArray[np.int64], t: NDArray[np.int64]) -> NDArray[np.int64]:
         """Let readings at `t` (R,) move their streams' clocks, one reading a stream.
 
         Returns:
             (R,) the last tick of each stream that no reading can reach any more. Frames up to it have to close,
-            oldest first, before `settle` makes it final and `place` opens new ones.
+            oldest first, before `advance` makes it final and `place` opens new ones.
         """
         newest = np.maximum(table.newest_t[rows], t)
         table.newest_t[rows] = newest
-        return self.passed(newest)
+        return self.watermark(newest)
 
-    def passed(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
+    def watermark(self, newest_t: NDArray[np.int64]) -> NDArray[np.int64]:
         """(R,) the last tick that ended more than `lateness` before the newest `t` (R,)."""
         last: NDArray[np.int64] = (newest_t - self._clock.lateness_ns) // self._period_ns - 1
         return last
 
-    def settle(self, table: StreamTable, rows: NDArray[np.int64], passed: NDArray[np.int64]) -> None:
+    def advance(self, table: StreamTable, rows: NDArray[np.int64], passed: NDArray[np.int64]) -> None:
         """Open no more frames at or before the ticks in `passed` (R,)."""
         table.closed_tick[rows] = np.maximum(table.closed_tick[rows], passed)
 
@@ -147,14 +147,14 @@ class Assembler:
         if self.samples:
             table.sample_t[rows, slot] = NEVER
             table.samples[rows, slot] = np.nan
-        if self._clock.rewind_ticks:
+        if self._clock.reprocess_late_ticks:
             table.kept_tick[rows, slot] = NEVER
 
-    def spoil(
-        self, table: StreamTable, rows: NDArray[np.int64], t: NDArray[np.int64], spoilt: NDArray[np.bool_]
+    def mark_implausible(
+        self, table: StreamTable, rows: NDArray[np.int64], t: NDArray[np.int64], implausible: NDArray[np.bool_]
     ) -> None:
         """Note which channels (R, C) had an implausible value in readings at `t` (R,) that were placed."""
-        table.open_implausible[rows, t // self._period_ns % self.open_frames] |= spoilt
+        table.open_implausible[rows, t // self._period_ns % self.open_frames] |= implausible
 
     def merge(
         self,
@@ -255,14 +255,14 @@ class Assembler:
         ready: NDArray[np.bool_] = there.all(axis=1) & (table.closed_tick[rows] >= tick - 1) & (tick != -NEVER)
         return ready
 
-    def lingered(self, table: StreamTable, now: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def timed_out(self, table: StreamTable, now: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Find the streams with a frame that has been open for too long.
 
         Returns:
             (L,) rows and (L,) the newest such tick of each: frames up to it have to close.
         """
         open_tick = table.open_tick[: len(table)]  # (N, W)
-        overdue = (open_tick != NEVER) & (now - table.opened_at[: len(table)] >= self._clock.linger_ns)
+        overdue = (open_tick != NEVER) & (now - table.opened_at[: len(table)] >= self._clock.frame_timeout_ns)
         rows = np.flatnonzero(overdue.any(axis=1))
         return rows, np.where(overdue[rows], open_tick[rows], NEVER).max(axis=1)
 
@@ -271,6 +271,6 @@ class Assembler:
     ) -> None:
         """End these frames, so that their ticks are past."""
         table.open_tick[rows, slot] = NEVER
-        if self._clock.rewind_ticks:
+        if self._clock.reprocess_late_ticks:
             table.kept_tick[rows, slot] = tick
         table.closed_tick[rows] = np.maximum(table.closed_tick[rows], tick)

@@ -106,8 +106,8 @@ class Reprocessor:
             at = ahead[np.arange(len(rows)), slot]
             ends = (ahead != ALWAYS).sum(axis=1) == 1
             if ends.any():
-                yield self._stepper.step(table, rows[ends], at[ends], slot[ends], rewound=went_back[ends])
+                yield self._stepper.step(table, rows[ends], at[ends], slot[ends], reprocessed=went_back[ends])
             rows, at, slot, went_back = rows[~ends], at[~ends], slot[~ends], went_back[~ends]
             if len(rows):
-                self._stepper.step(table, rows, at, slot, rewound=went_back)
+                self._stepper.step(table, rows, at, slot, reprocessed=went_back)
             tick = at + 1

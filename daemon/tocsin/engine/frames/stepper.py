@@ -31,14 +31,14 @@ class Steps:
         tick: (n,) int64.
         x: (n, C) float32, in the channels' units, 0 where missing.
         mask: (n, C) float32, 1 where observed.
-        spoilt: (n, C) bool, whether an implausible value came; there may have been a plausible one too.
+        implausible: (n, C) bool, whether an implausible value came; there may have been a plausible one too.
         score: (n,) float32; NaN is unknown: warming up, nothing observed, or nothing predicted yet.
         contribution: (n, C) float32.
         mean: (n, C) float32, the band around x: what the step before expected; NaN where it said nothing.
         scale: (n, C) float32, likewise.
         low: seq2seq: (n, C, Q) float32, quantiles of each channel's minimum over the horizon; NaN while warming up.
         high: seq2seq: (n, C, Q) float32, likewise of its maximum.
-        rewound: (n,) whether a late reading took the stream back to before this frame, whose score is put right.
+        reprocessed: (n,) whether a late reading took the stream back to before this frame, whose score is put right.
     """
 
     rows: NDArray[np.int64]
@@ -46,14 +46,14 @@ class Steps:
     tick: NDArray[np.int64]
     x: NDArray[np.float32]
     mask: NDArray[np.float32]
-    spoilt: NDArray[np.bool_]
+    implausible: NDArray[np.bool_]
     score: NDArray[np.float32]
     contribution: NDArray[np.float32]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     low: NDArray[np.float32] | None
     high: NDArray[np.float32] | None
-    rewound: NDArray[np.bool_]
+    reprocessed: NDArray[np.bool_]
 
 
 class Stepper:
@@ -76,7 +76,7 @@ class Stepper:
         tick: NDArray[np.int64],
         slot: NDArray[np.int64],
         *,
-        rewound: NDArray[np.bool_] | None = None,
+        reprocessed: NDArray[np.bool_] | None = None,
     ) -> Steps:
         """Step the frames of these ticks in these slots (n,), each stream at most once, and remember the new states.
 
@@ -85,13 +85,13 @@ class Stepper:
             rows: (n,) their rows.
             tick: (n,) of the frames.
             slot: (n,) where they are.
-            rewound: (n,) for frames with a late reading, or after one: whether their streams were taken back. They
+            reprocessed: (n,) for frames with a late reading, or after one: whether their streams were taken back. They
                 are stepped with the static values that they have.
         """
         static = table.statics(rows)  # (n, C)
         if table.keeps_frames:
             _keep_before(table, rows, slot)
-            if rewound is None:
+            if reprocessed is None:
                 table.kept_static[rows, slot] = static
             else:
                 static = table.kept_static[rows, slot]
@@ -104,7 +104,7 @@ class Stepper:
         table.stream_first_tick[rows] = np.where(
             table.stream_first_tick[rows] == NEVER, tick, table.stream_first_tick[rows]
         )
-        self._note_gaps(table, rows, tick, np.where(begins, 0, tick - last - 1), rewound)
+        self._note_gaps(table, rows, tick, np.where(begins, 0, tick - last - 1), reprocessed)
         if self._max_blind:
             self._step_blind(table, rows, np.where(begins, 0, tick - last - 1), static)
 
@@ -121,14 +121,14 @@ class Stepper:
             tick=tick,
             x=x,
             mask=mask,
-            spoilt=table.open_implausible[rows, slot],
+            implausible=table.open_implausible[rows, slot],
             score=np.where(warm, result.score, np.float32(np.nan)),
             contribution=result.contribution,
             mean=mean,
             scale=scale,
             low=_when(warm, result.low),
             high=_when(warm, result.high),
-            rewound=np.zeros(len(rows), dtype=np.bool_) if rewound is None else rewound,
+            reprocessed=np.zeros(len(rows), dtype=np.bool_) if reprocessed is None else reprocessed,
         )
 
     def _note_gaps(
@@ -137,13 +137,13 @@ class Stepper:
         rows: NDArray[np.int64],
         tick: NDArray[np.int64],
         missing: NDArray[np.int64],
-        rewound: NDArray[np.bool_] | None,
+        reprocessed: NDArray[np.bool_] | None,
     ) -> None:
         gap = missing > 0
         table.gap_ticks[rows[gap]] = missing[gap]
         table.gap_end[rows[gap]] = tick[gap]
-        if rewound is not None:
-            table.reprocessed_tick[rows[rewound]] = tick[rewound]
+        if reprocessed is not None:
+            table.reprocessed_tick[rows[reprocessed]] = tick[reprocessed]
 
     def _step_blind(
         self, table: StreamTable, rows: NDArray[np.int64], missing: NDArray[np.int64], static: NDArray[np.float64]

@@ -57,7 +57,7 @@ class ReadingValidator:
                 values[:, column] = batch.values[:, source]
         return values
 
-    def admit(
+    def validate(
         self,
         table: StreamTable,
         rows: NDArray[np.int64],
@@ -79,8 +79,8 @@ class ReadingValidator:
         values[implausible] = np.nan
         spoilt = implausible.any(axis=1) & (implausible == there).all(axis=1)  # nothing plausible is left
         full = rows < 0
-        result.refuse(ReadingReject.IMPLAUSIBLE, np.nonzero(implausible)[0])
-        result.refuse(ReadingReject.TOO_MANY_STREAMS, np.flatnonzero(full))
+        result.reject(ReadingReject.IMPLAUSIBLE, np.nonzero(implausible)[0])
+        result.reject(ReadingReject.TOO_MANY_STREAMS, np.flatnonzero(full))
         told = (implausible & self._heard_spoilt).any(axis=1)
         usable = ~((spoilt & ~told) | full)
         if self._static.any():
@@ -91,7 +91,7 @@ class ReadingValidator:
             usable &= ~profile
         waiting = usable & (table.standby_until[rows] != NEVER)
         if waiting.any():
-            result.refuse(ReadingReject.STANDBY, np.flatnonzero(waiting))
+            result.reject(ReadingReject.STANDBY, np.flatnonzero(waiting))
             # Whose readings these were is not known: once it resumes, none up to here count.
             np.maximum.at(table.newest_t, rows[waiting], t[waiting])
             table.last_reading_at[rows[waiting]] = result.now

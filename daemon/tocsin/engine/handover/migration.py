@@ -37,7 +37,7 @@ TURNED_OFF = "the configuration changed: this alarm is off for this stream"
 _OF_THE_STAY = ("newest_t", "last_reading_at", "admitted", "standby_until", "profile")
 
 
-def succeed(before: Engine, after: Engine, now: int) -> EngineResult:
+def migrate(before: Engine, after: Engine, now: int) -> EngineResult:
     """Let a new engine take over the streams of an old one, which must not be used any more.
 
     Args:
@@ -56,10 +56,10 @@ def succeed(before: Engine, after: Engine, now: int) -> EngineResult:
     passed = after.closed_by(newest) if same else np.full(len(rows), ALWAYS - 1)
     before.close_frames(rows, passed, result)
     remembered = transfer.export(before)
-    result.changes += retire(before, now, {old for old, _ in transfer.carried(remembered, after)})
+    result.events += retire(before, now, {old for old, _ in transfer.carried(remembered, after)})
 
     rows = np.array([after.table.add(stream) for stream in remembered.streams], dtype=np.int64)
-    result.changes += turn_off(before, after, remembered, rows, now)
+    result.events += turn_off(before, after, remembered, rows, now)
     if same:
         transfer.place(after, remembered, rows, result)
     else:

@@ -70,14 +70,14 @@ class Shadow:
         old: Whose model is warm.
         new: Whose model is to take over.
         alarms: Those of both that rest on the model.
-        gone_over: Streams of which the new one says everything.
+        cut_over: Streams of which the new one says everything.
     """
 
-    def __init__(self, old: Engine, new: Engine, gone_over: Iterable[str] = ()) -> None:
-        """Go on with two engines that are at work; `cast` puts a new one there."""
+    def __init__(self, old: Engine, new: Engine, cut_over: Iterable[str] = ()) -> None:
+        """Go on with two engines that are at work; `start` puts a new one there."""
         self.old = old
         self.new = new
-        self.gone_over = set(gone_over)
+        self.cut_over = set(cut_over)
         pairs = transfer.carried(transfer.export(old, []), new)
         self._carried = pairs
         self._modelled = [
@@ -87,7 +87,7 @@ class Shadow:
         self._waiting = self._look()
 
     @classmethod
-    def cast(cls, before: Engine, after: Engine, now: int) -> tuple[Shadow, EngineResult]:
+    def start(cls, before: Engine, after: Engine, now: int) -> tuple[Shadow, EngineResult]:
         """Put a new engine beside an old one, which goes on.
 
         Args:
@@ -102,9 +102,9 @@ class Shadow:
         """
         remembered = transfer.export(before)
         result, unheard = EngineResult(now), EngineResult(now)
-        result.changes += retire(before, now, {o for o, _ in transfer.carried(remembered, after)})
+        result.events += retire(before, now, {o for o, _ in transfer.carried(remembered, after)})
         rows = np.array([after.table.add(stream) for stream in remembered.streams], dtype=np.int64)
-        result.changes += turn_off(before, after, remembered, rows, now)
+        result.events += turn_off(before, after, remembered, rows, now)
         begin_anew(before.watch.model, after, remembered, rows, same_ticks=True)
         shadow = cls(before, after)
         _forget(after, rows, [n for _, n in shadow._modelled])
@@ -112,8 +112,8 @@ class Shadow:
         transfer.move_frames(after, remembered, rows, unheard)
         after.table.tombstones = dict(before.table.tombstones)
         after.now = before.now
-        result.changes += shadow.told(None, unheard)
-        shadow.settle()
+        result.events += shadow.merged_events(None, unheard)
+        shadow.cut_over_ready()
         return shadow, result
 
     @property
@@ -126,20 +126,20 @@ class Shadow:
         """The streams of which the old model speaks yet, since they were settled last."""
         return self._waiting.names
 
-    def told(self, before: EngineResult | None, after: EngineResult) -> list[ConditionEvent]:
+    def merged_events(self, before: EngineResult | None, after: EngineResult) -> list[ConditionEvent]:
         """What people are to hear of what both engines said to the same call."""
-        of_the_old = [] if before is None else [change for change in before.changes if self._is_of_the_old(change)]
+        of_the_old = [] if before is None else [change for change in before.events if self._is_of_the_old(change)]
         of_the_old = [change for change in of_the_old if not self.new.has_off(change.stream, change.alarm)]
-        return of_the_old + [change for change in after.changes if not self._is_of_the_old(change)]
+        return of_the_old + [change for change in after.events if not self._is_of_the_old(change)]
 
     def _is_of_the_old(self, change: ConditionEvent) -> bool:
-        return change.alarm in self.alarms and change.stream not in self.gone_over
+        return change.alarm in self.alarms and change.stream not in self.cut_over
 
     def onsets(self, result: EngineResult) -> list[str]:
         """The alarms, a name each time, whose conditions began in one of the engines and rest on its model."""
         return [
             change.alarm
-            for change in result.changes
+            for change in result.events
             if change.kind is ConditionEventKind.ACTIVE and change.alarm in self.alarms
         ]
 
@@ -151,7 +151,7 @@ class Shadow:
         ours = _scores(self.old.table, before)
         return [score - ours[frame] for frame, score in theirs.items() if frame in ours]
 
-    def settle(self) -> list[str]:
+    def cut_over_ready(self) -> list[str]:
         """Let streams go over whose score the new model knows no later than the old one; which.
 
         To be called once both engines have done the same.
@@ -167,7 +167,7 @@ class Shadow:
             for o, n in self._modelled:
                 if not self.new.table.is_off(int(here[i]), n):
                     _hand(self.old, o, int(there[i]), self.new, n, int(here[i]))
-        self.gone_over.update(going)
+        self.cut_over.update(going)
         self._waiting = self._look()
         return going
 
@@ -176,8 +176,8 @@ class Shadow:
         there, here = _rows(self.old.table), _rows(self.new.table)
         # Of a stream that one of them alone knows, as its memory came from elsewhere or there is no room for it, the
         # new one says what there is to say.
-        self.gone_over = (self.gone_over & here.keys()) | (there.keys() ^ here.keys())
-        names = sorted(there.keys() - self.gone_over)
+        self.cut_over = (self.cut_over & here.keys()) | (there.keys() ^ here.keys())
+        names = sorted(there.keys() - self.cut_over)
         return _Waiting(
             self._moves(),
             frozenset(names),
@@ -190,10 +190,10 @@ class Shadow:
 
     def renamed(self, to: str) -> None:
         """Another stream has this name now: whether its new model is warm remains to be seen."""
-        self.gone_over.discard(to)
+        self.cut_over.discard(to)
         self._waiting = self._look()
 
-    def hand_back(self, now: int) -> list[ConditionEvent]:
+    def roll_back(self, now: int) -> list[ConditionEvent]:
         """Let the old engine speak of everything again; the new one must not be used any more.
 
         Returns:
@@ -203,7 +203,7 @@ class Shadow:
         there, here = _rows(self.old.table), _rows(self.new.table)
         for stream in sorted(there.keys() & here.keys()):
             for o, n in self._carried:
-                spoke = (o, n) not in self._modelled or stream in self.gone_over
+                spoke = (o, n) not in self._modelled or stream in self.cut_over
                 if self.old.table.is_off(there[stream], o):
                     if spoke and self.new.table.delay_state[here[stream], n] != ConditionState.ABSENT:
                         changes.append(ended(self.new, n, here[stream], now, TURNED_OFF))

@@ -55,7 +55,7 @@ def restore(engine: Engine, data: Mapping[str, Any]) -> None:
     engine.now = data["now"]
 
 
-def presume(engine: Engine, stream: str, index: int, since: int | None) -> bool:
+def assume_active(engine: Engine, stream: str, index: int, since: int | None) -> bool:
     """Take a stream's condition for what people were told of its alarm, where nothing else is known of it.
 
     Args:

@@ -93,7 +93,7 @@ def carry_out(engine: Engine, command: StreamCommand, result: EngineResult) -> N
             resume(engine, np.array([_row(engine, stream)]), result.now)
         case ResetStream(stream):
             row = _row(engine, stream)
-            end_alarms(engine, row, result, "the stream was reset")
+            remove_alarms(engine, row, result, "the stream was reset")
             _begin_anew(engine, row)
         case SetLimit(stream, alarm, limit):
             _set_limit(engine, _row(engine, stream), alarm, limit)
@@ -118,7 +118,7 @@ def evict(engine: Engine, rows: NDArray[np.int64], result: EngineResult) -> None
         _end(engine, row, result, f"given up: nothing was heard for {idle_s:.0f} s")
 
 
-def refuse_taking(engine: Engine, remembered: StreamState) -> None:
+def check_import(engine: Engine, remembered: StreamState) -> None:
     """Say whether what was remembered of streams can't be gone on with; nothing changes.
 
     Raises:
@@ -132,26 +132,26 @@ def refuse_taking(engine: Engine, remembered: StreamState) -> None:
         raise StreamRefused(names[0], what, "too-many-streams")
 
 
-def take(engine: Engine, remembered: StreamState, result: EngineResult) -> None:
-    """Go on with what was remembered of streams; see `Engine.take`."""
-    refuse_taking(engine, remembered)
+def import_streams(engine: Engine, remembered: StreamState, result: EngineResult) -> None:
+    """Go on with what was remembered of streams; see `Engine.import_streams`."""
+    check_import(engine, remembered)
     table, names = engine.table, remembered.streams
     here = [row for name in names if (row := table.row_of(name)) is not None]
     for row in here:
         _end(engine, row, result, "what is remembered of another stay was taken in")
     rows = np.array([table.add(name) for name in names], dtype=np.int64)
     place(engine, remembered, rows, result)
-    ring_again(engine, rows)
+    rearm_alarms(engine, rows)
     for since in (table.last_reading_at, table.opened_at):
         since[rows] = np.where(since[rows] == NEVER, NEVER, result.now)
 
 
-def end_alarms(engine: Engine, row: int, result: EngineResult, reason: str) -> None:
+def remove_alarms(engine: Engine, row: int, result: EngineResult, reason: str) -> None:
     """End every alarm of a stream that has ever rung, since it may be up or wait for somebody yet."""
     table = engine.table
     for index in np.flatnonzero(table.active_since[row] != NEVER).tolist():
-        result.changes.append(ended(engine, index, row, result.now, reason))
-    ring_again(engine, np.array([row]))
+        result.events.append(ended(engine, index, row, result.now, reason))
+    rearm_alarms(engine, np.array([row]))
 
 
 def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> ConditionEvent:
@@ -175,7 +175,7 @@ def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Condit
     )
 
 
-def ring_again(engine: Engine, rows: NDArray[np.int64]) -> None:
+def rearm_alarms(engine: Engine, rows: NDArray[np.int64]) -> None:
     """Let conditions begin, and ring, once more where they still hold; their delays have run already."""
     table = engine.table
     table.delay_state[rows] = ConditionState.ABSENT
@@ -201,7 +201,7 @@ def _barred(engine: Engine, row: int) -> int:
 
 
 def _end(engine: Engine, row: int, result: EngineResult, reason: str) -> None:
-    end_alarms(engine, row, result, reason)
+    remove_alarms(engine, row, result, reason)
     engine.table.remove(row, _barred(engine, row))
 
 
@@ -227,7 +227,7 @@ def _admit(engine: Engine, command: Admit, result: EngineResult) -> None:
 
 
 def _stand_by(engine: Engine, row: int, until: int | None, result: EngineResult) -> None:
-    end_alarms(engine, row, result, "on standby")
+    remove_alarms(engine, row, result, "on standby")
     _begin_anew(engine, row)
     engine.table.standby_until[row] = ALWAYS if until is None else until
 
@@ -243,7 +243,7 @@ def _refuse_transfer(engine: Engine, stream: str, to: str) -> None:
 def _transfer(engine: Engine, stream: str, to: str, result: EngineResult) -> None:
     table, row = engine.table, _row(engine, stream)
     there = table.row_of(to)
-    end_alarms(engine, row, result, f"transferred to {to!r}")
+    remove_alarms(engine, row, result, f"transferred to {to!r}")
     topic: Mapping[str, str] = {}
     if there is not None:  # it began by itself, since readings come from there already
         topic, _ = table.labels_apart(there)
