@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from tocsin.bundle.calibration import BudgetError, Curve, Rates, Tail
+from tocsin.bundle.calibration import BudgetError, Curve, OnsetRates, Tail
 
 TAIL = Tail(threshold=3.0, per_day=1.0, shape=0.2, scale=0.5, peaks=50)
-SLOW = Rates(on_delay_ticks=0, off_delay_ticks=0, thresholds=(1.0, 2.0, 3.0), per_day=(100.0, 10.0, 1.0), tail=TAIL)
+SLOW = OnsetRates(
+    on_delay_ticks=0, off_delay_ticks=0, thresholds=(1.0, 2.0, 3.0), per_day=(100.0, 10.0, 1.0), tail=TAIL
+)
 HELD = SLOW.model_copy(update={"on_delay_ticks": 10, "thresholds": (0.5, 1.5, 2.5), "tail": None})
 CURVE = Curve(stream_days=50, streams=100, data="toys", rates=(SLOW, HELD))
 
@@ -74,4 +76,4 @@ def test_a_budget_beyond_the_curve_is_refused(curve, budget, on, told):
 )
 def test_what_is_no_curve_is_refused(changes, told):
     with pytest.raises(ValidationError, match=told):
-        Rates.model_validate(SLOW.model_dump() | changes)
+        OnsetRates.model_validate(SLOW.model_dump() | changes)

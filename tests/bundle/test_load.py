@@ -41,7 +41,8 @@ def test_a_graph_that_is_none(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 2}, "schema_version: Input should be 1"),
+        ({"schema_version": 1}, r"schema_version is 1 \(legal: 2\): export the bundle again with `tocsin train`"),
+        ({"schema_version": "2"}, r"schema_version is '2' \(legal: 2\)"),
         ({"task": "guess"}, "task: Input should be 'forecast', 'alarm', 'classify', 'seq2seq' or 'generate'"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"state_size": 4}, "input 'state' has 3 columns, the manifest says 4"),

@@ -55,7 +55,7 @@ def test_a_seq2seq_gives_the_next_frames_and_the_extremes(tmp_path):
 def test_a_generator_makes_a_state_from_a_profile(tmp_path):
     bundle = load(toy_bundle.write_generator(tmp_path / "toy"))
     profile = np.array([[70, 60], [20, 90]], dtype=np.float32)
-    assert bundle.start(profile).tolist() == [[0, 0, 0, 70, 60], [0, 0, 0, 20, 90]]
+    assert bundle.initial_state(profile).tolist() == [[0, 0, 0, 70, 60], [0, 0, 0, 20, 90]]
 
 
 @pytest.mark.parametrize(

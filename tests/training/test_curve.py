@@ -107,9 +107,9 @@ def test_a_longer_delay_has_a_lower_threshold(seen):
 
 def test_what_is_usual_is_told_of_scores_and_not_of_probabilities(seen):
     positive = dataclasses.replace(seen, score=np.exp(seen.score))
-    usual = curve.curve(positive, [(0, 0)], "noise").usual
-    assert 0 < usual.middle < usual.high
-    assert curve.curve(positive, [(0, 0)], "noise", probability=True).usual is None
+    statistics = curve.curve(positive, [(0, 0)], "noise").score_statistics
+    assert 0 < statistics.median < statistics.p90
+    assert curve.curve(positive, [(0, 0)], "noise", probability=True).score_statistics is None
 
 
 def test_too_few_onsets_are_no_curve():

@@ -116,7 +116,7 @@ def test_every_cell_learns_every_task_and_the_engine_runs_it(bundle_of, task, ce
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_every_cell_learns_to_generate(bundle_of, cell):
     bundle = bundle_of("generate", cell)
-    low, high = bundle.start(np.array([[80], [120]], dtype=np.float32))
+    low, high = bundle.initial_state(np.array([[80], [120]], dtype=np.float32))
     assert not np.array_equal(low, high)
 
 

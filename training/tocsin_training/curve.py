@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import genpareto
 
-from tocsin.bundle.calibration import Curve, Rates, Tail, Usual
+from tocsin.bundle.calibration import Curve, OnsetRates, ScoreStatistics, Tail
 from tocsin.engine.conditions.adaptation import HIGH
 from tocsin_training.calibrate import SECONDS_PER_DAY, lasting
 from tocsin_training.evaluation.alarming import Delays, onsets, up
@@ -105,11 +105,11 @@ def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str, *, probabi
         streams=len(seen.start) - 1,
         data=data,
         rates=tuple(rates),
-        usual=None if probability else usual(seen),
+        score_statistics=None if probability else score_statistics(seen),
     )
 
 
-def usual(seen: Scored) -> Usual | None:
+def score_statistics(seen: Scored) -> ScoreStatistics | None:
     """What is usual of normal streams' scores; None if some known score isn't positive.
 
     The noise is that of each stream's logarithm about its own median, by the median of all deviations.
@@ -126,7 +126,7 @@ def usual(seen: Scored) -> Usual | None:
     middle, high = (float(np.quantile(known, level)) for level in (0.5, HIGH))
     if noise <= 0 or high <= middle:  # as good as constant
         return None
-    return Usual(middle=_short(middle), high=_short(high), noise=_short(noise))
+    return ScoreStatistics(median=_short(middle), p90=_short(high), log_std=_short(noise))
 
 
 def risen(seen: Scored, threshold: float, on_ticks: int, off_ticks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -152,7 +152,7 @@ def risen(seen: Scored, threshold: float, on_ticks: int, off_ticks: int) -> tupl
     return rows[rises], rows[falls]
 
 
-def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> Rates | None:
+def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> OnsetRates | None:
     """One line of the curve."""
     held = lasting(np.where(np.isnan(seen.score), -np.inf, seen.score), seen.start, on_ticks)
     known = held[np.isfinite(held)]
@@ -175,7 +175,7 @@ def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> Rates | None:
         return None
     thresholds.reverse()
     counts.reverse()
-    return Rates(
+    return OnsetRates(
         on_delay_ticks=on_ticks,
         off_delay_ticks=off_ticks,
         thresholds=tuple(_short(threshold) for threshold in thresholds),

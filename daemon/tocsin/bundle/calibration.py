@@ -53,7 +53,7 @@ class Tail(_Frozen):
         return self.threshold + self.scale * math.expm1(self.shape * math.log(rarer)) / self.shape
 
 
-class Rates(_Frozen):
+class OnsetRates(_Frozen):
     """Onsets of an alarm with certain delays."""
 
     on_delay_ticks: _Ticks
@@ -90,7 +90,7 @@ class Rates(_Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class ChosenThreshold:
     """A threshold for a budget.
 
     Attributes:
@@ -100,17 +100,17 @@ class Chosen:
     """
 
     threshold: float
-    rates: Rates
+    rates: OnsetRates
     extrapolated: bool
 
 
-class Usual(_Frozen):
-    """What the score of normal streams is like, against which a stream's own is held."""
+class ScoreStatistics(_Frozen):
+    """Statistics of a positive score on normal streams, to which a stream's own score is compared."""
 
-    middle: float = Field(gt=0, description="The median of their scores.")
-    high: float = Field(gt=0, description="Nine in ten scores lie below.")
-    noise: float = Field(
-        gt=0, description="A stream's score about its own middle: standard deviation of its logarithm."
+    median: float = Field(gt=0, description="Median of all scores.")
+    p90: float = Field(gt=0, description="90 % quantile of all scores.")
+    log_std: float = Field(
+        gt=0, description="Standard deviation of the logarithm of a stream's score about the stream's own median."
     )
 
 
@@ -120,10 +120,12 @@ class Curve(_Frozen):
     stream_days: float = Field(gt=0, description="How much data it stands on.")
     streams: int = Field(ge=1)
     data: str = Field(description="Which.")
-    rates: tuple[Rates, ...] = Field(min_length=1, description="By the delays of an alarm.")
-    usual: Usual | None = Field(default=None, description="Of a score that is positive: what is usual of it.")
+    rates: tuple[OnsetRates, ...] = Field(min_length=1, description="By the delays of an alarm.")
+    score_statistics: ScoreStatistics | None = Field(
+        default=None, description="Statistics of a positive score; none of other scores."
+    )
 
-    def threshold_at(self, budget: float, on_delay_ticks: float, off_delay_ticks: float) -> Chosen:
+    def threshold_at(self, budget: float, on_delay_ticks: float, off_delay_ticks: float) -> ChosenThreshold:
         """The threshold at which an alarm rises `budget` times a stream-day on normal data.
 
         Longer delays never ring more often, so of the delays that were counted those count that are no longer than
@@ -168,8 +170,8 @@ class Curve(_Frozen):
                 "say what lies beyond: raise the budget, or set threshold"
             )
         rates = min(able, key=lambda rates: rates.threshold_at(budget))
-        return Chosen(rates.threshold_at(budget), rates, extrapolated=budget < rates.rarest)
+        return ChosenThreshold(rates.threshold_at(budget), rates, extrapolated=budget < rates.rarest)
 
 
-def _reaches(rates: Rates, budget: float) -> bool:
+def _reaches(rates: OnsetRates, budget: float) -> bool:
     return rates.tail is not None or budget >= rates.rarest

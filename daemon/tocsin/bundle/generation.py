@@ -58,7 +58,7 @@ def generate(bundle: Bundle, profile: Mapping[str, float], streams: int, ticks: 
         GenerationError: The bundle makes no streams, or the profile doesn't fit.
     """
     manifest, step = bundle.manifest, bundle.model.step
-    if bundle.start is None or manifest.profile is None:
+    if bundle.initial_state is None or manifest.profile is None:
         raise GenerationError(
             f"bundle {manifest.name}/{manifest.version} is of task {manifest.task}: it makes no streams; "
             f"give one of task {Task.GENERATE}"
@@ -76,7 +76,7 @@ def generate(bundle: Bundle, profile: Mapping[str, float], streams: int, ticks: 
     # Before the first frame nothing has been measured; what is expected then is the first frame.
     mask = np.tile(np.where(measured, 0, 1).astype(np.float32), (streams, 1))
     delta = np.zeros_like(x)
-    state = bundle.start(start)
+    state = bundle.initial_state(start)
     values = np.empty((streams, ticks, int(measured.sum())), dtype=np.float32)
     for tick in range(ticks):
         result = step(x, mask, delta, state)

@@ -15,7 +15,7 @@ INPUT, OUTPUT = "profile", "state"
 _PROBED_ROWS = (1, 17)
 
 
-class Start:
+class InitialState:
     """An ONNX graph from profiles to states."""
 
     def __init__(self, model: bytes) -> None:
@@ -33,11 +33,11 @@ class Start:
         return made
 
 
-def probe(start: Start, low: NDArray[np.float64], high: NDArray[np.float64], state_size: int) -> None:
+def probe(initial_state: InitialState, low: NDArray[np.float64], high: NDArray[np.float64], state_size: int) -> None:
     """Check the shapes, and that a stream's state depends on its own profile alone.
 
     Args:
-        start: The graph.
+        initial_state: The graph.
         low: (P,) the lowest plausible values of the profile.
         high: (P,) the highest.
         state_size: S.
@@ -48,11 +48,11 @@ def probe(start: Start, low: NDArray[np.float64], high: NDArray[np.float64], sta
     n = max(_PROBED_ROWS)
     profile = np.random.default_rng(0).uniform(low, high, (n, len(low))).astype(np.float32)
     try:
-        whole = start(profile)
+        whole = initial_state(profile)
     except Exception as error:  # ONNX Runtime's exceptions share no base class of their own
         raise GraphError(f"{n} profiles of {len(low)} values fail: {str(error).splitlines()[0]}") from error
     if whole.shape != (n, state_size):
         raise GraphError(f"output {OUTPUT!r} has shape {whole.shape} for {n} rows (the manifest says {n, state_size})")
     for size in _PROBED_ROWS:
-        if start(profile[n - size :]).tobytes() != whole[n - size :].tobytes():
+        if initial_state(profile[n - size :]).tobytes() != whole[n - size :].tobytes():
             raise GraphError(f"the state of a stream changes with its neighbours (seen with {size} rows)")

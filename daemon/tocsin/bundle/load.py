@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from tocsin.bundle.calibration import BudgetError
 from tocsin.bundle.graph import Graph, GraphError, probe
-from tocsin.bundle.initial_state import Start
-from tocsin.bundle.initial_state import probe as probe_start
+from tocsin.bundle.initial_state import InitialState
+from tocsin.bundle.initial_state import probe as probe_initial_state
 from tocsin.bundle.manifest import Manifest
 from tocsin.engine.model import Channel, Model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin.bundle.calibration import Chosen
+    from tocsin.bundle.calibration import ChosenThreshold
 
 _NS_PER_S = 1_000_000_000
 
@@ -36,19 +36,19 @@ class Bundle:
         folder: Where it came from.
         manifest: What it says of itself.
         model: As the engine takes it.
-        start: generate: from a profile to the state a stream begins with.
+        initial_state: generate: from a profile to the state a stream begins with.
     """
 
     folder: Path
     manifest: Manifest
     model: Model
-    start: Start | None = None
+    initial_state: InitialState | None = None
 
     def ticking(self, period_s: float) -> Bundle:
         """Give the same bundle with ticks of another length; only for one of any period."""
         return replace(self, model=replace(self.model, period_ns=round(period_s * _NS_PER_S)))
 
-    def threshold_at(self, budget: float, on_delay_s: float, off_delay_s: float) -> Chosen:
+    def threshold_at(self, budget: float, on_delay_s: float, off_delay_s: float) -> ChosenThreshold:
         """The threshold at which an alarm rises `budget` times a stream-day on normal data, by the bundle's curve.
 
         Raises:
@@ -90,7 +90,7 @@ def load(folder: Path) -> Bundle:
         probe(graph, manifest.signature, low, high)
     except GraphError as error:
         raise BundleError(f"bundle {folder}: model.onnx: {error}") from error
-    return Bundle(folder, manifest, _model(manifest, graph), _start(folder, manifest))
+    return Bundle(folder, manifest, _model(manifest, graph), _initial_state(folder, manifest))
 
 
 def _graph_bytes(folder: Path, name: str, sha256: str) -> bytes:
@@ -107,7 +107,7 @@ def _graph_bytes(folder: Path, name: str, sha256: str) -> bytes:
     return serialised
 
 
-def _start(folder: Path, manifest: Manifest) -> Start | None:
+def _initial_state(folder: Path, manifest: Manifest) -> InitialState | None:
     if manifest.profile is None or manifest.init_sha256 is None:
         return None
     serialised = _graph_bytes(folder, "init.onnx", manifest.init_sha256)
@@ -115,11 +115,11 @@ def _start(folder: Path, manifest: Manifest) -> Start | None:
     low = np.array([channel[name].low for name in manifest.profile])
     high = np.array([channel[name].high for name in manifest.profile])
     try:
-        start = Start(serialised)
-        probe_start(start, low, high, manifest.state_size)
+        initial_state = InitialState(serialised)
+        probe_initial_state(initial_state, low, high, manifest.state_size)
     except GraphError as error:
         raise BundleError(f"bundle {folder}: init.onnx: {error}") from error
-    return start
+    return initial_state
 
 
 def _manifest(folder: Path) -> Manifest:

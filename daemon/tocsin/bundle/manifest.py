@@ -13,7 +13,7 @@ from tocsin.bundle.calibration import Curve
 from tocsin.bundle.signature import Signature
 from tocsin.engine.model import ChannelKind, Gaps, Task
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -75,7 +75,7 @@ class DataSource(_Frozen):
 class Manifest(_Frozen):
     """`manifest.json` of a bundle."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: Name
     version: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$")
     task: Task
@@ -121,6 +121,18 @@ class Manifest(_Frozen):
     figures: dict[str, float] = Field(description="What was measured, by what the report calls it.")
     sha256: Sha256 = Field(description="Of model.onnx.")
     init_sha256: Sha256 | None = Field(default=None, description="generate: of init.onnx.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_schema(cls, data: object) -> object:
+        found = data.get("schema_version", SCHEMA_VERSION) if isinstance(data, dict) else SCHEMA_VERSION
+        if found != SCHEMA_VERSION:
+            msg = (
+                f"schema_version is {found!r:.20} (legal: {SCHEMA_VERSION}): export the bundle again with "
+                "`tocsin train`, or take one of this release"
+            )
+            raise ValueError(msg)
+        return data
 
     @model_validator(mode="after")
     def _channels_differ(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.config.thresholds import threshold, usual_of
+from tocsin.config.thresholds import score_statistics, threshold
 from tocsin.engine.conditions.base import (
     Above,
     Absent,
@@ -63,10 +63,10 @@ def _single(entry: Member, bundle: Bundle) -> Single:
 
 
 def _drift(entry: configured.DriftEntry, bundle: Bundle) -> Drift:
-    usual = usual_of(bundle)
-    if usual is None:  # the check lets none through
+    statistics = score_statistics(bundle)
+    if statistics is None:  # the check lets none through
         raise ValueError(f"{bundle.manifest.name} doesn't say how much its score varies")
-    return Drift(usual.noise, entry.slack, entry.limit, _ns(entry.settle_s))
+    return Drift(statistics.log_std, entry.slack, entry.limit, _ns(entry.settle_s))
 
 
 def _fault(entry: Member, channel: Mapping[str, int]) -> Single | None:

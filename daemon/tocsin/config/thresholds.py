@@ -10,7 +10,7 @@ from tocsin.config.schema import AlarmEntry
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
-    from tocsin.bundle.calibration import Chosen, Usual
+    from tocsin.bundle.calibration import ChosenThreshold, ScoreStatistics
     from tocsin.config.conditions import Member
 
 
@@ -32,13 +32,13 @@ def with_budget(alarm: AlarmEntry, budget: float) -> AlarmEntry:
     return alarm.model_copy(update={alarm.kind: ScoreEntry(budget=budget)})
 
 
-def usual_of(bundle: Bundle) -> Usual | None:
-    """What is usual of a bundle's score on normal streams; None if its manifest doesn't say."""
+def score_statistics(bundle: Bundle) -> ScoreStatistics | None:
+    """Statistics of a bundle's score on normal streams; None if its manifest has none."""
     curve = bundle.manifest.calibration.curve
-    return None if curve is None else curve.usual
+    return None if curve is None else curve.score_statistics
 
 
-def of_budget(alarm: AlarmEntry, bundle: Bundle) -> Chosen | None:
+def of_budget(alarm: AlarmEntry, bundle: Bundle) -> ChosenThreshold | None:
     """What an alarm's budget comes to; None if it has none.
 
     Raises:

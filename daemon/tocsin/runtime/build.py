@@ -13,7 +13,7 @@ from tocsin.config.build_overrides import overrides
 from tocsin.config.build_policies import grouping_of, plan_of
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
-from tocsin.config.thresholds import usual_of
+from tocsin.config.thresholds import score_statistics
 from tocsin.engine import Alarm, Engine, FrameClock, Watch
 from tocsin.engine.conditions.adaptation import Adaptation
 from tocsin.engine.conditions.base import channels_of, is_technical
@@ -102,13 +102,13 @@ def build_runtimes(config: Config, bundles: dict[str, Bundle]) -> dict[str, Watc
 
 def build_adaptation(adapts: Adapt | None, bundle: Bundle) -> Adaptation | None:
     """Build the adaptation of a watch's thresholds; None where none is configured or the bundle has no quantiles."""
-    usual = usual_of(bundle)
-    if adapts is None or usual is None:
+    statistics = score_statistics(bundle)
+    if adapts is None or statistics is None:
         return None
     period_ns = bundle.model.period_ns
     settle_ticks = _ns(adapts.settle_s) // period_ns
     step = adapts.max_rise_per_hour * period_ns / 3_600e9
-    return Adaptation(usual.middle, usual.high, adapts.max_ratio, settle_ticks, step)
+    return Adaptation(statistics.median, statistics.p90, adapts.max_ratio, settle_ticks, step)
 
 
 def build_sources(config: Config, runtimes: dict[str, WatchRuntime]) -> list[Source]:

@@ -91,7 +91,7 @@ def test_a_frozen_conformal_threshold_stays():
 def test_a_quotient_is_by_how_much_a_streams_high_scores_are_higher():
     rng, row = np.random.default_rng(4), np.arange(1)
     rule = Quotient(LIKE, 0.9, 1)
-    assert rule.adapted(np.array([1.0], np.float32), row)[0] == pytest.approx(1 / LIKE.most)
+    assert rule.adapted(np.array([1.0], np.float32), row)[0] == pytest.approx(1 / LIKE.max_ratio)
     for _ in range(5000):
         score = (2 * LIKE.high * np.exp(0.2 * (rng.standard_normal(1) - 1.28))).astype(np.float32)
         rule.learn(score, row, np.array([False]))

@@ -175,9 +175,9 @@ def rung(bundle: Bundle, patients: Patients, way: Way, budget: float) -> Course:
 def creeping(bundle: Bundle) -> Drift:
     """Drift as a configuration has it that says nothing of it."""
     curve, asked = bundle.manifest.calibration.curve, DriftEntry()
-    if curve is None or curve.usual is None:
+    if curve is None or curve.score_statistics is None:
         raise AssertionError  # `ways` has refused it
-    return Drift(curve.usual.noise, asked.slack, asked.limit, round(asked.settle_s * NS_PER_S))
+    return Drift(curve.score_statistics.log_std, asked.slack, asked.limit, round(asked.settle_s * NS_PER_S))
 
 
 def _alarm(name: str, condition: ScoreAbove | Drift, on_delay_s: float, off_delay_s: float) -> Alarm:

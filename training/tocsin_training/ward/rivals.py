@@ -64,9 +64,9 @@ class Quotient:
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,) divided; by the most while a stream settles."""
-        factor = np.clip(self._usual[rows] / self._like.high, 1.0, self._like.most)
+        factor = np.clip(self._usual[rows] / self._like.high, 1.0, self._like.max_ratio)
         settled = self._learnt[rows] >= self._like.settle_ticks
-        return (score / np.where(settled, factor, self._like.most)).astype(np.float32)
+        return (score / np.where(settled, factor, self._like.max_ratio)).astype(np.float32)
 
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
         """Follow the quantile."""

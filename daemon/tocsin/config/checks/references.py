@@ -16,7 +16,7 @@ from tocsin.config.conditions import ForecastEntry
 from tocsin.config.notify import Notify
 from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
 from tocsin.config.secrets import token
-from tocsin.config.thresholds import of_budget, usual_of
+from tocsin.config.thresholds import of_budget, score_statistics
 from tocsin.config.types import Section
 from tocsin.engine.model import ChannelKind, Task
 
@@ -176,7 +176,7 @@ class ReferenceChecker:
             return
         path, period_s = (*path, "adapt"), bundle.model.period_ns / _NS_PER_S
         kinds = {member.kind for alarm in watch.alarms.values() for member in (alarm.members or [alarm])}
-        if usual_of(bundle) is None:
+        if score_statistics(bundle) is None:
             self._fault(path, f"adapt needs to know {_NO_USUAL.format(bundle.manifest.name)}")
         elif "anomaly" not in kinds:
             self._fault(path, "adapts nothing: no alarm of this watch is an anomaly: leave adapt out")
@@ -192,7 +192,8 @@ class ReferenceChecker:
             self._fault(
                 path,
                 f"max_rise_per_hour {adapts.max_rise_per_hour:g} lets a single score move what is usual of a stream by "
-                f"more than {MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of {period_s:g} s)",
+                f"more than {MOST_A_TICK:.0%} (legal: up to {MOST_A_TICK * _S_PER_H / period_s:g} with ticks of "
+                f"{period_s:g} s)",
             )
 
     def _check_settling(self, path: _Path, settle_s: float, bundle: Bundle) -> None:
@@ -229,7 +230,7 @@ class ReferenceChecker:
             )
         elif entry.forecast is not None and len(bundle.manifest.quantiles or ()) < _LEAST_QUANTILES:
             self._fault(path, f"forecast needs two quantiles or more, and {bundle.manifest.name} has one")
-        elif entry.drift is not None and usual_of(bundle) is None:
+        elif entry.drift is not None and score_statistics(bundle) is None:
             self._fault(path, f"drift needs to know {_NO_USUAL.format(bundle.manifest.name)}")
         elif entry.drift is not None:
             self._check_settling(path, entry.drift.settle_s, bundle)
