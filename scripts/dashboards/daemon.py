@@ -104,7 +104,7 @@ def dashboard() -> Dashboard:
     )
 
     made.with_row(Row("Store, deliveries, streams"))
-    for drawn in _kept_and_owed():
+    for drawn in _stored_and_pending():
         made.with_panel(drawn)
 
     made.with_row(Row("A new model beside the old one"))
@@ -189,7 +189,7 @@ def dashboard() -> Dashboard:
     return made
 
 
-def _kept_and_owed() -> list[timeseries.Panel]:
+def _stored_and_pending() -> list[timeseries.Panel]:
     return [
         lines(
             "Time for a commit",
@@ -206,16 +206,16 @@ def _kept_and_owed() -> list[timeseries.Panel]:
             span=8,
         ),
         lines(
-            "Owed, by sink",
-            "Messages that somebody is still to be told; one that only rises has a receiver that is away.",
-            Query(f"sum by (sink) (tocsin_deliveries_owed{{{DAEMON}}})", "{{sink}}"),
+            "Pending deliveries, by sink",
+            "Deliveries not yet acknowledged; a line that only rises has a receiver that is down.",
+            Query(f"sum by (sink) (tocsin_deliveries_pending{{{DAEMON}}})", "{{sink}}"),
             span=8,
         ).decimals(0),
         lines(
-            "Never told, by sink",
-            "Dead letters, which a receiver refused for good, and messages given up since too many were owed.",
+            "Undelivered, by sink",
+            "Dead letters, which receivers rejected, and deliveries dropped because too many were pending.",
             Query(f"sum by (sink) (tocsin_deliveries_dead_letters{{{DAEMON}}})", "{{sink}} dead letters"),
-            Query(f"sum by (sink) (tocsin_deliveries_dropped_total{{{DAEMON}}})", "{{sink}} given up"),
+            Query(f"sum by (sink) (tocsin_deliveries_dropped_total{{{DAEMON}}})", "{{sink}} dropped"),
         ).decimals(0),
         bars(
             lines(

@@ -1,98 +1,92 @@
-"""What Alertmanager is told."""
+"""What a real Alertmanager gets."""
 
 from __future__ import annotations
 
-import dataclasses
+import asyncio
+import time
 
+import httpx
+import pytest
 from alarm_events import event
+from processes import until
 
 from tocsin.alarm import Transition
-from tocsin.alarm.status import Shelving
-from tocsin.engine.events import Priority
-from tocsin.notify.alertmanager import Alerts
-
-S = 1_000_000_000
-T = 1_764_000_000 * S
+from tocsin.config.notify import AlertmanagerEntry
+from tocsin.delivery import DeliveryStatus
+from tocsin.notify.alertmanager import Alertmanager
 
 
-def alerts():
-    return Alerts({"site": "north"}, resend_s=60)
+def now(**changes):
+    t = time.time_ns()
+    return event(t=t, since=t, raised_at=t, **changes)
 
 
-def raised(**changes):
-    told = {"t": T, "raised_at": T + S, "since": T, "labels": {"ward": "icu"}, "reason": "SpO2 81 %"}
-    return event(**told | changes)
+@pytest.fixture
+async def client():
+    async with httpx.AsyncClient(timeout=5) as made:
+        yield made
 
 
-def test_an_alarm_that_is_up_fires_until_it_is_told_of_no_more():
-    told = alerts()
-    told.hear(raised())
-    assert told.posting(T + 2 * S) == [
-        {
-            "labels": {
-                "site": "north",
-                "ward": "icu",
-                "alertname": "desaturation",
-                "stream": "icu/1",
-                "watch": "ward",
-                "severity": "high",
-                "category": "physiological",
-            },
-            "annotations": {
-                "summary": "icu/1: desaturation",
-                "description": "SpO2 81 %",
-                "state": "unacknowledged",
-                "time": "2025-11-24T16:00:00.000Z",
-            },
-            "startsAt": "2025-11-24T16:00:00.000Z",
-            "endsAt": "2025-11-24T16:04:02.000Z",
-        }
-    ]
-    assert told.posting(T + 3600 * S)[0]["endsAt"] == "2025-11-24T17:04:00.000Z"
+def cluster(client, *urls):
+    options = AlertmanagerEntry(urls=urls, resend_s=60, labels={"site": "north"})
+    return Alertmanager("alertmanager", options, client, lambda *_: None)
 
 
-def test_what_is_over_is_told_for_a_quarter_of_an_hour():
-    told = alerts()
-    told.hear(raised())
-    told.hear(event(Transition.CLEAR, t=T + 9 * S, raised_at=T + 10 * S, reason="SpO2 95 %", labels={"ward": "icu"}))
-    (over,) = told.posting(T + 11 * S)
-    assert (over["endsAt"], over["annotations"]["description"]) == ("2025-11-24T16:00:10.000Z", "SpO2 95 %")
-    assert len(told.posting(T + 909 * S)) == 1
-    assert told.posting(T + 910 * S) == []
+async def test_alertmanager_takes_what_fires_and_what_is_over(alertmanager, client):
+    alertmanager.start()
+    sink = cluster(client, alertmanager.url)
+    (firing,) = sink.payload_for(now(labels={"ward": "icu"}, reason="SpO2 81 %"))
+    assert (await sink.send(firing)).status is DeliveryStatus.DELIVERED
+    (fires,) = until(alertmanager.alerts)
+    assert fires["labels"] == {
+        "alertname": "desaturation",
+        "category": "physiological",
+        "severity": "high",
+        "site": "north",
+        "stream": "icu/1",
+        "ward": "icu",
+        "watch": "ward",
+    }
+    assert fires["annotations"]["description"] == "SpO2 81 %"
+    await asyncio.sleep(0.01)
+    (over,) = sink.payload_for(now(transition=Transition.CLEAR, labels={"ward": "icu"}))
+    assert (await sink.send(over)).status is DeliveryStatus.DELIVERED
+    assert until(lambda: alertmanager.alerts() == [])
 
 
-def test_an_identity_holds_no_value_and_no_time():
-    told = alerts()
-    told.hear(raised())
-    before = told.posting(T)[0]["labels"]
-    told.hear(raised(transition=Transition.UNCERTAIN, reason="not measured now", score=7.5))
-    (after,) = told.posting(T)
-    assert after["labels"] == before
-    assert after["annotations"]["uncertain"] == "its condition is unknown now"
+async def test_a_pending_alert_that_no_longer_fires_is_not_posted_as_firing(alertmanager, client):
+    alertmanager.start()
+    sink = cluster(client, alertmanager.url)
+    (firing,) = sink.payload_for(now())
+    sink.payload_for(now(transition=Transition.CLEAR))
+    assert (await sink.send(firing)).status is DeliveryStatus.DELIVERED
+    assert alertmanager.alerts() == []
 
 
-def test_an_escalation_ends_the_milder_alert_as_the_graver_one_begins():
-    told = alerts()
-    told.hear(raised(priority=Priority.MEDIUM))
-    told.hear(raised(priority=Priority.HIGH, raised_at=T + 60 * S))
-    assert [(a["labels"]["severity"], a["endsAt"]) for a in told.posting(T + 60 * S)] == [
-        ("high", "2025-11-24T16:05:00.000Z"),
-        ("medium", "2025-11-24T16:01:00.000Z"),
-    ]
+async def test_one_of_a_cluster_is_enough(alertmanager, client):
+    alertmanager.start()
+    sink = cluster(client, "http://127.0.0.1:9", alertmanager.url)
+    assert (await sink.send(*sink.payload_for(now()))).status is DeliveryStatus.DELIVERED
+    assert len(until(alertmanager.alerts)) == 1
 
 
-def test_a_shelved_alarm_ends_and_fires_again_once_it_is_not():
-    told = alerts()
-    told.hear(raised())
-    up = raised()
-    shelved = dataclasses.replace(up.status, shelved=Shelving("anna", "moving the patient", T + 600 * S, once=False))
-    told.hear(dataclasses.replace(up, status=shelved, raised_at=T + 5 * S))
-    assert [alert["endsAt"] for alert in told.posting(T + 6 * S)] == ["2025-11-24T16:00:05.000Z"]
-    told.hear(dataclasses.replace(up, raised_at=T + 600 * S))
-    assert [alert["endsAt"] for alert in told.posting(T + 600 * S)] == ["2025-11-24T16:14:00.000Z"]
+async def test_an_unreachable_cluster_is_tried_again(client):
+    sink = cluster(client, "http://127.0.0.1:9")
+    answer = await sink.send(*sink.payload_for(now()))
+    assert answer.status is DeliveryStatus.RETRY
+    assert answer.reason.startswith("ConnectError")
 
 
-def test_names_of_labels_are_made_legal():
-    told = alerts()
-    told.hear(raised(labels={"ward-name": "icu"}))
-    assert told.posting(T)[0]["labels"]["ward_name"] == "icu"
+async def test_a_round_without_alerts_is_no_attempt(client):
+    results = []
+    options = AlertmanagerEntry(urls=["http://127.0.0.1:9"]).model_copy(update={"resend_s": 0.01})
+    sink = Alertmanager("alertmanager", options, client, lambda _, status: results.append(status))
+    rounds = asyncio.create_task(sink.run())
+    await asyncio.sleep(0.1)
+    assert results == []
+    sink.payload_for(now())
+    async with asyncio.timeout(10):
+        while not results:  # noqa: ASYNC110  (nothing else announces a round)
+            await asyncio.sleep(0.01)
+    rounds.cancel()
+    assert set(results) == {DeliveryStatus.RETRY}

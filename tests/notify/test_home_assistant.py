@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.notify.home_assistant import DeviceMessages, DiscoverySettings, StreamDevice
 
-HOUSE = DiscoverySettings("homeassistant", "tocsin", "1.2.3", scores=True)
+SETTINGS = DiscoverySettings("homeassistant", "tocsin", "1.2.3", scores=True)
 BED = StreamDevice("icu/bed 3", ("deterioration", "spo2-low"), "ward-vitals/1")
 
 
@@ -83,8 +83,8 @@ class Discovery(Strict):
     qos: Literal[0, 1, 2]
 
 
-def told(watched=BED, house=HOUSE):
-    return Discovery.model_validate_json(house.announcement(watched))
+def told(watched=BED, house=SETTINGS):
+    return Discovery.model_validate_json(house.config(watched))
 
 
 def test_a_device_has_its_alarms_its_score_and_a_button():
@@ -109,11 +109,11 @@ def test_unique_ids_are_unique_over_streams_that_look_alike():
     streams = ["icu/3", "icu_3", "icu-3", "icu 3", "icu.3"]
     ids = [part.uniq_id for s in streams for part in told(StreamDevice(s, ("a", "b"), "m/1")).cmps.values()]
     assert len(set(ids)) == len(ids) == 4 * len(streams)
-    assert len({HOUSE.topic(s) for s in streams}) == len(streams)
+    assert len({SETTINGS.topic(s) for s in streams}) == len(streams)
 
 
 def test_a_topic_has_the_levels_that_discovery_wants():
-    assert re.fullmatch(r"homeassistant/device/[a-zA-Z0-9_-]+/config", HOUSE.topic("Ünit 3/bed#4"))
+    assert re.fullmatch(r"homeassistant/device/[a-zA-Z0-9_-]+/config", SETTINGS.topic("Ünit 3/bed#4"))
 
 
 def test_without_published_scores_there_is_no_score():
@@ -128,14 +128,17 @@ def test_the_button_asks_for_all_of_its_stream_and_every_press_is_another():
 
 
 def test_only_what_changed_is_told():
-    devices = DeviceMessages(HOUSE)
+    devices = DeviceMessages(SETTINGS)
     other = StreamDevice("icu/4", ("a",), "m/1")
-    assert [topic for topic, _ in devices.changes([BED, other])] == [HOUSE.topic("icu/bed 3"), HOUSE.topic("icu/4")]
+    assert [topic for topic, _ in devices.changes([BED, other])] == [
+        SETTINGS.topic("icu/bed 3"),
+        SETTINGS.topic("icu/4"),
+    ]
     assert devices.changes([BED, other]) == []
     renamed = StreamDevice("icu/4", ("a", "b"), "m/1")
-    assert devices.changes([BED, renamed]) == [(HOUSE.topic("icu/4"), HOUSE.announcement(renamed))]
-    assert devices.changes([renamed]) == [(HOUSE.topic("icu/bed 3"), b"")]
-    assert devices.everything() == [(HOUSE.topic("icu/4"), HOUSE.announcement(renamed))]
+    assert devices.changes([BED, renamed]) == [(SETTINGS.topic("icu/4"), SETTINGS.config(renamed))]
+    assert devices.changes([renamed]) == [(SETTINGS.topic("icu/bed 3"), b"")]
+    assert devices.everything() == [(SETTINGS.topic("icu/4"), SETTINGS.config(renamed))]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tocsin.alarm.status import Shelving
 from tocsin.engine.events import Evidence
 from tocsin.notify.mqtt_messages import alarm_state, alarm_transition, score_message, status_payload, status_topic
 
-TOLD = {
+FIELDS = {
     "stream": "icu/bed-1",
     "labels": {"ward": "icu"},
     "t": 1_764_000_060_250_000_000,
@@ -24,11 +24,11 @@ TOLD = {
     "evidence": (Evidence("spo2", "%", 81.0, 95.0, 2.0, 6.5), Evidence("hr", "/min", None, math.nan, None, math.inf)),
     "model": "ward/1.0.0 0123456789ab",
 }
-RAISED = event(**TOLD)
+RAISED = event(**FIELDS)
 
 
 def after(transition, **changes):
-    return event(transition, **TOLD | changes)
+    return event(transition, **FIELDS | changes)
 
 
 def body(message):
@@ -87,19 +87,19 @@ def test_the_state_of_an_alarm_that_was_raised():
     }
 
 
-def test_who_put_an_alarm_aside_and_until_when():
+def test_a_shelved_alarm_names_its_actor_and_its_end():
     shelving = Shelving(by="nurse", reason="surgery", until=1_764_003_600_000_000_000, once=True)
     status = dataclasses.replace(RAISED.status, shelved=shelving, acknowledged=True, acknowledged_by="doctor")
-    told = body(alarm_state("tocsin", after(Transition.SHELVE, status=status, actor="nurse", comment="surgery")))
-    assert told["shelved"] == {
+    state = body(alarm_state("tocsin", after(Transition.SHELVE, status=status, actor="nurse", comment="surgery")))
+    assert state["shelved"] == {
         "by": "nurse",
         "reason": "surgery",
         "until": "2025-11-24T17:00:00.000Z",
         "until_ns": 1_764_003_600_000_000_000,
         "once": True,
     }
-    assert (told["state"], told["annunciated"], told["acknowledged_by"]) == ("acknowledged", False, "doctor")
-    assert (told["actor"], told["comment"]) == ("nurse", "surgery")
+    assert (state["state"], state["annunciated"], state["acknowledged_by"]) == ("acknowledged", False, "doctor")
+    assert (state["actor"], state["comment"]) == ("nurse", "surgery")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_state_after_each_transition(transition, active, state, uncertain):
 
 
 @pytest.mark.parametrize("transition", list(Transition))
-def test_a_transition_is_not_retained_and_says_what_happened(transition):
+def test_a_transition_is_named_and_not_retained(transition):
     message = alarm_transition("a/b", after(transition))
     assert (message.topic, message.qos, message.retain) == ("a/b/event/icu/bed-1/desaturation", 1, False)
     assert body(message)["transition"] == transition

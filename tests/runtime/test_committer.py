@@ -10,6 +10,7 @@ import configurations
 import pytest
 
 from tocsin.config import check
+from tocsin.delivery import DeliveryWorker
 from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import Metrics
 from tocsin.mqtt.connection import Connection
@@ -45,7 +46,10 @@ class House:
         self.committer = Committer(
             self.store, lambda: snapshot(core), self.metrics.keeping, monotonic=lambda: self.moment
         )
-        self.committer.owe(MqttSink("tocsin", self.connection, self.committer.deliveries).owed)
+        # The lambda: what is published here is set below.
+        sink = MqttSink("tocsin", lambda *message, **how: self.connection.publish(*message, **how))  # noqa: PLW0108
+        self.committer.add_sink(sink)
+        DeliveryWorker(sink, self.committer.deliveries, self.metrics.keeping.tried).start()
         self.pipeline = Pipeline(core, self.connection, self.committer, self.metrics, RejectLog())
         self.pipeline.begin(made, [])
         self.core = core

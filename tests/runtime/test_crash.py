@@ -8,7 +8,6 @@ import math
 import re
 import signal
 import time
-from types import SimpleNamespace
 
 import aiomqtt
 import configurations
@@ -143,7 +142,7 @@ async def test_killed_again_and_again_it_tells_what_it_would_have_told(ward):
         task.cancel()
 
 
-async def test_what_the_broker_never_took_is_told_after_a_restart(ward):
+async def test_what_the_broker_never_acknowledged_is_published_after_a_restart(ward):
     one = ward("later")
     daemon = one.start().ready()
     await publish(one.broker, "later", list(readings()), pause_s=0)
@@ -151,15 +150,15 @@ async def test_what_the_broker_never_took_is_told_after_a_restart(ward):
     await asyncio.to_thread(daemon.end, signal.SIGKILL)
     with Store.open(one.folder / "state") as store:  # as if killed before the broker answered
         events = store.history(AlarmLogQuery())
-        unsent = SimpleNamespace(publish=lambda *_, **__: None)
-        store.deliveries.owe(MqttSink("out-later", unsent, store.deliveries).owed(events))
+        sink = MqttSink("out-later", lambda *_, **__: None)
+        store.deliveries.add(delivery for event in events for delivery in sink.payload_for(event))
         store.commit([], [])
     listening = asyncio.create_task(one.listen())
     await asyncio.sleep(0.3)
     again = await asyncio.to_thread(one.start)
     await arrives(lambda: len(one.heard) == len(one.logged()))
     assert one.sequence() == one.logged()
-    await asyncio.to_thread(until, lambda: again.metric('tocsin_deliveries_owed{sink="mqtt"}') == 0)
+    await asyncio.to_thread(until, lambda: again.metric('tocsin_deliveries_pending{sink="mqtt"}') == 0)
     listening.cancel()
 
 

@@ -1,4 +1,4 @@
-"""The daemon and those it tells: a real broker, a real Alertmanager, a receiver that comes and goes."""
+"""The daemon and its receivers: a real broker, a real Alertmanager, a receiver that comes and goes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read(broker, **by_bed):
     asyncio.run(publish())
 
 
-def ring(broker, bed="a"):
+def raise_alarm(broker, bed="a"):
     read(broker, **{bed: 130})
 
 
@@ -60,15 +60,15 @@ def calm(broker, bed="a"):
     read(broker, **{bed: 80})
 
 
-def told(receiver):
+def received(receiver):
     return [(body["data"]["alarm"], body["type"]) for _, body in receiver.taken()]
 
 
-def test_everybody_is_told_what_they_want(daemon, receiver, alertmanager):
+def test_each_receiver_gets_the_events_of_its_filter(daemon, receiver, alertmanager):
     alertmanager.start()
     hook = {"url": receiver.url, "secret": SECRET, "transitions": ["raise", "clear"]}
     daemon(webhooks={"pager": hook}, alertmanager={"urls": [alertmanager.url], "labels": {"site": "north"}})
-    ring(daemon.broker)
+    raise_alarm(daemon.broker)
     (fires,) = until(alertmanager.alerts)
     assert {name: fires["labels"][name] for name in ("alertname", "stream", "severity", "site", "ward")} == {
         "alertname": "hr-high",
@@ -80,45 +80,45 @@ def test_everybody_is_told_what_they_want(daemon, receiver, alertmanager):
     calm(daemon.broker)
     until(lambda: alertmanager.alerts() == [])
     until(lambda: len(receiver.taken()) == 2)
-    assert told(receiver) == [("hr-high", "alarm.raise"), ("hr-high", "alarm.clear")]
+    assert received(receiver) == [("hr-high", "alarm.raise"), ("hr-high", "alarm.clear")]
     for _, headers, content in receiver.requests:
         Webhook(SECRET).verify(content, headers)
         assert headers["webhook-id"].startswith("tocsin-test-")
 
 
-def test_a_receiver_that_hangs_or_is_away_holds_up_no_alarm_and_is_told_in_the_end(daemon, receiver):
+def test_a_slow_or_absent_receiver_holds_up_no_alarm_and_gets_its_events_in_the_end(daemon, receiver):
     receiver.answers += [(503, {})] * 3
     tocsin = daemon(webhooks={"pager": {"url": receiver.url}, "gone": {"url": "http://127.0.0.1:9/"}})
-    ring(daemon.broker)
-    until(lambda: tocsin.metric('tocsin_deliveries_owed{sink="webhook/gone"}') == 1)
-    ring(daemon.broker, "b")
+    raise_alarm(daemon.broker)
+    until(lambda: tocsin.metric('tocsin_deliveries_pending{sink="webhook/gone"}') == 1)
+    raise_alarm(daemon.broker, "b")
     series = 'tocsin_events_total{alarm="hr-high",category="physiological",priority="high",transition="raise"}'
     until(lambda: tocsin.metric(series) == 2)
     until(lambda: {body["data"]["stream"] for _, body in receiver.taken()} == {"icu/a", "icu/b"})
-    assert tocsin.metric('tocsin_deliveries_attempts_total{fate="later",sink="webhook/pager"}') == 3
+    assert tocsin.metric('tocsin_deliveries_attempts_total{result="retry",sink="webhook/pager"}') == 3
 
 
-def test_what_is_owed_is_told_after_a_restart_once_and_with_the_same_identity(daemon, receiver):
+def test_a_pending_delivery_is_sent_after_a_restart_once_and_with_the_same_identity(daemon, receiver):
     receiver.answers += [(503, {"retry-after": "2"})]
     tocsin = daemon(webhooks={"pager": {"url": receiver.url, "transitions": ["raise"]}})
-    ring(daemon.broker)
+    raise_alarm(daemon.broker)
     until(lambda: receiver.requests)
-    until(lambda: tocsin.metric('tocsin_deliveries_attempts_total{fate="later",sink="webhook/pager"}') == 1)
+    until(lambda: tocsin.metric('tocsin_deliveries_attempts_total{result="retry",sink="webhook/pager"}') == 1)
     tocsin.process.kill()
     tocsin.process.wait(timeout=10)
     again = daemon(webhooks={"pager": {"url": receiver.url, "transitions": ["raise"]}})
     until(receiver.taken)
     first, second = (headers["webhook-id"] for _, headers, _ in receiver.requests)
     assert first == second
-    until(lambda: again.metric('tocsin_deliveries_owed{sink="webhook/pager"}') == 0)
+    until(lambda: again.metric('tocsin_deliveries_pending{sink="webhook/pager"}') == 0)
     assert len(receiver.requests) == 2
 
 
-def test_alertmanager_is_told_after_a_restart_what_is_still_up(daemon, alertmanager):
+def test_alertmanager_gets_after_a_restart_what_is_still_up(daemon, alertmanager):
     entry = {"urls": [alertmanager.url], "resend_s": 1}
     tocsin = daemon(alertmanager=entry)
-    ring(daemon.broker)  # nobody is there to be told
-    until(lambda: tocsin.metric('tocsin_deliveries_owed{sink="alertmanager"}') == 1)
+    raise_alarm(daemon.broker)  # no receiver is there yet
+    until(lambda: tocsin.metric('tocsin_deliveries_pending{sink="alertmanager"}') == 1)
     assert tocsin.end() == 0
     alertmanager.start()
     daemon(alertmanager=entry)
@@ -182,8 +182,8 @@ def test_a_secret_that_cannot_sign_is_a_fault_of_the_configuration(tmp_path):
         "two": {"url": "http://127.0.0.1:9/", "secret_file": "nowhere"},
     }
     faults = check(configurations.write(tmp_path, notify={"webhooks": hooks})).faults
-    said = "\n".join(map(str, faults))
-    assert "notify.webhooks.one.secret_file: the secret is no Base64" in said
-    assert "notify.webhooks.two.secret_file: file 'nowhere' can't be read" in said
+    text = "\n".join(map(str, faults))
+    assert "notify.webhooks.one.secret_file: the secret is no Base64" in text
+    assert "notify.webhooks.two.secret_file: file 'nowhere' can't be read" in text
     other = check(configurations.write(tmp_path, notify={"webhooks": {"three": {"url": "ftp://127.0.0.1/"}}}))
     assert ["notify.webhooks.three.url" in str(fault) for fault in other.faults] == [True]

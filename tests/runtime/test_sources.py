@@ -8,6 +8,7 @@ import configurations
 import pytest
 
 from tocsin.config import check
+from tocsin.delivery import DeliveryWorker
 from tocsin.ingest.formats.sparkplug_payload import Metric, Payload
 from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import Metrics
@@ -32,7 +33,10 @@ class House:
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
         self.metrics = Metrics("0", *self.deployment.metric_labels())
         committer = Committer(None, bytes, self.metrics.keeping)
-        committer.owe(MqttSink("tocsin", self.connection, committer.deliveries).owed)
+        # The lambda: what is published here is set below.
+        sink = MqttSink("tocsin", lambda *message, **how: self.connection.publish(*message, **how))  # noqa: PLW0108
+        committer.add_sink(sink)
+        DeliveryWorker(sink, committer.deliveries, self.metrics.keeping.tried).start()
         self._pipeline = Pipeline(Core(self.deployment), self.connection, committer, self.metrics, RejectLog())
         self.published = []
         monkeypatch.setattr(

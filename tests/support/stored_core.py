@@ -86,7 +86,7 @@ class Daemon:
 
     def crash(self):
         """Nothing is said goodbye to."""
-        self.store.deliveries.pending = type(self.store.deliveries.pending)()
+        self.store.deliveries.changes = type(self.store.deliveries.changes)()
         self.store.close()
 
 

@@ -1,13 +1,12 @@
-"""Events as JSON objects: what is published, recorded and sent has the same fields everywhere.
+"""Events as JSON objects: published, recorded and sent events have the same fields.
 
-What is unknown is null: it is never 0, and never NaN, which JSON doesn't have. A time stands there twice, for people
-and for programs: `t` as ISO 8601, `t_ns` exactly.
+Unknown values are null, never 0, and never NaN, which JSON lacks. Each time has two fields, for people and for
+programs: `t` as ISO 8601, `t_ns` exactly.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tocsin.ingest.timestamps import iso_8601
@@ -15,11 +14,11 @@ from tocsin.ingest.timestamps import iso_8601
 if TYPE_CHECKING:
     from tocsin.alarm.events import Event
     from tocsin.alarm.status import AlarmStatus, Shelving
-    from tocsin.engine.events import Evidence, Explanation
+    from tocsin.engine.events import Evidence, Explanation, Frames
 
 
 def event_fields(event: Event) -> dict[str, Any]:
-    """An event's own fields, whoever is told."""
+    """An event's own fields, for all receivers."""
     return {
         "id": event.id,
         "stream": event.stream,
@@ -47,7 +46,7 @@ def event_fields(event: Event) -> dict[str, Any]:
 
 
 def status_fields(status: AlarmStatus) -> dict[str, Any]:
-    """What an alarm is in, whoever is told."""
+    """An alarm's state, for all receivers."""
     return {
         "state": status.state,
         "active": status.active,
@@ -86,7 +85,7 @@ def _evidence(evidence: Evidence) -> dict[str, Any]:
 
 
 def explanation_fields(explanation: Explanation) -> dict[str, Any]:
-    """What a judgement by a model rests on, but for the frames; `frame_fields` are those."""
+    """An explanation without its frames; `frame_fields` has those."""
     return {
         "model": explanation.model,
         "sha256": explanation.sha256,
@@ -102,8 +101,22 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
 
 
 def frame_fields(explanation: Explanation | None) -> dict[str, Any] | None:
-    """The last frames, to make a score again from; None where none are told."""
-    return None if explanation is None or explanation.frames is None else asdict(explanation.frames)
+    """The last frames, from which the score can be computed again; None where there are none."""
+    return None if explanation is None or explanation.frames is None else _frames(explanation.frames)
+
+
+def _frames(frames: Frames) -> dict[str, Any]:
+    return {
+        "channels": frames.channels,
+        "period_ns": frames.period_ns,
+        "tick": frames.tick,
+        "x": frames.x,
+        "mask": frames.mask,
+        "delta": frames.delta,
+        "state": frames.state,
+        "mean": frames.mean,
+        "scale": frames.scale,
+    }
 
 
 def time_fields(name: str, ns: int | None) -> dict[str, str | int | None]:
@@ -112,6 +125,6 @@ def time_fields(name: str, ns: int | None) -> dict[str, str | int | None]:
 
 
 def number(value: float | None) -> float | None:
-    """A number that JSON can say; None for what is unknown."""
+    """A number that JSON can express; None for an unknown one."""
     # float(): a numpy scalar is no number to JSON.
     return float(value) if value is not None and math.isfinite(value) else None

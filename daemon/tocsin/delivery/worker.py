@@ -1,4 +1,4 @@
-"""Delivering what one sink owes: a few keys at a time, each key in order, again and again until it is told."""
+"""The delivery worker: sends one sink's pending deliveries, keeps their order, and retries with backoff."""
 
 from __future__ import annotations
 
@@ -7,181 +7,167 @@ import logging
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from tocsin.notify.http_post import DeliveryStatus
+from tocsin.delivery.sink import DeliveryResult, DeliveryStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from tocsin.notify.http_post import Answer
+    from tocsin.delivery.queue import DeliveryQueue, PendingDelivery
+    from tocsin.delivery.sink import Sink
 
 _LOG = logging.getLogger(__name__)
 
 _NS_PER_S = 1_000_000_000
-_AT_ONCE = 4  # keys: a receiver that hangs on one request is not sent a hundred more
-
-
-class Parcel(Protocol):
-    """Something to tell."""
-
-    @property
-    def key(self) -> str:
-        """What is told of one key stays in order."""
-
-    @property
-    def event_id(self) -> int:
-        """Of the event."""
-
-    @property
-    def body(self) -> bytes:
-        """What to tell."""
-
-
-class Delivery(Protocol):
-    """Something owed, on its way."""
-
-    @property
-    def owed(self) -> Parcel:
-        """What."""
-
-    @property
-    def attempts(self) -> int:
-        """How often it was tried and postponed."""
-
-
-_D = TypeVar("_D", bound=Delivery)
-
-
-class Deliveries(Protocol[_D]):
-    """What is owed; kept elsewhere."""
-
-    def listen(self, sink: str, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever the sink owes something."""
-
-    def next(self, sink: str, now: int) -> _D | None:
-        """Take in hand the oldest that may be tried now."""
-
-    def next_at(self, sink: str) -> int | None:
-        """When `next` will have something, as far as is known now."""
-
-    def settle(self, delivery: _D) -> None:
-        """It has been told."""
-
-    def postpone(self, delivery: _D, until: int) -> None:
-        """Try again at `until`, nanoseconds since 1970."""
-
-    def bury(self, delivery: _D, reason: str, now: int) -> None:
-        """It can't be told, ever."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often a receiver that doesn't take something is tried again.
+    """Exponential backoff with jitter, and a limit on attempts.
 
     Attributes:
         first_s: Before the second attempt.
         cap_s: The longest wait.
-        attempts: After so many it is buried.
+        attempts: After so many failures a delivery becomes a dead letter.
     """
 
     first_s: float = 2.0
     cap_s: float = 900.0
-    attempts: int = 140  # with the waits above a day, and a day is what a receiver may be away
+    attempts: int = 140  # with the waits above about a day: receivers may be down for that long
 
     def wait_s(self, attempts: int, jitter: float) -> float:
-        """The wait after a number of attempts that failed; `jitter` in [0, 1) spreads them."""
+        """The wait after a number of failed attempts; `jitter` in [0, 1) spreads retries in time."""
         longest = min(self.cap_s, self.first_s * 2.0 ** min(attempts, 32))
         return longest * (0.5 + 0.5 * jitter)
 
 
-class DeliveryWorker(Generic[_D]):
-    """One sink's deliveries.
+class DeliveryWorker:
+    """Sends the deliveries of one sink.
 
     Attributes:
-        problem: Why the last attempt failed; None if it didn't.
+        problem: Why the last attempt failed; None if it succeeded.
     """
 
     def __init__(
         self,
-        sink: str,
-        deliveries: Deliveries[_D],
-        send: Callable[[Parcel], Awaitable[Answer]],
-        tell: Callable[[str, DeliveryStatus], None],
+        sink: Sink,
+        queue: DeliveryQueue,
+        report: Callable[[str, DeliveryStatus], None],
         *,
-        patience: RetryPolicy = RetryPolicy(),
+        retry: RetryPolicy = RetryPolicy(),
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Prepare; `run` delivers.
+        """Send nothing yet; `start` or `run` does.
 
         Args:
-            sink: Its name.
-            deliveries: What is owed.
-            send: Tries to tell one thing; never raises but when cancelled.
-            tell: Is told of each attempt's fate.
-            patience: With the receiver.
+            sink: The sink.
+            queue: Holds its pending deliveries.
+            report: Receives the sink's name and the outcome of each attempt.
+            retry: When to try again.
             clock: Nanoseconds since 1970.
         """
-        self.sink = sink
         self.problem: str | None = None
-        self._deliveries = deliveries
-        self._send = send
-        self._tell = tell
-        self._patience = patience
+        self._sink = sink
+        self._queue = queue
+        self._report = report
+        self._retry = retry
         self._clock = clock
-        self._woken = asyncio.Event()
+        self._attempts: dict[asyncio.Future[DeliveryResult], PendingDelivery] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopped = False
 
     async def run(self) -> None:
-        """Deliver until cancelled. What is in hand then is owed still."""
-        self._deliveries.listen(self.sink, self._woken.set)
-        async with asyncio.TaskGroup() as carriers:
-            under_way: set[asyncio.Task[None]] = set()
-            while True:
-                self._woken.clear()
-                while len(under_way) < _AT_ONCE:
-                    delivery = self._deliveries.next(self.sink, self._clock())
-                    if delivery is None:
-                        break
-                    task = carriers.create_task(self._carry(delivery), name=f"{self.sink} delivery")
-                    under_way.add(task)
-                    task.add_done_callback(under_way.discard)
-                    task.add_done_callback(lambda _: self._woken.set())
-                await self._wait(busy=len(under_way) >= _AT_ONCE)
-
-    async def _wait(self, *, busy: bool) -> None:
-        """Until something is owed, comes due, or a carrier is free."""
-        at = None if busy else self._deliveries.next_at(self.sink)
-        timeout_s = None if at is None else max(0.0, (at - self._clock()) / _NS_PER_S)
+        """Deliver until cancelled. Deliveries in flight then stay pending."""
+        self.start()
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._woken.wait()
-        except TimeoutError:
-            pass
+            await asyncio.Event().wait()
+        finally:
+            await self._stop()
 
-    async def _carry(self, delivery: _D) -> None:
-        answer = await self._send(delivery.owed)
+    def start(self) -> None:
+        """Deliver from now on, as soon as the queue has something."""
+        self._queue.listen(self._sink.name, self._send_due)
+
+    async def _stop(self) -> None:
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+        attempts = list(self._attempts)
+        for attempt in attempts:
+            attempt.cancel()
+        await asyncio.gather(*attempts, return_exceptions=True)
+
+    def _send_due(self) -> None:
+        """Send what may be sent now, in the order of the queue, and come back when more is due."""
+        if self._stopped:
+            return
+        for pending in self._take(self._sink.max_in_flight - len(self._attempts)):
+            attempt = asyncio.ensure_future(self._sink.send(pending.delivery))
+            self._attempts[attempt] = pending
+            attempt.add_done_callback(self._finish)
+        self._schedule()
+
+    def _take(self, limit: int) -> list[PendingDelivery]:
+        name = self._sink.name
+        if self._sink.keeps_order:
+            return self._queue.take(name, limit, self._clock())
+        taken: list[PendingDelivery] = []
+        while len(taken) < limit and (pending := self._queue.next(name, self._clock())) is not None:
+            taken.append(pending)
+        return taken
+
+    def _schedule(self) -> None:
+        """Set the timer for the next retry; a free slot or a new delivery needs none."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if len(self._attempts) >= self._sink.max_in_flight:
+            return
+        due_at = self._queue.next_at(self._sink.name)
+        if due_at is not None:
+            wait_s = max(0.0, (due_at - self._clock()) / _NS_PER_S)
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._send_due)
+
+    def _finish(self, attempt: asyncio.Future[DeliveryResult]) -> None:
+        """Acknowledge, retry or give up a delivery, as its attempt turned out."""
+        pending = self._attempts.pop(attempt)
+        if self._stopped and attempt.cancelled():
+            return
+        result = _result(attempt)
+        status = result.status
+        if status is DeliveryStatus.RETRY and pending.attempts + 1 >= self._retry.attempts:
+            status = DeliveryStatus.REJECTED
         now = self._clock()
-        attempts = delivery.attempts + 1
-        fate = answer.fate
-        if fate is DeliveryStatus.LATER and attempts >= self._patience.attempts:
-            fate = DeliveryStatus.REFUSED
-        match fate:
+        match status:
             case DeliveryStatus.DELIVERED:
-                self._deliveries.settle(delivery)
-            case DeliveryStatus.REFUSED:
-                self._deliveries.bury(delivery, answer.why, now)
-                _LOG.error("%s: %s of event %d is given up", self.sink, answer.why, delivery.owed.event_id)
-            case DeliveryStatus.LATER:
-                own_s = self._patience.wait_s(delivery.attempts, random.random())  # noqa: S311  (no secret)
-                wait_s = max(own_s, min(answer.wait_s or 0.0, self._patience.cap_s))
-                self._deliveries.postpone(delivery, now + round(wait_s * _NS_PER_S))
-        self._tell(self.sink, fate)
-        self._note(answer)
+                self._queue.acknowledge(pending)
+            case DeliveryStatus.REJECTED:
+                self._queue.dead_letter(pending, result.reason, now)
+                event = pending.delivery.event_id
+                _LOG.error("%s: event %d is a dead letter: %s", self._sink.name, event, result.reason)
+            case DeliveryStatus.RETRY:
+                self._queue.postpone(pending, now + round(self._wait_s(pending, result) * _NS_PER_S))
+        self._report(self._sink.name, status)
+        self._log_changes(result)
+        self._send_due()
 
-    def _note(self, answer: Answer) -> None:
-        problem = None if answer.fate is DeliveryStatus.DELIVERED else answer.why
+    def _wait_s(self, pending: PendingDelivery, result: DeliveryResult) -> float:
+        backoff_s = self._retry.wait_s(pending.attempts, random.random())  # noqa: S311  (no secret)
+        return max(backoff_s, min(result.retry_after_s or 0.0, self._retry.cap_s))
+
+    def _log_changes(self, result: DeliveryResult) -> None:
+        problem = None if result.status is DeliveryStatus.DELIVERED else result.reason
         if problem is not None and self.problem is None:
-            _LOG.warning("%s: %s; trying again", self.sink, problem)
+            _LOG.warning("%s: %s; retrying", self._sink.name, problem)
         elif problem is None and self.problem is not None:
-            _LOG.info("%s: delivers again", self.sink)
+            _LOG.info("%s: delivers again", self._sink.name)
         self.problem = problem
+
+
+def _result(attempt: asyncio.Future[DeliveryResult]) -> DeliveryResult:
+    """The result of an attempt; a sink that raises is tried again, and stops no other."""
+    if attempt.cancelled():
+        return DeliveryResult(DeliveryStatus.RETRY, "the attempt was cancelled")
+    error = attempt.exception()
+    return attempt.result() if error is None else DeliveryResult(DeliveryStatus.RETRY, repr(error))

@@ -1,4 +1,4 @@
-"""Counters of what somebody else counts."""
+"""A counter that follows a total kept elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class MirroredCounter:
-    """A counter that follows a total which somebody else keeps."""
+    """A Prometheus counter that is set to a total which only grows."""
 
     def __init__(self, counter: Counter) -> None:
         """Begin at 0."""
@@ -17,6 +17,6 @@ class MirroredCounter:
         self._last = 0
 
     def follow(self, total: int) -> None:
-        """Be what the total is now."""
+        """Increase the counter to the total."""
         self._counter.inc(max(0, total - self._last))
         self._last = total

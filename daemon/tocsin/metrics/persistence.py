@@ -1,4 +1,4 @@
-"""What the store and the deliveries show."""
+"""Metrics of the store and of deliveries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from tocsin.delivery import DeliveryStatus
 from tocsin.metrics.mirrored_counter import MirroredCounter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from prometheus_client import CollectorRegistry
 
@@ -20,35 +21,35 @@ _NS_PER_S = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """How the store and the deliveries are.
+    """The state of the store and of deliveries at a moment.
 
     Attributes:
         is_failing: Whether the last commit failed.
-        journal_bytes: Of the inputs since the last snapshot.
-        snapshot_at: When it was made, nanoseconds since 1970; None if there is none.
-        log_events: How many events the log holds.
-        owed: By sink, what is owed.
-        dropped_total: By sink, what was dropped because too much was owed.
-        dead_letters: By sink, what was given up.
+        journal_bytes: The size of the journal since the last snapshot.
+        snapshot_at: The last snapshot's time, nanoseconds since 1970; None if there is none.
+        log_events: The number of events in the alarm log.
+        pending: By sink, deliveries that are not acknowledged.
+        dropped_total: By sink, deliveries that were dropped because too many were pending.
+        dead_letters: By sink, deliveries that were given up.
     """
 
     is_failing: bool = False
     journal_bytes: int = 0
     snapshot_at: int | None = None
     log_events: int = 0
-    owed: Mapping[str, int] = field(default_factory=dict)
+    pending: Mapping[str, int] = field(default_factory=dict)
     dropped_total: Mapping[str, int] = field(default_factory=dict)
     dead_letters: Mapping[str, int] = field(default_factory=dict)
 
 
 class StoreMetrics:
-    """Their series."""
+    """The series of the store and of deliveries."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Create every series at 0.
 
         Args:
-            registry: Where they are registered.
+            registry: The registry of all metrics.
         """
         self._commit = Histogram(
             "tocsin_store_commit_duration_seconds",
@@ -81,51 +82,44 @@ class StoreMetrics:
             registry=registry,
         )
         self._log = Gauge("tocsin_store_log_events", "Events in the alarm log.", registry=registry)
-        self._owed = Gauge(
-            "tocsin_deliveries_owed", "What somebody is still to be told, by sink.", ["sink"], registry=registry
+        self._pending = Gauge(
+            "tocsin_deliveries_pending", "Deliveries not yet acknowledged, by sink.", ["sink"], registry=registry
         )
         self._dropped_counter = Counter(
             "tocsin_deliveries_dropped_total",
-            "What nobody was told because too much was owed, by sink.",
+            "Deliveries dropped because too many were pending, by sink.",
             ["sink"],
             registry=registry,
         )
         self._dropped: dict[str, MirroredCounter] = {}
         self._dead = Gauge(
             "tocsin_deliveries_dead_letters",
-            "What could not be told and was given up, by sink.",
+            "Deliveries that were given up, by sink.",
             ["sink"],
             registry=registry,
         )
         self._attempts = Counter(
             "tocsin_deliveries_attempts_total",
-            "Attempts to tell somebody over HTTP, by sink and what became of them.",
-            ["sink", "fate"],
+            "Attempts to deliver, by sink and result.",
+            ["sink", "result"],
             registry=registry,
         )
-        self.sinks(["mqtt"])
-        self.over_http(["alertmanager"])
 
-    def sinks(self, names: list[str]) -> None:
-        """Make room for sinks, at 0."""
+    def sinks(self, names: Iterable[str]) -> None:
+        """Create the series of sinks, at 0."""
         for name in names:
-            self._owed.labels(name)
+            self._pending.labels(name)
             self._dead.labels(name)
             self._dropped.setdefault(name, MirroredCounter(self._dropped_counter.labels(name)))
+            for status in DeliveryStatus:
+                self._attempts.labels(name, status)
 
-    def over_http(self, names: list[str]) -> None:
-        """Make room for sinks that are told over HTTP, at 0."""
-        self.sinks(names)
-        for name in names:
-            for fate in ("delivered", "later", "refused"):
-                self._attempts.labels(name, fate)
-
-    def tried(self, sink: str, fate: str) -> None:
-        """Count an attempt to tell somebody: `delivered`, `later` or `refused`."""
-        self._attempts.labels(sink, fate).inc()
+    def tried(self, sink: str, status: DeliveryStatus) -> None:
+        """Count an attempt to deliver."""
+        self._attempts.labels(sink, status).inc()
 
     def committed(self, duration_s: float) -> None:
-        """Observe a commit."""
+        """Observe the duration of a commit."""
         self._commit.observe(duration_s)
 
     def failed(self) -> None:
@@ -141,14 +135,14 @@ class StoreMetrics:
         self._unlogged.inc(events)
 
     def show(self, figures: StoreFigures) -> None:
-        """Bring the gauges up to the moment."""
+        """Set the gauges."""
         self._failing.set(figures.is_failing)
         self._journal.set(figures.journal_bytes)
         self._snapshot.set((figures.snapshot_at or 0) / _NS_PER_S)
         self._log.set(figures.log_events)
-        self.sinks([*figures.owed, *figures.dropped_total, *figures.dead_letters])
-        for sink, count in figures.owed.items():
-            self._owed.labels(sink).set(count)
+        self.sinks([*figures.pending, *figures.dropped_total, *figures.dead_letters])
+        for sink, count in figures.pending.items():
+            self._pending.labels(sink).set(count)
         for sink, count in figures.dropped_total.items():
             self._dropped[sink].follow(count)
         for sink, count in figures.dead_letters.items():

@@ -1,137 +1,122 @@
-"""Alertmanager (API v2): alerts that fire are posted again and again; once they are over, for a while that they are.
-
-An alert's identity is its labels. They name the stream, the alarm, its severity and what is known of the stream, and
-never a value or a time: those are annotations, and the newest count. `endsAt` lies a few rounds ahead, so that alerts
-end by themselves in an Alertmanager that nobody speaks to any more.
-
-An escalated alarm has another severity, and so another identity: the milder alert ends as the graver one begins.
-"""
+"""The Alertmanager sink (API v2): posts changed alerts at once, and all that fire again and again."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping  # noqa: TC003  (msgspec reads the annotations of Alert)
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol, Self
 
-from tocsin.ingest.timestamps import iso_8601
+import httpx
+import msgspec
+
+from tocsin.delivery import Delivery, DeliveryResult, DeliveryStatus, Sink
+from tocsin.notify.alerts import Alerts, alerts_from_json, alerts_to_json
+from tocsin.notify.http_post import post
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from tocsin.alarm import Event
+    from tocsin.delivery import SinkContext
 
-_NS_PER_S = 1_000_000_000
-_ROUNDS_AHEAD = 4  # as Prometheus has it
-_TELL_RESOLVED_NS = 15 * 60 * _NS_PER_S  # likewise
-_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One identity, and what was last known of it.
-
-    Attributes:
-        labels: The identity.
-        annotations: What else there is to say.
-        starts_at: `t` at which the occurrence was raised, ns.
-        ended_at: `now` at which it ended, ns; None while it fires.
-    """
-
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    starts_at: int
-    ended_at: int | None = None
+_ALERTS_A_POST = 500
+_TIMEOUT_S = 10.0
+_encode = msgspec.json.Encoder().encode
 
 
-class Alerts:
-    """All alerts that Alertmanager has to be told of."""
+class AlertmanagerOptions(Protocol):
+    """The options of an Alertmanager cluster; `tocsin.config.notify.AlertmanagerEntry` has them."""
 
-    def __init__(self, labels: Mapping[str, str], resend_s: float) -> None:
-        """Begin with none.
+    @property
+    def urls(self) -> Sequence[str]:
+        """Of each member, without the API's path."""
+
+    @property
+    def resend_s(self) -> float:
+        """How often what fires is posted again."""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """For all alerts."""
+
+
+class Alertmanager(Sink):
+    """Posts alerts to each member of a cluster; one that takes them is enough."""
+
+    def __init__(
+        self,
+        name: str,
+        options: AlertmanagerOptions,
+        client: httpx.AsyncClient,
+        report: Callable[[str, DeliveryStatus], None],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Send nothing yet; `run` posts again and again what fires.
 
         Args:
-            labels: For all alerts, such as the site.
-            resend_s: How often they are told again.
+            name: The sink's.
+            options: The cluster.
+            client: To send with; `close` closes it.
+            report: Receives the sink's name and the outcome of each round of `run`.
+            clock: Nanoseconds since 1970.
         """
-        self._labels = dict(labels)
-        self._ahead_ns = round(_ROUNDS_AHEAD * resend_s * _NS_PER_S)
-        self._of_alarm: dict[tuple[str, str], Alert] = {}
-        self._ended: dict[tuple[tuple[str, str], ...], Alert] = {}
+        self.name = name
+        self._urls = [f"{url.rstrip('/')}/api/v2/alerts" for url in options.urls]
+        self._alerts = Alerts(options.labels, options.resend_s)
+        self._resend_s = options.resend_s
+        self._client = client
+        self._report = report
+        self._clock = clock
 
-    def __len__(self) -> int:
-        """How many fire."""
-        return len(self._of_alarm)
+    @classmethod
+    def build(cls, options: AlertmanagerOptions, context: SinkContext) -> Self:
+        """Make the sink of `notify.alertmanager`."""
+        client = httpx.AsyncClient(timeout=_TIMEOUT_S, headers={"user-agent": f"tocsin/{context.version}"})
+        return cls(context.name, options, client, context.report)
 
-    def hear(self, event: Event) -> list[Alert]:
-        """Take in an event; the alerts that it changed."""
-        key = event.stream, event.alarm
-        before = self._of_alarm.pop(key, None)
-        changed: list[Alert] = []
-        if event.status.is_annunciated:
-            after = Alert(self._identity(event), _annotations(event), event.since or event.t)
-            self._of_alarm[key] = after
-            self._ended.pop(_sorted(after.labels), None)
-            changed.append(after)
-        if before is not None and (not changed or changed[0].labels != before.labels):
-            annotations = before.annotations if changed else _annotations(event)
-            ended = replace(before, annotations=annotations, ended_at=event.raised_at)
-            self._ended[_sorted(before.labels)] = ended
-            changed.append(ended)
-        return changed
+    def payload_for(self, event: Event) -> list[Delivery]:
+        """The alerts that an event changed."""
+        changed = self._alerts.update(event)
+        if not changed:
+            return []
+        return [Delivery(self.name, f"{event.stream}/{event.alarm}", event.id, alerts_to_json(changed))]
 
-    def fires(self, alert: Alert) -> bool:
-        """Whether an identity fires now."""
-        return any(own.labels == alert.labels for own in self._of_alarm.values())
+    def restore(self, event: Event) -> None:
+        """Let an alarm fire that was raised before a restart."""
+        self._alerts.update(event)
 
-    def posting(self, now: int) -> list[dict[str, Any]]:
-        """What to post now: those that fire, and those that ended not long ago."""
-        self._ended = {k: alert for k, alert in self._ended.items() if now - _end(alert) < _TELL_RESOLVED_NS}
-        return [self.posted(alert, now) for alert in (*self._of_alarm.values(), *self._ended.values())]
+    async def send(self, delivery: Delivery) -> DeliveryResult:
+        """Post alerts; delivered once a member has them. An alert that no longer fires is not posted as firing."""
+        now = self._clock()
+        changed = alerts_from_json(delivery.body)
+        current = [alert for alert in changed if alert.ended_at is not None or self._alerts.fires(alert)]
+        return await self._post([self._alerts.to_post(alert, now) for alert in current], now)
 
-    def _identity(self, event: Event) -> dict[str, str]:
-        return {
-            **self._labels,
-            **{_NOT_IN_A_NAME.sub("_", name): value for name, value in event.labels.items()},
-            "alertname": event.alarm,
-            "stream": event.stream,
-            "watch": event.watch,
-            "severity": event.status.priority.value,
-            "category": event.category.value,
-        }
+    async def run(self) -> None:
+        """Post all current alerts every `resend_s`, until cancelled."""
+        while True:
+            await asyncio.sleep(self._resend_s)
+            now = self._clock()
+            if current := self._alerts.current(now):
+                result = await self._post(current, now)
+                self._report(self.name, result.status)
 
-    def posted(self, alert: Alert, now: int) -> dict[str, Any]:
-        """An alert as it is posted now."""
-        ends_at = now + self._ahead_ns if alert.ended_at is None else max(alert.ended_at, alert.starts_at + 1)
-        return {
-            "labels": alert.labels,
-            "annotations": alert.annotations,
-            "startsAt": iso_8601(alert.starts_at),
-            "endsAt": iso_8601(ends_at),
-        }
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
 
+    async def _post(self, alerts: Sequence[Mapping[str, object]], now: int) -> DeliveryResult:
+        results = await asyncio.gather(*(self._post_to(url, alerts, now) for url in self._urls))
+        return next((result for result in results if result.status is DeliveryStatus.DELIVERED), results[0])
 
-def _end(alert: Alert) -> int:
-    if alert.ended_at is None:
-        raise AssertionError(f"{alert.labels} fires still")  # only ended alerts are kept among the ended
-    return alert.ended_at
+    async def _post_to(self, url: str, alerts: Sequence[Mapping[str, object]], now: int) -> DeliveryResult:
+        for start in range(0, len(alerts), _ALERTS_A_POST):
+            content = _encode(alerts[start : start + _ALERTS_A_POST])
+            result = await post(self._client, url, content, {"content-type": "application/json"}, now)
+            if result.status is not DeliveryStatus.DELIVERED:
+                # Not even a rejection is final: Alertmanager rejects a whole post for one alert at fault.
+                return DeliveryResult(DeliveryStatus.RETRY, result.reason, result.retry_after_s)
+        return DeliveryResult(DeliveryStatus.DELIVERED)
 
 
-def _sorted(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted(labels.items()))
-
-
-def _annotations(event: Event) -> dict[str, str]:
-    told = {
-        "summary": f"{event.stream}: {event.alarm}",
-        "description": event.reason,
-        "state": event.status.state.value,
-        "time": iso_8601(event.t),
-    }
-    if event.status.uncertain:
-        told["uncertain"] = "its condition is unknown now"
-    if event.model is not None:
-        told["model"] = event.model
-    if event.actor is not None:
-        told["by"] = event.actor
-    if event.comment is not None:
-        told["comment"] = event.comment
-    return told
+SINK = Alertmanager

@@ -1,68 +1,75 @@
-"""Alarms over MQTT: each event's transition and state are owed until the broker has them."""
+"""The MQTT sink: publishes each event's transition and state, which stay pending until the broker has them."""
 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tocsin.delivery import Delivery, DeliveryResult, DeliveryStatus, Sink
 from tocsin.notify.mqtt_messages import alarm_state, alarm_transition
-from tocsin.store.deliveries import Owed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable
 
     from tocsin.alarm import Event
-    from tocsin.mqtt.connection import Connection
-    from tocsin.mqtt.outbox import Outgoing
-    from tocsin.store.deliveries import Deliveries, Delivery
-
-MQTT = "mqtt"
-_IN_HAND = 1000  # the connection sends as many as the broker takes; the rest waits where nothing is lost
+    from tocsin.notify.mqtt_messages import MqttMessage
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, bytes, int, bool]).decode
 
 
-class MqttSink:
-    """Publishes what is owed to the broker. The connection keeps the order, and the newest state of each topic."""
+class Publish(Protocol):
+    """Queues a message for the broker; `tocsin.mqtt.connection.Connection.publish` does."""
 
-    def __init__(self, base: str, connection: Connection, deliveries: Deliveries) -> None:
-        """Publish what is owed from before, and from now on whatever comes to be owed.
+    def __call__(self, topic: str, payload: bytes, *, qos: int, retain: bool, settled: Callable[[], None]) -> None:
+        """Queue a message, and call `settled` once it is acknowledged, replaced or dropped.
+
+        Raises:
+            ValueError: The topic can't be published on.
+        """
+
+
+class MqttSink(Sink):
+    """Publishes to the broker. The connection keeps the order, and the newest state of each topic."""
+
+    name = "mqtt"
+    max_in_flight = 1000  # the connection sends as many as the broker takes; the rest waits in the queue, and is stored
+    keeps_order = True
+
+    def __init__(self, base: str, publish: Publish) -> None:
+        """Publish nothing yet.
 
         Args:
             base: The first level, or levels, of every topic.
-            connection: To the broker.
-            deliveries: What is owed.
+            publish: Queues a message for the broker.
         """
         self._base = base
-        self._connection = connection
-        self._deliveries = deliveries
-        self._in_hand = 0
-        deliveries.listen(MQTT, self._publish)
+        self._publish = publish
 
-    def owed(self, events: Sequence[Event]) -> Iterator[Owed]:
-        """What is to be published of events."""
-        for event in events:
-            for message in (alarm_transition(self._base, event), alarm_state(self._base, event)):
-                yield Owed(MQTT, message.topic, event.id, _body(message), merges=message.retain)
+    def payload_for(self, event: Event) -> list[Delivery]:
+        """The transition, and the state that replaces the one before."""
+        return [
+            Delivery(self.name, message.topic, event.id, _body(message), replaces=message.retain)
+            for message in (alarm_transition(self._base, event), alarm_state(self._base, event))
+        ]
 
-    def _publish(self) -> None:
-        for delivery in self._deliveries.take(MQTT, _IN_HAND - self._in_hand):
-            self._in_hand += 1
-            topic, payload, qos, retain = _decode(delivery.owed.body)
-            settled = partial(self._settle, delivery)
-            self._connection.publish(topic, payload, qos=qos, retain=retain, settled=settled)
+    def send(self, delivery: Delivery) -> asyncio.Future[DeliveryResult]:
+        """Publish at once, in the order of calls; the result comes when the connection has settled the message."""
+        result = asyncio.get_running_loop().create_future()
 
-    def _settle(self, delivery: Delivery) -> None:
-        if self._in_hand == _IN_HAND:
-            # Not at once: the connection is in the midst of something.
-            asyncio.get_running_loop().call_soon(self._publish)
-        self._in_hand -= 1
-        self._deliveries.settle(delivery)
+        def settled() -> None:
+            if not result.done():
+                result.set_result(DeliveryResult(DeliveryStatus.DELIVERED))
+
+        topic, payload, qos, retain = _decode(delivery.body)
+        try:
+            self._publish(topic, payload, qos=qos, retain=retain, settled=settled)
+        except ValueError as error:
+            result.set_result(DeliveryResult(DeliveryStatus.REJECTED, str(error)))
+        return result
 
 
-def _body(message: Outgoing) -> bytes:
+def _body(message: MqttMessage) -> bytes:
     return _encode((message.topic, message.payload, message.qos, message.retain))

@@ -12,16 +12,17 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING
 
+from tocsin.delivery import DeliveryQueue
 from tocsin.runtime.journal_entries import TIME
-from tocsin.store.deliveries import Deliveries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from tocsin.alarm import Event
+    from tocsin.delivery import Sink
     from tocsin.engine.lifecycle.commands import CommandEntry
     from tocsin.metrics.persistence import StoreMetrics
-    from tocsin.store import Input, Owed, Store
+    from tocsin.store import Input, Store
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Committer:
     """Notes what happens between two commits, and commits it.
 
     Attributes:
-        deliveries: What is owed; in memory alone where there is no store.
+        deliveries: The pending deliveries; in memory alone where there is no store.
         evicted: What was remembered of streams that were given up; None where there is no store.
         problem: Why nothing can be stored; None while all is well.
     """
@@ -63,8 +64,8 @@ class Committer:
         self._snapshot = snapshot
         self._metrics = metrics
         self._monotonic = monotonic
-        self._owing: list[Callable[[Sequence[Event]], Iterable[Owed]]] = []
-        self.deliveries = Deliveries() if store is None else store.deliveries
+        self._sinks: list[Sink] = []
+        self.deliveries = DeliveryQueue() if store is None else store.deliveries
         self.evicted = None if store is None else store.evicted
         self.problem: str | None = None
         self._inputs: list[Input] = []
@@ -75,9 +76,9 @@ class Committer:
         self._retry_at = 0.0
         self._committed_at = monotonic()
 
-    def owe(self, owing: Callable[[Sequence[Event]], Iterable[Owed]]) -> None:
-        """Ask for each event what is to be told of it, from now on."""
-        self._owing.append(owing)
+    def add_sink(self, sink: Sink) -> None:
+        """Queue the sink's deliveries of each event from now on."""
+        self._sinks.append(sink)
 
     def note(self, given: Input) -> None:
         """Something was applied."""
@@ -91,8 +92,8 @@ class Committer:
 
     def note_events(self, events: Sequence[Event]) -> None:
         """They came of it."""
-        for owing in self._owing:
-            self.deliveries.owe(owing(events))
+        for sink in self._sinks:
+            self.deliveries.add(delivery for event in events for delivery in sink.payload_for(event))
         if self._store is not None:
             self._events += events
             if surplus := max(0, len(self._events) - _MAX_UNSTORED_EVENTS):
@@ -137,9 +138,9 @@ class Committer:
         self._commit(now)
 
     def _commit(self, now: int, *, idle: bool = True) -> bool:
-        pending = self.deliveries.pending
+        changes = self.deliveries.changes
         if self._store is None:
-            self.deliveries.written(pending)
+            self.deliveries.committed(changes)
             return True
         self._store.evicted.expire(now)
         moment = self._monotonic()
@@ -170,7 +171,7 @@ class Committer:
 
         What is not written is not lost but happens again: time passes after a restart, too.
         """
-        if self._events or self._commands or self._needs_snapshot or self.deliveries.pending:
+        if self._events or self._commands or self._needs_snapshot or self.deliveries.changes:
             return False
         if self.evicted is not None and self.evicted.pending:
             return False

@@ -19,8 +19,7 @@ from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
 from tocsin.metrics.persistence import StoreFigures
 from tocsin.mqtt.connection import Connection
-from tocsin.notify.home_assistant import DiscoverySettings
-from tocsin.notify.mqtt import MqttSink
+from tocsin.notify.home_assistant import DiscoverySettings, HomeAssistantDiscovery
 from tocsin.runtime.build import build_deployment, connection_settings
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
@@ -29,7 +28,7 @@ from tocsin.runtime.pipeline import Pipeline
 from tocsin.runtime.recovery import Recovered, recover, snapshot
 from tocsin.runtime.reload import Reloader
 from tocsin.runtime.request_handler import RequestHandler
-from tocsin.runtime.sinks import HomeAssistantDiscovery, Notifier
+from tocsin.runtime.sinks import build_sinks, restore, run_sinks, stream_devices
 from tocsin.runtime.snapshots import StoreMaintenance
 from tocsin.store import Store
 
@@ -73,7 +72,7 @@ def open_store(entry: StoreEntry, folder: Path) -> Store:
     Raises:
         StoreError: It can't be used.
     """
-    return Store.open(folder / entry.folder, max_owed=entry.max_pending, keep_streams_days=entry.retain_evicted_days)
+    return Store.open(folder / entry.folder, max_pending=entry.max_pending, keep_streams_days=entry.retain_evicted_days)
 
 
 async def _run(checked: Checked, config: Config, store: Store | None) -> None:
@@ -83,13 +82,13 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     connection = Connection(connection_settings(config, made.sources, folder, tocsin.__version__, time.time_ns()))
     metrics = Metrics(tocsin.__version__, *made.metric_labels())
     metrics.started(time.time())
+    tried = metrics.keeping.tried
+    sinks = build_sinks(config, folder, tocsin.__version__, connection.publish, tried)
+    metrics.keeping.sinks(sink.name for sink in sinks)
     committer = Committer(store, lambda: snapshot(core), metrics.keeping)
-    broadcast = MqttSink(config.publish.base, connection, committer.deliveries)
-    committer.owe(broadcast.owed)
-    notifier = Notifier(config, folder, tocsin.__version__, committer.deliveries, metrics.keeping.tried)
-    metrics.keeping.over_http(notifier.sinks)
-    notifier.resume(core.registry.records.values())
-    committer.owe(notifier.owed)
+    restore(sinks, core.registry.records.values())
+    for sink in sinks:
+        committer.add_sink(sink)
     pipeline = Pipeline(core, connection, committer, metrics, RejectLog())
     pipeline.begin(made, recovered.untold)
     reloader = Reloader(checked.file, made, pipeline, connection, metrics)
@@ -106,9 +105,9 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     handler = RequestHandler(pipeline, store, metrics.answered)
     requests = MqttRequests(config.publish.base, connection, handler)
     pipeline.listen_to(requests)
-    announcer = _announcer(config, connection)
-    if announcer is not None:
-        pipeline.listen_to(announcer)
+    discovery = _discovery(config, connection)
+    if discovery is not None:
+        pipeline.listen_to(discovery)
     guard = _guard(config, folder)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
@@ -130,10 +129,10 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         beside = [
             tasks.create_task(_reload_on(hung_up, reloader), name="reload"),
             tasks.create_task(requests.run(), name="requests"),
-            tasks.create_task(notifier.run(), name="notify"),
+            tasks.create_task(run_sinks(sinks, committer.deliveries, tried), name="sinks"),
         ]
-        if announcer is not None:
-            announcing = announcer.run(lambda: list(reloader.at_work.runtimes.values()))
+        if discovery is not None:
+            announcing = discovery.run(lambda: stream_devices(reloader.at_work.runtimes.values()))
             beside.append(tasks.create_task(announcing, name="home assistant"))
         if store is not None and config.store is not None:
             housekeeping = StoreMaintenance(store, config.store, core, committer)
@@ -149,12 +148,12 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     committer.close(time.time_ns())
 
 
-def _announcer(config: Config, connection: Connection) -> HomeAssistantDiscovery | None:
+def _discovery(config: Config, connection: Connection) -> HomeAssistantDiscovery | None:
     entry = config.notify.home_assistant
     if entry is None:
         return None
-    house = DiscoverySettings(entry.discovery_prefix, config.publish.base, tocsin.__version__, config.publish.scores)
-    return HomeAssistantDiscovery(house, partial(connection.publish, retain=True))
+    settings = DiscoverySettings(entry.discovery_prefix, config.publish.base, tocsin.__version__, config.publish.scores)
+    return HomeAssistantDiscovery(settings, partial(connection.publish, retain=True))
 
 
 def _guard(config: Config, folder: Path) -> Guard:
@@ -205,9 +204,9 @@ def _figures(committer: Committer, store: Store | None) -> StoreFigures:
         journal_bytes=0 if store is None else store.journal_bytes,
         snapshot_at=None if store is None else store.snapshot_at,
         log_events=0 if store is None else store.log_events,
-        owed=committer.deliveries.waiting(),
+        pending=committer.deliveries.counts(),
         dropped_total=committer.deliveries.dropped,
-        dead_letters=committer.deliveries.dead,
+        dead_letters=committer.deliveries.dead_letters,
     )
 
 

@@ -1,11 +1,10 @@
-"""What outlives the daemon, in one SQLite file: the alarm log, the journal of inputs, snapshots, owed deliveries.
+"""What outlives the daemon, in one SQLite file: the alarm log, the journal of inputs, snapshots, pending deliveries.
 
 A shell: it knows alarms' and engines' plain values, and no broker, no web server and no metric.
 """
 
 from tocsin.store.alarm_log import AlarmLogQuery
 from tocsin.store.command_log import CommandLogQuery
-from tocsin.store.deliveries import Deliveries, Delivery, Owed
 from tocsin.store.journal import Entry, Input
 from tocsin.store.schema import StoreError
 from tocsin.store.store import Retention, Store
@@ -13,11 +12,8 @@ from tocsin.store.store import Retention, Store
 __all__ = [
     "AlarmLogQuery",
     "CommandLogQuery",
-    "Deliveries",
-    "Delivery",
     "Entry",
     "Input",
-    "Owed",
     "Retention",
     "Store",
     "StoreError",

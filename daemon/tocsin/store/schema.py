@@ -70,18 +70,18 @@ CREATE TABLE snapshot(position INTEGER, part INTEGER, body BLOB NOT NULL, PRIMAR
 -- The snapshot that counts; another one is being written, or is waiting to be removed.
 CREATE TABLE snapshot_at(position INTEGER NOT NULL, made_at INTEGER NOT NULL);
 
--- What somebody is still to be told.
-CREATE TABLE owed(
+-- Pending deliveries. `body` is the payload as its sink encodes it.
+CREATE TABLE delivery(
     id INTEGER PRIMARY KEY,
     sink TEXT NOT NULL,
     key TEXT NOT NULL,
     event_id INTEGER NOT NULL,
     body BLOB NOT NULL,
-    merges INTEGER NOT NULL,
+    replaces INTEGER NOT NULL,      -- whether it replaced the pending ones of its key
     attempts INTEGER NOT NULL DEFAULT 0,
     next_at INTEGER NOT NULL DEFAULT 0
 );
--- What nobody could be told, and why.
+-- Deliveries that were given up, and why.
 CREATE TABLE dead_letter(
     id INTEGER PRIMARY KEY,
     sink TEXT NOT NULL,

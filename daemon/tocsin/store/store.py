@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tocsin.alarm.events import Event
+    from tocsin.delivery import DeadLetter, DeliveryQueue
     from tocsin.engine.lifecycle.commands import CommandEntry
     from tocsin.store.alarm_log import AlarmLogQuery
     from tocsin.store.command_log import CommandLogQuery
-    from tocsin.store.deliveries import DeadLetter, Deliveries
     from tocsin.store.journal import Entry, Input
 
 _LOCK = "lock"
@@ -55,7 +55,7 @@ class Store:
 
     Attributes:
         file: Where it all is.
-        deliveries: What somebody is still to be told.
+        deliveries: The pending deliveries.
         evicted: What was remembered of streams that were given up.
         log_events: How many events the log holds.
         journal_bytes: Of the inputs since the last snapshot, and those that wait to be removed.
@@ -63,7 +63,7 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, lock: int, connection: sqlite3.Connection, max_owed: int, keep_streams_ns: int
+        self, folder: Path, lock: int, connection: sqlite3.Connection, max_pending: int, keep_streams_ns: int
     ) -> None:
         """Take over an open file; `open` makes one."""
         self.file = folder / FILE
@@ -73,7 +73,7 @@ class Store:
         self._aside.execute("PRAGMA synchronous = NORMAL")
         self._one_writer = threading.Lock()
         self._closed = False
-        self.deliveries: Deliveries = deliveries.load(connection, max_owed)
+        self.deliveries: DeliveryQueue = deliveries.load(connection, max_pending)
         self.evicted = Evicted(connection, keep_streams_ns)
         self._position = journal.last_position(connection)
         self._last_event = alarm_log.last_id(connection)
@@ -83,12 +83,12 @@ class Store:
         self.snapshot_at: int | None = None if at is None else int(at[0])
 
     @classmethod
-    def open(cls, folder: Path, *, max_owed: int = 100_000, keep_streams_days: float = 7.0) -> Self:
+    def open(cls, folder: Path, *, max_pending: int = 100_000, keep_streams_days: float = 7.0) -> Self:
         """Open a folder's store, or make it.
 
         Args:
             folder: Made if it isn't there; nobody but its owner can read what is written in it.
-            max_owed: How much one sink may owe; then the oldest goes, and is counted.
+            max_pending: How many deliveries of one sink may be pending; then the oldest is dropped, and counted.
             keep_streams_days: How long what was remembered of a stream is kept after it was given up.
 
         Raises:
@@ -98,7 +98,7 @@ class Store:
         try:
             connection = open_file(folder)
             try:
-                return cls(folder, lock, connection, max_owed, round(keep_streams_days * _NS_PER_DAY))
+                return cls(folder, lock, connection, max_pending, round(keep_streams_days * _NS_PER_DAY))
             except sqlite3.DatabaseError as error:
                 connection.close()
                 raise damaged(folder / FILE, error) from error
@@ -162,8 +162,8 @@ class Store:
         Raises:
             sqlite3.Error: The disk is full, or broken. Nothing of it is kept, and it may be tried again.
         """
-        pending = self.deliveries.pending
-        if not (inputs or events or commands or pending or self.evicted.pending or snapshot is not None):
+        changes = self.deliveries.changes
+        if not (inputs or events or commands or changes or self.evicted.pending or snapshot is not None):
             return
         last_event = events[-1].id if events else self._last_event
         position = self._position + bool(inputs or snapshot is not None)
@@ -175,7 +175,7 @@ class Store:
             alarm_log.append(c, events)
             command_log.append(c, commands)
             evicted.write(c, self.evicted)
-            deliveries.write(c, pending)
+            deliveries.write(c, changes)
             if snapshot is not None:
                 for part, start in enumerate(range(0, len(snapshot), journal.PART_BYTES)):
                     journal.put_part(c, position, part, snapshot[start : start + journal.PART_BYTES])
@@ -185,7 +185,7 @@ class Store:
         self.log_events += len(events)
         if snapshot is not None:
             self.snapshot_at = now
-        self.deliveries.written(pending)
+        self.deliveries.committed(changes)
         self.evicted.pending.clear()
 
     def write_snapshot(self, position: int, snapshot: bytes, now: int) -> None:
@@ -275,7 +275,7 @@ class Store:
             return alarm_log.after(connection, event_id)
 
     def dead_letters(self) -> list[DeadLetter]:
-        """What could not be told, the oldest first."""
+        """The deliveries that were given up, the oldest first."""
         with closing(connect(self.file, read_only=True)) as connection:
             return deliveries.dead_letters(connection)
 
@@ -286,7 +286,8 @@ class Store:
         )
         (others,) = c.execute(
             "SELECT (SELECT ifnull(sum(length(body)), 0) FROM journal) + "
-            "(SELECT ifnull(sum(length(body)), 0) FROM snapshot) + (SELECT ifnull(sum(length(body)), 0) FROM owed) + "
+            "(SELECT ifnull(sum(length(body)), 0) FROM snapshot) + "
+            "(SELECT ifnull(sum(length(body)), 0) FROM delivery) + "
             "(SELECT ifnull(sum(length(body)), 0) FROM evicted)"
         ).fetchone()
         return (pages - spare) * page_bytes - int(others)

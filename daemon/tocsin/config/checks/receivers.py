@@ -1,45 +1,34 @@
-"""What a configuration says of those who are told of alarms."""
+"""Faults of the sinks under `notify`, of those of installed packages too."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.config.secrets import secret
-from tocsin.notify.webhook_signature import key_of
+from tocsin.config.notify import Notify
+from tocsin.config.sink_plugins import plugin_faults, sink_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tocsin.config.notify import Notify, WebhookEntry
+_TAKEN = "mqtt"  # the sink of the broker, which needs no entry
 
 
-def faults(notify: Notify, folder: Path) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Find what is wrong with the receivers: where it stands in the file, and what it is."""
-    for name, entry in notify.webhooks.items():
-        try:
-            signing_key(entry, folder)
-        except OSError as error:
-            path = ("notify", "webhooks", name, "secret_file")
-            yield path, f"file {str(entry.secret_file)!r} can't be read ({error.strerror or error})"
-        except ValueError as error:
-            key = "secret" if entry.secret is not None else "secret_file"
-            yield ("notify", "webhooks", name, key), str(error)
-
-
-def signing_key(entry: WebhookEntry, folder: Path) -> bytes | None:
-    """Find a webhook's signing key; None if its requests aren't signed.
+def faults(notify: Notify, folder: Path) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Find what is wrong with the sinks: the path in the file, and the fault.
 
     Args:
-        entry: The webhook.
-        folder: The configuration's, from which file names count.
-
-    Raises:
-        OSError: Its file can't be read.
-        ValueError: It can't sign.
+        notify: The section.
+        folder: The configuration's, from which relative file names count.
     """
-    if entry.secret is not None:
-        return key_of(entry.secret.get_secret_value())
-    if entry.secret_file is None:
-        return None
-    return key_of(secret("secret file", folder / entry.secret_file))
+    for path, entry in notify.entries():
+        for option, message in entry.faults(folder):
+            yield ("notify", *path, option), message
+    installed = sink_names()
+    for name, options in notify.plugin_options().items():
+        if name not in installed or name == _TAKEN:
+            legal = ", ".join([*Notify.model_fields, *(sink for sink in installed if sink != _TAKEN)])
+            yield ("notify", name), f"is not a known key (legal: {legal}; installed packages may add more)"
+            continue
+        for below, message in plugin_faults(name, options):
+            yield ("notify", name, *below), message
