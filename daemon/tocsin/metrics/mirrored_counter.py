@@ -1,10 +1,12 @@
-"""A counter that follows a total kept elsewhere."""
+"""Counters that follow totals kept elsewhere, such as in a queue or a connection."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prometheus_client import Counter
 
 
@@ -20,3 +22,22 @@ class MirroredCounter:
         """Increase the counter to the total."""
         self._counter.inc(max(0, total - self._last))
         self._last = total
+
+
+class MirroredCounters:
+    """A mirrored counter for each value of a label."""
+
+    def __init__(self, counter: Counter) -> None:
+        """Begin without a label."""
+        self._counter = counter
+        self._by_label: dict[str, MirroredCounter] = {}
+
+    def add(self, label: str) -> None:
+        """Create the series of a label, at 0, unless it exists."""
+        if label not in self._by_label:
+            self._by_label[label] = MirroredCounter(self._counter.labels(label))
+
+    def follow(self, totals: Mapping[str, int]) -> None:
+        """Increase the counters of labels that have been added."""
+        for label, total in totals.items():
+            self._by_label[label].follow(total)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import Counter, Gauge, Histogram
 
 from tocsin.delivery import DeliveryStatus
-from tocsin.metrics.mirrored_counter import MirroredCounter
+from tocsin.metrics.mirrored_counter import MirroredCounters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -85,13 +85,14 @@ class StoreMetrics:
         self._pending = Gauge(
             "tocsin_deliveries_pending", "Deliveries not yet acknowledged, by sink.", ["sink"], registry=registry
         )
-        self._dropped_counter = Counter(
-            "tocsin_deliveries_dropped_total",
-            "Deliveries dropped because too many were pending, by sink.",
-            ["sink"],
-            registry=registry,
+        self._dropped = MirroredCounters(
+            Counter(
+                "tocsin_deliveries_dropped_total",
+                "Deliveries dropped because too many were pending, by sink.",
+                ["sink"],
+                registry=registry,
+            )
         )
-        self._dropped: dict[str, MirroredCounter] = {}
         self._dead = Gauge(
             "tocsin_deliveries_dead_letters",
             "Deliveries that were given up, by sink.",
@@ -110,7 +111,7 @@ class StoreMetrics:
         for name in names:
             self._pending.labels(name)
             self._dead.labels(name)
-            self._dropped.setdefault(name, MirroredCounter(self._dropped_counter.labels(name)))
+            self._dropped.add(name)
             for status in DeliveryStatus:
                 self._attempts.labels(name, status)
 
@@ -143,7 +144,6 @@ class StoreMetrics:
         self.sinks([*figures.pending, *figures.dropped_total, *figures.dead_letters])
         for sink, count in figures.pending.items():
             self._pending.labels(sink).set(count)
-        for sink, count in figures.dropped_total.items():
-            self._dropped[sink].follow(count)
+        self._dropped.follow(figures.dropped_total)
         for sink, count in figures.dead_letters.items():
             self._dead.labels(sink).set(count)
