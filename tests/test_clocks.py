@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from counting_watch import S, alarm, engine, happened
 
-from tocsin.engine.conditions.base import Above, Silent
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.silent import Silent
 from tocsin.ingest.decoder import Decoder, FieldSettings, SourceSettings
 from tocsin.ingest.message import Message
 

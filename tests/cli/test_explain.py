@@ -18,7 +18,7 @@ from processes import tocsin
 from tocsin.alarm import Transition
 from tocsin.bundle import load
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.notify.mqtt_messages import alarm_state, alarm_transition
 
 

@@ -18,7 +18,7 @@ from tocsin.bundle import load
 from tocsin.cli.explain.page import page
 from tocsin.cli.explain.record import ExplainedEvent
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.frames.history import rescore
 from tocsin.engine.model import Channel, ChannelKind
 from tocsin.notify.mqtt_messages import alarm_transition

@@ -11,22 +11,18 @@ from ruamel.yaml import YAML
 from tocsin.bundle import load
 from tocsin.config.build_conditions import condition_of
 from tocsin.config.schema import AlarmEntry
-from tocsin.engine.conditions.base import (
-    Above,
-    Absent,
-    AllOf,
-    AnyOf,
-    Below,
-    Drift,
-    EarlyWarning,
-    Flatline,
-    Forecast,
-    Implausible,
-    ScoreAbove,
-    Silent,
-    Trend,
-)
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.combination import AllOf, AnyOf
+from tocsin.engine.conditions.drift import Drift
+from tocsin.engine.conditions.flatline import Flatline
+from tocsin.engine.conditions.forecast import Forecast
+from tocsin.engine.conditions.implausible import Implausible
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.news2 import EarlyWarning
 from tocsin.engine.conditions.news2_chart import PARAMETERS
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
+from tocsin.engine.conditions.trend import Trend
 
 S = 1_000_000_000
 HR, SPO2 = 0, 1
@@ -77,7 +73,7 @@ def test_the_early_warning_score_finds_its_channels(bundle):
     alarm = _alarm("news2: {at_least: 7, single: false, pulse: hr, spo2: spo2, oxygen: true, scale: 2, max_age_s: 1 h}")
     condition = condition_of(alarm, bundle)
     assert isinstance(condition, EarlyWarning)
-    channels = dict(zip(PARAMETERS, condition.channels, strict=True))
+    channels = dict(zip(PARAMETERS, condition.parameter_channels, strict=True))
     constants = dict(zip(PARAMETERS, condition.constants, strict=True))
     assert {name: c for name, c in channels.items() if c is not None} == {"spo2": SPO2, "pulse": HR}
     assert {name: c for name, c in constants.items() if c is not None} == {"oxygen": 1.0}

@@ -8,7 +8,10 @@ import numpy as np
 from counting_watch import START, S, alarm, counting_step, engine, happened
 
 from tocsin.engine import ReadingReject, Readings
-from tocsin.engine.conditions.base import Above, Absent, Below, ScoreAbove, Silent
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.lifecycle.commands import Standby
 
 HR, SPO2, AGE, HOURS = range(4)

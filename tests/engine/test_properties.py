@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocsin.engine import EventClock, Readings
-from tocsin.engine.conditions.base import Above, Absent, ScoreAbove, Silent
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,

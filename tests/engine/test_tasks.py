@@ -8,7 +8,7 @@ import toy_bundle
 
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 
 S = 1_000_000_000

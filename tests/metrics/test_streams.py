@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import Above
+from tocsin.engine.conditions.limit import Above
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Channel, ChannelKind, Model, StepResult, Task
 from tocsin.metrics.metrics import Metrics

@@ -237,7 +237,7 @@ def spoken(core):
                 )
                 if olds and runtime.engine.has_off(stream, alarm.name):
                     continue
-                if olds == of_the_old and engine.table.delay_state[row, index] != ConditionState.ABSENT:
+                if olds == of_the_old and engine.table.delay_state[row, index] != ConditionState.INACTIVE:
                     up.add((stream, alarm.name))
     return up
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin.engine import Alarm
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Channel, Model, StepResult, Task
 from tocsin_training import curve

@@ -8,8 +8,8 @@ import torch
 
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import ScoreAbove
-from tocsin.engine.conditions.crossing import falls_below
+from tocsin.engine.conditions.forecast import falls_below
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 from tocsin_training import publish
 from tocsin_training import recipe as recipes

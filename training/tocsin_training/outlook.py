@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from tocsin.engine.conditions.crossing import falls_below, rises_above
+from tocsin.engine.conditions.forecast import falls_below, rises_above
 from tocsin.engine.model import ChannelKind
 from tocsin_training import horizon, rollout
 

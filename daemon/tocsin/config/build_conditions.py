@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.config.thresholds import score_statistics, threshold
-from tocsin.engine.conditions.base import (
-    Above,
-    Absent,
-    AllOf,
-    AnyOf,
-    Below,
-    Drift,
-    EarlyWarning,
-    Flatline,
-    Forecast,
-    Implausible,
-    ScoreAbove,
-    Silent,
-    Trend,
-)
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.combination import AllOf, AnyOf
+from tocsin.engine.conditions.drift import Drift
+from tocsin.engine.conditions.flatline import Flatline
+from tocsin.engine.conditions.forecast import Forecast
+from tocsin.engine.conditions.implausible import Implausible
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.news2 import EarlyWarning
 from tocsin.engine.conditions.news2_chart import PARAMETERS
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
+from tocsin.engine.conditions.trend import Trend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
     from tocsin.config import conditions as configured
     from tocsin.config.conditions import Member
     from tocsin.config.schema import AlarmEntry
-    from tocsin.engine.conditions.base import Condition, Single
+    from tocsin.engine.conditions.base import Condition
 
 _NS_PER_S = 1_000_000_000
 
@@ -45,7 +41,7 @@ def condition_of(alarm: AlarmEntry, bundle: Bundle) -> Condition:
     return _single(alarm, bundle)
 
 
-def _single(entry: Member, bundle: Bundle) -> Single:
+def _single(entry: Member, bundle: Bundle) -> Condition:
     channel = {c.name: index for index, c in enumerate(bundle.model.channels)}
     if (limit := entry.above or entry.below) is not None:
         side = Above if entry.above is not None else Below
@@ -69,7 +65,7 @@ def _drift(entry: configured.DriftEntry, bundle: Bundle) -> Drift:
     return Drift(statistics.log_std, entry.slack, entry.limit, _ns(entry.settle_s))
 
 
-def _fault(entry: Member, channel: Mapping[str, int]) -> Single | None:
+def _fault(entry: Member, channel: Mapping[str, int]) -> Condition | None:
     """The condition of a measurement that is at fault; None if it is none of those."""
     if entry.absent is not None:
         return Absent(channel[entry.absent.channel], _ns(entry.absent.for_s))
@@ -87,7 +83,7 @@ def _early_warning(entry: configured.News2Entry, channel: Mapping[str, int]) -> 
     return EarlyWarning(
         at_least=entry.at_least,
         single=entry.single,
-        channels=tuple(channel[named[name]] if name in named else None for name in PARAMETERS),
+        parameter_channels=tuple(channel[named[name]] if name in named else None for name in PARAMETERS),
         constants=tuple(float(constants[name]) if name in constants else None for name in PARAMETERS),
         scale=1 if isinstance(entry.scale, str) else entry.scale,
         scale_channel=channel[entry.scale] if isinstance(entry.scale, str) else None,

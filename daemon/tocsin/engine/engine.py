@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import cells, is_modelled
+from tocsin.engine.conditions.alarm import state_slices
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.conditions.evaluator import ConditionEvaluator
 from tocsin.engine.frames.assembler import Assembler
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.conditions.adaptation import Adaptation
-    from tocsin.engine.conditions.delays import Alarm
+    from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.frames.assembler import FrameClock
     from tocsin.engine.lifecycle.commands import StreamCommand
     from tocsin.engine.lifecycle.overrides import Override
@@ -78,9 +78,7 @@ class Engine:
         self.watch = watch
         self._assembler = Assembler(model, watch.clock)
         self._stepper = Stepper(model)
-        self.state_slices = _slices(
-            [cells(alarm.condition) for alarm in watch.alarms]
-        )  # by alarm, of the table's notes
+        self.state_slices = state_slices(watch.alarms)
         self.table = StreamTable(
             open_frames=self._assembler.open_frames,
             channels=len(model.channels),
@@ -91,13 +89,15 @@ class Engine:
             samples=self._assembler.samples,
             condition_state_size=self.state_slices[-1].stop if self.state_slices else 0,
             overrides=Overrides(watch.overrides, model, watch.alarms) if watch.overrides else None,
-            recent=2 * watch.explain_ticks if any(is_modelled(alarm.condition) for alarm in watch.alarms) else 0,
+            recent=2 * watch.explain_ticks if any(alarm.condition.modelled for alarm in watch.alarms) else 0,
         )
         self._reprocessor = Reprocessor(
             self._assembler, self._stepper, model.period_ns, watch.clock.reprocess_late_ticks
         )
         self.now = NEVER  # of the last call
-        self._validator = ReadingValidator(model, (alarm.condition for alarm in watch.alarms))
+        self._validator = ReadingValidator(
+            model, {channel for alarm in watch.alarms for channel in alarm.condition.implausible_channels}
+        )
         self._evaluator = ConditionEvaluator(
             watch.name, model, watch.alarms, self.table, self.state_slices, watch.adaptation
         )
@@ -113,7 +113,7 @@ class Engine:
 
     def alarms_up(self) -> list[tuple[Alarm, int]]:
         """Count the streams in which each alarm's condition holds."""
-        up = (self.table.delay_state[: len(self.table)] != ConditionState.ABSENT).sum(axis=0)  # (A,)
+        up = (self.table.delay_state[: len(self.table)] != ConditionState.INACTIVE).sum(axis=0)  # (A,)
         return list(zip(self.watch.alarms, up.tolist(), strict=True))
 
     def warming_up(self) -> int:
@@ -149,7 +149,7 @@ class Engine:
                 at = placed[turn]
                 self._take_in(rows[at], batch.t[at], values[at], implausible[at], at, result)
         self._let_linger(result)
-        self._evaluator.listen(result)
+        self._evaluator.evaluate_silence(result)
         self._evict(result)
         return result
 
@@ -293,7 +293,7 @@ class Engine:
         table, assembler = self.table, self._assembler
         table.last_reading_at[rows] = result.now
         passed = assembler.observe(table, rows, t)
-        self._evaluator.hear(rows, result)
+        self._evaluator.end_silence(rows, result)
         self._close_up_to(rows, passed, result)
         assembler.advance(table, rows, passed)
         values = np.where(self._validator.measured, values, np.nan)
@@ -355,12 +355,6 @@ class Engine:
         if len(rows):
             self._close_up_to(rows, last, result)
             self._assembler.advance(self.table, rows, last)
-
-
-def _slices(widths: Sequence[int]) -> list[slice]:
-    """Lay columns of these widths side by side."""
-    ends = np.cumsum(widths, dtype=np.int64).tolist()
-    return [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
 
 
 def _turns(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

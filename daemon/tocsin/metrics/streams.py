@@ -186,7 +186,7 @@ class StreamSeries(Collector):
                     continue  # it has ended since its last frame
                 of = watch, watched.names[row]
                 for a, configured in enumerate(watched.engine.alarms):
-                    is_up = table.delay_state[row, a] != ConditionState.ABSENT
+                    is_up = table.delay_state[row, a] != ConditionState.INACTIVE
                     alarm.add_metric((*of, configured.name, configured.priority), float(is_up))
                 shown = watched.last.get(row)
                 if shown is not None and now_s - shown.at_s <= kept_s:

@@ -16,7 +16,6 @@ from tocsin.config.sources import source_settings, units_of, watches_of
 from tocsin.config.thresholds import score_statistics
 from tocsin.engine import Alarm, Engine, FrameClock, Watch
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.engine.conditions.base import channels_of, is_technical
 from tocsin.engine.events import Category
 from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.formats.sparkplug import NAMESPACE
@@ -59,7 +58,7 @@ def build_policies(config: Config, runtimes: dict[str, WatchRuntime]) -> AlarmPo
     found = []
     for name, runtime in runtimes.items():
         for alarm in runtime.engine.alarms:
-            channels = tuple(runtime.model.channels[channel].name for channel in channels_of(alarm.condition))
+            channels = tuple(runtime.model.channels[channel].name for channel in alarm.condition.channels)
             entry = config.watches[name].alarms[alarm.name]
             found.append(plan_of(name, alarm, channels, entry, config.alarms))
     return AlarmPolicies(found, grouping_of(config.groups), lambda stream: labels_by_watch(runtimes, stream))
@@ -127,7 +126,7 @@ def build_alarms(entry: WatchEntry, bundle: Bundle) -> list[Alarm]:
     made = []
     for name, alarm in entry.alarms.items():
         condition = condition_of(alarm, bundle)
-        category = alarm.category or (Category.TECHNICAL if is_technical(condition) else Category.PHYSIOLOGICAL)
+        category = alarm.category or (Category.TECHNICAL if condition.technical else Category.PHYSIOLOGICAL)
         made.append(Alarm(name, condition, alarm.priority, category, _ns(alarm.on_delay_s), _ns(alarm.off_delay_s)))
     return made
 

@@ -19,7 +19,6 @@ from tocsin.api.event_json import number, time_fields
 from tocsin.api.queries import ImportStream
 from tocsin.api.views import MemoryView, OverridesView, StreamsView, StreamView, WatchView
 from tocsin.engine.conditions.adaptation import StreamBaseline
-from tocsin.engine.conditions.base import ScoreAbove
 from tocsin.engine.lifecycle.commands import (
     Admit,
     CommandEntry,
@@ -349,7 +348,7 @@ def _thresholds(runtime: WatchRuntime, row: int) -> dict[str, float | None]:
     own, given = StreamBaseline.of(adaptation, table, rows), table.limits(rows)[0].tolist()  # (A,)
     found: dict[str, float | None] = {}
     for alarm, limit in zip(runtime.engine.alarms, given, strict=True):
-        if isinstance(alarm.condition, ScoreAbove):
+        if alarm.condition.threshold is not None:
             threshold = alarm.condition.threshold if number(limit) is None else limit
             least, most = (float(bound[0]) for bound in own.bounds(threshold))
             found[alarm.name] = most if least == most else None

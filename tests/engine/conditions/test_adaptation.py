@@ -11,7 +11,11 @@ from hypothesis import strategies as st
 
 from tocsin.engine import Readings
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.engine.conditions.base import Above, AllOf, Drift, ScoreAbove, Truth
+from tocsin.engine.conditions.base import Truth
+from tocsin.engine.conditions.combination import AllOf
+from tocsin.engine.conditions.drift import Drift
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.lifecycle.commands import ResetStream
 from tocsin.engine.lifecycle.overrides import Override

@@ -11,24 +11,17 @@ from hypothesis import strategies as st
 
 from tocsin.bundle import load
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import (
-    Above,
-    Absent,
-    AllOf,
-    AnyOf,
-    Below,
-    EarlyWarning,
-    Flatline,
-    Forecast,
-    Implausible,
-    ScoreAbove,
-    Silent,
-    Trend,
-    Truth,
-    channels_of,
-    is_technical,
-)
-from tocsin.engine.conditions.judgement import all_of, any_of
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.base import Truth
+from tocsin.engine.conditions.combination import AllOf, AnyOf, all_of, any_of
+from tocsin.engine.conditions.flatline import Flatline
+from tocsin.engine.conditions.forecast import Forecast
+from tocsin.engine.conditions.implausible import Implausible
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.news2 import EarlyWarning
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
+from tocsin.engine.conditions.trend import Trend
 
 
 def play(watching, frames, *, stream="bed"):
@@ -87,7 +80,7 @@ def test_a_rate_is_unknown_until_half_the_time_has_been_seen_and_while_nothing_i
 VITALS = EarlyWarning(
     at_least=5,
     single=False,
-    channels=(None, SPO2, None, None, HR, None, None),
+    parameter_channels=(None, SPO2, None, None, HR, None, None),
     constants=(None, None, None, None, None, None, None),
     scale=1,
     scale_channel=None,
@@ -344,10 +337,10 @@ def test_knowing_more_never_turns_what_was_known(given_truths, data):
 
 
 def test_what_is_technical_and_what_is_looked_at():
-    assert is_technical(AnyOf((Flatline(HR, 0, S), Absent(SPO2, S))))
-    assert not is_technical(AllOf((Flatline(HR, 0, S), Below(SPO2, 90, 0))))
-    assert channels_of(AllOf((Above(HR, 1, 0), Below(SPO2, 1, 0), Above(HR, 2, 0), ScoreAbove(1)))) == (HR, SPO2)
-    assert channels_of(VITALS) == (SPO2, HR)
+    assert AnyOf((Flatline(HR, 0, S), Absent(SPO2, S))).technical
+    assert not AllOf((Flatline(HR, 0, S), Below(SPO2, 90, 0))).technical
+    assert AllOf((Above(HR, 1, 0), Below(SPO2, 1, 0), Above(HR, 2, 0), ScoreAbove(1))).channels == (HR, SPO2)
+    assert VITALS.channels == (SPO2, HR)
 
 
 # All of them.

@@ -9,31 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.engine.conditions.base import Silent, Truth
-from tocsin.engine.conditions.delays import TURNS, Alarm, ConditionState, Signal, advance
+from tocsin.engine.conditions.alarm import Alarm
+from tocsin.engine.conditions.base import Truth
+from tocsin.engine.conditions.delays import TRANSITIONS, ConditionState, Signal, advance
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.events import Category, ConditionEventKind, Priority
 from tocsin.engine.streams.table import StreamTable
 
 EXPECTED = {
-    (ConditionState.ABSENT, Signal.UNKNOWN): (ConditionState.ABSENT, None),
-    (ConditionState.ABSENT, Signal.PENDING): (ConditionState.ABSENT, None),
-    (ConditionState.ABSENT, Signal.HOLDS): (ConditionState.PRESENT, ConditionEventKind.ACTIVE),
-    (ConditionState.ABSENT, Signal.CEASED): (ConditionState.ABSENT, None),
-    (ConditionState.PRESENT, Signal.UNKNOWN): (ConditionState.UNCERTAIN, ConditionEventKind.UNCERTAIN),
-    (ConditionState.PRESENT, Signal.PENDING): (ConditionState.PRESENT, None),
-    (ConditionState.PRESENT, Signal.HOLDS): (ConditionState.PRESENT, None),
-    (ConditionState.PRESENT, Signal.CEASED): (ConditionState.ABSENT, ConditionEventKind.INACTIVE),
+    (ConditionState.INACTIVE, Signal.UNKNOWN): (ConditionState.INACTIVE, None),
+    (ConditionState.INACTIVE, Signal.PENDING): (ConditionState.INACTIVE, None),
+    (ConditionState.INACTIVE, Signal.HOLDS): (ConditionState.ACTIVE, ConditionEventKind.ACTIVE),
+    (ConditionState.INACTIVE, Signal.CEASED): (ConditionState.INACTIVE, None),
+    (ConditionState.ACTIVE, Signal.UNKNOWN): (ConditionState.UNCERTAIN, ConditionEventKind.UNCERTAIN),
+    (ConditionState.ACTIVE, Signal.PENDING): (ConditionState.ACTIVE, None),
+    (ConditionState.ACTIVE, Signal.HOLDS): (ConditionState.ACTIVE, None),
+    (ConditionState.ACTIVE, Signal.CEASED): (ConditionState.INACTIVE, ConditionEventKind.INACTIVE),
     (ConditionState.UNCERTAIN, Signal.UNKNOWN): (ConditionState.UNCERTAIN, None),
-    (ConditionState.UNCERTAIN, Signal.PENDING): (ConditionState.PRESENT, ConditionEventKind.CERTAIN),
-    (ConditionState.UNCERTAIN, Signal.HOLDS): (ConditionState.PRESENT, ConditionEventKind.CERTAIN),
-    (ConditionState.UNCERTAIN, Signal.CEASED): (ConditionState.ABSENT, ConditionEventKind.INACTIVE),
+    (ConditionState.UNCERTAIN, Signal.PENDING): (ConditionState.ACTIVE, ConditionEventKind.CERTAIN),
+    (ConditionState.UNCERTAIN, Signal.HOLDS): (ConditionState.ACTIVE, ConditionEventKind.CERTAIN),
+    (ConditionState.UNCERTAIN, Signal.CEASED): (ConditionState.INACTIVE, ConditionEventKind.INACTIVE),
 }
 
 
 @pytest.mark.parametrize(("state", "signal"), list(itertools.product(ConditionState, Signal)))
 def test_every_state_with_every_signal(state, signal):
     following, transition = EXPECTED[state, signal]
-    assert TURNS.get((state, signal), (state, None)) == (following, transition)
+    assert TRANSITIONS.get((state, signal), (state, None)) == (following, transition)
 
 
 def machine(on_delay: int, off_delay: int):

@@ -10,7 +10,10 @@ from counting_watch import HR, START, S, alarm, model
 
 from tocsin.bundle import load, shipped_folder
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import Above, AllOf, ScoreAbove, Silent
+from tocsin.engine.conditions.combination import AllOf
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.frames.history import rescore
 
 KEPT = 8

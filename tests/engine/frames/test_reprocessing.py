@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tocsin.engine import Readings
-from tocsin.engine.conditions.base import Above, ScoreAbove
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.lifecycle.commands import Admit, ResetStream, Transfer
 from tocsin.engine.model import StepResult
 from tocsin.engine.streams.table import STEP_COLUMNS

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import Above, Absent, Below, ScoreAbove, Silent
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.events import Priority
 from tocsin.engine.handover.migration import migrate
 

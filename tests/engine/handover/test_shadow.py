@@ -10,8 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine import Engine, EngineResult, FrameClock, Readings, Watch
+from tocsin.engine.conditions.absent import Absent
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.engine.conditions.base import Above, Absent, ScoreAbove, Silent, Trend
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
+from tocsin.engine.conditions.trend import Trend
 from tocsin.engine.handover.shadow import Shadow, obstacle
 from tocsin.engine.lifecycle import transfer
 from tocsin.engine.lifecycle.commands import Discharge

@@ -10,7 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine import Engine, EngineResult, Readings
-from tocsin.engine.conditions.base import Above, Below, EarlyWarning, Forecast, ScoreAbove, Silent
+from tocsin.engine.conditions.forecast import Forecast
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.news2 import EarlyWarning
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.handover.migration import migrate
 from tocsin.engine.handover.shadow import Shadow
@@ -37,7 +41,7 @@ AGE = 2
 SPO2_POINTS = EarlyWarning(
     at_least=3,
     single=False,
-    channels=(None, 1, None, None, None, None, None),
+    parameter_channels=(None, 1, None, None, None, None, None),
     constants=(None,) * 7,
     scale=1,
     scale_channel=None,

@@ -7,7 +7,10 @@ import pytest
 from counting_watch import START, S, alarm, engine, happened
 
 from tocsin.engine import Readings
-from tocsin.engine.conditions.base import Above, Absent, ScoreAbove, Silent
+from tocsin.engine.conditions.absent import Absent
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,

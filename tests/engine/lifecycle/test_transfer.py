@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine import Readings
-from tocsin.engine.conditions.base import Above, ScoreAbove, Silent
+from tocsin.engine.conditions.limit import Above
+from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.lifecycle import checkpoint
 from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.engine.lifecycle.transfer import StreamState

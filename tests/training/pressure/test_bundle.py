@@ -10,7 +10,7 @@ import pytest
 from tocsin.bundle import load
 from tocsin.config.schema import WatchEntry
 from tocsin.engine import Engine, EventClock, FrameClock, Readings, Watch
-from tocsin.engine.conditions.crossing import falls_below
+from tocsin.engine.conditions.forecast import falls_below
 from tocsin.runtime.build import build_alarms
 
 ROOT = Path(__file__).parents[3]

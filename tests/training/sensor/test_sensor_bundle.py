@@ -6,7 +6,7 @@ import pytest
 from tocsin.bundle.load import load
 from tocsin.bundle.shipped import shipped_folder
 from tocsin.engine import Alarm
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 from tocsin_training.evaluation.backtest import play
 from tocsin_training.sequences import Record, Sequences

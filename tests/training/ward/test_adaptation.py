@@ -8,7 +8,7 @@ import pytest
 from tocsin.bundle import load, shipped_folder
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, ConditionEventKind, Priority
 from tocsin_training.ward import adaptation, parameters
 from tocsin_training.ward.again import judged

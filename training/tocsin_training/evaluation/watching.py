@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tocsin.bundle.calibration import BudgetError
 from tocsin.config import check
 from tocsin.engine import Alarm, FrameClock
-from tocsin.engine.conditions.base import ScoreAbove
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Task
 from tocsin.runtime import build

@@ -18,7 +18,7 @@ PAGE = """\
 
 The bundle `models/pressure-minute/1` reads mean arterial pressure once a minute and tells the next hour: a
 Student-t for each of the 60 minutes, and quantiles of the lowest and of the highest value in them. From those the
-daemon's formula makes the probability that the pressure falls below a limit (`tocsin.engine.conditions.crossing`):
+daemon's formula makes the probability that the pressure falls below a limit (`tocsin.engine.conditions.forecast`):
 
 ```python
 falls_below(60.0, result.low, np.array(manifest.quantiles))  # P(the minimum of the next 60 minutes < 60 mmHg)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from tocsin.bundle import load
-from tocsin.engine.conditions.crossing import falls_below
+from tocsin.engine.conditions.forecast import falls_below
 from tocsin_training import make, publish
 from tocsin_training import recipe as recipes
 from tocsin_training.pressure import ahead, leave_one_out, lows, page, picture, rivals, skill

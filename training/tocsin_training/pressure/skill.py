@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.crossing import falls_below
+from tocsin.engine.conditions.forecast import falls_below
 from tocsin_training.pressure.records import WINDOW
 
 if TYPE_CHECKING:

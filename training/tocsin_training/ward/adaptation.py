@@ -20,7 +20,8 @@ from tocsin.config.conditions import DriftEntry
 from tocsin.config.schema import Adapt
 from tocsin.engine import Alarm
 from tocsin.engine.conditions.adaptation import HIGH
-from tocsin.engine.conditions.base import Drift, ScoreAbove
+from tocsin.engine.conditions.drift import Drift
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority
 from tocsin.runtime.build import build_adaptation
 from tocsin_training.errors import TrainingError

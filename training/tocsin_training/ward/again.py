@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tocsin.engine import EngineResult
-from tocsin.engine.conditions.base import cells
+from tocsin.engine.conditions.alarm import state_slices
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.conditions.evaluator import ConditionEvaluator
 from tocsin.engine.events import ConditionEventKind
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.conditions.adaptation import Adaptation
-    from tocsin.engine.conditions.delays import Alarm
+    from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.model import Model
 
 
@@ -69,7 +68,7 @@ def judged(
         rule: Or how scores are.
     """
     ticks, streams = score.shape
-    ends = np.cumsum([0, *(cells(alarm.condition) for alarm in alarms)]).tolist()
+    columns = state_slices(alarms)
     channels = len(model.channels)
     table = StreamTable(
         open_frames=1,
@@ -77,10 +76,9 @@ def judged(
         state_size=1,
         alarms=len(alarms),
         max_streams=streams,
-        condition_state_size=ends[-1],
+        condition_state_size=columns[-1].stop,
     )
-    noted = [slice(begin, end) for begin, end in itertools.pairwise(ends)]
-    turning = ConditionEvaluator("again", model, alarms, table, noted, adaptation)
+    turning = ConditionEvaluator("again", model, alarms, table, columns, adaptation)
     table.rows([str(stream) for stream in range(streams)])
     blank = np.zeros((streams, channels), dtype=np.float32)
     nothing = np.zeros((streams, channels), dtype=np.bool_)
@@ -111,6 +109,6 @@ def judged(
                 began[change.alarm][int(change.stream)].append(tick)
         standing = table.delay_state[:streams]
         if rule is not None:
-            rule.learn(known, rows, (standing[rows] == ConditionState.PRESENT).any(axis=1))
-        up += (standing != ConditionState.ABSENT).T
+            rule.learn(known, rows, (standing[rows] == ConditionState.ACTIVE).any(axis=1))
+        up += (standing != ConditionState.INACTIVE).T
     return Course(began, up)

@@ -18,7 +18,8 @@ import numpy as np
 
 from tocsin.bundle import load
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
-from tocsin.engine.conditions.base import Above, Below, ScoreAbove
+from tocsin.engine.conditions.limit import Above, Below
+from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, ConditionEventKind, Priority
 from tocsin_training import publish
 from tocsin_training.ward.episodes import DETERIORATIONS, Episode, Kind, draw

@@ -1,279 +1,224 @@
-"""Conditions: what may be true of a stream. A condition is what is true; an alarm is what demands a response.
+"""The protocol of conditions, the three values of a judgement, and the contexts in which conditions judge and explain.
 
-A judgement has three values. *Unknown* is one of them: no data, warming up, not measured now. It is never taken for
-normal, and it never clears anything. How each condition is judged stands in `tocsin.engine.conditions.judgement`.
+A condition is a statement about a stream, such as a value above a limit. An alarm is the demand for a response while it
+holds. A judgement has three values: *unknown* (no data, warming up, not measured in this frame) is never taken for
+normal and ends no alarm. Each condition has a module of its own beside this one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from tocsin.engine.conditions import drift, trend
-from tocsin.engine.conditions.news2_chart import PARAMETERS
+import numpy as np
+
+from tocsin.engine.conditions.wording import printed_unit
+from tocsin.engine.streams.table import NEVER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.conditions.adaptation import StreamBaseline
+    from tocsin.engine.events import ConditionEventKind, Evidence
+    from tocsin.engine.frames.stepper import Steps
+    from tocsin.engine.model import Model
+    from tocsin.engine.streams.table import StreamTable
 
 
 class Truth(IntEnum):
-    """What is known of a condition."""
+    """Value of a judgement."""
 
     UNKNOWN = 0
     FALSE = 1
     TRUE = 2
 
 
+# By whether the value is known, and true. A table, and a number in place of the enumeration's member: this runs for
+# every alarm of every frame, and looking up a member costs more than comparing a column.
+_TRUTH = np.array([[Truth.UNKNOWN, Truth.UNKNOWN], [Truth.FALSE, Truth.TRUE]], dtype=np.int8)
+TRUE = int(Truth.TRUE)
+
+
+def truth_of(holds: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """(n,) int8, a `Truth` each: whether conditions hold (n,), where that is known (n,).
+
+    >>> truth_of(np.array([True, False, True]), np.array([True, True, False])).tolist()
+    [2, 1, 0]
+    """
+    return _TRUTH[known.view(np.int8), holds.view(np.int8)]
+
+
 @dataclass(frozen=True, slots=True)
-class Above:
-    """A channel's value lies above a limit; judged in frames in which it was observed.
+class EvaluationContext:
+    """Frames of n streams, and everything else that a condition judges by.
 
     Attributes:
-        channel: Index of the channel.
-        limit: In the channel's unit.
-        deadband: Once above, it must fall below limit − deadband before it counts as ended.
+        steps: The frames and the model's output.
+        table: The streams, after the step.
+        model: The model.
+        limit: (n,) float64, each stream's own limit for the judged alarm; NaN where the configured one holds.
+        baseline: Score quantiles of the streams; None where thresholds are not adapted.
     """
 
-    channel: int
+    steps: Steps
+    table: StreamTable
+    model: Model
+    limit: NDArray[np.float64]
+    baseline: StreamBaseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonContext:
+    """One stream at a condition event, and everything else that its reason names.
+
+    Attributes:
+        model: The model.
+        row: Row of the stream.
+        tick: Tick of the frame; of the stream's last frame where the event has none.
+        state: (state_size,) float64, the condition's state.
+        limit: The stream's own limit for the alarm; NaN where the configured one holds.
+        baseline: Score quantiles of the stream; None where thresholds are not adapted.
+        score: None is unknown.
+        evidence: The channels; empty where the event has no frame.
+        low: seq2seq: (C, Q) quantiles of each channel's minimum over the horizon; None where the event has no frame.
+        high: seq2seq: (C, Q) quantiles of its maximum.
+    """
+
+    model: Model
+    row: int
+    tick: int
+    state: NDArray[np.float64]
     limit: float
-    deadband: float
+    baseline: StreamBaseline | None
+    score: float | None
+    evidence: tuple[Evidence, ...]
+    low: NDArray[np.float32] | None
+    high: NDArray[np.float32] | None
+
+    def name(self, channel: int) -> str:
+        """Name of a channel."""
+        return self.model.channels[channel].name
+
+    def unit(self, channel: int) -> str:
+        """Unit of a channel as printed after a number."""
+        return printed_unit(self.model.channels[channel].unit)
+
+    def value(self, channel: int) -> float | None:
+        """Observed value of a channel; None if it was not observed."""
+        name = self.name(channel)
+        return next((entry.value for entry in self.evidence if entry.channel == name), None)
+
+    def limit_or(self, configured: float) -> float:
+        """Limit or threshold that holds for the stream: its own, or else the configured one."""
+        return configured if np.isnan(self.limit) else self.limit
+
+    def member(self, state: slice) -> ReasonContext:
+        """Context of a member of a combination, with its part of the state and without a limit of the stream."""
+        return replace(self, state=self.state[state], limit=np.nan)
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
-    """A channel's value lies below a limit; the mirror of `Above`."""
+class Condition(Protocol):
+    """One condition of an alarm, for all streams of a watch.
 
-    channel: int
-    limit: float
-    deadband: float
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """A channel's value rises or falls fast; judged in frames in which it was observed.
-
-    The rate is that of the line through the last `within_ns` (`tocsin.engine.conditions.trend`).
-
-    Attributes:
-        channel: Index of the channel.
-        by: By how much, in the channel's unit; positive.
-        within_ns: In how long.
-        rising: Or else falling.
+    An implementation inherits from this class and is a frozen dataclass. It keeps nothing of a stream in itself: what
+    it carries from frame to frame is its state, `state_size` float64 per stream, NaN at first. Ticks in it are exact.
+    Judging works on n streams at a time, without a loop over them.
     """
 
-    channel: int
-    by: float
-    within_ns: int
-    rising: bool
+    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class ScoreAbove:
-    """The model's score has reached a threshold.
-
-    Attributes:
-        threshold: On the scale of the manifest's calibration.
-    """
-
-    threshold: float
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """The model's score creeps up against how it was when the stream began; see `tocsin.engine.conditions.drift`.
-
-    Attributes:
-        noise: Of a normal stream's score about its own middle: a standard deviation of its logarithm.
-        slack: So many noises above the reference are no drift.
-        limit: Of the sum, in noises times hours.
-        settle_ns: So long the reference is learnt, in frames with a score.
-    """
-
-    noise: float
-    slack: float
-    limit: float
-    settle_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """The model expects a channel to cross a limit within its horizon; for a model of task `seq2seq`.
-
-    Attributes:
-        channel: Index of the channel.
-        limit: In the channel's unit.
-        rising: Whether it is crossed upwards, or else downwards.
-        probability: The least chance of it that counts.
-    """
-
-    channel: int
-    limit: float
-    rising: bool
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyWarning:
-    """NEWS2 has reached so many points; see `tocsin.engine.conditions.news2_chart`.
-
-    The last value of each parameter counts for `max_age_ns`. Parameters that are not known give no points, so the
-    score is a lower bound: if that reaches, the condition is true. It is false if those whose channel has no
-    recent value could not change that, and unknown otherwise. What no channel can give never makes it unknown.
-
-    Attributes:
-        at_least: Points in total.
-        single: Whether 3 points in one parameter count too.
-        channels: By parameter, in the order of `PARAMETERS`, the index of the channel; None if there is none.
-        constants: Likewise, a value that holds where there is no channel and a stream's own profile doesn't say; None
-            if unknown.
-        scale: Of SpO2, 1 or 2, where neither a channel nor a stream's own profile says.
-        scale_channel: A channel that is 2 for those on scale 2; None if there is none.
-        max_age_ns: An older value is unknown.
-    """
-
-    at_least: int
-    single: bool
-    channels: tuple[int | None, ...]
-    constants: tuple[float | None, ...]
-    scale: int
-    scale_channel: int | None
-    max_age_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Absent:
-    """A channel has not been observed for some time, though frames come.
-
-    Attributes:
-        channel: Index of the channel.
-        for_ns: How long; a channel never observed counts from the stream's first frame.
-    """
-
-    channel: int
-    for_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Flatline:
-    """A channel is observed again and again, and doesn't move; judged in frames in which it was observed.
-
-    Attributes:
-        channel: Index of the channel.
-        band: Its values differ by no more, in the channel's unit.
-        for_ns: For how long, over at least `LEAST_VALUES` values.
-    """
-
-    channel: int
-    band: float
-    for_ns: int
-
-    LEAST_VALUES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Implausible:
-    """A channel gives values beyond its plausible range; judged in frames that carry the channel.
-
-    Attributes:
-        channel: Index of the channel.
-        for_ns: For how long.
-        share: 1: it gives no other values. Less: in at least this share of the frames of the last `for_ns` that carry
-            the channel, such a value came.
-    """
-
-    channel: int
-    for_ns: int
-    share: float = 1.0
+    kind: ClassVar[str]
+    """Key of the condition in exported stream states. It never changes."""
 
     @property
-    def is_of_every_value(self) -> bool:
-        """Whether one plausible value is enough to end it."""
-        return self.share >= 1
+    def parameters(self) -> Mapping[str, object]:
+        """Everything that decides a judgement, as plain data under keys that never change.
 
+        A stream's state continues under another configuration if kind and parameters are equal.
+        """
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Silent:
-    """Nothing has been heard of a stream for some time; judged when `now` advances.
+    @property
+    def state_size(self) -> int:
+        """Number of float64 that the condition keeps per stream."""
+        return 0
 
-    Attributes:
-        for_ns: How long, in `now`'s time.
-    """
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Indices of the channels that the condition reads, each once."""
+        return ()
 
-    for_ns: int
+    @property
+    def technical(self) -> bool:
+        """Whether the condition is a fault of the measurement and says nothing about the patient or machine."""
+        return False
 
+    @property
+    def scored(self) -> bool:
+        """Whether the condition rests on the model's score."""
+        return False
 
-Single = Above | Below | Trend | ScoreAbove | Drift | Forecast | EarlyWarning | Absent | Flatline | Implausible
+    @property
+    def modelled(self) -> bool:
+        """Whether the condition rests on any output of the model, and so changes its meaning with the model."""
+        return self.scored
 
+    @property
+    def threshold(self) -> float | None:
+        """Score threshold, which is adapted to streams and may be overridden for a stream; None: there is none."""
+        return None
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """All of these hold: false if one is false, true if all are, else unknown (Kleene's logic)."""
+    @property
+    def limit_channel(self) -> int | None:
+        """Channel on which the condition has a limit that may be set for a stream; None: there is none."""
+        return None
 
-    members: tuple[Single, ...]
+    @property
+    def implausible_channels(self) -> tuple[int, ...]:
+        """Channels of which readings count even if every value in them is implausible."""
+        return ()
 
+    @property
+    def silence_ns(self) -> int | None:
+        """Idle time of a stream after which the condition is true; None: it is judged in frames."""
+        return None
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """One of these holds: true if one is true, false if all are false, else unknown (Kleene's logic)."""
+    def judge(
+        self,
+        context: EvaluationContext,
+        previous: NDArray[np.int8],
+        state: NDArray[np.float64],
+    ) -> NDArray[np.int8]:
+        """Judge the condition in n frames.
 
-    members: tuple[Single, ...]
+        When a late reading has a stream reprocessed, its newest frame is judged again, and `steps.reprocessed` says so: a
+        condition that counts frames does not count that one twice.
 
+        Args:
+            context: The frames.
+            previous: (n,) int8, the judgement before this frame.
+            state: (n, state_size) float64, changed in place.
 
-FrameCondition = Single | AllOf | AnyOf
-Condition = FrameCondition | Silent
+        Returns:
+            (n,) int8, a `Truth` each. By default, frames leave the judgement as it is.
+        """
+        return previous
 
+    def reason(self, kind: ConditionEventKind, context: ReasonContext) -> str:
+        """One line for people on why the condition changed, in the frame of `context`."""
+        ...
 
-def singles(condition: Condition) -> Iterator[Single | Silent]:
-    """Take a condition apart."""
-    if isinstance(condition, AllOf | AnyOf):
-        yield from condition.members
-    else:
-        yield condition
+    def score_onset(self, state: NDArray[np.float64]) -> tuple[float | None, int]:
+        """Score threshold, and the tick since which a stream's score has been at or above half of it.
 
+        Args:
+            state: (state_size,) float64 of the stream.
 
-def is_technical(condition: Condition) -> bool:
-    """Whether the measurement is at fault, and nothing is said of who is measured."""
-    return all(isinstance(single, Absent | Flatline | Implausible | Silent) for single in singles(condition))
-
-
-def is_scored(condition: Condition) -> bool:
-    """Whether it rests on the model's score."""
-    return any(isinstance(single, ScoreAbove | Drift) for single in singles(condition))
-
-
-def is_modelled(condition: Condition) -> bool:
-    """Whether it rests on anything that the model says."""
-    return any(isinstance(single, ScoreAbove | Drift | Forecast) for single in singles(condition))
-
-
-def channels_of(condition: Condition) -> tuple[int, ...]:
-    """Indices of the channels it looks at, each once; none where it looks at the score or at the stream as a whole."""
-    found: list[int | None] = []
-    for single in singles(condition):
-        if isinstance(single, EarlyWarning):
-            found += [*single.channels, single.scale_channel]
-        else:
-            found.append(getattr(single, "channel", None))
-    return tuple(dict.fromkeys(channel for channel in found if channel is not None))
-
-
-def cells(condition: Condition) -> int:
-    """How many float64 a condition notes for each stream, from frame to frame."""
-    match condition:
-        case AllOf(members) | AnyOf(members):
-            return sum(1 + cells(member) for member in members)  # the member's last judgement first
-        case Trend():
-            return trend.CELLS
-        case Drift():
-            return drift.CELLS
-        case EarlyWarning():
-            return 2 * (len(PARAMETERS) + 1)  # value and tick of each parameter, and of the scale
-        case Flatline():
-            return 4
-        case Implausible():
-            return 1 if condition.is_of_every_value else trend.CELLS
-        case ScoreAbove():
-            return 1
-        case _:
-            return 0
+        Returns:
+            The configured threshold, None where the condition has none; the tick, `NEVER` where the score is below.
+        """
+        del state
+        return None, NEVER

@@ -1,4 +1,4 @@
-"""What a judgement by a model rests on: since when the score has been rising, and what touched the state."""
+"""Evidence and explanation of a condition event: the channels in its frame, and what the model's score rests on."""
 
 from __future__ import annotations
 
@@ -6,50 +6,70 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import AllOf, AnyOf, ScoreAbove, cells, singles
-from tocsin.engine.events import Explanation
+from tocsin.engine.events import Evidence, Explanation
 from tocsin.engine.frames.history import frames
+from tocsin.engine.model import ChannelKind
 from tocsin.engine.streams.table import NEVER
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from tocsin.engine.conditions.adaptation import StreamBaseline
-    from tocsin.engine.conditions.base import Condition
+    from tocsin.engine.conditions.base import Condition, ReasonContext
+    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
     from tocsin.engine.streams.table import StreamTable
 
 _NS_PER_S = 1_000_000_000
 
 
-def explanation(
-    table: StreamTable,
-    row: int,
-    model: Model,
-    condition: Condition,
-    notes: NDArray[np.float64],
-    limit: float,
-    own: StreamBaseline | None,
-    *,
-    with_frames: bool,
-) -> Explanation:
+def evidence(model: Model, steps: Steps, i: int, *, scored: bool) -> tuple[Evidence, ...]:
+    """List the measured channels of frame i, those with the largest contribution first.
+
+    Args:
+        model: The model.
+        steps: The frames.
+        i: Position of the frame.
+        scored: Whether the condition rests on the score; otherwise channels keep the model's order.
+    """
+    score = steps.score[i]
+    entries = []
+    for c, channel in enumerate(model.channels):
+        if channel.kind is not ChannelKind.READING:
+            continue
+        observed = steps.mask[i, c] != 0
+        entries.append(
+            Evidence(
+                channel=channel.name,
+                unit=channel.unit,
+                value=_or_none(steps.x[i, c]) if observed else None,
+                mean=_or_none(steps.mean[i, c]),
+                scale=_or_none(steps.scale[i, c]),
+                contribution=_or_none(steps.contribution[i, c]) if scored and not np.isnan(score) else None,
+            )
+        )
+    if scored:
+        entries.sort(key=lambda entry: -(entry.contribution or 0.0))
+    return tuple(entries)
+
+
+def _or_none(value: np.float32) -> float | None:
+    # By way of its text: 97.2 in float32 is 97.19999694824219 in float64, and people read it.
+    return None if np.isnan(value) else float(str(value))
+
+
+def explanation(table: StreamTable, condition: Condition, context: ReasonContext, *, with_frames: bool) -> Explanation:
     """Explain a stream's condition as it is now.
 
     Args:
         table: The streams.
-        row: The stream's.
-        model: The model.
-        condition: The condition.
-        notes: (cells,) of it.
-        limit: The stream's own, in place of the condition's; NaN: none.
-        own: What the stream is like, where thresholds are adapted.
-        with_frames: Whether the recent frames go with it.
+        condition: A condition that rests on the model.
+        context: The stream at the event.
+        with_frames: Whether the explanation carries the recent frames.
     """
-    threshold, rising = _of_score(condition, notes)
-    if isinstance(condition, ScoreAbove) and not np.isnan(limit):
-        threshold = limit
-    if threshold is not None and own is not None:
-        threshold = float(own.bounds(threshold)[1][0])
+    model, row = context.model, context.row
+    threshold, rising = condition.score_onset(context.state)
+    if condition.threshold is not None:
+        threshold = context.limit_or(condition.threshold)
+    if threshold is not None and context.baseline is not None:
+        threshold = float(context.baseline.bounds(threshold)[1][0])
 
     def t(tick: int) -> int | None:
         return None if tick == NEVER else tick * model.period_ns
@@ -68,14 +88,3 @@ def explanation(
         rewound=t(int(table.reprocessed_tick[row])),
         frames=frames(table, row, model) if with_frames and table.keeps_recent else None,
     )
-
-
-def _of_score(condition: Condition, notes: NDArray[np.float64]) -> tuple[float | None, int]:
-    """The threshold of the first score that a condition rests on, and the tick since when that has been rising."""
-    at, own = 0, int(isinstance(condition, AllOf | AnyOf))
-    for single in singles(condition):
-        if isinstance(single, ScoreAbove):
-            began = notes[at + own]
-            return single.threshold, NEVER if np.isnan(began) else int(began)
-        at += own + cells(single)
-    return None, NEVER

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Implausible, singles
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.result import ReadingReject
 from tocsin.engine.streams.table import NEVER
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.conditions.base import Condition
     from tocsin.engine.model import Model
     from tocsin.engine.readings import Readings
     from tocsin.engine.result import EngineResult
@@ -30,12 +28,12 @@ class ReadingValidator:
         measured: (C,) which channels readings carry again and again.
     """
 
-    def __init__(self, model: Model, conditions: Iterable[Condition]) -> None:
+    def __init__(self, model: Model, implausible_channels: Iterable[int]) -> None:
         """Prepare.
 
         Args:
             model: Whose channels.
-            conditions: Some may want to know what is implausible.
+            implausible_channels: Channels of which readings count even if every value in them is implausible.
         """
         self._column_of = {channel.name: c for c, channel in enumerate(model.channels)}
         self._low = np.array([channel.low for channel in model.channels])  # (C,)
@@ -43,10 +41,7 @@ class ReadingValidator:
         self.measured = np.array([channel.kind is ChannelKind.READING for channel in model.channels])
         self._static = np.array([channel.kind is ChannelKind.STATIC for channel in model.channels])  # (C,)
         self._heard_spoilt = np.zeros(len(model.channels), dtype=np.bool_)  # (C,) what spoils them is judged too
-        for condition in conditions:
-            for single in singles(condition):
-                if isinstance(single, Implausible):
-                    self._heard_spoilt[single.channel] = True
+        self._heard_spoilt[list(implausible_channels)] = True
 
     def values(self, batch: Readings) -> NDArray[np.float64]:
         """Arrange the batch's columns as the model's: (R, C), NaN where not carried."""

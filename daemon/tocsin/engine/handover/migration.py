@@ -95,7 +95,7 @@ def retire(engine: Engine, now: int, staying: Iterable[int] = ()) -> list[Condit
     for index in range(len(engine.watch.alarms)):
         if index in staying:
             continue
-        up = np.flatnonzero(engine.table.delay_state[: len(engine.table), index] != ConditionState.ABSENT)
+        up = np.flatnonzero(engine.table.delay_state[: len(engine.table), index] != ConditionState.INACTIVE)
         changes += [ended(engine, index, row, now, NOT_CONFIGURED) for row in up.tolist()]
     return changes
 
@@ -116,7 +116,7 @@ def turn_off(
     if after.table.overrides is None:
         return changes
     for old, new in transfer.carried(remembered, after):
-        up = remembered.columns["delay_state"][:, old] != ConditionState.ABSENT
+        up = remembered.columns["delay_state"][:, old] != ConditionState.INACTIVE
         for i in np.flatnonzero(up & after.table.override_off[rows, new]).tolist():
             row = before.table.row_of(remembered.streams[i])
             if row is not None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Silent, Truth, is_modelled
+from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.handover.migration import NOT_CONFIGURED, TURNED_OFF, begin_anew, is_same_model, retire, turn_off
@@ -81,7 +81,7 @@ class Shadow:
         pairs = transfer.carried(transfer.export(old, []), new)
         self._carried = pairs
         self._modelled = [
-            (o, n) for o, n in pairs if is_modelled(old.alarms[o].condition) and is_modelled(new.alarms[n].condition)
+            (o, n) for o, n in pairs if old.alarms[o].condition.modelled and new.alarms[n].condition.modelled
         ]
         self.alarms = {old.alarms[o].name for o, _ in self._modelled}
         self._waiting = self._look()
@@ -205,16 +205,16 @@ class Shadow:
             for o, n in self._carried:
                 spoke = (o, n) not in self._modelled or stream in self.cut_over
                 if self.old.table.is_off(there[stream], o):
-                    if spoke and self.new.table.delay_state[here[stream], n] != ConditionState.ABSENT:
+                    if spoke and self.new.table.delay_state[here[stream], n] != ConditionState.INACTIVE:
                         changes.append(ended(self.new, n, here[stream], now, TURNED_OFF))
                 elif spoke or self.new.table.is_off(here[stream], n):
                     _hand(self.new, n, here[stream], self.old, o, there[stream])
         for index in set(range(len(self.old.alarms))) - {o for o, _ in self._carried}:
             for row in there.values():
-                _set(self.old, index, row, ConditionState.ABSENT, NEVER)
+                _set(self.old, index, row, ConditionState.INACTIVE, NEVER)
         for stream in sorted(here.keys() - there.keys()):
             row = here[stream]
-            up = [n for _, n in self._carried if self.new.table.delay_state[row, n] != ConditionState.ABSENT]
+            up = [n for _, n in self._carried if self.new.table.delay_state[row, n] != ConditionState.INACTIVE]
             changes += [ended(self.new, n, row, now, NOT_CONFIGURED) for n in up]
         return changes
 
@@ -230,7 +230,7 @@ def _forget(engine: Engine, rows: NDArray[np.int64], alarms: list[int]) -> None:
     """Let conditions that rest on the model be judged by nobody yet."""
     table = engine.table
     for index in alarms:
-        table.delay_state[rows, index] = ConditionState.ABSENT
+        table.delay_state[rows, index] = ConditionState.INACTIVE
         table.truth[rows, index] = Truth.UNKNOWN
         table.truth_since[rows, index] = table.active_since[rows, index] = NEVER
 
@@ -243,8 +243,8 @@ def _hand(giver: Engine, given: int, there: int, taker: Engine, taken: int, here
 
 def _set(engine: Engine, index: int, row: int, standing: ConditionState, began_t: int) -> None:
     table = engine.table
-    ends = standing == ConditionState.ABSENT and table.delay_state[row, index] != ConditionState.ABSENT
-    if ends and isinstance(engine.alarms[index].condition, Silent):
+    ends = standing == ConditionState.INACTIVE and table.delay_state[row, index] != ConditionState.INACTIVE
+    if ends and engine.alarms[index].condition.silence_ns is not None:
         # Silence is noticed once: that it has been must be forgotten along.
         table.truth[row, index] = Truth.UNKNOWN
         table.truth_since[row, index] = NEVER

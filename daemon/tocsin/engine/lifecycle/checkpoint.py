@@ -71,11 +71,11 @@ def assume_active(engine: Engine, stream: str, index: int, since: int | None) ->
     row = table.row_of(stream)
     if since is None:
         if row is not None:
-            table.delay_state[row, index] = ConditionState.ABSENT
+            table.delay_state[row, index] = ConditionState.INACTIVE
         return True
     if row is None:
         row = table.add(stream)  # be there room for it or not: somebody is being told of it
-    if table.delay_state[row, index] == ConditionState.ABSENT:
+    if table.delay_state[row, index] == ConditionState.INACTIVE:
         table.delay_state[row, index] = ConditionState.UNCERTAIN
         table.active_since[row, index] = since
     return bool(table.delay_state[row, index] != ConditionState.UNCERTAIN)

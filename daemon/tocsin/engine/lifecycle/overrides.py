@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.conditions.delays import Alarm
+    from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.model import Model
 
 _PLACES = 256

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Above, Below, Forecast, Silent, Truth
+from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.events import ConditionEvent, ConditionEventKind
 from tocsin.engine.lifecycle.commands import (
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from tocsin.engine.result import EngineResult
     from tocsin.engine.streams.table import StreamTable
 
-_LIMITED = (Above, Below, Forecast)
 _NS_PER_S = 1_000_000_000
 
 
@@ -178,10 +177,10 @@ def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Condit
 def rearm_alarms(engine: Engine, rows: NDArray[np.int64]) -> None:
     """Let conditions begin, and ring, once more where they still hold; their delays have run already."""
     table = engine.table
-    table.delay_state[rows] = ConditionState.ABSENT
+    table.delay_state[rows] = ConditionState.INACTIVE
     table.active_since[rows] = NEVER
     for index, alarm in enumerate(engine.watch.alarms):
-        if isinstance(alarm.condition, Silent):
+        if alarm.condition.silence_ns is not None:
             table.truth[rows, index] = Truth.UNKNOWN
             table.truth_since[rows, index] = NEVER
 
@@ -265,16 +264,16 @@ def _limited(engine: Engine, row: int, name: str, limit: float | None) -> int:
     if index is None:
         legal = ", ".join(alarm.name for alarm in alarms)
         raise StreamRefused(stream, f"has no alarm {name!r} (legal: {legal})", "unknown-alarm")
-    condition = alarms[index].condition
-    if not isinstance(condition, _LIMITED):
-        legal = ", ".join(alarm.name for alarm in alarms if isinstance(alarm.condition, _LIMITED)) or "none here"
+    channel = alarms[index].condition.limit_channel
+    if channel is None:
+        legal = ", ".join(alarm.name for alarm in alarms if alarm.condition.limit_channel is not None) or "none here"
         raise StreamRefused(stream, f"alarm {name!r} has no limit (legal: {legal})", "illegal")
     if limit is None:
         return index
     if engine.table.is_off(row, index):
         what = f"alarm {name!r} is off here (legal: as configured; an override of the configuration turns it off)"
         raise StreamRefused(stream, what, "illegal")
-    fault = limit_fault(engine.watch.model.channels[condition.channel], limit)
+    fault = limit_fault(engine.watch.model.channels[channel], limit)
     if fault is not None:
         raise StreamRefused(stream, f"alarm {name!r}: {fault}", "illegal")
     return index
@@ -291,7 +290,7 @@ def _begin_delays(table: StreamTable, row: int, alarms: NDArray[np.int64]) -> No
 
     What held for a minute below 90 has not held for a minute below 85.
     """
-    anew = alarms[table.delay_state[row, alarms] == ConditionState.ABSENT]
+    anew = alarms[table.delay_state[row, alarms] == ConditionState.INACTIVE]
     table.truth[row, anew] = Truth.UNKNOWN
     table.truth_since[row, anew] = NEVER
 

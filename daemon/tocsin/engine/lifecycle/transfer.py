@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Truth, cells, channels_of, is_modelled
+from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.engine.streams.table import NEVER
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.engine.conditions.delays import Alarm
+    from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.engine import Engine
     from tocsin.engine.model import Model
     from tocsin.engine.result import EngineResult
@@ -87,7 +87,11 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamState:
         "channels": [channel.name for channel in model.channels],
         "period_ns": model.period_ns,
         "alarms": [
-            {"is": _identity(alarm, model), "asks": repr(alarm.condition), "cells": cells(alarm.condition)}
+            {
+                "identity": _identity(alarm, model),
+                "parameters": alarm.condition.parameters,
+                "state_size": alarm.condition.state_size,
+            }
             for alarm in engine.watch.alarms
         ],
         "streams": [
@@ -143,7 +147,10 @@ def check(engine: Engine, remembered: StreamState) -> None:
             or theirs.ndim != ours.ndim
             or theirs.shape[1 + free :] != ours.shape[1 + free :]
             or (column.axis == "alarms" and theirs.shape[1] != alarms)
-            or (column.axis == "condition_state" and theirs.shape[1] != sum(alarm["cells"] for alarm in meta["alarms"]))
+            or (
+                column.axis == "condition_state"
+                and theirs.shape[1] != sum(alarm["state_size"] for alarm in meta["alarms"])
+            )
         ):
             legal = f"{(len(names), *ours.shape[1:])} {ours.dtype}"
             raise StreamRefused(first, f"memory's {name} is {theirs.shape} {theirs.dtype} (legal: {legal})", "illegal")
@@ -208,15 +215,15 @@ def place_alarms(
         # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
         # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
         condition = engine.watch.alarms[new].condition
-        means_the_same = same_model or (same_ticks and not is_modelled(condition))
-        if means_the_same and remembered.meta["alarms"][old]["asks"] == repr(condition):
+        means_the_same = same_model or (same_ticks and not condition.modelled)
+        if means_the_same and remembered.meta["alarms"][old]["parameters"] == condition.parameters:
             same = _same_limits(engine, remembered, rows, new)
-            begin = sum(alarm["cells"] for alarm in remembered.meta["alarms"][:old])
-            noted = columns["condition_state"][:, begin : begin + remembered.meta["alarms"][old]["cells"]]
+            begin = sum(alarm["state_size"] for alarm in remembered.meta["alarms"][:old])
+            noted = columns["condition_state"][:, begin : begin + remembered.meta["alarms"][old]["state_size"]]
             table.condition_state[rows[same], engine.state_slices[new]] = noted[same]
         else:
             same = np.zeros(len(rows), dtype=np.bool_)
-        anew = (columns["delay_state"][:, old] == ConditionState.ABSENT) & ~same
+        anew = (columns["delay_state"][:, old] == ConditionState.INACTIVE) & ~same
         table.truth[rows[anew], new] = Truth.UNKNOWN
         table.truth_since[rows[anew], new] = NEVER
     if table.overrides is not None:
@@ -241,15 +248,15 @@ def _drop_off(table: StreamTable, rows: NDArray[np.int64]) -> None:
 
 def carried(remembered: StreamState, engine: Engine) -> list[tuple[int, int]]:
     """The columns, there and here, of alarms that go on."""
-    found = {alarm["is"]: i for i, alarm in enumerate(remembered.meta["alarms"])}
+    found = {alarm["identity"]: i for i, alarm in enumerate(remembered.meta["alarms"])}
     named = ((_identity(alarm, engine.watch.model), i) for i, alarm in enumerate(engine.watch.alarms))
     return [(found[identity], i) for identity, i in named if identity in found]
 
 
 def _identity(alarm: Alarm, model: Model) -> str:
     """What makes an alarm the one it is: its name, what it looks at, and how urgent it is."""
-    watched = ",".join(model.channels[channel].name for channel in channels_of(alarm.condition))
-    return f"{alarm.name} {type(alarm.condition).__name__} {watched} {alarm.priority} {alarm.category}"
+    watched = ",".join(model.channels[channel].name for channel in alarm.condition.channels)
+    return f"{alarm.name} {alarm.condition.kind} {watched} {alarm.priority} {alarm.category}"
 
 
 def _known(engine: Engine, stream: str) -> int:
