@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import msgspec
-
 from tocsin.alarm import AlarmPolicies, AlarmPolicy, AlarmRegistry
 from tocsin.alarm.commands import Acknowledge, CommandEnvelope
-from tocsin.alarm.events import Event
-from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Explanation, Frames, Priority
+from tocsin.alarm.serialization import decode_event, encode_event
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Explanation, Frames, Priority, Report
 
 S = 1_000_000_000
 FRAMES = Frames(("hr",), S, "AAAAAAAAAAA=", "AAAAAA==", "AQ==", "AAAAAA==", "AAAAAA==", "AAAAAA==", "AAAAAA==")
@@ -25,11 +23,7 @@ CHANGE = ConditionEvent(
     since=9 * S,
     priority=Priority.HIGH,
     category=Category.PHYSIOLOGICAL,
-    reason="score 2, threshold 1",
-    score=2.0,
-    evidence=(),
-    model="ward/1 000000000000",
-    explanation=SAID,
+    report=Report("score 2, threshold 1", score=2.0, model="ward/1 000000000000", explanation=SAID),
 )
 
 
@@ -40,20 +34,20 @@ def registry():
 def test_the_event_that_raises_carries_them_and_no_later_one_does():
     alarms = registry()
     (raised,) = alarms.take_in([CHANGE], 9 * S)
-    assert raised.explanation == SAID
+    assert raised.report.explanation == SAID
     (seen,) = alarms.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
-    assert seen.explanation == replace(SAID, frames=None)
+    assert seen.report.explanation == replace(SAID, frames=None)
 
 
 def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
     alarms = registry()
     alarms.take_in([CHANGE], 9 * S)
     again = registry()
-    again.restore(msgspec.json.decode(msgspec.json.encode(alarms.export())))
+    again.restore(alarms.export("1.0.0"))
     (seen,) = again.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
-    assert seen.explanation == replace(SAID, frames=None)
+    assert seen.report.explanation == replace(SAID, frames=None)
 
 
 def test_the_log_keeps_them_as_they_are():
     (raised,) = registry().take_in([CHANGE], 9 * S)
-    assert msgspec.json.decode(msgspec.json.encode(raised), type=Event) == raised
+    assert decode_event(encode_event(raised)) == raised

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from alarm_ward import START, WATCH, S, policy
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -34,7 +32,7 @@ from tocsin.alarm.commands import (
     Unshelve,
     Verdict,
 )
-from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority, Report
 
 PLANS = [
     policy("hr-high", on_clear=OnClear.LATCH, re_alarm_ns=300 * S, escalate=(Escalation(60 * S, Priority.HIGH),)),
@@ -79,12 +77,12 @@ class Alarms(RuleBasedStateMachine):
         """Let both do the same; None if they refuse."""
         results = []
         for one in self.registers:
-            before = one.export()
+            before = one.export("1.0.0")
             try:
                 results.append(call(one))
             except Refused as refused:
                 results.append((refused.code, str(refused)))
-                assert one.export() == before, "what was refused changed something"
+                assert one.export("1.0.0") == before, "what was refused changed something"
         assert results[0] == results[1]
         if isinstance(results[0], tuple):
             return None
@@ -132,10 +130,7 @@ class Alarms(RuleBasedStateMachine):
             since=self.at,
             priority=its.priority,
             category=its.category,
-            reason=f"{alarm} {kind}",
-            score=0.5,
-            evidence=(),
-            model=None,
+            report=Report(f"{alarm} {kind}", score=0.5),
         )
         self.happens(lambda one: one.take_in([change], self.at))
 
@@ -238,9 +233,9 @@ class Alarms(RuleBasedStateMachine):
     def asks_again(self, data):
         command, transaction, events = data.draw(st.sampled_from(self.transactions))
         for one in self.registers:
-            before = one.export()
+            before = one.export("1.0.0")
             assert one.carry_out(CommandEnvelope(command, "nurse", "seen", transaction), self.at) == events
-            assert one.export() == before
+            assert one.export("1.0.0") == before
 
     @rule(stream=streams)
     def stream_ends(self, stream):
@@ -259,7 +254,7 @@ class Alarms(RuleBasedStateMachine):
 
     @rule()
     def restarts(self):
-        kept = json.loads(json.dumps(self.registers[1].export()))
+        kept = self.registers[1].export("1.0.0")
         self.registers[1] = registry()
         self.registers[1].restore(kept)
 

@@ -192,7 +192,7 @@ def test_a_restart_fires_nothing_again_and_forgets_nothing():
     ward.begins()
     ward.begins("spo2-low")
     ward.acknowledge("spo2-low")
-    kept = json.loads(json.dumps(ward.registry.export()))
+    kept = json.loads(json.dumps(ward.registry.export("1.0.0")))
     again = Ward(*ward.policies.values())
     again.registry.restore(kept)
     assert again.registry.statuses == ward.registry.statuses

@@ -37,8 +37,7 @@ def raised(bundle):
         values = {"hr": 80.0 + at} if at == 2 else {"hr": 80.0 + at if at < 5 else 141.0, "spo2": 97.0}
         changes = engine.apply(Readings.of([("icu/1", t, values)]), t).events
     (change,) = changes
-    told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
-    return alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
+    return alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, report=change.report)
 
 
 def published(event):
@@ -51,7 +50,7 @@ def test_a_score_is_made_again_and_its_frames_are_drawn(tmp_path, bundle, raised
     done = tocsin("explain", file, "--model", bundle.folder)
     assert done.returncode == 0, done.stderr
     assert "icu/1/odd  2023-11-14T22:13:25.000Z" in done.stdout
-    assert raised.reason in done.stdout.replace("\n", " ")
+    assert raised.report.reason in done.stdout.replace("\n", " ")
     assert "score 119.0: equal to the bit" in done.stdout
     assert "last 6 frames, 6 s" in done.stdout
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
@@ -66,8 +65,7 @@ def test_as_many_frames_are_drawn_as_fit(tmp_path, bundle):
         t = START + at * S
         changes = engine.apply(Readings.of([("icu/1", t, {"hr": 80.0 if at < 99 else 171.0, "spo2": 97.0})]), t).events
     (change,) = changes
-    told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
-    event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
+    event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, report=change.report)
     file = tmp_path / "event.json"
     file.write_text(json.dumps(published(event)))
     for columns, shown in ((60, 15), (200, 60)):
@@ -144,7 +142,7 @@ def test_another_graph_and_damage_are_refused(tmp_path, bundle, raised):
 
 
 def test_the_retained_state_carries_no_frames(raised):
-    assert raised.explanation.frames is not None
+    assert raised.report.explanation.frames is not None
     state = json.loads(alarm_state("tocsin", raised).payload)
     assert "frames" not in state
     assert state["explanation"]["rising_since_ns"] == START

@@ -41,8 +41,7 @@ def written(model, readings, *, threshold=110, **changes):
         t = START + seconds * S
         began = [c for c in engine.apply(Readings.of([("icu/1", t, values)]), t).events if c.kind == "active"]
     (change,) = began
-    told = {name: getattr(change, name) for name in ("reason", "score", "evidence", "model", "explanation")}
-    event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, **told)
+    event = alarm_events.event(Transition.RAISE, stream="icu/1", alarm="odd", t=change.t, report=change.report)
     record = msgspec.convert(json.loads(alarm_transition("tocsin", event).payload) | changes, ExplainedEvent)
     return page(record, model, rescore(model, record.frames))
 

@@ -36,7 +36,7 @@ def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
     results = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
     assert happened(results) == [("bed", "hr-high", "active", 1), ("bed", "hr-high", "inactive", 5)]
     raised = results[1].events[0]
-    assert raised.reason == "hr 121 /min is above 120"
+    assert raised.report.reason == "hr 121 /min is above 120"
     assert raised.since == START + S
 
 
@@ -66,10 +66,10 @@ def test_the_score_names_its_channels():
     watching = engine(alarm("odd", ScoreAbove(95)))
     apply(watching, reading(at=0, hr=80, spo2=97))
     (change,) = apply(watching, reading(at=1, hr=130, spo2=97)).events
-    assert change.score == 113.5
-    assert change.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
+    assert change.report.score == 113.5
+    assert change.report.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
     assert change.model == "counting/1 000000000000"
-    assert [e.channel for e in change.evidence] == ["hr", "spo2"]
+    assert [e.channel for e in change.report.evidence] == ["hr", "spo2"]
 
 
 def test_while_warming_up_the_score_is_unknown_and_limits_work():

@@ -34,15 +34,15 @@ def test_the_band_of_a_frame_is_the_first_step_that_was_expected_before_it(tmp_p
     assert steps.mean.tolist() == [[81, 98]]
     assert steps.scale.tolist() == [[1, 1]]
     (change,) = result.events
-    assert change.reason.startswith("score 237, threshold 230")
-    assert change.evidence[0].mean in {81, 98}
+    assert change.report.reason.startswith("score 237, threshold 230")
+    assert change.report.evidence[0].mean in {81, 98}
 
 
 def test_a_classifier_rings_by_the_probability_of_another_class_than_the_first(tmp_path):
     engine = watching(toy_bundle.write_classifier(tmp_path / "toy"), 0.8)
     assert apply(engine, 0, bed=0).events == []
     (change,) = apply(engine, 1, bed=100).events
-    assert change.reason == "probability 1, threshold 0.8"
+    assert change.report.reason == "probability 1, threshold 0.8"
 
 
 @pytest.mark.parametrize("write", [toy_bundle.write_classifier, toy_bundle.write_seq2seq])

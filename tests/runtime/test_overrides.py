@@ -9,11 +9,18 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from tocsin.api.queries import ImportStream
 from tocsin.cli import build
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.engine.lifecycle.commands import Admit, Discharge, SetLimit, SetProfile, StreamRefused, Transfer
+from tocsin.engine.lifecycle.commands import (
+    Admit,
+    Discharge,
+    ImportStream,
+    SetLimit,
+    SetProfile,
+    StreamRefused,
+    Transfer,
+)
 from tocsin.runtime import stream_commands
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
@@ -65,7 +72,7 @@ class Ward:
 
 
 def told(events):
-    return [(event.stream, event.alarm, event.transition.value, event.reason.split(":")[0]) for event in events]
+    return [(event.stream, event.alarm, event.transition.value, event.report.reason.split(":")[0]) for event in events]
 
 
 @pytest.fixture

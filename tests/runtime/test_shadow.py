@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from tocsin.api.queries import ImportStream
 from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,
+    ImportStream,
     ResetStream,
     Resume,
     SetLimit,

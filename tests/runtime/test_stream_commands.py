@@ -6,10 +6,18 @@ import configurations
 import pytest
 import toy_bundle
 
-from tocsin.api.queries import ImportStream
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.engine.lifecycle.commands import Admit, Resume, SetLimit, SetProfile, Standby, StreamRefused, Transfer
+from tocsin.engine.lifecycle.commands import (
+    Admit,
+    ImportStream,
+    Resume,
+    SetLimit,
+    SetProfile,
+    Standby,
+    StreamRefused,
+    Transfer,
+)
 from tocsin.runtime import stream_commands
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core

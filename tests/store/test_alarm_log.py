@@ -11,7 +11,7 @@ from alarm_events import event
 
 from tocsin.alarm import Transition
 from tocsin.alarm.status import Shelving
-from tocsin.engine.events import Category, Evidence, Priority
+from tocsin.engine.events import Category, Evidence, Priority, Report
 from tocsin.store import AlarmLogQuery, Retention, Store
 
 DAY_NS = 86_400 * 10**9
@@ -29,10 +29,12 @@ def rich(number):
         plain,
         labels={"ward": "icu", "bed": 'a "quoted" one'},
         status=replace(plain.status, shelved=Shelving("nurse", "known", 99, once=True), suppressed_by=("spo2-absent",)),
-        reason="SpO2 84 % is below 85 – ↓",
-        score=1.25,
-        evidence=(Evidence("spo2", "%", 84.0, None, None, 0.5), Evidence("hr", "/min", None, 80.5, 1.0, None)),
-        model="ward-vitals/1 0123456789ab",
+        report=Report(
+            "SpO2 84 % is below 85 – ↓",
+            score=1.25,
+            evidence=(Evidence("spo2", "%", 84.0, None, None, 0.5), Evidence("hr", "/min", None, 80.5, 1.0, None)),
+            model="ward-vitals/1 0123456789ab",
+        ),
         actor="nurse",
         comment="seen",
         transaction="4711",
@@ -46,7 +48,7 @@ def test_what_was_logged_is_read_back_whole(store):
 
 def test_a_score_of_numpy_is_a_number_like_any_other(store):
     kept(store, event(score=np.float32(0.5)))
-    assert store.history(AlarmLogQuery())[0].score == 0.5
+    assert store.history(AlarmLogQuery())[0].report.score == 0.5
 
 
 def test_it_outlives_the_daemon(store, reopened):

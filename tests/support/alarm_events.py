@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tocsin.alarm import AlarmStatus, Event, Transition
-from tocsin.engine.events import Category, Priority
+from tocsin.engine.events import Category, Priority, Report
 
+REPORT = ("reason", "score", "evidence", "model", "explanation")
 ENDING = (Transition.CLEAR, Transition.END)
 
 
@@ -30,7 +31,8 @@ def event(transition=Transition.RAISE, *, t=1, raised_at=2, since=1, priority=Pr
         "category": Category.PHYSIOLOGICAL,
         "status": status,
         "occurrence": 1,
-        "reason": "",
         "announced": True,
     }
-    return Event(**given | {"transition": transition, "t": t, "raised_at": raised_at, "since": since} | changes)
+    report = Report(**{"reason": ""} | {name: changes.pop(name) for name in REPORT if name in changes})
+    given |= {"transition": transition, "t": t, "raised_at": raised_at, "since": since, "report": report}
+    return Event(**given | changes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tocsin.alarm import AlarmPolicies, AlarmPolicy, AlarmRegistry, CommandEnvelope
 from tocsin.alarm.commands import Acknowledge
-from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority
+from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, Priority, Report
 
 S = 1_000_000_000
 START = 1_764_000_000 * S
@@ -45,10 +45,7 @@ class Ward:
             since=at,
             priority=its.priority,
             category=its.category,
-            reason=f"{alarm} {kind}",
-            score=None,
-            evidence=(),
-            model=None,
+            report=Report(f"{alarm} {kind}"),
         )
         return self._happened(self.registry.take_in([change], self._ns))
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, assert_never
+from typing import TYPE_CHECKING, NoReturn, assert_never
 
-from tocsin.alarm import serialization
 from tocsin.alarm.commands import (
     MAX_SHELVE_S,
     Acknowledge,
@@ -23,67 +21,60 @@ from tocsin.alarm.commands import (
     Test,
     Unshelve,
 )
-from tocsin.alarm.events import Aside, Event, Transition
+from tocsin.alarm.events import Aside, Transition
 from tocsin.alarm.lifecycle import REFUSED, Stimulus, legal
-from tocsin.alarm.record import AlarmKind, AlarmRecord, Told, normal
+from tocsin.alarm.record import AlarmKind, AlarmRecord, normal
 from tocsin.alarm.status import Shelving, State
-from tocsin.engine.events import Category, Priority
+from tocsin.alarm.transactions import Transactions
+from tocsin.engine.events import Category, Priority, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tocsin.alarm.commands import CommandEnvelope, Targeted
+    from tocsin.alarm.commands import Command, CommandEnvelope, Targeted
+    from tocsin.alarm.events import Event
     from tocsin.alarm.records import AlarmRecords
     from tocsin.alarm.status import AlarmStatus
 
 _NS_PER_S = 1_000_000_000
-_REMEMBERED = 1000
 _TEST_NS = 10 * _NS_PER_S
 TEST_ALARM = "tocsin-test"
 _NEED_A_REASON = (Shelve, RemoveFromService, Annotate)
 
 
 class CommandHandler:
-    """Carries out orders, and remembers which it has."""
+    """Carries out commands.
+
+    Attributes:
+        transactions: The last commands that were carried out under a transaction.
+    """
 
     def __init__(self, records: AlarmRecords) -> None:
-        """Begin with none."""
         self._records = records
-        self._done: OrderedDict[str, tuple[str, list[Event]]] = OrderedDict()  # by transaction: command, events
+        self.transactions = Transactions()
 
-    def carry_out(self, order: CommandEnvelope, now: int) -> list[Event]:
-        """Do what somebody asks.
+    def carry_out(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
+        """Carry out a command, unless its transaction was carried out before.
 
         Raises:
-            Refused: It can't be done; nothing has changed.
+            Refused: The command is illegal now; nothing has changed.
         """
-        command = repr(order.command)
-        if order.transaction is not None and order.transaction in self._done:
-            before, events = self._done[order.transaction]
-            if before != command:
-                raise Refused(
-                    RefusalCode.OTHER_COMMAND,
-                    f"transaction {order.transaction!r} was another command, {before} (legal: a new transaction)",
-                )
-            return list(events)
+        before = self.transactions.events_of(order)
+        if before is not None:
+            return before
         self._check(order)
         self._do(order, now)
         self._records.review(now)
         events = self._records.drain()
-        if order.transaction is not None:
-            self._done[order.transaction] = command, events
-            if len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
+        self.transactions.record(order, events)
         return list(events)
 
-    def _check(self, order: CommandEnvelope) -> None:
+    def _check(self, order: CommandEnvelope[Command]) -> None:
         what = _subject(order)
         if not order.actor.strip():
             raise Refused(RefusalCode.MISSING_ACTOR, f"{what}: nobody is named who does it (give an actor)")
         if isinstance(order.command, _NEED_A_REASON) and not (order.comment or "").strip():
             raise Refused(RefusalCode.MISSING_REASON, f"{what}: no reason is given (give a comment)")
 
-    def _do(self, order: CommandEnvelope, now: int) -> None:
+    def _do(self, order: CommandEnvelope[Command], now: int) -> None:
         command = order.command
         if isinstance(command, AcknowledgeGroup):
             self._acknowledge_group(command, order, now)
@@ -92,7 +83,7 @@ class CommandHandler:
         else:
             self._do_to_one(command, self._find(command, order), order, now)
 
-    def _do_to_one(self, command: Targeted, record: AlarmRecord, order: CommandEnvelope, now: int) -> None:
+    def _do_to_one(self, command: Targeted, record: AlarmRecord, order: CommandEnvelope[Command], now: int) -> None:
         match command:
             case Acknowledge():
                 self._check_occurrence(record, command)
@@ -110,7 +101,7 @@ class CommandHandler:
         self,
         command: Shelve | Unshelve | RemoveFromService | ReturnToService,
         record: AlarmRecord,
-        order: CommandEnvelope,
+        order: CommandEnvelope[Command],
         now: int,
     ) -> None:
         """Begin or end what a person can do to keep an alarm quiet."""
@@ -134,7 +125,7 @@ class CommandHandler:
             case _:
                 assert_never(command)
 
-    def _find(self, command: Targeted, order: CommandEnvelope) -> AlarmRecord:
+    def _find(self, command: Targeted, order: CommandEnvelope[Command]) -> AlarmRecord:
         """The alarm that is meant; one that has never been up is made if its watch knows the stream."""
         key = command.stream, command.alarm
         record = self._records.records.get(key)
@@ -160,16 +151,21 @@ class CommandHandler:
             category=policy.category,
             kind=AlarmKind.WATCHED,
             status=normal(policy.priority),
-            told=Told(""),
+            report=Report(""),
         )
 
-    def _move(self, record: AlarmRecord, stimulus: Stimulus, order: CommandEnvelope, now: int) -> None:
+    def _move(self, record: AlarmRecord, stimulus: Stimulus, order: CommandEnvelope[Command], now: int) -> None:
         if (record.status.state, stimulus) in REFUSED:
             self._refuse(record, stimulus.value, f"while {_state(record.status)}")
         self._records.move(record, stimulus, now, now, order=order)
 
     def _put(
-        self, record: AlarmRecord, status: AlarmStatus, transition: Transition, order: CommandEnvelope, now: int
+        self,
+        record: AlarmRecord,
+        status: AlarmStatus,
+        transition: Transition,
+        order: CommandEnvelope[Command],
+        now: int,
     ) -> None:
         self._records.add(record)
         self._records.put(record, status, transition, now, order=order)
@@ -183,7 +179,7 @@ class CommandHandler:
                 f"(legal: {present}, or leave it out for the present one)",
             )
 
-    def _acknowledge_group(self, command: AcknowledgeGroup, order: CommandEnvelope, now: int) -> None:
+    def _acknowledge_group(self, command: AcknowledgeGroup, order: CommandEnvelope[Command], now: int) -> None:
         """What people see: neither what somebody has put aside, nor what another alarm stands for but a flood's."""
         if not command.labels:
             raise Refused(RefusalCode.ILLEGAL_VALUE, "acknowledge-group: no label is given (give at least one)")
@@ -195,7 +191,12 @@ class CommandHandler:
                 self._records.move(record, Stimulus.ACKNOWLEDGE, now, now, order=order)
 
     def _say(
-        self, record: AlarmRecord, command: Annotate | Mark, transition: Transition, order: CommandEnvelope, now: int
+        self,
+        record: AlarmRecord,
+        command: Annotate | Mark,
+        transition: Transition,
+        order: CommandEnvelope[Command],
+        now: int,
     ) -> None:
         last = record.last_occurrence
         occurrence = command.occurrence or last
@@ -210,7 +211,7 @@ class CommandHandler:
         aside = Aside(occurrence=occurrence, verdict=verdict)
         self._records.put(record, record.status, transition, now, order=order, aside=aside)
 
-    def _test(self, command: Test, order: CommandEnvelope, now: int) -> None:
+    def _test(self, command: Test, order: CommandEnvelope[Command], now: int) -> None:
         if not command.stream or any(c in command.stream for c in "+#\0"):
             raise Refused(RefusalCode.ILLEGAL_VALUE, f"test: {command.stream!r} can't name a stream (legal: no +, #)")
         if (command.stream, TEST_ALARM) in self._records.records:
@@ -226,7 +227,7 @@ class CommandHandler:
             category=Category.TECHNICAL,
             kind=AlarmKind.TEST,
             status=normal(Priority.LOW),
-            told=Told(f"a test by {order.actor}"),
+            report=Report(f"a test by {order.actor}"),
             ends_at=now + _TEST_NS,
         )
         self._records.add(record)
@@ -237,20 +238,6 @@ class CommandHandler:
             RefusalCode.ILLEGAL,
             f"alarm {record.name!r}: cannot {verb} {why if why.startswith('while') else f'as {why}'} "
             f"(legal: {', '.join(legal_verbs(record.status))})",
-        )
-
-    def export(self, plainly: Callable[[object], Any] = serialization.to_plain) -> list[dict[str, Any]]:
-        """The orders that are remembered, as plain data; `plainly` as of `Register.export`."""
-        return [
-            {"transaction": transaction, "command": command, "events": [plainly(event) for event in events]}
-            for transaction, (command, events) in self._done.items()
-        ]
-
-    def restore(self, data: list[dict[str, Any]]) -> None:
-        """Go on with what `export` gave."""
-        self._done = OrderedDict(
-            (entry["transaction"], (entry["command"], [serialization.from_plain(Event, e) for e in entry["events"]]))
-            for entry in data
         )
 
 
@@ -275,14 +262,14 @@ def _state(status: AlarmStatus) -> str:
     return "active" if status.state is State.ACKNOWLEDGED else status.state.value
 
 
-def _subject(order: CommandEnvelope) -> str:
+def _subject(order: CommandEnvelope[Command]) -> str:
     command = order.command
     if isinstance(command, AcknowledgeGroup | Test):
         return command.verb
     return f"alarm '{command.stream}/{command.alarm}': cannot {command.verb}"
 
 
-def _shelving(command: Shelve, order: CommandEnvelope, now: int) -> Shelving:
+def _shelving(command: Shelve, order: CommandEnvelope[Command], now: int) -> Shelving:
     if not (math.isfinite(command.for_s) and 0 < command.for_s <= MAX_SHELVE_S):
         raise Refused(
             RefusalCode.ILLEGAL_VALUE,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  (at run time, too: doors make commands by their annotations)
+import hashlib
+from collections.abc import Mapping  # noqa: TC003  (at run time, too: requests are decoded by the annotations)
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import msgspec
 
 
 class Verdict(StrEnum):
@@ -168,21 +171,54 @@ MAX_SHELVE_S = 86_400.0
 """A shelf is for a shift, not for good: what is to be quiet for longer is taken out of service."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommandEnvelope:
-    """A command, and who gives it.
+class Named(Protocol):
+    """A command of any kind.
 
     Attributes:
-        command: What to do.
-        actor: Who.
-        comment: Why, in their words.
-        transaction: The same one again changes nothing, and is answered with the same events.
+        verb: Its name in requests and logs.
     """
 
-    command: Command
+    verb: ClassVar[str]
+
+
+_C_co = TypeVar("_C_co", bound=Named, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnvelope(Generic[_C_co]):
+    """A command for an alarm or a stream, with all that is recorded of it.
+
+    Attributes:
+        command: The command.
+        actor: The person or program that gives it.
+        comment: The actor's reason.
+        transaction: A command that comes again with the same one changes nothing, and is answered with the same events.
+    """
+
+    command: _C_co
     actor: str
     comment: str | None = None
     transaction: str | None = None
+
+    @property
+    def verb(self) -> str:
+        """The command's name."""
+        return self.command.verb
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The command's values but for the stream; a stream's memory, which is long, by its hash."""
+        arguments: dict[str, Any] = msgspec.to_builtins(self.command)
+        arguments.pop("stream", None)
+        if "memory" in arguments:
+            arguments["memory"] = "sha256:" + hashlib.sha256(arguments["memory"].encode()).hexdigest()
+        return arguments
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of verb, stream and arguments: equal commands have equal digests."""
+        parts = [self.verb, getattr(self.command, "stream", None), self.arguments]
+        return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
 
 class RefusalCode(StrEnum):

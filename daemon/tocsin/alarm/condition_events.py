@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tocsin.alarm.events import Transition
 from tocsin.alarm.lifecycle import Stimulus
-from tocsin.alarm.record import CHATTER_NS, AlarmKind, AlarmRecord, DeferredClear, Told, normal
+from tocsin.alarm.record import CHATTER_NS, AlarmKind, AlarmRecord, DeferredClear, normal
 from tocsin.alarm.status import Shelving
-from tocsin.engine.events import ConditionEventKind
+from tocsin.engine.events import ConditionEventKind, Report
 
 if TYPE_CHECKING:
     from tocsin.alarm.records import AlarmRecords
@@ -28,22 +28,22 @@ def take(records: AlarmRecords, change: ConditionEvent, now: int) -> None:
         now: Nanoseconds since 1970.
     """
     record = _record_of(records, change)
-    told = Told(change.reason, change.score, change.evidence, change.model, change.explanation)
+    report = change.report
     records.relabel(record, change.labels)
-    held = record.held
-    if held is not None and change.t - held.t >= held.off_delay_ns:  # by the readings' own clock it is over
+    deferred = record.deferred_clear
+    if deferred is not None and change.t - deferred.t >= deferred.off_delay_ns:  # by the readings' own clock it is over
         records.release(record, now)
     match change.kind:
         case ConditionEventKind.ACTIVE:
-            _began(records, record, change.t, now, told)
+            _began(records, record, change.t, now, report)
         case ConditionEventKind.INACTIVE:
-            _ceased(records, record, change.t, now, told)
+            _ceased(records, record, change.t, now, report)
         case ConditionEventKind.UNCERTAIN:
-            records.move(record, Stimulus.LOST, change.t, now, told=told)
+            records.move(record, Stimulus.LOST, change.t, now, report=report)
         case ConditionEventKind.CERTAIN:
-            records.move(record, Stimulus.FOUND, change.t, now, told=told)
+            records.move(record, Stimulus.FOUND, change.t, now, report=report)
         case ConditionEventKind.REMOVED:
-            records.end(record, change.t, now, told)
+            records.end(record, change.t, now, report)
 
 
 def _record_of(records: AlarmRecords, change: ConditionEvent) -> AlarmRecord:
@@ -59,26 +59,26 @@ def _record_of(records: AlarmRecords, change: ConditionEvent) -> AlarmRecord:
                 category=change.category,
                 kind=AlarmKind.WATCHED,
                 status=normal(change.priority),
-                told=Told(""),
+                report=Report(""),
             )
         )
     record.watch, record.priority, record.category = change.watch, change.priority, change.category
     return record
 
 
-def _began(records: AlarmRecords, record: AlarmRecord, t: int, now: int, told: Told) -> None:
+def _began(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
     record.began_t, record.turned_at = t, now
-    if record.held is not None:  # it never cleared
-        record.held = None
-        record.told = told
+    if record.deferred_clear is not None:  # it never cleared
+        record.deferred_clear = None
+        record.report = report
     if record.status.active:  # whoever judges has begun anew, or what was held back goes on
-        records.move(record, Stimulus.FOUND, t, now, told=told)
+        records.move(record, Stimulus.FOUND, t, now, report=report)
     else:
-        records.move(record, Stimulus.BEGINS, t, now, told=told)
+        records.move(record, Stimulus.BEGINS, t, now, report=report)
     records.schedule(record)
 
 
-def _ceased(records: AlarmRecords, record: AlarmRecord, t: int, now: int, told: Told) -> None:
+def _ceased(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
     policy = records.policy(record)
     record.turned_at = now
     if record.began_t is not None:
@@ -88,9 +88,9 @@ def _ceased(records: AlarmRecords, record: AlarmRecord, t: int, now: int, told: 
         _chatters(records, record, t, now, policy.chatter_shelve_ns)
     if record.status.chattering and record.status.active and policy.chatter_off_delay_ns is not None:
         delay = policy.chatter_off_delay_ns
-        record.held = record.held or DeferredClear(t, delay, now + delay, told)
+        record.deferred_clear = record.deferred_clear or DeferredClear(t, delay, now + delay, report)
     else:
-        records.move(record, Stimulus.CEASES, t, now, told=told)
+        records.move(record, Stimulus.CEASES, t, now, report=report)
     record.ceased_t = t
     records.schedule(record)
 

@@ -41,8 +41,8 @@ def next_due(record: AlarmRecord, policy: AlarmPolicy) -> tuple[int, Deadline] |
 
 def _all_due(record: AlarmRecord, policy: AlarmPolicy) -> Iterator[tuple[int, Deadline]]:
     status = record.status
-    if record.held is not None:
-        yield record.held.until, Deadline.CLEAR
+    if record.deferred_clear is not None:
+        yield record.deferred_clear.until, Deadline.CLEAR
     if record.ends_at is not None:
         yield record.ends_at, Deadline.END_OF_TEST
     if status.shelved is not None:
@@ -51,8 +51,8 @@ def _all_due(record: AlarmRecord, policy: AlarmPolicy) -> Iterator[tuple[int, De
         yield record.turned_at + CALM_NS, Deadline.CALM
     if record.waiting_since is not None:
         yield from _while_waiting(record, policy, record.waiting_since)
-    if record.told_since is not None:
-        yield from _while_told(record, policy, record.told_since)
+    if record.annunciated_since is not None:
+        yield from _while_told(record, policy, record.annunciated_since)
 
 
 def _while_waiting(record: AlarmRecord, policy: AlarmPolicy, since: int) -> Iterator[tuple[int, Deadline]]:

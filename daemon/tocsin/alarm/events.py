@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from tocsin.alarm.commands import Verdict  # noqa: TC001
 from tocsin.alarm.status import AlarmStatus  # noqa: TC001
-from tocsin.engine.events import Category, Evidence, Explanation  # noqa: TC001
+from tocsin.engine.events import Category, Report  # noqa: TC001
 
 
 class Transition(StrEnum):
@@ -56,11 +56,8 @@ class Event:
         t: When, nanoseconds since 1970: by the readings' own clock; of a command, `raised_at`; of what falls due
             with time, when it fell due, by the clock that `raised_at` is of.
         raised_at: `now` when it was processed.
-        reason: One line for a person: what the alarm says. Why somebody did something is in `comment`.
-        score: The model's score in this frame; None is unknown.
-        evidence: The channels, those that contribute most first.
-        model: `name/version` and the first 12 digits of the graph's hash; None for an alarm without a model.
-        explanation: What the model's part rests on, None likewise; with the last frames where an occurrence begins.
+        report: The condition's last reason; its explanation has the last frames where an occurrence begins. The reason
+            for a command is in `comment`.
         actor: Who did it; None if nobody did.
         comment: Why, in their words.
         transaction: Of the command; None if there was none.
@@ -82,11 +79,7 @@ class Event:
     since: int | None
     t: int
     raised_at: int
-    reason: str
-    score: float | None = None
-    evidence: tuple[Evidence, ...] = ()
-    model: str | None = None
-    explanation: Explanation | None = None
+    report: Report
     actor: str | None = None
     comment: str | None = None
     transaction: str | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tocsin.alarm.record import AlarmKind, AlarmRecord, Told, normal
-from tocsin.engine.events import Category, Priority
+from tocsin.alarm.record import AlarmKind, AlarmRecord, normal
+from tocsin.engine.events import Category, Priority, Report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,5 +71,5 @@ def telling(group: str, labels: Mapping[str, str]) -> AlarmRecord:
         category=Category.TECHNICAL,
         kind=AlarmKind.FLOOD,
         status=normal(Priority.LOW),
-        told=Told(""),
+        report=Report(""),
     )

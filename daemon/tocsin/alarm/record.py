@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tocsin.alarm.status import AlarmStatus, State
-from tocsin.engine.events import Category, Evidence, Explanation, Priority
+from tocsin.engine.events import Category, Priority, Report
 
 FLEETING_NS = 10_000_000_000
 CHATTER_NS = 60_000_000_000
@@ -35,23 +35,6 @@ class AlarmKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What was last said of a condition: see `Change`."""
-
-    reason: str
-    score: float | None = None
-    evidence: tuple[Evidence, ...] = ()
-    model: str | None = None
-    explanation: Explanation | None = None
-
-    def without_frames(self) -> Told:
-        """The same, but for the frames: they are told once."""
-        if self.explanation is None or self.explanation.frames is None:
-            return self
-        return replace(self, explanation=replace(self.explanation, frames=None))
-
-
-@dataclass(frozen=True, slots=True)
 class DeferredClear:
     """A clear that is held back, as the alarm chatters.
 
@@ -59,13 +42,13 @@ class DeferredClear:
         t: When the condition ceased.
         off_delay_ns: For how long it is held.
         until: When it is a clear, in `now`'s time.
-        told: What was said of it.
+        report: The reason for it.
     """
 
     t: int
     off_delay_ns: int
     until: int
-    told: Told
+    report: Report
 
 
 @dataclass(slots=True)
@@ -81,13 +64,13 @@ class AlarmRecord:
         category: As configured.
         kind: Where it comes from.
         status: What it is in.
-        told: What was last said of it.
+        report: The last condition event's.
         last_occurrence: The present occurrence, or else the last one.
         last_since: `t` of its beginning.
-        told_since: `now` since when people are told of it without a break; None while they aren't.
+        annunciated_since: `now` since when people are told of it without a break; None while they aren't.
         waiting_since: `now` since when it has waited for somebody without a break; None while it doesn't.
         reminded: How many reminders have fallen due since.
-        held: A clear that is held back.
+        deferred_clear: A clear that is deferred.
         began_t: `t` at which its condition last began, whatever was held back.
         cycles: `t` of the beginnings of the last three times that its condition began and ceased.
         ceased_t: `t` at which its condition last ceased.
@@ -103,13 +86,13 @@ class AlarmRecord:
     category: Category
     kind: AlarmKind
     status: AlarmStatus
-    told: Told
+    report: Report
     last_occurrence: int | None = None
     last_since: int | None = None
-    told_since: int | None = None
+    annunciated_since: int | None = None
     waiting_since: int | None = None
     reminded: int = 0
-    held: DeferredClear | None = None
+    deferred_clear: DeferredClear | None = None
     began_t: int | None = None
     cycles: tuple[int, ...] = ()
     ceased_t: int | None = None
@@ -134,11 +117,11 @@ class AlarmRecord:
         if is_new:
             self.last_occurrence, self.last_since = status.occurrence, status.since
         if is_new or not status.is_annunciated:
-            self.told_since = None
+            self.annunciated_since = None
         if is_new or not status.is_waiting:
             self.waiting_since, self.reminded = None, 0
-        if status.is_annunciated and self.told_since is None:
-            self.told_since = now
+        if status.is_annunciated and self.annunciated_since is None:
+            self.annunciated_since = now
         if status.is_waiting and self.waiting_since is None:
             self.waiting_since = now
 

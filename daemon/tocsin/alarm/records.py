@@ -14,14 +14,14 @@ from tocsin.alarm.events import NOTHING_ASIDE, Aside, Event, Transition
 from tocsin.alarm.flood import FLOOD, Floods, telling
 from tocsin.alarm.lifecycle import TABLE, Stimulus
 from tocsin.alarm.policy import AlarmPolicy
-from tocsin.alarm.record import URGENCY, AlarmKind, AlarmRecord, Told, in_state, normal
+from tocsin.alarm.record import URGENCY, AlarmKind, AlarmRecord, in_state, normal
 from tocsin.alarm.record_indexes import RecordIndexes
-from tocsin.engine.events import Priority
+from tocsin.engine.events import Priority, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tocsin.alarm.commands import CommandEnvelope
+    from tocsin.alarm.commands import Command, CommandEnvelope
     from tocsin.alarm.policy import AlarmPolicies
     from tocsin.alarm.status import AlarmStatus
 
@@ -94,7 +94,7 @@ class AlarmRecords:
         now: int,
         *,
         t: int | None = None,
-        order: CommandEnvelope | None = None,
+        order: CommandEnvelope[Command] | None = None,
         aside: Aside = NOTHING_ASIDE,
     ) -> None:
         """Give an alarm another status, and make the event of it.
@@ -130,11 +130,7 @@ class AlarmRecords:
                 since=record.last_since if about == record.last_occurrence else None,
                 t=now if t is None else t,
                 raised_at=now,
-                reason=record.told.reason,
-                score=record.told.score,
-                evidence=record.told.evidence,
-                model=record.told.model,
-                explanation=record.told.explanation,
+                report=record.report,
                 actor=None if order is None else order.actor,
                 comment=None if order is None else order.comment,
                 transaction=None if order is None else order.transaction,
@@ -143,7 +139,7 @@ class AlarmRecords:
                 test=record.kind is AlarmKind.TEST,
             )
         )
-        record.told = record.told.without_frames()
+        record.report = record.report.without_frames()
 
     def move(
         self,
@@ -152,8 +148,8 @@ class AlarmRecords:
         t: int,
         now: int,
         *,
-        told: Told | None = None,
-        order: CommandEnvelope | None = None,
+        report: Report | None = None,
+        order: CommandEnvelope[Command] | None = None,
     ) -> None:
         """Let the table say what a stimulus does to an alarm; possibly nothing.
 
@@ -162,14 +158,14 @@ class AlarmRecords:
             stimulus: What happened to it.
             t: When.
             now: Nanoseconds since 1970.
-            told: What is said of it from now on; None: what was.
+            report: The reason for it; None: the one before.
             order: Whose doing it is; None if nobody's.
         """
         before = record.status
         entry = TABLE.get((before.state, stimulus))
         if entry is None or before.uncertain == {Stimulus.LOST: True, Stimulus.FOUND: False}.get(stimulus):
             return
-        record.told = told or record.told
+        record.report = report or record.report
         if entry.is_new:
             self._raise(record, t, now, order)
             return
@@ -180,9 +176,9 @@ class AlarmRecords:
             case Stimulus.ACKNOWLEDGE if status.acknowledged and order is not None:
                 status = replace(status, acknowledged_by=order.actor, acknowledged_at=now)
             case Stimulus.CEASES:
-                record.held = None
+                record.deferred_clear = None
             case Stimulus.ENDED:
-                record.held = None
+                record.deferred_clear = None
                 status = replace(status, shelved=None, chattering=False)
         if status.occurrence is None:
             status = replace(status, priority=record.priority)
@@ -191,7 +187,7 @@ class AlarmRecords:
         if stimulus is Stimulus.CEASES and status.shelved is not None and status.shelved.once:
             self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
 
-    def _raise(self, record: AlarmRecord, t: int, now: int, order: CommandEnvelope | None = None) -> None:
+    def _raise(self, record: AlarmRecord, t: int, now: int, order: CommandEnvelope[Command] | None = None) -> None:
         before = record.status
         quiet = before.shelved is not None or before.out_of_service
         suppressed_by = self._indexes.inhibitors.of(record, self.policy(record))
@@ -229,7 +225,7 @@ class AlarmRecords:
             flood = flood or self.add(telling(group, self._floods.labels(record.labels)))
             flood.priority = Priority.LOW if is_spared else record.priority
             per = grouping.per_ns / _NS_PER_S / 60
-            flood.told = Told(f"{count} new alarms within {per:g} min: told as one until fewer than {grouping.end}")
+            flood.report = Report(f"{count} new alarms within {per:g} min: told as one until fewer than {grouping.end}")
             self.move(flood, Stimulus.BEGINS, t, now)
         return () if is_spared else (flood.name,)
 
@@ -302,17 +298,18 @@ class AlarmRecords:
 
     def release(self, record: AlarmRecord, now: int) -> None:
         """Let a clear happen that was held back."""
-        if record.held is not None:
-            self.move(record, Stimulus.CEASES, record.held.t + record.held.off_delay_ns, now, told=record.held.told)
+        if record.deferred_clear is not None:
+            clear = record.deferred_clear
+            self.move(record, Stimulus.CEASES, clear.t + clear.off_delay_ns, now, report=clear.report)
 
-    def end(self, record: AlarmRecord, t: int, now: int, told: Told) -> None:
+    def end(self, record: AlarmRecord, t: int, now: int, report: Report) -> None:
         """End an alarm that nobody watches any more, and forget what people said of it.
 
         What is out of service stays out: that is said of the equipment, not of whom it watches.
         """
-        self.move(record, Stimulus.ENDED, t, now, told=told)
+        self.move(record, Stimulus.ENDED, t, now, report=report)
         if record.status.shelved is not None:  # nothing was up that could end
-            record.told = told
+            record.report = report
             self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
         self.forget(record)
 
@@ -321,7 +318,13 @@ class AlarmRecords:
         self._unfollow(record)
         if record.status.out_of_service:
             record.status = replace(normal(record.priority), out_of_service=True)
-            record.held, record.cycles, record.began_t, record.ceased_t, record.turned_at = None, (), None, None, None
+            record.deferred_clear, record.cycles, record.began_t, record.ceased_t, record.turned_at = (
+                None,
+                (),
+                None,
+                None,
+                None,
+            )
             self._follow(record)
         else:
             del self.records[record.key]
@@ -332,12 +335,12 @@ class AlarmRecords:
         self.whereabouts = policies.whereabouts
         for record in list(self.records.values()):
             if record.kind is AlarmKind.WATCHED and (record.watch, record.alarm) not in self.policies:
-                self.end(record, now, now, Told(reason))
+                self.end(record, now, now, Report(reason))
                 self.records.pop(record.key, None)
         grouping = policies.grouping
         if grouping != (self._floods and self._floods.grouping):
             for record in [r for r in self.records.values() if r.kind is AlarmKind.FLOOD]:
-                self.end(record, now, now, Told(reason))
+                self.end(record, now, now, Report(reason))
             self._floods = None if grouping is None else Floods(grouping)
         self._begin_indexes()
         self._to_review = True
@@ -364,11 +367,11 @@ class AlarmRecords:
                 category=event.category,
                 kind=kind,
                 status=normal(event.status.priority),
-                told=Told(event.reason),
+                report=Report(event.report.reason),
                 ends_at=event.raised_at if kind is AlarmKind.TEST else None,
             )
         )
-        record.told = Told(event.reason, event.score, event.evidence, event.model)
+        record.report = replace(event.report, explanation=None)
         record.become(event.status, event.raised_at)
         self._follow(record)
         self.last_id = max(self.last_id, event.id)

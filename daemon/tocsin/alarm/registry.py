@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tocsin.alarm import serialization
 from tocsin.alarm.command_handler import CommandHandler
 from tocsin.alarm.condition_events import take
-from tocsin.alarm.record import AlarmKind, AlarmRecord, Told
+from tocsin.alarm.record import AlarmKind, AlarmRecord
 from tocsin.alarm.records import AlarmRecords
 from tocsin.alarm.status import State
+from tocsin.engine.events import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from tocsin.alarm.commands import CommandEnvelope
+    from tocsin.alarm.commands import Command, CommandEnvelope
     from tocsin.alarm.events import Event
     from tocsin.alarm.policy import AlarmPolicies
     from tocsin.alarm.status import AlarmStatus
@@ -56,7 +57,7 @@ class AlarmRegistry:
     def __init__(self, policies: AlarmPolicies) -> None:
         """Begin with no alarm up."""
         self._records = AlarmRecords(policies)
-        self._orders = CommandHandler(self._records)
+        self._command_handler = CommandHandler(self._records)
 
     @property
     def statuses(self) -> Mapping[tuple[str, str], AlarmStatus]:
@@ -101,7 +102,7 @@ class AlarmRegistry:
             self._records.review(now)
         return self._records.drain()
 
-    def carry_out(self, order: CommandEnvelope, now: int) -> list[Event]:
+    def carry_out(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
         """Do what somebody asks.
 
         A transaction that was carried out before changes nothing, and is answered with the same events; the last
@@ -114,7 +115,7 @@ class AlarmRegistry:
         Raises:
             Refused: It can't be done; nothing has changed.
         """
-        return self._orders.carry_out(order, now)
+        return self._command_handler.carry_out(order, now)
 
     def pass_time(self, now: int) -> list[Event]:
         """Do what has fallen due: shelves that end, escalation, reminders, clears that were held back, ends of floods.
@@ -132,7 +133,7 @@ class AlarmRegistry:
         """
         records = self._records
         for record in [r for r in records.records.values() if r.stream == stream and r.kind is AlarmKind.WATCHED]:
-            records.end(record, now, now, Told(reason))
+            records.end(record, now, now, Report(reason))
         records.review(now)
         return records.drain()
 
@@ -156,32 +157,31 @@ class AlarmRegistry:
         for event in events:
             self._records.recall(event)
 
-    def export(self, plainly: Callable[[object], Any] = serialization.to_plain) -> dict[str, Any]:
-        """Everything that the register remembers, as plain data that JSON can hold.
+    def export(self, written_by: str) -> bytes:
+        """Encode all alarms and transactions for a snapshot.
 
         Args:
-            plainly: Makes plain data of a data class. Whoever encodes data classes faster than that takes them as they
-                are, and encodes them before anything moves.
+            written_by: The version of Tocsin, which a refusal of a newer format names.
         """
-        return {
-            "version": serialization.VERSION,
-            "last_id": self._records.last_id,
-            "records": [plainly(record) for record in self._records.records.values()],
-            "floods": self._records.export_floods(),
-            "transactions": self._orders.export(plainly),
-        }
+        return serialization.encode_alarms(
+            serialization.StoredAlarms(
+                format=serialization.FORMAT,
+                written_by=written_by,
+                last_id=self._records.last_id,
+                records=tuple(serialization.stored_record(record) for record in self._records.records.values()),
+                floods=self._records.export_floods(),
+                transactions=self._command_handler.transactions.export(),
+            )
+        )
 
-    def restore(self, data: Mapping[str, Any]) -> None:
-        """Go on with what `export` gave, under the present plans.
+    def restore(self, body: bytes) -> None:
+        """Replace all alarms and transactions by those that `export` encoded; the policies stay.
 
         Raises:
-            ValueError: It is of another version.
+            ValueError: A newer Tocsin wrote them, or they are damaged.
         """
-        if data.get("version") != serialization.VERSION:
-            raise ValueError(f"alarms exported in version {data.get('version')!r} (legal: {serialization.VERSION})")
+        stored = serialization.decode_alarms(body)
         self._records.restore(
-            [serialization.from_plain(AlarmRecord, entry) for entry in data["records"]],
-            int(data["last_id"]),
-            data["floods"],
+            [serialization.record_of(record) for record in stored.records], stored.last_id, stored.floods
         )
-        self._orders.restore(data["transactions"])
+        self._command_handler.transactions.restore(stored.transactions)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event's own fields, for all receivers."""
+    report = event.report
     return {
         "id": event.id,
         "stream": event.stream,
@@ -28,14 +29,14 @@ def event_fields(event: Event) -> dict[str, Any]:
         "occurrence": event.occurrence,
         "priority": event.status.priority,
         "category": event.category,
-        "reason": event.reason,
+        "reason": report.reason,
         **time_fields("t", event.t),
         **time_fields("since", event.since),
         **time_fields("raised_at", event.raised_at),
-        "score": number(event.score),
-        "model": event.model,
-        "evidence": [_evidence(e) for e in event.evidence],
-        "explanation": None if event.explanation is None else explanation_fields(event.explanation),
+        "score": number(report.score),
+        "model": report.model,
+        "evidence": [_evidence(e) for e in report.evidence],
+        "explanation": None if report.explanation is None else explanation_fields(report.explanation),
         "actor": event.actor,
         "comment": event.comment,
         "transaction": event.transaction,

@@ -144,16 +144,3 @@ class ExportStream:
     """
 
     stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportStream:
-    """Take over a stream's memory that was exported elsewhere.
-
-    Attributes:
-        stream: Its name here.
-        memory: What the export gave, as it was.
-    """
-
-    stream: str
-    memory: str

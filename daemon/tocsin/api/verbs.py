@@ -15,7 +15,7 @@ import msgspec
 
 from tocsin.alarm.commands import COMMANDS
 from tocsin.api import queries, views
-from tocsin.engine.lifecycle import commands as of_streams
+from tocsin.engine.lifecycle.commands import STREAM_COMMANDS
 from tocsin.ingest.topics import can_name
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -237,23 +237,12 @@ def _descriptions(doc: str) -> dict[str, str]:
 
 def _table() -> dict[str, Verb]:
     alarms, streams = Subject.ALARMS, Subject.STREAMS
-    commands = {
-        "admit": of_streams.Admit,
-        "discharge": of_streams.Discharge,
-        "transfer": of_streams.Transfer,
-        "standby": of_streams.Standby,
-        "resume": of_streams.Resume,
-        "reset-stream": of_streams.ResetStream,
-        "set-limit": of_streams.SetLimit,
-        "set-profile": of_streams.SetProfile,
-        "import-stream": queries.ImportStream,
-    }
     verbs = [
         *(_verb(name, alarms, asks) for name, asks in COMMANDS.items()),
         _verb("list", alarms, queries.List, views.AlarmsView, changes=False),
         _verb("show", alarms, queries.Show, views.AlarmView, changes=False),
         _verb("history", alarms, queries.History, views.HistoryView, changes=False),
-        *(_verb(name, streams, asks) for name, asks in commands.items()),
+        *(_verb(name, streams, asks) for name, asks in STREAM_COMMANDS.items()),
         _verb("list-streams", streams, queries.ListStreams, views.StreamsView, changes=False),
         _verb("show-stream", streams, queries.ShowStream, views.StreamView, changes=False),
         _verb("stream-history", streams, queries.StreamHistory, views.StreamHistoryView, changes=False),

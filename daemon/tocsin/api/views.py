@@ -236,9 +236,10 @@ class HistoryView(msgspec.Struct, kw_only=True, frozen=True):
 def event_view(event: Event) -> EventView:
     """Show an event."""
     fields = event_fields(event)
-    fields["evidence"] = list(event.evidence)
-    fields["explanation"] = _explanation(event.explanation)
-    fields["frames"] = None if event.explanation is None else event.explanation.frames
+    explanation = event.report.explanation
+    fields["evidence"] = list(event.report.evidence)
+    fields["explanation"] = _explanation(explanation)
+    fields["frames"] = None if explanation is None else explanation.frames
     own = {
         "id": event.id,
         "watch": event.watch,
@@ -266,7 +267,7 @@ def command_view(entry: CommandEntry) -> CommandView:
 
 def alarm_view(record: AlarmRecord) -> AlarmView:
     """Show an alarm."""
-    status, told = record.status, record.told
+    status, report = record.status, record.report
     fields: dict[str, Any] = {
         "id": record.name,
         "stream": record.stream,
@@ -279,11 +280,11 @@ def alarm_view(record: AlarmRecord) -> AlarmView:
         "annunciated": status.is_annunciated,
         "shelved": None if status.shelved is None else _shelving(status.shelved),
         "suppressed_by": list(status.suppressed_by),
-        "reason": told.reason,
-        "score": number(told.score),
-        "evidence": list(told.evidence),
-        "model": told.model,
-        "explanation": _explanation(told.explanation),
+        "reason": report.reason,
+        "score": number(report.score),
+        "evidence": list(report.evidence),
+        "model": report.model,
+        "explanation": _explanation(report.explanation),
         **time_fields("acknowledged_at", status.acknowledged_at),
         **time_fields("since", status.since),
         **time_fields("raised_at", status.raised_at),

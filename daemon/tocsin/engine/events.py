@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -118,25 +118,46 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionEvent:
-    """A turn of one stream's condition: what the alarms are told.
+class Report:
+    """The reason for a condition event, and the model's part in it.
 
     Attributes:
-        watch: Whose engine saw it.
-        stream: Whose condition.
-        labels: What is known of the stream, such as its ward; from the captures of its topic.
-        alarm: The alarm's name in the configuration.
-        kind: What happened.
-        t: When, by the readings' own clock, nanoseconds since 1970.
-        raised_at: `now` when it was processed.
-        since: `t` at which the condition began to hold.
-        priority: As configured.
-        category: As configured.
         reason: One line for a person.
         score: The model's score in this frame; None is unknown.
         evidence: The channels, those that contribute most first.
         model: `name/version` and the first 12 digits of the graph's hash; None for an alarm without a model.
-        explanation: What the model's part rests on; None likewise.
+        explanation: The basis of the model's judgement; None for an alarm without a model.
+    """
+
+    reason: str
+    score: float | None = None
+    evidence: tuple[Evidence, ...] = ()
+    model: str | None = None
+    explanation: Explanation | None = None
+
+    def without_frames(self) -> Report:
+        """The same report without the explanation's frames, which only the first event of an occurrence carries."""
+        if self.explanation is None or self.explanation.frames is None:
+            return self
+        return replace(self, explanation=replace(self.explanation, frames=None))
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionEvent:
+    """A change of one stream's condition, after its delays: the alarms' input.
+
+    Attributes:
+        watch: The watch that evaluates the condition.
+        stream: The stream's name.
+        labels: The stream's labels, such as its ward; from the captures of its topic.
+        alarm: The alarm's name in the configuration.
+        kind: The change.
+        t: Event time by the readings' own clock, nanoseconds since 1970.
+        raised_at: `now` when it was processed.
+        since: `t` at which the condition began to hold.
+        priority: As configured.
+        category: As configured.
+        report: The reason for it.
     """
 
     watch: str
@@ -149,8 +170,4 @@ class ConditionEvent:
     since: int
     priority: Priority
     category: Category
-    reason: str
-    score: float | None
-    evidence: tuple[Evidence, ...]
-    model: str | None
-    explanation: Explanation | None = None
+    report: Report

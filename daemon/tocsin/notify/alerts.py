@@ -149,14 +149,14 @@ def _sorted(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 def _annotations(event: Event) -> dict[str, str]:
     annotations = {
         "summary": f"{event.stream}: {event.alarm}",
-        "description": event.reason,
+        "description": event.report.reason,
         "state": event.status.state.value,
         "time": iso_8601(event.t),
     }
     if event.status.uncertain:
         annotations["uncertain"] = "its condition is unknown now"
-    if event.model is not None:
-        annotations["model"] = event.model
+    if event.report.model is not None:
+        annotations["model"] = event.report.model
     if event.actor is not None:
         annotations["by"] = event.actor
     if event.comment is not None:

@@ -53,7 +53,7 @@ def alarm_transition(base: str, event: Event) -> MqttMessage:
         "transition": event.transition,
         **status_fields(event.status),
         **event_fields(event),
-        "frames": frame_fields(event.explanation),
+        "frames": frame_fields(event.report.explanation),
     }
     return MqttMessage(f"{base}/event/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=False)
 

@@ -8,25 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tocsin import __version__
 from tocsin.alarm import AlarmRegistry
-from tocsin.api.queries import ImportStream
 from tocsin.engine import EngineResult, Readings
-from tocsin.engine.events import ConditionEvent, ConditionEventKind
+from tocsin.engine.events import ConditionEvent, ConditionEventKind, Report
 from tocsin.engine.handover.migration import TURNED_OFF, retire
 from tocsin.engine.handover.shadow import Shadow
 from tocsin.engine.lifecycle import checkpoint
-from tocsin.engine.lifecycle.commands import Admit, ResetStream, StreamRefused, Transfer
+from tocsin.engine.lifecycle.commands import Admit, ImportStream, ResetStream, StreamRefused, Transfer
 from tocsin.runtime import stream_commands
 from tocsin.runtime.stream_commands import share
-from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tocsin.alarm import CommandEnvelope, Event
+    from tocsin.alarm.commands import Command
+    from tocsin.engine.lifecycle.commands import StreamRequest
     from tocsin.engine.lifecycle.transfer import StreamState
     from tocsin.runtime.deployment import Deployment
-    from tocsin.runtime.stream_commands import StreamRequest
     from tocsin.runtime.watch_runtime import WatchRuntime
 
 MEMORY_LOST = "what was remembered of the stream is lost: it is not known whether this still holds"
@@ -129,7 +129,7 @@ class Core:
         ]
         return [*results, CoreResult(self.registry.pass_time(now))]
 
-    def order(self, order: CommandEnvelope, now: int) -> list[Event]:
+    def order(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
         """Let somebody's order move alarms.
 
         Raises:
@@ -217,8 +217,7 @@ class Core:
                 name: {"station": incumbent.runtime.export(), "gone_over": sorted(incumbent.shadow.cut_over)}
                 for name, incumbent in self.incumbents.items()
             },
-            # At once, and not by whoever packs the rest: alarms move on.
-            "register": pack(self.registry.export(lambda record: record)),
+            "register": self.registry.export(__version__),
         }
 
     def restore(self, data: Mapping[str, Any], before: Mapping[str, Deployment] | None = None) -> None:
@@ -241,7 +240,7 @@ class Core:
             self.incumbents[name] = Incumbent(
                 incumbent, Shadow(incumbent.engine, self.runtimes[name].engine, kept["gone_over"]), deployment
             )
-        self.registry.restore(unpack(data["register"]))
+        self.registry.restore(data["register"])
 
     def recall(self, told: Sequence[Event], now: int) -> list[Event]:
         """Go on from what people were told, where what came in since can't be applied again.
@@ -279,10 +278,7 @@ class Core:
                         since=since,
                         priority=alarm.priority,
                         category=alarm.category,
-                        reason=TURNED_OFF if is_off else MEMORY_LOST,
-                        score=None,
-                        evidence=(),
-                        model=None,
+                        report=Report(TURNED_OFF if is_off else MEMORY_LOST),
                     )
                 )
         return self.registry.take_in(lost, now)

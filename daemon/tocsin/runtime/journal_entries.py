@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from tocsin.alarm import serialization
-from tocsin.alarm.commands import COMMANDS, CommandEnvelope
+import msgspec
+
+from tocsin.alarm.commands import COMMANDS, Command, CommandEnvelope
 from tocsin.engine import Readings
+from tocsin.engine.lifecycle.commands import STREAM_COMMANDS, StreamRequest
 from tocsin.engine.lifecycle.transfer import StreamState
-from tocsin.runtime.stream_commands import StreamRequest
 from tocsin.store.columns import pack, unpack
 from tocsin.store.journal import Input
 
@@ -42,15 +42,14 @@ def time_input(now: int) -> Input:
     return Input(TIME, now, b"")
 
 
-def order_input(order: CommandEnvelope, now: int) -> Input:
+def order_input(order: CommandEnvelope[Command], now: int) -> Input:
     """Somebody's order was carried out."""
-    return Input(ORDER, now, pack([order.command.verb, serialization.to_plain(order)]))
+    return Input(ORDER, now, pack([order.verb, msgspec.to_builtins(order)]))
 
 
 def command_input(command: StreamRequest, now: int) -> Input:
     """Something was done that somebody asked of a stream."""
-    fields = {field.name: getattr(command, field.name) for field in dataclasses.fields(command)}
-    return Input(COMMAND, now, pack([type(command).__name__, fields]))
+    return Input(COMMAND, now, pack([command.verb, msgspec.to_builtins(command)]))
 
 
 def return_input(watch: str, remembered: StreamState, now: int) -> Input:
@@ -59,14 +58,13 @@ def return_input(watch: str, remembered: StreamState, now: int) -> Input:
 
 
 def _command(body: bytes) -> StreamRequest:
-    name, fields = unpack(body)
-    command: StreamRequest = {kind.__name__: kind for kind in get_args(StreamRequest)}[name](**fields)
-    return command
+    verb, fields = unpack(body)
+    return STREAM_COMMANDS[verb](**fields)
 
 
-def _order(body: bytes) -> CommandEnvelope:
+def _order(body: bytes) -> CommandEnvelope[Command]:
     verb, data = unpack(body)
-    command = serialization.from_plain(COMMANDS[verb], data.pop("command"))
+    command: Command = msgspec.convert(data.pop("command"), COMMANDS[verb])
     return CommandEnvelope(command, **data)
 
 

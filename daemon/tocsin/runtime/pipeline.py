@@ -14,14 +14,16 @@ from tocsin.runtime import reading_rejects
 from tocsin.runtime.evicted_streams import keep, restore_evicted
 from tocsin.runtime.journal_entries import command_input, loss_input, order_input, readings_input, time_input
 from tocsin.runtime.sources import Routing
-from tocsin.runtime.stream_commands import begins_anew, ended
+from tocsin.runtime.stream_commands import begins_anew, ended, log_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tocsin.alarm import CommandEnvelope, Event
+    from tocsin.alarm.commands import Command
     from tocsin.alarm.record import AlarmRecord
     from tocsin.engine import EngineResult
+    from tocsin.engine.lifecycle.commands import StreamRequest
     from tocsin.ingest.message import Message
     from tocsin.ingest.reject import Reject
     from tocsin.ingest.reject_log import RejectLog
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from tocsin.runtime.committer import Committer
     from tocsin.runtime.core import Core, CoreResult, Incumbent, ShadowResult
     from tocsin.runtime.deployment import Deployment
-    from tocsin.runtime.stream_commands import StreamCommandEnvelope
     from tocsin.runtime.watch_runtime import WatchRuntime
 
 _LOG = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class Pipeline:
         incumbent = self._core.incumbents.get(watch)
         return self._core.runtimes[watch] if incumbent is None else incumbent.runtime
 
-    def command(self, order: StreamCommandEnvelope) -> list[Event]:
+    def command(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
         """Do what somebody asks of a stream, between two batches; what came of it is kept when this returns, and told.
 
         Raises:
@@ -137,7 +138,7 @@ class Pipeline:
             self._hand_out(result, None)
         events = [event for result in results for event in result.events]
         watches = [result.runtime.name for result in results if result.runtime is not None]
-        self._committer.note_command(order.entry(now, watches, events))
+        self._committer.note_command(log_entry(order, now, watches, events))
         self._committer.keep(now)
         self.show_alarms()
         return events
@@ -183,7 +184,7 @@ class Pipeline:
         self._committer.keep(now)
         self.show_alarms()
 
-    def order(self, order: CommandEnvelope) -> list[Event]:
+    def order(self, order: CommandEnvelope[Command]) -> list[Event]:
         """Do what somebody asks of alarms, between two batches; what came of it is kept when this returns, and told.
 
         Raises:
@@ -331,7 +332,7 @@ class Pipeline:
         for event in events:
             latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
             self._metrics.event(event, latency_s)
-            _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.reason)
+            _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.report.reason)
 
     def _compare(self, runtime: WatchRuntime, engine_result: EngineResult, beside: ShadowResult) -> None:
         """Count what two models say of the same streams, and tell when the new one has taken them all over."""

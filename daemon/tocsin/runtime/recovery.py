@@ -194,7 +194,7 @@ def _go_on_from_the_log(store: Store, made: Deployment, data: Mapping[str, Any],
     core = Core(made)
     told = store.events_after(0)
     try:
-        core.registry.restore(unpack(data["core"]["register"]))
+        core.registry.restore(data["core"]["register"])
         told = [event for event in told if event.id > core.registry.last_id]
     except (ValueError, KeyError, TypeError) as error:
         _LOG.warning("store: what the snapshot says of alarms can't be used (%s): the log alone counts", error)

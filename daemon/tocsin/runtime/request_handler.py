@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tocsin.alarm.commands import CommandEnvelope, RefusalCode, Refused
 from tocsin.alarm.record import URGENCY
 from tocsin.alarm.status import State
+from tocsin.alarm.transactions import Transactions, check_same
 from tocsin.api import Asked, Reply, Subject, queries, refusal
 from tocsin.api.views import (
     AlarmsView,
@@ -24,21 +24,20 @@ from tocsin.api.views import (
 from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.ingest.reject import printable
 from tocsin.runtime import stream_commands
-from tocsin.runtime.stream_commands import StreamCommandEnvelope
 from tocsin.store import AlarmLogQuery, CommandLogQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from tocsin.alarm import Event
+    from tocsin.alarm.commands import Command
     from tocsin.alarm.record import AlarmRecord
-    from tocsin.engine.lifecycle.commands import CommandEntry
+    from tocsin.engine.lifecycle.commands import CommandEntry, StreamRequest
     from tocsin.runtime.core import Incumbent
     from tocsin.runtime.deployment import Deployment
 
 _LOG = logging.getLogger(__name__)
 
-_REMEMBERED = 1000  # transactions
 _SHOWN_CHARACTERS = 500
 
 
@@ -57,10 +56,10 @@ class AtWork(Protocol):
     def incumbents(self) -> Mapping[str, Incumbent]:
         """By watch, what was at work before, where a new model is not warm yet."""
 
-    def order(self, order: CommandEnvelope) -> list[Event]:
+    def order(self, order: CommandEnvelope[Command]) -> list[Event]:
         """Let an order move alarms, and tell of it."""
 
-    def command(self, order: StreamCommandEnvelope) -> list[Event]:
+    def command(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
         """Do what is asked of a stream, and tell what that did to alarms."""
 
 
@@ -94,7 +93,7 @@ class RequestHandler:
         self._at_work = at_work
         self._log = log
         self._answered = answered
-        self._done: OrderedDict[str, tuple[StreamCommandEnvelope, list[Event]]] = OrderedDict()  # by transaction
+        self._transactions = Transactions()
 
     def answers_at_once(self, asked: Asked) -> bool:
         """Whether the answer is quick; if not, `answer` waits for it in a thread."""
@@ -137,40 +136,33 @@ class RequestHandler:
             return refusal(refused.code, str(refused), asked.transaction)
         return Reply(status="ok", transaction=asked.transaction, data=data)
 
-    def _do_to_stream(self, order: StreamCommandEnvelope) -> list[Event]:
+    def _do_to_stream(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
         """Carry out a command for a stream; one that was carried out before gives what it gave. Alarms see to theirs.
 
         Raises:
             StreamRefused: It can't be done.
             Refused: Its transaction was another command's.
         """
-        if order.transaction is not None:
-            before = self._before(order.transaction)
-            if before is not None:
-                verb, digest, events = before
-                if digest != order.digest:
-                    text = f"transaction {order.transaction!r} was another command, {verb} (legal: a new transaction)"
-                    raise Refused(RefusalCode.OTHER_COMMAND, text)
-                return events
+        before = self._events_before(order)
+        if before is not None:
+            return before
         events = self._at_work.command(order)
         why = f": {printable(order.comment, _SHOWN_CHARACTERS)}" if order.comment else ""
         who = printable(order.actor, _SHOWN_CHARACTERS)
         _LOG.info("%s by %s%s", printable(f"{order.verb} {order.command!r:.500}", _SHOWN_CHARACTERS), who, why)
-        if order.transaction is not None:
-            self._done[order.transaction] = order, events
-            if len(self._done) > _REMEMBERED:
-                self._done.popitem(last=False)
+        self._transactions.record(order, events)
         return events
 
-    def _before(self, transaction: str) -> tuple[str, str, list[Event]] | None:
-        """What was carried out under a transaction: by this daemon, or by an earlier one, as its log says."""
-        if transaction in self._done:
-            order, events = self._done[transaction]
-            return order.verb, order.digest, events
-        entry = None if self._log is None else self._log.command_marked(transaction)
-        if entry is None or self._log is None:
+    def _events_before(self, order: CommandEnvelope[StreamRequest]) -> list[Event] | None:
+        """The events of a command that was carried out before, by this process or, as the log says, an earlier one."""
+        events = self._transactions.events_of(order)
+        if events is not None or order.transaction is None or self._log is None:
+            return events
+        entry = self._log.command_marked(order.transaction)
+        if entry is None:
             return None
-        return entry.verb, entry.digest, self._log.events_numbered(entry.events)
+        check_same(order, entry.verb, entry.digest)
+        return self._log.events_numbered(entry.events)
 
     def _do(self, asked: Asked) -> Any:  # noqa: ANN401  (a view, by the verb)
         what = asked.what
@@ -187,11 +179,7 @@ class RequestHandler:
                 return stream_commands.export(self._at_work.deployment, what.stream)
             case _ if asked.verb.subject is Subject.STREAMS:
                 return _events(
-                    self._do_to_stream(
-                        StreamCommandEnvelope(
-                            what, asked.verb.name, asked.actor or "", asked.comment, asked.transaction
-                        )
-                    )
+                    self._do_to_stream(CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction))
                 )
             case _:
                 order = CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction)

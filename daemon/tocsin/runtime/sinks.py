@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -106,8 +107,5 @@ def _as_raised(record: AlarmRecord) -> Event:
         since=status.since,
         t=status.since or 0,
         raised_at=status.raised_at or 0,
-        reason=record.told.reason,
-        score=record.told.score,
-        evidence=record.told.evidence,
-        model=record.told.model,
+        report=replace(record.report, explanation=None),
     )

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
 import numpy as np
 
 from tocsin.api.event_json import number, time_fields
-from tocsin.api.queries import ImportStream
 from tocsin.api.views import MemoryView, OverridesView, StreamsView, StreamView, WatchView
 from tocsin.engine.conditions.adaptation import StreamBaseline
 from tocsin.engine.lifecycle.commands import (
     Admit,
     CommandEntry,
     Discharge,
+    ImportStream,
     Resume,
     SetLimit,
     SetProfile,
-    StreamCommand,
     StreamRefused,
     Transfer,
 )
@@ -39,9 +36,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin.alarm import Event
+    from tocsin.alarm import CommandEnvelope, Event
     from tocsin.api.queries import ListStreams
     from tocsin.engine import EngineResult
+    from tocsin.engine.lifecycle.commands import StreamCommand, StreamRequest
     from tocsin.engine.model import Model
     from tocsin.runtime.core import Incumbent
     from tocsin.runtime.deployment import Deployment
@@ -49,67 +47,33 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 
-StreamRequest = StreamCommand | ImportStream
-"""All that changes a stream by somebody's will."""
-
-
-@dataclass(frozen=True, slots=True)
-class StreamCommandEnvelope:
-    """A command for a stream, with all that is recorded of it.
-
-    Attributes:
-        command: What is to be done.
-        verb: Its name.
-        actor: Who asks.
-        comment: Why, in their words.
-        transaction: The asker's own mark.
-    """
-
-    command: StreamRequest
-    verb: str
-    actor: str
-    comment: str | None
-    transaction: str | None
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What was asked beside the stream; a memory, which is long, by its hash."""
-        said: dict[str, Any] = msgspec.to_builtins(self.command)
-        del said["stream"]
-        if "memory" in said:
-            said["memory"] = "sha256:" + hashlib.sha256(said["memory"].encode()).hexdigest()
-        return said
-
-    @property
-    def digest(self) -> str:
-        """What tells it from another one, however long it is."""
-        told = msgspec.json.encode([self.verb, self.command.stream, self.arguments], order="sorted")
-        return hashlib.sha256(told).hexdigest()
-
-    def entry(self, now: int, watches: list[str], events: Sequence[Event]) -> CommandEntry:
-        """What the log says of it, once it is carried out.
-
-        Args:
-            now: When, nanoseconds since 1970.
-            watches: Where.
-            events: What it did to alarms.
-        """
-        return CommandEntry(
-            at=now,
-            actor=self.actor,
-            comment=self.comment,
-            transaction=self.transaction,
-            verb=self.verb,
-            stream=self.command.stream,
-            arguments=self.arguments,
-            digest=self.digest,
-            watches=watches,
-            events=[event.id for event in events],
-        )
-
-
 _MAX_MEMORY_BYTES = 64 * 1024 * 1024
 _VERSION = 1
+
+
+def log_entry(
+    envelope: CommandEnvelope[StreamRequest], now: int, watches: list[str], events: Sequence[Event]
+) -> CommandEntry:
+    """The log's entry of a command that was carried out.
+
+    Args:
+        envelope: The command.
+        now: Nanoseconds since 1970.
+        watches: The watches that carried it out.
+        events: The alarm events that came of it.
+    """
+    return CommandEntry(
+        at=now,
+        actor=envelope.actor,
+        comment=envelope.comment,
+        transaction=envelope.transaction,
+        verb=envelope.verb,
+        stream=envelope.command.stream,
+        arguments=envelope.arguments,
+        digest=envelope.digest,
+        watches=watches,
+        events=[event.id for event in events],
+    )
 
 
 def carry_out(deployment: Deployment, command: StreamRequest, now: int) -> list[tuple[WatchRuntime, EngineResult]]:

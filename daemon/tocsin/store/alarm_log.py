@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tocsin.alarm.events import Event
+from tocsin.alarm import serialization
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping
+
+    from tocsin.alarm.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,7 @@ _INSERT = """INSERT INTO event(
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _ORDER = "ORDER BY id DESC"
 
-_body = msgspec.json.Encoder(enc_hook=lambda value: value.item())  # a numpy scalar
 _labels = msgspec.json.Encoder(order="sorted")
-_decode = msgspec.json.Decoder(Event).decode
 
 
 def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
@@ -67,7 +67,7 @@ def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
         labels = _labels.encode(dict(event.labels)).decode()
         if labels not in ids:
             ids[labels] = _labels_id(connection, labels)
-        body = _body.encode(event).decode()
+        body = serialization.encode_event(event).decode()
         verdict = getattr(event, "verdict", None)
         rows.append(
             (
@@ -101,19 +101,19 @@ def read(connection: sqlite3.Connection, history: AlarmLogQuery) -> list[Event]:
     where, values = _where(history)
     limit = "" if history.limit is None else f"LIMIT {int(history.limit)}"
     rows = connection.execute(f"SELECT body FROM event {where} {_ORDER} {limit}", values)  # noqa: S608  (no text of the caller's)
-    return [_decode(row[0]) for row in reversed(rows.fetchall())]
+    return [serialization.decode_event(row[0]) for row in reversed(rows.fetchall())]
 
 
 def after(connection: sqlite3.Connection, event_id: int) -> list[Event]:
     """The events with higher ids, the oldest first."""
     rows = connection.execute("SELECT body FROM event WHERE id > ? ORDER BY id", (event_id,))
-    return [_decode(row[0]) for row in rows]
+    return [serialization.decode_event(row[0]) for row in rows]
 
 
 def numbered(connection: sqlite3.Connection, ids: Iterable[int]) -> list[Event]:
     """The events with these ids, as far as they are still there, the oldest first."""
     rows = (connection.execute("SELECT body FROM event WHERE id = ?", (number,)).fetchone() for number in sorted(ids))
-    return [_decode(row[0]) for row in rows if row is not None]
+    return [serialization.decode_event(row[0]) for row in rows if row is not None]
 
 
 def last_id(connection: sqlite3.Connection) -> int:

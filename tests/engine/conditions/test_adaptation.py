@@ -83,7 +83,7 @@ def test_a_stream_that_stands_above_the_threshold_from_its_beginning_does_not_ri
     assert onsets(play(watching, {"a": score})) == []
     results = play(watching, {"a": [130.0] * 5}, 600)
     assert happened(results) == [("a", "odd", "active", 600.0)]
-    reason = next(change.reason for result in results for change in result.events)
+    reason = next(change.report.reason for result in results for change in result.events)
     assert reason.startswith("score 130, threshold 8")
     assert "(the stream's own, 1." in reason
     assert "times 60)" in reason
@@ -191,7 +191,7 @@ def test_drift_rings_on_what_adaptation_would_swallow():
     watching = engine(ODD, CREEPS, adaptation=FAST)
     results = play(watching, scores)
     assert happened(results) == [("worse", "creeps", "active", 1682.0)]
-    reason = next(change.reason for result in results for change in result.events)
+    reason = next(change.report.reason for result in results for change in result.events)
     assert "drifted up from 24, where the stream began" in reason
     back = play(watching, {"worse": np.full(900, 24.0)}, 1800)
     assert [(c.alarm, c.kind) for o in back for c in o.events] == [("creeps", ConditionEventKind.INACTIVE)]

@@ -31,7 +31,7 @@ def play(watching, frames, *, stream="bed"):
 
 
 def reasons(results):
-    return [change.reason for result in results for change in result.events]
+    return [change.report.reason for result in results for change in result.events]
 
 
 def pulse(*values):
@@ -133,7 +133,7 @@ def test_a_profile_says_what_no_channel_does():
     rows = [(bed, START, {"hr": 95, "spo2": 94}) for bed in ("one", "two")]
     (change,) = watching.apply(Readings.of(rows), START).events
     assert change.stream == "two"
-    assert change.reason.startswith("NEWS2 at least 4: oxygen 2, spo2 1, pulse 1; without")
+    assert change.report.reason.startswith("NEWS2 at least 4: oxygen 2, spo2 1, pulse 1; without")
 
 
 def test_the_last_values_count_until_they_are_too_old_and_then_nothing_clears():

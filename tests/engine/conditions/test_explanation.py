@@ -74,8 +74,8 @@ def test_a_late_reading_that_was_put_in_is_told_and_the_ring_begins_anew():
     # The reading of second 3 was late by two ticks: everything from there on was stepped again.
     read(engine, 3.5, hr=90)
     (change,) = read(engine, 6, hr=140, spo2=97)
-    assert change.explanation.rewound == START + 5 * S
-    assert ticks(change.explanation.frames) == [3, 4, 5, 6]
+    assert change.report.explanation.rewound == START + 5 * S
+    assert ticks(change.report.explanation.frames) == [3, 4, 5, 6]
 
 
 def test_as_many_frames_are_kept_as_were_asked_for_and_at_most_twice_as_many():
@@ -84,7 +84,7 @@ def test_as_many_frames_are_kept_as_were_asked_for_and_at_most_twice_as_many():
         level = 140 if at % 2 else 80
         for change in read(engine, at, hr=level, spo2=97):
             if change.kind == "active":
-                frames = ticks(change.explanation.frames)
+                frames = ticks(change.report.explanation.frames)
                 assert frames == list(range(frames[0], at + 1))
                 assert min(at + 1, KEPT) <= len(frames) <= 2 * KEPT
     assert engine.table.recent_tick.shape[1] == 2 * KEPT
@@ -97,7 +97,7 @@ def test_nothing_is_kept_where_nothing_can_be_explained_or_nobody_asks(alarms):
     (change,) = read(engine, 0, hr=120, spo2=97)
     assert engine.table.recent_frame.size == 0
     assert engine.table.recent_state.size == 0
-    assert scored == (change.explanation is not None and change.explanation.frames is None)
+    assert scored == (change.report.explanation is not None and change.report.explanation.frames is None)
 
 
 def test_an_imported_stream_goes_on_with_its_frames_unless_fewer_are_kept_here():
@@ -108,7 +108,7 @@ def test_an_imported_stream_goes_on_with_its_frames_unless_fewer_are_kept_here()
         after = watching(alarm("odd", ScoreAbove(110)), explain_ticks=explain_ticks)
         after.import_streams(before.export(), START + 5 * S)
         (change,) = read(after, 5, hr=140, spo2=97)
-        assert ticks(change.explanation.frames) == expected
+        assert ticks(change.report.explanation.frames) == expected
 
 
 def test_a_score_is_made_again_to_the_bit_after_gaps_and_missing_channels():
@@ -128,9 +128,9 @@ def test_a_score_is_made_again_to_the_bit_after_gaps_and_missing_channels():
         engine.table.delay_state[:] = 0  # so that it begins in every frame
     assert len(found) > 200
     for change in found[-1], *found[::20]:
-        again = rescore(bundle.model, change.explanation.frames)
-        assert float(again.score[-1]) == change.score
-        by_name = {entry.channel: entry for entry in change.evidence}
+        again = rescore(bundle.model, change.report.explanation.frames)
+        assert float(again.score[-1]) == change.report.score
+        by_name = {entry.channel: entry for entry in change.report.evidence}
         for c, name in enumerate(names):
             assert by_name[name].mean == pytest.approx(float(again.mean[-1, c]), rel=1e-6, nan_ok=True)
 
@@ -140,4 +140,4 @@ def test_frames_of_another_model_are_refused():
     (change,) = read(engine, 0, hr=120, spo2=97)
     other = load(shipped_folder() / "ward-vitals/1").model
     with pytest.raises(ValueError, match="frames are of channels hr, spo2, age, hours"):
-        rescore(other, change.explanation.frames)
+        rescore(other, change.report.explanation.frames)

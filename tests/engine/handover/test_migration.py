@@ -126,7 +126,7 @@ def test_an_alarm_that_is_not_the_same_any_more_clears_and_says_why(other):
     before.apply(one_a_second(0, 130), NOW)
     (change,) = migrate(before, after, NOW).events
     assert (change.stream, change.alarm, change.kind) == ("a", "hr-high", "removed")
-    assert "configuration" in change.reason
+    assert "configuration" in change.report.reason
     assert up(after) == {}
 
 

@@ -74,7 +74,7 @@ def rates(stream, *hrs, first=0):
 
 
 def told(result):
-    return [(change.stream, change.alarm, change.kind.value, change.reason) for change in result.events]
+    return [(change.stream, change.alarm, change.kind.value, change.report.reason) for change in result.events]
 
 
 def test_a_limit_holds_where_the_name_matches_and_the_reason_gives_it():
@@ -91,11 +91,11 @@ def test_a_limit_holds_where_the_name_matches_and_the_reason_gives_it():
 def test_a_score_has_its_threshold_and_explains_itself_by_it():
     watching = engine(ODD, overrides=(override("a", odd=120),))
     began = send(watching, *rates("a", 130, 150), *rates("b", 130)).events
-    assert [(change.stream, change.reason.split(":")[0]) for change in began] == [
+    assert [(change.stream, change.report.reason.split(":")[0]) for change in began] == [
         ("b", "score 114, threshold 105"),
         ("a", "score 124, threshold 120"),
     ]
-    assert [change.explanation.threshold for change in began] == [105, 120]
+    assert [change.report.explanation.threshold for change in began] == [105, 120]
 
 
 def test_a_score_that_reaches_its_threshold_in_the_scores_own_digits_rings():
@@ -115,7 +115,7 @@ def test_a_forecast_has_its_limit():
     model = {"step": step, "quantiles": (0.1, 0.9), "horizon_ticks": 60}
     watching = engine(soon, overrides=(override("a", soon=160),), **model)
     result = send(watching, *rates("a", 140, 165), *rates("b", 140))
-    assert [(change.stream, change.reason.split(":")[0]) for change in result.events] == [
+    assert [(change.stream, change.report.reason.split(":")[0]) for change in result.events] == [
         ("b", "hr above 120 /min within 60 s"),
         ("a", "hr above 160 /min within 60 s"),
     ]

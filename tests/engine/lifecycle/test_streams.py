@@ -67,7 +67,7 @@ def test_whatever_ends_a_stay_ends_its_alarms_and_says_why(command, reason):
     watching = engine(HIGH, alarm("spo2-high", Above(1, 99, 0)))
     send(watching, fast(0), fast(0, "other"))
     result = watching.carry_out(command, at(1))
-    assert [(change.stream, change.alarm, change.kind, change.reason) for change in result.events] == [
+    assert [(change.stream, change.alarm, change.kind, change.report.reason) for change in result.events] == [
         ("bed", "hr-high", "removed", reason)
     ]
 

@@ -140,7 +140,9 @@ class ConditionEvaluator:
         truth = np.full(len(rows), judged, dtype=np.int8)
         for i, kind in advance(self._table, index, self._alarms[index], rows, truth, t):
             event = self._event_builder.without_frame(index, kind, int(rows[i]), int(t[i]), result.now)
-            result.events.append(event if reason is None else replace(event, reason=reason))
+            if reason is not None:
+                event = replace(event, report=replace(event.report, reason=reason))
+            result.events.append(event)
 
     def mark_stale(self, rows: NDArray[np.int64], result: EngineResult) -> None:
         """Mark streams stale that their source reports gone.

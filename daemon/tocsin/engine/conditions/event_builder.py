@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.engine.conditions.adaptation import StreamBaseline
 from tocsin.engine.conditions.base import ReasonContext
 from tocsin.engine.conditions.explanation import evidence, explanation
-from tocsin.engine.events import ConditionEvent, ConditionEventKind
+from tocsin.engine.events import ConditionEvent, ConditionEventKind, Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,8 @@ class EventBuilder:
         context = self._context(index, int(steps.rows[i]), score, channels, steps, i)
         event = self._event(index, kind, int(steps.t[i]), now, context)
         if steps.reprocessed[i]:
-            return replace(event, reason=f"{event.reason} (rewound: a late reading was put in)")
+            reason = f"{event.report.reason} (rewound: a late reading was put in)"
+            return replace(event, report=replace(event.report, reason=reason))
         return event
 
     def without_frame(self, index: int, kind: ConditionEventKind, row: int, t: int, now: int) -> ConditionEvent:
@@ -109,9 +110,11 @@ class EventBuilder:
             since=int(self._table.active_since[row, index]),
             priority=alarm.priority,
             category=alarm.category,
-            reason=alarm.condition.reason(kind, context),
-            score=context.score,
-            evidence=context.evidence,
-            model=self._signature if modelled else None,
-            explanation=explained,
+            report=Report(
+                reason=alarm.condition.reason(kind, context),
+                score=context.score,
+                evidence=context.evidence,
+                model=self._signature if modelled else None,
+                explanation=explained,
+            ),
         )

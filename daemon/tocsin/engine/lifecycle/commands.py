@@ -7,7 +7,7 @@ the model remembers and every alarm, also one that is latched.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ class Admit:
         profile: By static channel, or by an entry of `streams.PROFILE`.
     """
 
+    verb: ClassVar[str] = "admit"
     stream: str
     labels: Mapping[str, str] = field(default_factory=dict)
     profile: Mapping[str, float] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Admit:
 class Discharge:
     """End a stream. A later reading begins a new one."""
 
+    verb: ClassVar[str] = "discharge"
     stream: str
 
 
@@ -44,6 +46,7 @@ class Transfer:
         to: Where it goes on.
     """
 
+    verb: ClassVar[str] = "transfer"
     stream: str
     to: str
 
@@ -57,6 +60,7 @@ class Standby:
         until: When it resumes by itself, nanoseconds since 1970; None: when somebody says so.
     """
 
+    verb: ClassVar[str] = "standby"
     stream: str
     until: int | None = None
 
@@ -65,6 +69,7 @@ class Standby:
 class Resume:
     """End a standby."""
 
+    verb: ClassVar[str] = "resume"
     stream: str
 
 
@@ -72,6 +77,7 @@ class Resume:
 class ResetStream:
     """Forget what the model remembers of a stream and end its alarms; its labels, limits and profile stay."""
 
+    verb: ClassVar[str] = "reset-stream"
     stream: str
 
 
@@ -85,6 +91,7 @@ class SetLimit:
         limit: In the channel's unit; None: as configured.
     """
 
+    verb: ClassVar[str] = "set-limit"
     stream: str
     alarm: str
     limit: float | None
@@ -99,11 +106,34 @@ class SetProfile:
         values: By static channel, or by an entry of `streams.PROFILE`; None: unknown again.
     """
 
+    verb: ClassVar[str] = "set-profile"
     stream: str
     values: Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class ImportStream:
+    """Take over a stream's memory that was exported elsewhere.
+
+    Attributes:
+        stream: Its name here.
+        memory: What the export gave, as it was.
+    """
+
+    verb: ClassVar[str] = "import-stream"
+    stream: str
+    memory: str
+
+
 StreamCommand = Admit | Discharge | Transfer | Standby | Resume | ResetStream | SetLimit | SetProfile
+StreamRequest = StreamCommand | ImportStream
+"""Every command that changes a stream; `ImportStream` concerns several watches, and is no single engine's."""
+
+STREAM_COMMANDS: dict[str, type[StreamRequest]] = {
+    kind.verb: kind
+    for kind in (Admit, Discharge, Transfer, Standby, Resume, ResetStream, SetLimit, SetProfile, ImportStream)
+}
+"""By verb."""
 
 
 @dataclass(frozen=True, slots=True)

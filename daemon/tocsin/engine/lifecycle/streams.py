@@ -13,7 +13,7 @@ import numpy as np
 
 from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.delays import ConditionState
-from tocsin.engine.events import ConditionEvent, ConditionEventKind
+from tocsin.engine.events import ConditionEvent, ConditionEventKind, Report
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,
@@ -167,10 +167,7 @@ def ended(engine: Engine, index: int, row: int, now: int, reason: str) -> Condit
         since=int(table.active_since[row, index]),
         priority=alarm.priority,
         category=alarm.category,
-        reason=reason,
-        score=None,
-        evidence=(),
-        model=None,
+        report=Report(reason),
     )
 
 
