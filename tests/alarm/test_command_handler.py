@@ -21,6 +21,7 @@ from tocsin.alarm.commands import (
     Unshelve,
     Verdict,
 )
+from tocsin.alarm.serialization import decode_alarms
 from tocsin.engine.events import Category
 
 BED = "icu/1", "hr-high"
@@ -113,10 +114,10 @@ def test_a_transaction_acts_once(ward):
 def test_a_thousand_transactions_are_remembered(ward):
     for i in range(1001):
         ward.orders(Annotate(*BED), transaction=str(i))
-    assert len(ward.registry.export("1.0.0")["transactions"]) == 1000
-    count = len(ward.registry.export("1.0.0")["records"])
+    assert len(decode_alarms(ward.registry.export("1.0.0")).transactions) == 1000
+    count = len(decode_alarms(ward.registry.export("1.0.0")).records)
     ward.orders(Annotate(*BED), transaction="1000")
-    assert len(ward.registry.export("1.0.0")["records"]) == count
+    assert len(decode_alarms(ward.registry.export("1.0.0")).records) == count
 
 
 def test_a_group_is_acknowledged_but_for_what_nobody_sees(ward):

@@ -187,7 +187,7 @@ def test_a_flood_is_told_as_one_and_logged_as_many():
     ]
     flood = ward.events[10]
     assert (flood.alarm, flood.labels, flood.category) == ("flood", {"ward": "icu"}, Category.TECHNICAL)
-    assert flood.reason == "11 new alarms within 10 min: told as one until fewer than 5"
+    assert flood.report.reason == "11 new alarms within 10 min: told as one until fewer than 5"
     assert ward.status(stream="icu/11").suppressed_by == ("tocsin/groups/icu/flood",)
 
 

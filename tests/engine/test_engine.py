@@ -68,7 +68,7 @@ def test_the_score_names_its_channels():
     (change,) = apply(watching, reading(at=1, hr=130, spo2=97)).events
     assert change.report.score == 113.5
     assert change.report.reason == "score 114, threshold 95: hr 130 /min (expected 80 ± 1); spo2 97 % (expected 97 ± 1)"
-    assert change.model == "counting/1 000000000000"
+    assert change.report.model == "counting/1 000000000000"
     assert [e.channel for e in change.report.evidence] == ["hr", "spo2"]
 
 
@@ -101,8 +101,8 @@ def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncerta
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
     results = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
     results.append(lose(watching, "bed", "stranger", "bed", now=1))
-    assert results[-1].events[0].reason == "its source says that it is gone"
-    assert results[-1].events[1].reason == "hr was above 120 /min and is not measured now"
+    assert results[-1].events[0].report.reason == "its source says that it is gone"
+    assert results[-1].events[1].report.reason == "hr was above 120 /min and is not measured now"
     results += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
     results.append(let_pass(watching, until=12))
     results.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))

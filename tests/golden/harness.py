@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import numpy as np
 import toy_bundle
 from ruamel.yaml import YAML
@@ -407,7 +408,7 @@ class Daemon:
 
     def register(self) -> Any:
         """Give all that is remembered of alarms, as plain data."""
-        return plain_value(self._core.registry.export(serialization.to_plain))
+        return plain_value(msgspec.msgpack.decode(self._core.registry.export(VERSION)))
 
     def metrics(self, now: int) -> list[str]:
         """Give the lines of the metrics page; of metrics that depend on the machine without their values."""
@@ -506,7 +507,8 @@ class Daemon:
                 self.recording.frames.append((key, int(steps.t[i]), steps.score[i], bits))
 
     def _take_events(self, events: Any) -> list[Any]:
-        self.recording.events += [plain_value(serialization.to_plain(event)) for event in events]
+        stored = [msgspec.to_builtins(serialization.stored_event(event)) for event in events]
+        self.recording.events += [plain_value(event) for event in stored]
         for event in events:
             for sink in self._sinks:
                 body = sink.owes(event)

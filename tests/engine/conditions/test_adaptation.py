@@ -101,10 +101,10 @@ def test_while_a_stream_settles_what_may_be_usual_of_it_is_unknown_and_what_cann
 def test_a_reason_says_that_what_is_usual_is_not_known_yet():
     watching = engine(ODD, adaptation=FAST)
     (began,) = [change for result in play(watching, {"a": [181.0]}) for change in result.events]
-    assert began.reason.startswith("score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)")
-    assert began.explanation.threshold == 180.0
+    assert began.report.reason.startswith("score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)")
+    assert began.report.explanation.threshold == 180.0
     (lost,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.events]
-    assert (lost.kind, lost.reason) == (
+    assert (lost.kind, lost.report.reason) == (
         ConditionEventKind.UNCERTAIN,
         "score 100 is above 60, and what is usual of the stream isn't known yet",
     )
@@ -161,7 +161,7 @@ def test_a_stream_may_be_left_out_by_its_name():
     results = play(watching, {"a": [80.0] * 300, "b": [80.0] * 300})
     assert happened(results) == [("a", "odd", "active", 0.0)]
     (began,) = [change for result in results for change in result.events]
-    assert began.reason.startswith("score 80, threshold 60: ")
+    assert began.report.reason.startswith("score 80, threshold 60: ")
 
 
 def test_a_reset_forgets_what_was_learnt():

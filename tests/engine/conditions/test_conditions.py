@@ -177,7 +177,7 @@ def test_a_forecast_rings_by_the_chance_that_the_limit_is_crossed(tmp_path):
         "hr above 120 /min within 3 s: p = 0.34, now 118",
         "hr above 120 /min within 3 s: p = 0.0018, back below 0.3",
     ]
-    assert results[0].events[0].model.startswith("toy/1 ")
+    assert results[0].events[0].report.model.startswith("toy/1 ")
 
 
 def test_a_forecast_of_a_fall_asks_for_the_minimum(tmp_path):

@@ -39,23 +39,23 @@ def test_a_score_says_since_when_it_has_been_rising_and_what_touched_it():
     for at, score in [(0, 20), (1, 20), (2, 20), (7, 49), (8, 50), (9, 80), (10, 101), (11, 60), (12, 20)]:
         changes += read(engine, at, hr=2 * score - min(score, 100), spo2=min(score, 100))
     began, ceased = changes
-    said = began.explanation
+    said = began.report.explanation
     assert (said.model, said.sha256, said.threshold) == ("counting/1", "0" * 64, 100)
     assert said.rising_since == START + 8 * S
     assert (said.warm_up_ticks, said.frames_seen, said.state_since) == (2, 7, START)
     assert (said.gap_s, said.gap_ended, said.rewound) == (4.0, START + 7 * S, None)
     assert said.frames is not None
-    assert ceased.explanation.frames is None
-    assert ceased.explanation.rising_since == START + 8 * S
+    assert ceased.report.explanation.frames is None
+    assert ceased.report.explanation.rising_since == START + 8 * S
 
 
 def test_a_limit_rests_on_no_model_and_a_combination_with_a_score_does():
     both = AllOf((Above(HR, 100, 0), ScoreAbove(90)))
     engine = watching(alarm("hr-high", Above(HR, 100, 0)), alarm("both", both))
     of = {change.alarm: change for change in read(engine, 0, hr=120, spo2=97)}
-    assert of["hr-high"].explanation is None
-    assert of["both"].explanation.threshold == 90
-    assert of["both"].explanation.rising_since == START
+    assert of["hr-high"].report.explanation is None
+    assert of["both"].report.explanation.threshold == 90
+    assert of["both"].report.explanation.rising_since == START
 
 
 def test_what_is_lost_by_silence_is_explained_without_frames():
@@ -63,8 +63,8 @@ def test_what_is_lost_by_silence_is_explained_without_frames():
     read(engine, 0, hr=120, spo2=97)
     later = engine.apply(Readings.of([]), START + 9 * S).events
     assert [(change.alarm, change.kind.value) for change in later] == [("silent", "active"), ("odd", "uncertain")]
-    assert later[0].explanation is None
-    assert later[1].explanation.frames is None
+    assert later[0].report.explanation is None
+    assert later[1].report.explanation.frames is None
 
 
 def test_a_late_reading_that_was_put_in_is_told_and_the_ring_begins_anew():
@@ -124,7 +124,7 @@ def test_a_score_is_made_again_to_the_bit_after_gaps_and_missing_channels():
         seen = rng.random(len(names)) > 0.2
         values = level + rng.normal(0, 1, len(names))
         given = {name: value for name, value, is_seen in zip(names, values, seen, strict=True) if is_seen}
-        found += [c for c in read(engine, at, **given) if c.kind == "active" and c.score is not None]
+        found += [c for c in read(engine, at, **given) if c.kind == "active" and c.report.score is not None]
         engine.table.delay_state[:] = 0  # so that it begins in every frame
     assert len(found) > 200
     for change in found[-1], *found[::20]:

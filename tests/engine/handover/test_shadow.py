@@ -125,7 +125,7 @@ def test_the_old_model_rings_until_the_new_one_is_warm():
         ([], []),
     ]
     (began,) = ward.heard[-2].events
-    assert began.model.startswith("counting/2 ")
+    assert began.report.model.startswith("counting/2 ")
 
 
 def test_streams_go_over_one_by_one():

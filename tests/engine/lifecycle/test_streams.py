@@ -245,7 +245,7 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
     for some in (watching, steady):
         send(some, fast(0), calm(0, "b"))
     result = send(watching, calm(61, "b"))
-    assert [(c.stream, c.kind, c.reason) for c in result.events] == [
+    assert [(c.stream, c.kind, c.report.reason) for c in result.events] == [
         ("bed", "removed", "given up: nothing was heard for 61 s")
     ]
     (evicted,) = result.evicted

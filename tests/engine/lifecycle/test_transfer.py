@@ -119,7 +119,7 @@ def test_a_stream_of_that_name_ends():
     before.apply(batch([("a", 0, {"hr": 70.0, "spo2": 97.0})]), NOW)
     after.apply(batch([fast(k) for k in range(5)]), NOW)
     result = after.import_streams(before.export(["a"]), NOW)
-    assert {(c.alarm, c.kind, c.reason) for c in result.events} == {
+    assert {(c.alarm, c.kind, c.report.reason) for c in result.events} == {
         (name, "removed", "what is remembered of another stay was taken in") for name in ("hr-high", "odd")
     }
     assert after.table.count == 1
