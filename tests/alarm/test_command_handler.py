@@ -54,7 +54,7 @@ def test_who_did_what_and_why_is_told(ward):
         (Acknowledge(*BED, occurrence=7), "other-occurrence", "occurrence 7 is not the one that is up .legal: 1"),
         (Reset(*BED), "illegal", "cannot reset while unacknowledged .legal: acknowledge, shelve"),
         (Unshelve(*BED), "illegal", "cannot unshelve as it is not shelved"),
-        (ReturnToService(*BED), "illegal", "cannot put-back as it is in service .legal: .*take-out"),
+        (ReturnToService(*BED), "illegal", "cannot return-to-service as it is in .*legal: .*remove-from-service"),
         (Shelve(*BED, for_s=0), "illegal-value", "cannot shelve for 0 s .legal: more than 0, at most 86400"),
         (Shelve(*BED, for_s=math.inf), "illegal-value", "for inf s"),
         (Mark(*BED, Verdict.FALSE, occurrence=2), "other-occurrence", "no occurrence 2 .its last one is 1"),

@@ -102,7 +102,12 @@ class Alarms(RuleBasedStateMachine):
                 assert before.occurrence == event.occurrence < event.id
                 assert event.actor == "nurse"
                 self.seen.add(event.occurrence)
-            case Transition.SHELVE | Transition.UNSHELVE | Transition.TAKE_OUT | Transition.PUT_BACK:
+            case (
+                Transition.SHELVE
+                | Transition.UNSHELVE
+                | Transition.REMOVE_FROM_SERVICE
+                | Transition.RETURN_TO_SERVICE
+            ):
                 if before is not None and before.occurrence == event.status.occurrence:
                     assert event.status.state is before.state
                     assert event.status.acknowledged_by == before.acknowledged_by

@@ -137,7 +137,7 @@ def test_a_refusal_names_the_state_and_what_is_legal():
         ward.orders(reset)
     assert str(refused.value) == (
         "alarm 'icu/1/hr-high': cannot reset while unacknowledged "
-        "(legal: acknowledge, shelve, take-out, annotate, mark)"
+        "(legal: acknowledge, shelve, remove-from-service, annotate, mark)"
     )
     assert refused.value.code == "illegal"
     ward.acknowledge()

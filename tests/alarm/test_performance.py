@@ -160,7 +160,7 @@ def test_chattering_fleeting_and_reasons_are_counted_as_logged():
     assert (figures["fleeting alarms"].value, figures["fleeting alarms"].is_met) == (1, False)
     assert (figures["chattering alarms"].value, figures["chattering alarms"].detail) == (1, "icu/1/b 2 times")
     assert figures["people's suppressions without a reason"].value == 0
-    log.say(50, Transition.TAKE_OUT, None, actor="joy")
+    log.say(50, Transition.REMOVE_FROM_SERVICE, None, actor="joy")
     assert log.figures()["people's suppressions without a reason"].is_met is False
 
 

@@ -117,11 +117,11 @@ class CommandHandler:
             case RemoveFromService():
                 if status.out_of_service:
                     self._refuse(record, command.verb, "it is out of service")
-                self._put(record, replace(status, out_of_service=True), Transition.TAKE_OUT, order, now)
+                self._put(record, replace(status, out_of_service=True), Transition.REMOVE_FROM_SERVICE, order, now)
             case ReturnToService():
                 if not status.out_of_service:
                     self._refuse(record, command.verb, "it is in service")
-                self._put(record, replace(status, out_of_service=False), Transition.PUT_BACK, order, now)
+                self._put(record, replace(status, out_of_service=False), Transition.RETURN_TO_SERVICE, order, now)
             case _:
                 assert_never(command)
 
@@ -246,12 +246,12 @@ def legal_verbs(status: AlarmStatus) -> list[str]:
 
     >>> from tocsin.engine.events import Priority
     >>> legal_verbs(normal(Priority.LOW))
-    ['shelve', 'take-out', 'annotate', 'mark']
+    ['shelve', 'remove-from-service', 'annotate', 'mark']
     """
     return [
         *(command.value for command in legal(status.state)),
         *(("shelve",) if status.shelved is None else ("shelve", "unshelve")),
-        "put-back" if status.out_of_service else "take-out",
+        "return-to-service" if status.out_of_service else "remove-from-service",
         "annotate",
         "mark",
     ]
@@ -274,6 +274,6 @@ def _shelving(command: Shelve, order: CommandEnvelope[Command], now: int) -> She
         raise Refused(
             RefusalCode.ILLEGAL_VALUE,
             f"{_subject(order)} for {command.for_s:g} s (legal: more than 0, at most {MAX_SHELVE_S:g}; "
-            "take it out of service for longer)",
+            "remove it from service for longer)",
         )
     return Shelving(order.actor, order.comment or "", now + round(command.for_s * _NS_PER_S), command.once)

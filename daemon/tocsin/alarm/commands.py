@@ -86,7 +86,7 @@ class Unshelve:
 class RemoveFromService:
     """Take it out of service, for maintenance, until it is put back; takes a reason."""
 
-    verb: ClassVar[str] = "take-out"
+    verb: ClassVar[str] = "remove-from-service"
     stream: str
     alarm: str
 
@@ -95,7 +95,7 @@ class RemoveFromService:
 class ReturnToService:
     """Put it back into service."""
 
-    verb: ClassVar[str] = "put-back"
+    verb: ClassVar[str] = "return-to-service"
     stream: str
     alarm: str
 

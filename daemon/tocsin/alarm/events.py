@@ -29,8 +29,8 @@ class Transition(StrEnum):
     UNSHELVE = "unshelve"
     SUPPRESS = "suppress"  # other alarms than before keep it quiet
     UNSUPPRESS = "unsuppress"  # no alarm keeps it quiet any more
-    TAKE_OUT = "take-out"  # out of service
-    PUT_BACK = "put-back"
+    REMOVE_FROM_SERVICE = "remove-from-service"  # out of service
+    RETURN_TO_SERVICE = "return-to-service"
     ANNOTATE = "annotate"  # somebody has said something about it
     MARK = "mark"  # somebody has said whether it was true
     CHATTER = "chatter"  # it comes and goes, three times in a minute

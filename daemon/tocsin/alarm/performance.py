@@ -180,7 +180,7 @@ class _Seen:
             self.chattering[row.stream, row.alarm] += 1
 
 
-_PUTTING_ASIDE = (Transition.SHELVE, Transition.TAKE_OUT)
+_PUTTING_ASIDE = (Transition.SHELVE, Transition.REMOVE_FROM_SERVICE)
 
 
 def _follow(occurrences: dict[int, Occurrence], row: LogRow, number: int) -> None:

@@ -29,7 +29,7 @@ _JSON = "application/json"
 _INFO = """\
 Alarms and their commands. The same verbs, bodies and answers go over MQTT (`<base>/request/<verb>`).
 
-Every command says who gives it (`actor`) and may say why (`comment`); shelving, taking out of service and annotating
+Every command says who gives it (`actor`) and may say why (`comment`); shelving, removing from service and annotating
 must. A command that comes again with the same `transaction` changes nothing and is answered as before.\
 """
 _FAULTS = {

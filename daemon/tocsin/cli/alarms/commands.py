@@ -139,18 +139,18 @@ def unshelve(alarm: AlarmArgument) -> CommandRequest:
     return "unshelve", split_alarm(alarm)
 
 
-@alarms.command("take-out")
+@alarms.command("remove-from-service")
 @command_with_common_options
-def take_out(alarm: AlarmArgument) -> CommandRequest:
+def remove_from_service(alarm: AlarmArgument) -> CommandRequest:
     """Remove an alarm from service, for maintenance. Needs a --reason."""
-    return "take-out", split_alarm(alarm)
+    return "remove-from-service", split_alarm(alarm)
 
 
-@alarms.command("put-back")
+@alarms.command("return-to-service")
 @command_with_common_options
-def put_back(alarm: AlarmArgument) -> CommandRequest:
+def return_to_service(alarm: AlarmArgument) -> CommandRequest:
     """Return an alarm to service."""
-    return "put-back", split_alarm(alarm)
+    return "return-to-service", split_alarm(alarm)
 
 
 @alarms.command()
