@@ -54,7 +54,7 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
 @pytest.mark.parametrize(
     ("model", "adapt", "kind", "fault"),
     [
-        ("bare", "true", "anomaly: {}", "6: watches.ward.adapt: adapt needs to know what is usual of the score"),
+        ("bare", "true", "anomaly: {}", "6: watches.ward.adapt: adapt needs statistics of the score"),
         ("toy", "true", "drift: {}", "6: watches.ward.adapt: adapts nothing: no alarm of this watch is an anomaly"),
         (
             "toy",
@@ -84,7 +84,7 @@ def test_what_is_asked_for_comes_with_what_the_bundle_knows(checked, adapt, made
             "8: watches.ward.alarms.odd.any_of.0.anomaly.threshold: -1 can't be adapted",
         ),
         ("toy", "false", "drift: {settle_s: 1 s}", "8: watches.ward.alarms.odd.drift.settle_s: 1 is 1 ticks of toy"),
-        ("bare", "false", "drift: {}", "8: watches.ward.alarms.odd.drift: drift needs to know what is usual"),
+        ("bare", "false", "drift: {}", "8: watches.ward.alarms.odd.drift: drift needs statistics of the score"),
     ],
 )
 def test_what_cannot_be_is_a_fault(checked, model, adapt, kind, fault):

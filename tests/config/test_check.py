@@ -205,7 +205,7 @@ def test_a_threshold_that_is_no_probability(faults_of):
         text = of_risk.replace("above: {channel: hr, limit: 120}", f"probability: {{threshold: {threshold}}}")
         (fault,) = faults_of(text)
         assert fault.startswith("tocsin.yaml:10: watches.ward.alarms.hr-high.probability.threshold: ")
-        assert fault.endswith(f": {threshold} is no probability to ring at (legal: between 0 and 1)")
+        assert fault.endswith(f": {threshold} is no probability (legal: between 0 and 1)")
     assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {threshold: 0.3}")) == []
     assert faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "probability: {}")) == []
     assert "use probability" in faults_of(of_risk.replace("above: {channel: hr, limit: 120}", "anomaly: {}"))[0]

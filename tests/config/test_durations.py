@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tocsin.config.durations import MOST_S, Seconds
+from tocsin.config.types import MOST_S, Seconds
 
 SECONDS = TypeAdapter(Seconds)
 UNITS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}

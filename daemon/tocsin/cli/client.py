@@ -15,7 +15,7 @@ import typer
 
 from tocsin.cli.endpoint import Endpoint, HttpAnswer, ask
 from tocsin.cli.errors import Failure
-from tocsin.config.durations import seconds
+from tocsin.config.types import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,8 +11,8 @@ import typer
 from tocsin.bundle import BundleError, load
 from tocsin.bundle.generation import GenerationError
 from tocsin.bundle.generation import generate as generated
+from tocsin.bundle.shipped import bundle_folder
 from tocsin.cli.errors import Failure
-from tocsin.config.checks.references import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from tocsin.alarm.lifecycle import OnClear
 from tocsin.alarm.record import URGENCY
-from tocsin.config.durations import Seconds
-from tocsin.config.types import Section
+from tocsin.config.types import Seconds, Section
 from tocsin.engine.events import Category, Priority
 
 Time = Annotated[Seconds, Field(gt=0)]

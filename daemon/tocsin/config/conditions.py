@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from tocsin.config.durations import Seconds
-from tocsin.config.types import Name, Section
+from tocsin.config.types import Name, Seconds, Section
 
 
 class ScoreEntry(Section):

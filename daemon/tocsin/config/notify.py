@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from tocsin.alarm.events import Transition
-from tocsin.config.durations import Seconds
 from tocsin.config.secrets import secret
-from tocsin.config.types import Name, Section
+from tocsin.config.types import Name, Seconds, Section
 from tocsin.engine.events import Category, Priority
 
 if TYPE_CHECKING:

@@ -24,10 +24,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tocsin.config.alarm_policy import AlarmPolicyEntry, Defaults, Groups, Inhibits
 from tocsin.config.conditions import Member, SilentEntry
-from tocsin.config.durations import Seconds
 from tocsin.config.notify import Notify
 from tocsin.config.overrides import OverrideEntry
-from tocsin.config.types import Name, Section, listed
+from tocsin.config.types import Name, Seconds, Section, listed
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.frames.assembler import Aggregation
 from tocsin.ingest.formats import registry

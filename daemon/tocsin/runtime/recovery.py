@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from tocsin.bundle import Bundle, BundleError, load
-from tocsin.config.checks.references import bundle_folder
+from tocsin.bundle.shipped import bundle_folder
 from tocsin.config.schema import Config
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core

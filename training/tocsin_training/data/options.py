@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tocsin.config.durations import Seconds
+from tocsin.config.types import Seconds
 from tocsin_training.errors import TrainingError, told
 
 if TYPE_CHECKING:

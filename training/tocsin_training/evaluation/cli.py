@@ -85,7 +85,7 @@ def evaluate(
         from rich.console import Console  # noqa: PLC0415  (`tocsin --help` need not wait for any of these)
 
         from tocsin.bundle import BundleError, load  # noqa: PLC0415
-        from tocsin.config.checks.references import bundle_folder  # noqa: PLC0415
+        from tocsin.bundle.shipped import bundle_folder  # noqa: PLC0415
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import evaluate as evaluation  # noqa: PLC0415
         from tocsin_training.evaluation import records, tables  # noqa: PLC0415

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from tocsin.bundle import BundleError, load, shipped_folder
+from tocsin.bundle.shipped import bundle_folder
 from tocsin.cli.client import pages, split_alarm
 from tocsin.cli.errors import Failure
-from tocsin.config.checks.references import bundle_folder
 from tocsin.config.document import DocumentError
 from tocsin.config.document import read as read_document
 from tocsin.engine.events import Frames

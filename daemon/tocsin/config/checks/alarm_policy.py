@@ -7,7 +7,7 @@ from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.record import URGENCY
-from tocsin.config.checks.stream_names import can_be_equal
+from tocsin.config.checks.sources import can_be_equal
 from tocsin.config.sources import topics_of, watches_of
 from tocsin.ingest.formats import registry
 from tocsin.ingest.source_settings import CHANNEL
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _Fault = tuple[tuple[str | int, ...], str]
 
 
-def handling_faults(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
+def alarm_policy_faults(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
     """Find what is wrong: the keys that lead there, and what it is."""
     names = sorted({name for watch in watches.values() for name in watch.alarms})
     for watch_name, watch in watches.items():

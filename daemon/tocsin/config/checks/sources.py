@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tocsin.config.sources import UnitError, field_of, source_settings, topics_of, units_of, watches_of
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _Path = tuple[str | int, ...]
 _Fault = tuple[_Path, str]
+
+_CAPTURE = re.compile(r"\{[^{}]*\}")
 
 
 def source_faults(  # noqa: C901  (one check after the other)
@@ -176,3 +179,32 @@ def _channel_faults(entry: SourceEntry, templates: list[TopicTemplate], channels
         )
     elif used.naming.names_values and entry.name is not None and "{channel}" not in entry.name:
         yield ("name",), f"{entry.name!r} names no {{channel}}, nor does the topic"
+
+
+def can_be_equal(one: str, other: str) -> bool:
+    """Whether two patterns can name one stream; a capture is any text without a `/`.
+
+    Where captures stand on both sides of a level, it is taken to be possible.
+
+    >>> can_be_equal("{ward}/{bed}", "icu/{bed}"), can_be_equal("{ward}/{bed}", "{pipeline}")
+    (True, False)
+    >>> can_be_equal("bed-{bed}", "pipeline-{pipeline}")
+    False
+    """
+    levels, others = one.split("/"), other.split("/")
+    return len(levels) == len(others) and all(map(_levels_can, levels, others))
+
+
+def _levels_can(one: str, other: str) -> bool:
+    if not _CAPTURE.search(other):
+        one, other = other, one
+    if not _CAPTURE.search(one):
+        return _matches(other, one)
+    start, other_start = _CAPTURE.split(one)[0], _CAPTURE.split(other)[0]
+    end, other_end = _CAPTURE.split(one)[-1], _CAPTURE.split(other)[-1]
+    starts = start.startswith(other_start) or other_start.startswith(start)
+    return starts and (end.endswith(other_end) or other_end.endswith(end))
+
+
+def _matches(pattern: str, text: str) -> bool:
+    return re.fullmatch(".+".join(map(re.escape, _CAPTURE.split(pattern))), text) is not None
