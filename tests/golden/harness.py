@@ -26,17 +26,17 @@ from tocsin.bundle.shipped import shipped_folder
 from tocsin.cli.alarms import report as alarm_report
 from tocsin.cli.alarms import tables as alarm_tables
 from tocsin.config import check
-from tocsin.config.checks.receivers import signing_key
+from tocsin.delivery import DeliveryWorker, EventFilter, Sink
 from tocsin.http.authorization import Guard
 from tocsin.http.routes import Api
 from tocsin.http.server import Exposition, application
 from tocsin.ingest.message import Message
 from tocsin.metrics.metrics import CONTENT_TYPE, Metrics
 from tocsin.mqtt.inbox import Batch
-from tocsin.notify.alertmanager import Alerts
+from tocsin.notify.alertmanager import Alertmanager
 from tocsin.notify.home_assistant import DeviceMessages, DiscoverySettings
 from tocsin.notify.mqtt import MqttSink
-from tocsin.notify.sinks import Alertmanager, EventFilter, Webhook
+from tocsin.notify.webhook import Webhook
 from tocsin.runtime import daemon
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
@@ -46,9 +46,8 @@ from tocsin.runtime.pipeline import Pipeline
 from tocsin.runtime.recovery import Recovered, recover, remember, snapshot
 from tocsin.runtime.reload import Reloader
 from tocsin.runtime.request_handler import RequestHandler
-from tocsin.runtime.sinks import watched
+from tocsin.runtime.sinks import stream_devices
 from tocsin.store.columns import pack
-from tocsin.store.deliveries import Owed
 
 S = 1_000_000_000
 VERSION = "golden"
@@ -208,6 +207,19 @@ class _Rejects:
         self._recording.rejects += [[now, str(one.reason), one.stream, one.detail] for one in rejects]
 
 
+class _EventRecorder(Sink):
+    """Hands every event to the harness, and makes no delivery."""
+
+    name = "recorder"
+
+    def __init__(self, take: Any) -> None:
+        self._take = take
+
+    def payload_for(self, event: Any) -> list[Any]:
+        self._take(event)
+        return []
+
+
 class Killed(BaseException):
     """The daemon is killed between applying a batch and keeping it."""
 
@@ -259,9 +271,12 @@ class Daemon:
             self._store, lambda: snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
         )
         self._broker = _Broker(self.recording)
-        self._committer.owe(MqttSink(config.publish.base, self._broker, self._committer.deliveries).owed)
-        self._committer.owe(self._take_events)
+        mqtt = MqttSink(config.publish.base, self._broker.publish)
+        self._committer.add_sink(mqtt)
+        self._committer.add_sink(_EventRecorder(self._take_event))
         self._make_sinks(config)
+        self._metrics.keeping.sinks([mqtt.name, *(sink.name for sink in self._sinks)])
+        self._mqtt_worker = DeliveryWorker(mqtt, self._committer.deliveries, self._metrics.keeping.tried)
         self._pipeline = Pipeline(
             core, self._broker, self._committer, self._metrics, _Rejects(self.recording), clock=lambda: self.now
         )
@@ -380,7 +395,7 @@ class Daemon:
     def crash(self) -> None:
         """End without a word: what is not in the store is lost."""
         if self._store is not None:
-            self._store.deliveries.pending = type(self._store.deliveries.pending)()
+            self._store.deliveries.changes = type(self._store.deliveries.changes)()
             self._store.close()
             self._store = None
         self._end()
@@ -422,15 +437,15 @@ class Daemon:
 
     def announce(self, *, everything: bool = False) -> None:
         """Publish Home Assistant's devices: those that changed, or all of them."""
-        changes = self._devices.changes(watched(self._core.runtimes.values()))
+        changes = self._devices.changes(stream_devices(self._core.runtimes.values()))
         for topic, payload in self._devices.everything() if everything else changes:
             self._broker.publish(topic, payload, retain=True)
 
     def post_again(self, now: int) -> None:
-        """Tell Alertmanager again what fires."""
+        """Post again to Alertmanager what fires."""
         self.now = now
-        posting = self._alerts.posting(now)
-        self._run(self._alertmanager._post(posting, now))  # noqa: SLF001  (its loop sleeps by the wall clock)
+        current = self._alertmanager._alerts.current(now)  # noqa: SLF001  (its loop sleeps by the wall clock)
+        self._run(self._alertmanager._post(current, now))  # noqa: SLF001  (likewise)
 
     # Within.
 
@@ -438,6 +453,7 @@ class Daemon:
         return self._runner.run(work)
 
     async def _start(self) -> None:
+        self._mqtt_worker.start()
         self._running = asyncio.create_task(self._pipeline.run())
         await self._broker.idle.wait()
         self._broker.settle()
@@ -506,31 +522,23 @@ class Daemon:
                 bits = {name: column[i].tobytes() for name, column in columns.items() if column is not None}
                 self.recording.frames.append((key, int(steps.t[i]), steps.score[i], bits))
 
-    def _take_events(self, events: Any) -> list[Any]:
-        stored = [msgspec.to_builtins(serialization.stored_event(event)) for event in events]
-        self.recording.events += [plain_value(event) for event in stored]
-        for event in events:
-            for sink in self._sinks:
-                body = sink.owes(event)
-                if body is not None:
-                    self._to_send.append((sink, Owed(sink.sink, f"{event.stream}/{event.alarm}", event.id, body)))
-        return []
+    def _take_event(self, event: Any) -> None:
+        self.recording.events.append(plain_value(msgspec.to_builtins(serialization.stored_event(event))))
+        for sink in self._sinks:
+            self._to_send += [(sink, delivery) for delivery in sink.payload_for(event)]
 
     def _make_sinks(self, config: Any) -> None:
         self._sinks: list[Any] = []
         self._to_send: list[Any] = []
         self._client = httpx.AsyncClient(transport=httpx.MockTransport(self._received))
         for name, hook in config.notify.webhooks.items():
-            wanted = EventFilter(hook.transitions, hook.priorities, hook.categories)
-            key = signing_key(hook, self.folder)
-            made = Webhook(name, hook.url, key, config.broker.client_id, wanted, self._client, lambda: self.now)
+            events = EventFilter(hook.transitions, hook.priorities, hook.categories)
+            key, origin = hook.signing_key(self.folder), config.broker.client_id
+            made = Webhook(f"webhook/{name}", hook.url, key, origin, events, self._client, lambda: self.now)
             self._sinks.append(made)
         entry = config.notify.alertmanager
         if entry is not None:
-            self._alerts = Alerts(entry.labels, entry.resend_s)
-            self._alertmanager = Alertmanager(
-                entry.urls, self._alerts, entry.resend_s, self._client, lambda *_: None, lambda: self.now
-            )
+            self._alertmanager = Alertmanager("alertmanager", entry, self._client, lambda *_: None, lambda: self.now)
             self._sinks.append(self._alertmanager)
 
     def _received(self, request: httpx.Request) -> httpx.Response:
@@ -546,8 +554,8 @@ class Daemon:
 
     async def _send_requests(self) -> None:
         waiting, self._to_send[:] = list(self._to_send), []
-        for sink, owed in waiting:
-            await sink.send(owed)
+        for sink, delivery in waiting:
+            await sink.send(delivery)
 
     def _exposition(self) -> Exposition:
         runtimes = self._reloader.at_work.runtimes.values()
