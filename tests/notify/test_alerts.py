@@ -9,7 +9,7 @@ from alarm_events import event
 from tocsin.alarm import Transition
 from tocsin.alarm.status import Shelving
 from tocsin.engine.events import Priority
-from tocsin.notify.alerts import Alerts
+from tocsin.notify.alerts import Alert, Alerts, alerts_from_json, alerts_to_json
 
 S = 1_000_000_000
 T = 1_764_000_000 * S
@@ -98,3 +98,13 @@ def test_names_of_labels_are_made_legal():
     posted = alerts()
     posted.update(raised(labels={"ward-name": "icu"}))
     assert posted.current(T)[0]["labels"]["ward_name"] == "icu"
+
+
+def test_a_pending_alert_keeps_its_bytes_whatever_its_class_is_called():
+    class Renamed(Alert):
+        pass
+
+    stored = b'[{"labels":{"alertname":"a"},"annotations":{"state":"normal"},"starts_at":1,"ended_at":2}]'
+    alert = Alert({"alertname": "a"}, {"state": "normal"}, 1, 2)
+    assert alerts_to_json([alert]) == alerts_to_json([Renamed(*dataclasses.astuple(alert))]) == stored
+    assert alerts_from_json(stored) == [alert]
