@@ -190,11 +190,14 @@ class _Broker:
         if settled is not None:
             self._settled.append(settled)
 
-    def settle(self) -> None:
-        """The broker has all that was published until now."""
-        settled, self._settled = self._settled, []
-        for one in settled:
-            one()
+    async def settle(self) -> None:
+        """Acknowledge all publications, also those that are published as others are acknowledged."""
+        while self._settled:
+            settled, self._settled = self._settled, []
+            for one in settled:
+                one()
+            for _ in range(3):  # the worker learns of it in a later round of the event loop
+                await asyncio.sleep(0)
 
 
 class _Rejects:
@@ -276,7 +279,9 @@ class Daemon:
         self._committer.add_sink(_EventRecorder(self._take_event))
         self._make_sinks(config)
         self._metrics.keeping.sinks([mqtt.name, *(sink.name for sink in self._sinks)])
-        self._mqtt_worker = DeliveryWorker(mqtt, self._committer.deliveries, self._metrics.keeping.tried)
+        self._mqtt_worker = DeliveryWorker(
+            mqtt, self._committer.deliveries, self._metrics.keeping.tried, clock=lambda: self.now
+        )
         self._pipeline = Pipeline(
             core, self._broker, self._committer, self._metrics, _Rejects(self.recording), clock=lambda: self.now
         )
@@ -456,7 +461,7 @@ class Daemon:
         self._mqtt_worker.start()
         self._running = asyncio.create_task(self._pipeline.run())
         await self._broker.idle.wait()
-        self._broker.settle()
+        await self._broker.settle()
 
     async def _turn(self, batch: Batch) -> None:
         self._broker.idle.clear()
@@ -466,12 +471,12 @@ class Daemon:
         if self._running.done():
             idle.cancel()
             await self._running
-        self._broker.settle()
+        await self._broker.settle()
         await self._send_requests()
 
     def _settle(self) -> None:
         async def settle() -> None:
-            self._broker.settle()
+            await self._broker.settle()
             await self._send_requests()
 
         self._run(settle())

@@ -20,6 +20,7 @@ payloads, are compared byte by byte; where they differ, as JSON, in which rename
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import re
 import sys
@@ -167,10 +168,7 @@ def _compared(old: Any, new: Any, renames: Renames, path: str) -> list[str]:
             found += _compared(old[key], new[key], renames, f"{path}/{key}")
         return found
     if isinstance(old, list):
-        found = [] if len(old) == len(new) else [f"{path}: {len(old)} entries are now {len(new)}"]
-        for i, (one, other) in enumerate(zip(old, new, strict=False)):
-            found += _compared(one, other, renames, f"{path}/{i}")
-        return found
+        return _compared_lists(old, new, renames, path)
     if old == new:
         return []
     if isinstance(old, str) and old[:1] in {"{", "["}:
@@ -183,6 +181,16 @@ def _compared(old: Any, new: Any, renames: Renames, path: str) -> list[str]:
             return [f"{path}: the same JSON with its keys in another order"]
         return inner
     return [f"{path}: {_shown(old)} is now {_shown(new)}"]
+
+
+def _compared_lists(old: list[Any], new: list[Any], renames: Renames, path: str) -> list[str]:
+    if len(old) != len(new) and all(isinstance(entry, str) for entry in (*old, *new)):
+        lines = difflib.unified_diff(old, new, lineterm="", n=0)
+        return [f"{path}: {line}" for line in lines if not line.startswith(("---", "+++", "@@"))]
+    found = [] if len(old) == len(new) else [f"{path}: {len(old)} entries are now {len(new)}"]
+    for i, (one, other) in enumerate(zip(old, new, strict=False)):
+        found += _compared(one, other, renames, f"{path}/{i}")
+    return found
 
 
 def _shown(value: Any) -> str:
