@@ -7,9 +7,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 import import_graph
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tocsin", "tocsin_training", "tocsin_studies")

@@ -9,8 +9,8 @@ import toy_bundle
 from ruamel.yaml import YAML
 
 from tocsin.bundle import load
-from tocsin.config.build_conditions import condition_of
 from tocsin.config.schema import AlarmEntry
+from tocsin.config.thresholds import condition_of
 from tocsin.engine.conditions.absent import Absent
 from tocsin.engine.conditions.combination import AllOf, AnyOf
 from tocsin.engine.conditions.drift import Drift

@@ -45,12 +45,12 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "        above: {channel: hr, limit: 120}\n",
             "",
-            "9: .*: no condition given (legal: exactly one of anomaly, ",
+            "9: .*: no condition given (legal: exactly one of above, absent, ",
         ),
         (
             "priority: high",
             "anomaly: {}",
-            "9: watches.ward.alarms.hr-high: anomaly and above given (legal: exactly one of anomaly, probability, ",
+            "9: watches.ward.alarms.hr-high: above and anomaly given (legal: exactly one of above, absent, ",
         ),
         (
             "above: {channel: hr, limit: 120}",

@@ -10,7 +10,7 @@ import typer
 
 from tocsin.config import Config
 from tocsin.config import check as check_configuration
-from tocsin.config.thresholds import of_budget, with_budget
+from tocsin.config.thresholds import budget_of, threshold_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,19 +58,21 @@ def _budgets(watch: str, checked: Checked) -> Iterator[str]:
     if checked.config is None:  # without faults there is one
         return
     bundle, entry = checked.bundles[watch], checked.config.watches[watch]
-    alarms = list(entry.alarms.items())
+    curve = bundle.manifest.calibration.curve
+    if curve is None:
+        return
+    budgets = [(name, alarm, budget_of(alarm)) for name, alarm in entry.alarms.items()]
     for override in entry.overrides:
         patterns = ", ".join(override.streams)
-        alarms += [(f"{a} of {patterns}", with_budget(entry.alarms[a], b)) for a, b in override.budgets.items()]
-    for name, alarm in alarms:
-        chosen, curve = of_budget(alarm, bundle), bundle.manifest.calibration.curve
-        score = alarm.anomaly or alarm.probability
-        if chosen is None or curve is None or score is None:
+        budgets += [(f"{name} of {patterns}", entry.alarms[name], budget) for name, budget in override.budgets.items()]
+    for name, alarm, budget in budgets:
+        if budget is None:
             continue
+        chosen = threshold_for(budget, alarm, bundle)
         rates = chosen.rates
         beyond = "; beyond the counted range, from a fitted tail" if chosen.extrapolated else ""
         yield (
-            f"watch {watch}: alarm {name}: a budget of {score.budget:g} a stream-day is a threshold of "
+            f"watch {watch}: alarm {name}: a budget of {budget:g} a stream-day is a threshold of "
             f"{chosen.threshold:.6g} ({curve.stream_days:.4g} stream-days of {curve.data}, delays of "
             f"{rates.on_delay_ticks} and {rates.off_delay_ticks} ticks{beyond})"
         )

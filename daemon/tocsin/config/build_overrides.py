@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.config.thresholds import threshold, with_budget
+from tocsin.config.thresholds import threshold_for
 from tocsin.engine.lifecycle.overrides import Override
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def overrides(entry: WatchEntry, bundle: Bundle) -> tuple[Override, ...]:
             limits={
                 **given.limits,
                 **{
-                    name: threshold(with_budget(entry.alarms[name], budget), bundle)
+                    name: threshold_for(budget, entry.alarms[name], bundle).threshold
                     for name, budget in given.budgets.items()
                 },
             },

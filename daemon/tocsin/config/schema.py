@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,8 +22,10 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tocsin.config.alarm_condition import AlarmCondition
 from tocsin.config.alarm_policy import AlarmPolicyEntry, Defaults, Groups, Inhibits
-from tocsin.config.conditions import Member, SilentEntry
+from tocsin.config.conditions.measurement import SilentEntry
+from tocsin.config.conditions.score import ScoreEntry
 from tocsin.config.notify import Notify
 from tocsin.config.overrides import OverrideEntry
 from tocsin.config.types import Name, Seconds, Section, listed
@@ -186,14 +188,9 @@ class SourceEntry(Section):
         return self
 
 
-class AlarmEntry(Member, AlarmPolicyEntry):
-    """One alarm: exactly one condition, and how it is told and handled."""
+class AlarmEntry(AlarmCondition, AlarmPolicyEntry):
+    """One alarm: exactly one condition, its delays, and its policy."""
 
-    KINDS: ClassVar[tuple[str, ...]] = (*Member.KINDS, "silent", "all_of", "any_of")
-
-    silent: SilentEntry | None = Field(default=None, description="Nothing is heard of a stream.")
-    all_of: list[Member] | None = Field(default=None, min_length=2, description="All of these hold.")
-    any_of: list[Member] | None = Field(default=None, min_length=2, description="One of these holds.")
     priority: Priority = Priority.MEDIUM
     category: Category | None = Field(
         default=None,
@@ -203,20 +200,15 @@ class AlarmEntry(Member, AlarmPolicyEntry):
     off_delay_s: Seconds = Field(default=0.0, description="It must have ceased for so long.")
     inhibits: list[Inhibits] = Field(default=[], description="Alarms that it keeps quiet while its condition holds.")
 
-    @property
-    def members(self) -> list[Member]:
-        """Of a combination; of none if it is none."""
-        return self.all_of or self.any_of or []
-
     @model_validator(mode="after")
     def _silence_has_no_delays(self) -> Self:
-        if self.silent is not None and (self.on_delay_s or self.off_delay_s):
+        if isinstance(self.condition, SilentEntry) and (self.on_delay_s or self.off_delay_s):
             raise ValueError("a silent alarm has no delays: set silent.for_s")
         return self
 
     @model_validator(mode="after")
     def _combines_no_budget(self) -> Self:
-        if any((score := member.anomaly or member.probability) and score.budget for member in self.members):
+        if any(isinstance(member, ScoreEntry) and member.budget for _, member in self.condition.members):
             raise ValueError("a budget is that of a whole alarm: set threshold in a member of all_of or any_of")
         return self
 
@@ -302,7 +294,7 @@ class WatchEntry(Section):
     @model_validator(mode="after")
     def _silence_comes_first(self) -> Self:
         for name, alarm in self.alarms.items():
-            silent_s = 0.0 if alarm.silent is None else alarm.silent.for_s
+            silent_s = alarm.condition.for_s if isinstance(alarm.condition, SilentEntry) else 0.0
             if self.evict_after_s is not None and silent_s >= self.evict_after_s:
                 raise ValueError(
                     f"evict_after_s {self.evict_after_s:g} gives streams up before alarm {name} can ring (legal: more "

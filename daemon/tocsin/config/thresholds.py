@@ -1,53 +1,44 @@
-"""From what an alarm says of its score to the threshold that it rings at."""
+"""Score thresholds of alarms, and how a budget of false alarms becomes one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tocsin.bundle.calibration import BudgetError
-from tocsin.config.conditions import ScoreEntry
-from tocsin.config.schema import AlarmEntry
+from tocsin.config.conditions.score import ScoreEntry
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
-    from tocsin.bundle.calibration import ChosenThreshold, ScoreStatistics
-    from tocsin.config.conditions import Member
+    from tocsin.bundle.calibration import ChosenThreshold
+    from tocsin.config.schema import AlarmEntry
+    from tocsin.engine.conditions.base import Condition
 
 
-def threshold(entry: Member, bundle: Bundle) -> float:
-    """At what score an alarm of kind `anomaly` or `probability` rings, or a member of a combination holds.
+def condition_of(alarm: AlarmEntry, bundle: Bundle) -> Condition:
+    """Build the engine's condition of an alarm, with the threshold that its budget amounts to.
 
     Raises:
         BudgetError: The bundle's curve has no threshold for its budget.
     """
-    score = entry.anomaly or entry.probability
-    if score is not None and score.threshold is not None:
-        return score.threshold
-    chosen = of_budget(entry, bundle) if isinstance(entry, AlarmEntry) else None
-    return bundle.manifest.calibration.threshold if chosen is None else chosen.threshold
+    entry, budget = alarm.condition, budget_of(alarm)
+    if isinstance(entry, ScoreEntry) and budget is not None:
+        entry = type(entry)(threshold=threshold_for(budget, alarm, bundle).threshold)
+    return entry.build(bundle)
 
 
-def with_budget(alarm: AlarmEntry, budget: float) -> AlarmEntry:
-    """The same alarm of a score with another budget, whatever it rings at otherwise."""
-    return alarm.model_copy(update={alarm.kind: ScoreEntry(budget=budget)})
+def budget_of(alarm: AlarmEntry) -> float | None:
+    """Budget of an alarm on a score, in false alarms per stream and day; None if it has none."""
+    entry = alarm.condition
+    return entry.budget if isinstance(entry, ScoreEntry) else None
 
 
-def score_statistics(bundle: Bundle) -> ScoreStatistics | None:
-    """Statistics of a bundle's score on normal streams; None if its manifest has none."""
-    curve = bundle.manifest.calibration.curve
-    return None if curve is None else curve.score_statistics
-
-
-def of_budget(alarm: AlarmEntry, bundle: Bundle) -> ChosenThreshold | None:
-    """What an alarm's budget comes to; None if it has none.
+def threshold_for(budget: float, alarm: AlarmEntry, bundle: Bundle) -> ChosenThreshold:
+    """Choose the score threshold at which an alarm with these delays keeps a budget.
 
     Raises:
-        BudgetError: The bundle's curve can't say.
+        BudgetError: The bundle's curve has none.
     """
-    score = alarm.anomaly or alarm.probability
-    if score is None or score.budget is None:
-        return None
-    chosen = bundle.threshold_at(score.budget, alarm.on_delay_s, alarm.off_delay_s)
+    chosen = bundle.threshold_at(budget, alarm.on_delay_s, alarm.off_delay_s)
     if bundle.manifest.calibration.scale == "probability" and chosen.threshold >= 1:
-        raise BudgetError(f"{score.budget:g} a stream-day is so rare that no probability reaches it: raise the budget")
+        raise BudgetError(f"{budget:g} a stream-day is so rare that no probability reaches it: raise the budget")
     return chosen

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.alarm import AlarmPolicies
-from tocsin.config.build_conditions import condition_of
 from tocsin.config.build_overrides import overrides
 from tocsin.config.build_policies import grouping_of, plan_of
+from tocsin.config.conditions.score import score_statistics
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
-from tocsin.config.thresholds import score_statistics
+from tocsin.config.thresholds import condition_of
 from tocsin.engine import Alarm, Engine, FrameClock, Watch
 from tocsin.engine.conditions.adaptation import Adaptation
 from tocsin.engine.events import Category

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.bundle import load, shipped_folder
-from tocsin.config.conditions import DriftEntry
+from tocsin.config.conditions.drift import DriftEntry
 from tocsin.config.schema import Adapt
 from tocsin.engine import Alarm
 from tocsin.engine.conditions.adaptation import HIGH

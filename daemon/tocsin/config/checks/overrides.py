@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.bundle.calibration import BudgetError
-from tocsin.config.thresholds import of_budget, with_budget
-from tocsin.engine.streams.profile import limit_fault, profile_fault, profile_names
+from tocsin.config.conditions.score import ScoreEntry
+from tocsin.config.thresholds import threshold_for
+from tocsin.engine.streams.profile import profile_fault, profile_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,33 +55,21 @@ def _of_limit(name: str, limit: float, alarms: Mapping[str, AlarmEntry], bundle:
     alarm = alarms.get(name)
     if alarm is None:
         return None
-    if alarm.anomaly is not None:
-        return None
-    if alarm.probability is not None:
-        return None if 0 < limit < 1 else f"{limit:g} is no probability to ring at (legal: between 0 and 1)"
-    own = alarm.above or alarm.below or alarm.forecast
-    if own is None:
-        legal = ", ".join(_with_limits(alarms)) or "none here"
+    if not alarm.condition.has_limit:
+        legal = ", ".join(name for name, other in alarms.items() if other.condition.has_limit) or "none here"
         return f"{alarm.kind} has no limit (legal: {legal})"
-    channels = () if bundle is None else bundle.model.channels
-    return next((limit_fault(channel, limit) for channel in channels if channel.name == own.channel), None)
-
-
-def _with_limits(alarms: Mapping[str, AlarmEntry]) -> Iterator[str]:
-    for name, alarm in alarms.items():
-        if alarm.kind in {"above", "below", "forecast", "anomaly", "probability"}:
-            yield name
+    return alarm.condition.stream_limit_fault(limit, bundle)
 
 
 def _of_budget(name: str, budget: float, alarms: Mapping[str, AlarmEntry], bundle: Bundle | None) -> str | None:
     alarm = alarms.get(name)
     if alarm is None:
         return None
-    if alarm.anomaly is None and alarm.probability is None:
+    if not isinstance(alarm.condition, ScoreEntry):
         return f"alarm {name!r}: {alarm.kind} has no budget (legal: anomaly, probability)"
     try:
         if bundle is not None:
-            of_budget(with_budget(alarm, budget), bundle)
+            threshold_for(budget, alarm, bundle)
     except BudgetError as error:
         return str(error)
     return None

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.bundle import BundleError, load
+from tocsin.bundle.calibration import BudgetError
 from tocsin.bundle.shipped import bundle_folder, shipped_names
-from tocsin.config.checks.conditions import NO_STATISTICS, alarm_faults, channel_faults, settling_faults
-from tocsin.config.thresholds import score_statistics
+from tocsin.config.conditions.drift import NO_STATISTICS, settling_faults
+from tocsin.config.conditions.entry import channel_faults
+from tocsin.config.conditions.score import AnomalyEntry, score_statistics
+from tocsin.config.thresholds import budget_of, threshold_for
 from tocsin.engine.model import Task
 
 if TYPE_CHECKING:
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tocsin.bundle import Bundle
-    from tocsin.config.schema import WatchEntry
+    from tocsin.config.conditions.entry import ConditionEntry
+    from tocsin.config.schema import AlarmEntry, WatchEntry
 
 MAX_LATENESS_TICKS = 3600  # each is an open frame in every stream
 MAX_RISE_PER_TICK = 0.05
@@ -88,24 +92,39 @@ def watch_faults(watch: WatchEntry, bundle: Bundle) -> Iterator[_Fault]:
             ),
         )
     for channel in watch.aggregate:
-        yield from channel_faults(("aggregate", channel), channel, bundle)
+        for path, message in channel_faults(channel, channel, bundle):
+            yield ("aggregate", *path), message
     yield from _adaptation_faults(watch, bundle)
     for name, alarm in watch.alarms.items():
-        yield from alarm_faults(("alarms", name), alarm, bundle)
+        for path, message in _alarm_faults(alarm, bundle):
+            yield ("alarms", name, alarm.kind, *path), message
+
+
+def _alarm_faults(alarm: AlarmEntry, bundle: Bundle) -> Iterator[_Fault]:
+    """Find the faults of an alarm's condition: paths below its key, and messages."""
+    yield from alarm.condition.check(bundle)
+    budget = budget_of(alarm)
+    if budget is None:
+        return
+    try:
+        threshold_for(budget, alarm, bundle)
+    except BudgetError as error:
+        yield ("budget",), str(error)
 
 
 def _adaptation_faults(watch: WatchEntry, bundle: Bundle) -> Iterator[_Fault]:
     if watch.adapt is None:
         return
-    kinds = {member.kind for alarm in watch.alarms.values() for member in (alarm.members or [alarm])}
+    conditions = [entry for alarm in watch.alarms.values() for _, entry in _single_conditions(alarm)]
     if score_statistics(bundle) is None:
         yield ("adapt",), f"adapt needs {NO_STATISTICS.format(bundle.manifest.name)}"
-    elif "anomaly" not in kinds:
+    elif not any(isinstance(entry, AnomalyEntry) for entry in conditions):
         yield ("adapt",), "adapts nothing: no alarm of this watch is an anomaly: leave adapt out"
     for path, threshold in _adapted_thresholds(watch):
         if threshold <= 0:
             yield path, f"{threshold:g} can't be adapted, as a multiple of it is no higher (legal: above 0)"
-    yield from settling_faults(("adapt",), watch.adapt.settle_s, bundle)
+    for path, message in settling_faults(watch.adapt.settle_s, bundle):
+        yield ("adapt", *path), message
     rise, period_s = watch.adapt.max_rise_per_hour, bundle.model.period_ns / _NS_PER_S
     if rise * period_s / _S_PER_H > MAX_RISE_PER_TICK:
         yield (
@@ -121,13 +140,20 @@ def _adaptation_faults(watch: WatchEntry, bundle: Bundle) -> Iterator[_Fault]:
 def _adapted_thresholds(watch: WatchEntry) -> Iterator[tuple[_Path, float]]:
     """Paths and values of the thresholds of anomalies, overrides included."""
     for name, alarm in watch.alarms.items():
-        if alarm.anomaly is not None and alarm.anomaly.threshold is not None:
-            yield ("alarms", name, "anomaly", "threshold"), alarm.anomaly.threshold
-        for index, member in enumerate(alarm.members):
-            if member.anomaly is not None and member.anomaly.threshold is not None:
-                yield ("alarms", name, alarm.kind, index, "anomaly", "threshold"), member.anomaly.threshold
+        for path, entry in _single_conditions(alarm):
+            if isinstance(entry, AnomalyEntry) and entry.threshold is not None:
+                yield ("alarms", name, *path, "threshold"), entry.threshold
     for index, override in enumerate(watch.overrides):
         for name, limit in override.limits.items():
             of = watch.alarms.get(name)
-            if of is not None and of.anomaly is not None and override.adapt is None:
+            if of is not None and isinstance(of.condition, AnomalyEntry) and override.adapt is None:
                 yield ("overrides", index, "limits", name), limit
+
+
+def _single_conditions(alarm: AlarmEntry) -> Iterator[tuple[_Path, ConditionEntry]]:
+    """Conditions of an alarm that combine no others, by their paths below the alarm."""
+    members = alarm.condition.members
+    if not members:
+        yield (alarm.kind,), alarm.condition
+    for index, (key, member) in enumerate(members):
+        yield (alarm.kind, index, key), member

@@ -194,8 +194,8 @@ class Condition(Protocol):
     ) -> NDArray[np.int8]:
         """Judge the condition in n frames.
 
-        When a late reading has a stream reprocessed, its newest frame is judged again, and `steps.reprocessed` says so: a
-        condition that counts frames does not count that one twice.
+        A late reading has the stream's newest frame judged again, as `steps.reprocessed` shows. A condition that counts
+        frames does not count that one twice.
 
         Args:
             context: The frames.

@@ -1,9 +1,9 @@
 """The trend condition: a channel rises or falls fast, by a robust line through its last values.
 
 A window is cut into pieces of equal length, and of each piece the mean value and mean time is kept. The rate is the
-median of the slopes between all pairs of pieces (Theil–Sen estimator; Sen, Estimates of the regression coefficient based
-on Kendall's tau, JASA 63, 1968). Up to 29 % of the pieces may be wrong without moving it far, so a single artefact makes
-no trend.
+median of the slopes between all pairs of pieces (Theil–Sen estimator; Sen, Estimates of the regression coefficient
+based on Kendall's tau, JASA 63, 1968). Up to 29 % of the pieces may be wrong without moving it far, so a single
+artefact makes no trend.
 """
 
 from __future__ import annotations
