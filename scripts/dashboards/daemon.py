@@ -1,4 +1,4 @@
-"""The daemon: does it hear, does it keep up, and what does it refuse?"""
+"""The daemon's dashboard: connection, throughput, rejects, store, deliveries, shadows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RATE = f"{{{DAEMON}}}[$__rate_interval]"
 
 
 def dashboard() -> Dashboard:
-    """Make it."""
-    made = begin("Daemon", "Whether the daemon hears, keeps up, and refuses nothing that matters.", since="1h")
+    """The dashboard of daemons."""
+    made = begin("Daemon", "Connection, throughput and rejects of the daemon.", since="1h")
 
     made.with_row(Row("State"))
     up = ValueMap({"0": ValueMappingResult("no", "red"), "1": ValueMappingResult("yes", "green")})
@@ -28,14 +28,14 @@ def dashboard() -> Dashboard:
         number("Connected", "To the broker.", Query(f"min(tocsin_mqtt_connected{{{DAEMON}}})")).mappings([up]),
         number(
             "Busy",
-            "Share of the time that goes into batches; above 0.9 it falls behind.",
+            "Share of the time spent on batches; above 0.9 the daemon falls behind.",
             Query(f"max by (instance) (rate(tocsin_apply_duration_seconds_sum{RATE}))", "{{instance}}"),
             unit="percentunit",
         ).thresholds(steps(("green", None), ("orange", 0.5), ("red", 0.9))),
-        number("Streams", "How many are known.", Query(f"sum(tocsin_streams{{{DAEMON}}})")),
+        number("Streams", "Number of streams in the engine.", Query(f"sum(tocsin_streams{{{DAEMON}}})")),
         number(
             "Warming up",
-            "Streams whose score is not known yet.",
+            "Streams without a score yet.",
             Query(f"sum(tocsin_streams_warming_up{{{DAEMON}}})"),
         ),
         number(
@@ -47,7 +47,7 @@ def dashboard() -> Dashboard:
         .thresholds(steps(("green", None), ("red", 1))),
         number(
             "Connections",
-            "How often the broker accepted in the last hour.",
+            "Connections that the broker accepted in the last hour.",
             Query(f"sum(increase(tocsin_mqtt_connects_total{{{DAEMON}}}[1h]))"),
         )
         .decimals(0)
@@ -69,7 +69,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         bars(
             lines(
-                "Refused, by reason",
+                "Rejects, by reason",
                 "Messages, readings or values; the log names one of each kind and stream a minute.",
                 Query(f"sum by (reason) (rate(tocsin_rejects_total{RATE}))", "{{reason}}"),
                 unit="cps",
@@ -79,7 +79,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         lines(
             "Messages in a batch",
-            "Small while it keeps up with ease; 4,096 at most.",
+            "Small while the daemon keeps up; at most 4,096.",
             *quantiles("tocsin_batch_messages", (0.5, 0.99), DAEMON),
             span=8,
         )
@@ -95,8 +95,8 @@ def dashboard() -> Dashboard:
     )
     made.with_panel(
         lines(
-            "From a message to its alarm",
-            "From the arrival of the message that closed the frame to the event's being handed to the broker.",
+            "Latency from message to event",
+            "From the arrival of the message that closed the frame to the event's delivery to the broker's queue.",
             *quantiles("tocsin_event_latency_seconds", (0.5, 0.95, 0.99), DAEMON),
             unit="s",
             span=8,
@@ -107,7 +107,7 @@ def dashboard() -> Dashboard:
     for drawn in _stored_and_pending():
         made.with_panel(drawn)
 
-    made.with_row(Row("A new model beside the old one"))
+    made.with_row(Row("Shadow: a new model that warms up"))
     for drawn in _shadow():
         made.with_panel(drawn)
 
@@ -115,7 +115,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         lines(
             "Queues",
-            "Messages that wait for the engine, and for the broker.",
+            "Messages that wait for the engine (inbox) and for the broker (outbox).",
             Query(f"sum(tocsin_mqtt_inbox_messages{{{DAEMON}}})", "inbox"),
             Query(f"sum(tocsin_mqtt_outbox_messages{{{DAEMON}}})", "outbox"),
         )
@@ -123,7 +123,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         lines(
             "Dropped",
-            "Readings of QoS 0 that found the inbox full; alarms that found the outbox full.",
+            "Messages of QoS 0 dropped at a full inbox; events dropped at a full outbox.",
             Query(f"sum by (queue) (rate(tocsin_mqtt_dropped_total{RATE}))", "{{queue}}"),
             unit="cps",
         )
@@ -141,7 +141,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         lines(
             "Streams",
-            "Known, and those of them that have no score yet.",
+            "All streams, and those without a score yet.",
             Query(f"sum(tocsin_streams{{{DAEMON}}})", "known"),
             Query(f"sum(tocsin_streams_warming_up{{{DAEMON}}})", "warming up"),
             span=8,
@@ -150,7 +150,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         rows(
             "Models",
-            "What is loaded.",
+            "The loaded models.",
             Query(f"tocsin_model_info{{{DAEMON}}}"),
             ["instance", "name", "version", "sha256"],
             span=8,
@@ -160,7 +160,7 @@ def dashboard() -> Dashboard:
         bars(
             lines(
                 "Requests",
-                "Answered, through any door; one that was refused is an error.",
+                "Answered requests over all transports; a refused one is an error.",
                 Query(f"sum by (status) (increase(tocsin_requests_total{RATE}))", "{{status}}"),
                 span=24,
             )
@@ -169,7 +169,7 @@ def dashboard() -> Dashboard:
     made.with_panel(
         lines(
             "Reloads",
-            "Of the configuration; after one that was refused the daemon goes on as before, and the log says why.",
+            "Reloads of the configuration; a refused one changes nothing, and the log has the reason.",
             Query(f"sum by (result) (increase(tocsin_reloads_total{RATE}))", "{{result}}"),
             span=16,
         ).decimals(0)
@@ -177,14 +177,20 @@ def dashboard() -> Dashboard:
     made.with_panel(
         number(
             "Configuration",
-            "Whether the one that was read last is at work.",
+            "Whether the one that was read last is in force.",
             Query(f"min(tocsin_config_last_reload_successful{{{DAEMON}}})"),
         )
-        .mappings([ValueMap({"0": ValueMappingResult("refused", "red"), "1": ValueMappingResult("at work", "green")})])
+        .mappings([ValueMap({"0": ValueMappingResult("refused", "red"), "1": ValueMappingResult("in force", "green")})])
         .span(8)
     )
     made.with_panel(
-        rows("Versions", "Of the daemons.", Query(f"tocsin_build_info{{{DAEMON}}}"), ["instance", "version"], span=24)
+        rows(
+            "Versions",
+            "By daemon.",
+            Query(f"tocsin_build_info{{{DAEMON}}}"),
+            ["instance", "version"],
+            span=24,
+        )
     )
     return made
 
@@ -200,7 +206,7 @@ def _stored_and_pending() -> list[timeseries.Panel]:
         ),
         lines(
             "Journal",
-            "What would be applied again after a crash; a snapshot begins it anew.",
+            "Inputs that are replayed after a crash; a snapshot truncates them.",
             Query(f"sum by (instance) (tocsin_store_journal_bytes{{{DAEMON}}})", "{{instance}}"),
             unit="bytes",
             span=8,
@@ -219,12 +225,12 @@ def _stored_and_pending() -> list[timeseries.Panel]:
         ).decimals(0),
         bars(
             lines(
-                "Late, given up, gone",
-                "Readings that took their streams back; streams given up as idle, and those that their source said "
-                "were gone.",
-                Query(f"sum(increase(tocsin_readings_rewound_total{RATE}))", "readings put in late"),
-                Query(f"sum(increase(tocsin_streams_evicted_total{RATE}))", "streams given up"),
-                Query(f"sum(increase(tocsin_stale_streams_total{RATE}))", "streams gone"),
+                "Reprocessed, evicted, stale",
+                "Late readings whose frames were reprocessed; streams evicted as idle; streams that their source "
+                "declared dead.",
+                Query(f"sum(increase(tocsin_readings_rewound_total{RATE}))", "readings reprocessed"),
+                Query(f"sum(increase(tocsin_streams_evicted_total{RATE}))", "streams evicted"),
+                Query(f"sum(increase(tocsin_stale_streams_total{RATE}))", "streams stale"),
             )
         ),
     ]
@@ -233,25 +239,25 @@ def _stored_and_pending() -> list[timeseries.Panel]:
 def _shadow() -> list[timeseries.Panel]:
     return [
         lines(
-            "Taken over, and still to be",
-            "Streams that the old model watches until the new one is warm, and those that have gone over since the "
-            "daemon started. One that stays is not heard.",
+            "Streams to cut over",
+            "Streams that the incumbent watches until the new model is warm, and those cut over since the daemon "
+            "started. A stream that stays has no readings.",
             Query(f"sum by (instance) (tocsin_shadow_streams{{{DAEMON}}})", "{{instance}} waiting"),
-            Query(f"sum by (instance) (tocsin_shadow_taken_over_total{{{DAEMON}}})", "{{instance}} taken over"),
+            Query(f"sum by (instance) (tocsin_shadow_taken_over_total{{{DAEMON}}})", "{{instance}} cut over"),
             span=8,
         ).decimals(0),
         bars(
             lines(
-                "Would ring, by model",
-                "How often conditions that rest on a model began while two ran side by side, by model and alarm; "
-                "people are told by one of them.",
+                "Onsets, by model",
+                "Onsets of conditions that depend on a model while two models ran, by model and alarm; one of the two "
+                "models raises alarms.",
                 Query(f"sum by (model, alarm) (increase(tocsin_shadow_onsets_total{RATE}))", "{{model}} {{alarm}}"),
                 span=8,
             )
         ).decimals(0),
         lines(
-            "How far the scores are apart",
-            "Mean over the frames in which both models know theirs, up or down.",
+            "Difference of the scores",
+            "Mean absolute difference over the frames in which both models have a score.",
             Query(
                 f"sum by (instance) (rate(tocsin_shadow_difference_total{RATE}))"
                 f" / sum by (instance) (rate(tocsin_shadow_frames_total{RATE}))",

@@ -1,4 +1,4 @@
-"""What both dashboards are put together from: one way to draw a number, a line, a table."""
+"""Parts of dashboards: panels for a number, lines and tables, variables, queries."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 ALL = models.VariableOption(text="All", value="$__all")
 COLOURS = {"high": "red", "medium": "orange", "low": "blue"}
-"""Of priorities (IEC 60601-1-8: red, yellow, cyan; here as far as a bright and a dark theme both show them)."""
+"""Colours of priorities: IEC 60601-1-8 has red, yellow and cyan; these are legible in a bright and a dark theme."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query.
+    """A PromQL query.
 
     Attributes:
         expr: PromQL.
-        legend: What its series are called, such as `{{reason}}`.
+        legend: The series' names, such as `{{reason}}`.
     """
 
     expr: str
@@ -36,7 +36,7 @@ class Query:
 
 
 def dashboard(name: str, about: str, since: str) -> builders.Dashboard:
-    """Begin a dashboard: its place, its time range, and the variables that choose data source and daemon."""
+    """A dashboard without panels: its id, its time range, and variables for the data source and the daemon."""
     return (
         builders.Dashboard(f"Tocsin: {name}")
         .uid(f"tocsin-{name.lower()}")
@@ -58,7 +58,7 @@ def _to_the_others() -> builders.DashboardLink:
 
 
 def variable(name: str, label: str, query: str, *, several: bool = False) -> builders.QueryVariable:
-    """A drop-down whose entries Prometheus knows; `several` may be chosen at once, and all are at first."""
+    """A drop-down of values from Prometheus; with `several`, more than one can be chosen, and all are at first."""
     made = (
         builders.QueryVariable(name)
         .label(label)
@@ -73,7 +73,7 @@ def variable(name: str, label: str, query: str, *, several: bool = False) -> bui
 
 
 def number(title: str, about: str, *queries: Query, unit: str = "none", span: int = 4) -> stat.Panel:
-    """The last value, big."""
+    """A panel with the last value."""
     panel = (
         stat.Panel()
         .title(title)
@@ -93,7 +93,7 @@ def number(title: str, about: str, *queries: Query, unit: str = "none", span: in
 
 
 def lines(title: str, about: str, *queries: Query, unit: str = "short", span: int = 12) -> timeseries.Panel:
-    """Lines over time; a gap where nothing is known."""
+    """A panel with lines over time, and gaps where there is no value."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -118,18 +118,18 @@ def lines(title: str, about: str, *queries: Query, unit: str = "short", span: in
 
 
 def stacked(panel: timeseries.Panel) -> timeseries.Panel:
-    """Areas, one upon the other: for what adds up."""
+    """A panel of stacked areas, for series that add up."""
     stacking = common_builders.StackingConfig().mode(common.StackingMode.NORMAL)
     return panel.stacking(stacking).fill_opacity(30).line_interpolation(common.LineInterpolation.STEP_AFTER)
 
 
 def bars(panel: timeseries.Panel) -> timeseries.Panel:
-    """Stacked bars: for what happened in each interval."""
+    """A panel of stacked bars, for counts in each interval."""
     return stacked(panel).draw_style(common.GraphDrawStyle.BARS).fill_opacity(80)
 
 
 def rows(title: str, about: str, query: Query, columns: Sequence[str], span: int = 12) -> table.Panel:
-    """One row a series: some of its labels, as it is now."""
+    """A table with a row for each series now: some of its labels."""
     shown = models.DataTransformerConfig(id_val="filterFieldsByName", options={"include": {"names": list(columns)}})
     target = _target(query).instant().format(PromQueryFormat.TABLE)
     return (
@@ -145,7 +145,7 @@ def rows(title: str, about: str, query: Query, columns: Sequence[str], span: int
 
 
 def steps(*from_value: tuple[str, float | None]) -> builders.ThresholdsConfig:
-    """Colours, each from a value on; the first from the beginning."""
+    """Thresholds: colours, each from a value on; the first has none."""
     return (
         builders.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
@@ -154,7 +154,7 @@ def steps(*from_value: tuple[str, float | None]) -> builders.ThresholdsConfig:
 
 
 def coloured(colour: str) -> models.DynamicConfigValue:
-    """A series' colour."""
+    """The override that sets a series' colour."""
     return models.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})
 
 
@@ -162,9 +162,9 @@ def quantiles(histogram: str, of: Sequence[float], daemon: str) -> list[Query]:
     """A histogram's quantiles over time.
 
     Args:
-        histogram: Its name.
-        of: Which.
-        daemon: What selects the daemon's series.
+        histogram: The metric's name.
+        of: The quantiles, 0 to 1.
+        daemon: The selector of the daemon's series.
     """
     rate = f"sum by (le) (rate({histogram}_bucket{{{daemon}}}[$__rate_interval]))"
     return [Query(f"histogram_quantile({q:g}, {rate})", "median" if q == 0.5 else f"{q * 100:g} %") for q in of]  # noqa: PLR2004  (the median is a half)

@@ -1,7 +1,7 @@
-"""The ward: what rings, and one patient inside the expected bands.
+"""The ward's dashboard: alarms of all streams, and one stream inside its expected bands.
 
-The upper half shows every stream together. The lower one needs series of single streams, which the configuration
-gives to those that `metrics.streams` names.
+The upper half shows all streams together. The lower half needs the series of single streams, which exist for the
+streams that `metrics.streams` in the configuration names.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ STREAM = f'{DAEMON}, watch="$watch", stream="$stream"'
 
 
 def dashboard() -> Dashboard:
-    """Make it."""
-    made = begin("Ward", "What rings, by priority, and one stream inside its expected bands.", since="15m")
+    """The dashboard of a ward."""
+    made = begin("Ward", "Active alarms by priority, and one stream inside its expected bands.", since="15m")
     made.with_variable(variable("watch", "Watch", f"label_values(tocsin_stream_alarm{{{DAEMON}}}, watch)"))
     made.with_variable(
         variable("stream", "Stream", f'label_values(tocsin_stream_alarm{{{DAEMON}, watch="$watch"}}, stream)')
@@ -54,14 +54,14 @@ def dashboard() -> Dashboard:
         made.with_panel(_up(priority, colour))
     for panel in (
         number(
-            "Technical, up",
+            "Technical, active",
             "Sensors and streams at fault, not patients.",
             Query(f'sum(tocsin_alarms_active{{{DAEMON}, category="technical"}})'),
         ).thresholds(steps(("text", None), ("purple", 1))),
-        number("Streams", "How many are known.", Query(f"sum(tocsin_streams{{{DAEMON}}})")),
+        number("Streams", "Number of streams in the engine.", Query(f"sum(tocsin_streams{{{DAEMON}}})")),
         number(
             "Warming up",
-            "Streams whose score is not known yet.",
+            "Streams without a score yet.",
             Query(f"sum(tocsin_streams_warming_up{{{DAEMON}}})"),
         ),
     ):
@@ -92,8 +92,8 @@ def dashboard() -> Dashboard:
     )
     made.with_panel(
         rows(
-            "Alarms up now",
-            "Also those that have become uncertain.",
+            "Alarms active now",
+            "Uncertain ones included.",
             Query(f"tocsin_stream_alarm{{{DAEMON}}} == 1"),
             ["stream", "alarm", "priority", "watch"],
         )
@@ -105,7 +105,7 @@ def dashboard() -> Dashboard:
 
 
 class _Marks(Builder[AnnotationQuery]):
-    """Marks for the time in which a query has a result."""
+    """Annotations for the time in which a query has a result."""
 
     def __init__(self, name: str, expr: str) -> None:
         self._made = _PrometheusAnnotation(name=name, datasource=SOURCE, icon_color="red", expr=expr)
@@ -115,7 +115,7 @@ class _Marks(Builder[AnnotationQuery]):
 
 
 class _PrometheusAnnotation(AnnotationQuery):
-    """With the texts that Grafana's Prometheus plug-in reads, and that the SDK doesn't know."""
+    """An annotation with the texts that Grafana's Prometheus plug-in reads, which the SDK lacks."""
 
     def to_json(self) -> dict[str, object]:
         texts = {"titleFormat": "{{alarm}}", "textFormat": "{{stream}}", "tagKeys": "priority", "step": "5s"}
@@ -124,14 +124,14 @@ class _PrometheusAnnotation(AnnotationQuery):
 
 def _up(priority: str, colour: str) -> stat.Panel:
     query = Query(f'sum(tocsin_alarms_active{{{DAEMON}, category="physiological", priority="{priority}"}})')
-    panel = number(f"{priority.capitalize()}, up", f"Patients' alarms of {priority} priority.", query)
+    panel = number(f"{priority.capitalize()}, active", f"Patients' alarms of {priority} priority.", query)
     return panel.thresholds(steps(("text", None), (colour, 1)))
 
 
 def _alarms_up() -> timeseries.Panel:
     panel = stacked(
         lines(
-            "Alarms up",
+            "Active alarms",
             "By priority and category.",
             Query(f"sum by (priority, category) (tocsin_alarms_active{{{DAEMON}}})", "{{priority}} {{category}}"),
         )
@@ -153,15 +153,15 @@ def _handled() -> list[timeseries.Panel]:
         ),
         stacked(
             lines(
-                "Kept quiet",
-                "Alarms that people are not told of: shelved by somebody, suppressed by another alarm, out of service.",
+                "Not annunciated",
+                "Alarms that are shelved, suppressed by another alarm, or out of service.",
                 Query(f"sum by (by) (tocsin_alarms_quiet{{{DAEMON}}})", "{{by}}"),
                 span=8,
             )
         ),
         lines(
             "Floods",
-            "Groups whose alarms are told as one, since there are too many of them.",
+            "Groups with so many alarms that they are announced as one.",
             Query(f"sum(tocsin_alarm_floods{{{DAEMON}}})", "floods"),
             span=8,
         ).decimals(0),
@@ -169,12 +169,12 @@ def _handled() -> list[timeseries.Panel]:
 
 
 def _band() -> timeseries.Panel:
-    """One channel inside its band; Grafana repeats it for each channel."""
+    """A channel inside its band; Grafana repeats the panel for each channel."""
     of_channel = f'{STREAM}, channel="$channel"'
     hidden = [DynamicConfigValue(id_val="custom.lineWidth", value=0), coloured("green")]
     panel = lines(
         "$channel",
-        "What was measured, and the band in which the model expected it: its mean and two scales to either side.",
+        "The measured value, and the expected band: the model's mean and two scales to either side.",
         Query(f'tocsin_stream_expected{{{of_channel}, bound="low"}}', "low"),
         Query(f'tocsin_stream_expected{{{of_channel}, bound="high"}}', "high"),
         Query(f"tocsin_stream_value{{{of_channel}}}", "measured"),

@@ -39,7 +39,7 @@ def test_a_rule_that_is_broken_fails_its_test(tmp_path):
         (tmp_path / file.name).write_text(text, encoding="utf-8")
     done = promtool("test", "rules", tmp_path / TESTS.name)
     assert done.returncode == 1
-    assert "TocsinRefusingMuch" in done.stdout + done.stderr
+    assert "TocsinRejecting" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -96,15 +96,15 @@ async def test_what_the_dashboard_draws_of_two_models(ward, tmp_path):
     until(lambda: len(ward.scraped("tocsin_shadow_onsets_total")) == 2)  # at 0: what rises is seen to rise
     await ward.hear("a", 80, 80, 80, 140)  # the fourth frame warms the new one
     until(lambda: ward.scraped("tocsin_shadow_taken_over_total == 1"))
-    until(lambda: ward.drawn("How far the scores are apart"))
+    until(lambda: ward.drawn("Difference of the scores"))
 
     where = ward.prometheus.variables["instance"]
-    streams = ward.drawn("Taken over, and still to be")
+    streams = ward.drawn("Streams to cut over")
     assert streams[f"{where} waiting"][-1] == 1  # bed b is not heard
     assert max(streams[f"{where} waiting"]) == 2
-    assert (streams[f"{where} taken over"][0], streams[f"{where} taken over"][-1]) == (0, 1)
-    assert max(ward.drawn("How far the scores are apart")[where]) == pytest.approx(7)
-    rings = ward.drawn("Would ring, by model")
+    assert (streams[f"{where} cut over"][0], streams[f"{where} cut over"][-1]) == (0, 1)
+    assert max(ward.drawn("Difference of the scores")[where]) == pytest.approx(7)
+    rings = ward.drawn("Onsets, by model")
     assert rings.keys() == {"toy/1 odd", "toy/2 odd"}
     assert all(max(figures) > 0 for figures in rings.values())
 
@@ -116,4 +116,4 @@ def test_no_other_panel_needs_two_models():
         for target in panel.get("targets", [])
         if OF_TWO_MODELS.search(target["expr"])
     }
-    assert needing == {"Would ring, by model", "How far the scores are apart"}
+    assert needing == {"Onsets, by model", "Difference of the scores"}

@@ -1,1 +1,1 @@
-"""What Prometheus is told of the daemon."""
+"""Prometheus metrics of the daemon."""

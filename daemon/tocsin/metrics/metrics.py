@@ -1,9 +1,8 @@
 """The daemon's metrics, in a registry of their own.
 
-No label here names a stream: a ward has hundreds, a plant thousands, and what concerns one of them is an alarm's
-business. `streams` has series of the few that somebody asks for.
-Everything that can be counted stands there from the start, at 0: a rate over a series that begins with its first
-error never shows that error.
+No label here names a stream: a ward has hundreds, a plant thousands. `tocsin.metrics.streams` has series of the few
+streams that the configuration names. Every counter exists from the start, at 0: a rate over a series that begins with
+its first error never shows that error.
 """
 
 from __future__ import annotations
@@ -46,15 +45,15 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 @dataclass(frozen=True, slots=True)
 class ConnectionFigures:
-    """What the connection to the broker shows; totals since the daemon started.
+    """The state of the connection to the broker; totals since the daemon started.
 
     Attributes:
-        connected: Whether it is up.
-        connects_total: How often the broker accepted.
-        inbox_messages: How many received messages wait.
-        inbox_dropped_total: How many were dropped.
-        outbox_messages: How many wait to be published.
-        outbox_dropped_total: How many never will be.
+        connected: Whether the connection is up.
+        connects_total: Connections that the broker accepted.
+        inbox_messages: Received messages that wait.
+        inbox_dropped_total: Received messages that were dropped.
+        outbox_messages: Messages that wait to be published or acknowledged.
+        outbox_dropped_total: Messages that were dropped unpublished.
     """
 
     connected: bool
@@ -66,7 +65,7 @@ class ConnectionFigures:
 
 
 class _WithoutCreated:
-    """A registry without the time at which each counter was made: as many series again, which say one thing."""
+    """A registry without the creation times of counters, which would double the number of series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -78,7 +77,7 @@ class _WithoutCreated:
 
 
 class Metrics:
-    """Every metric, and the registry that renders them."""
+    """All metrics, and the registry that renders them."""
 
     def __init__(
         self,
@@ -91,27 +90,27 @@ class Metrics:
 
         Args:
             version: The daemon's.
-            models: The models that are loaded.
-            alarms: Name, priority and category of those that are configured.
-            series: Of the streams that may have some; None if no stream may.
+            models: The loaded models.
+            alarms: Name, priority and category of the configured alarms.
+            series: The series of single streams; None for none.
         """
         self._registry = registry = CollectorRegistry()
         self._messages = Counter("tocsin_messages_received_total", "Messages received.", registry=registry)
         self._readings = Counter("tocsin_readings_accepted_total", "Readings decoded and accepted.", registry=registry)
         self._rejected = Counter(
-            "tocsin_rejects_total", "Messages, readings or values refused, by reason.", ["reason"], registry=registry
+            "tocsin_rejects_total", "Messages, readings or values rejected, by reason.", ["reason"], registry=registry
         )
         self._rebirths = Counter(
-            "tocsin_rebirth_requests_total", "Sparkplug edge nodes asked for their births.", registry=registry
+            "tocsin_rebirth_requests_total", "Requests to Sparkplug edge nodes for a birth.", registry=registry
         )
         self._stale = Counter(
             "tocsin_stale_streams_total",
-            "Streams whose Sparkplug node or device died; they are silent at once.",
+            "Streams whose Sparkplug node or device died; they are stale at once.",
             registry=registry,
         )
         self._requests = Counter(
             "tocsin_requests_total",
-            "Requests that were understood and answered, through any door, by status.",
+            "Requests that were understood and answered, over any transport, by status.",
             ["status"],
             registry=registry,
         )
@@ -119,15 +118,15 @@ class Metrics:
             self._requests.labels(status)
         self._reprocessed = Counter(
             "tocsin_readings_rewound_total",
-            "Late readings that were put in, by taking their streams back.",
+            "Late readings whose frames were reprocessed.",
             registry=registry,
         )
         self._evicted = Counter(
-            "tocsin_streams_evicted_total", "Streams given up since nothing was heard of them.", registry=registry
+            "tocsin_streams_evicted_total", "Streams evicted because they were idle.", registry=registry
         )
         self._returned = Counter(
             "tocsin_streams_returned_total",
-            "Streams that were given up and came back with what the store remembered of them.",
+            "Evicted streams that came back with their stored state.",
             registry=registry,
         )
         self._steps = Counter(
@@ -144,7 +143,7 @@ class Metrics:
         )
         self._latency = Histogram(
             "tocsin_event_latency_seconds",
-            "Time from the arrival of the message that closed a frame to the event's being handed to the broker.",
+            "Time from the arrival of the message that closed a frame to the event's delivery to the broker's queue.",
             buckets=_LATENCY_BUCKETS_S,
             registry=registry,
         )
@@ -158,12 +157,14 @@ class Metrics:
         self._alarms = Gauge("tocsin_alarms", "Alarms that are not normal, by state.", ["state"], registry=registry)
         self._quiet = Gauge(
             "tocsin_alarms_quiet",
-            "Alarms that people are not told of, by what keeps them quiet.",
+            "Alarms that are not annunciated, by reason.",
             ["by"],
             registry=registry,
         )
-        self._floods = Gauge("tocsin_alarm_floods", "Groups whose alarms are told as one.", registry=registry)
-        self._streams = Gauge("tocsin_streams", "Streams that the engine knows.", registry=registry)
+        self._floods = Gauge(
+            "tocsin_alarm_floods", "Groups in an alarm flood, announced as one alarm.", registry=registry
+        )
+        self._streams = Gauge("tocsin_streams", "Streams in the engine.", registry=registry)
         self._warming_up = Gauge(
             "tocsin_streams_warming_up", "Streams whose score is still unknown.", registry=registry
         )
@@ -190,12 +191,12 @@ class Metrics:
         )
         self._reload_succeeded = Gauge(
             "tocsin_config_last_reload_successful",
-            "Whether the configuration that was read last, at the start or later, is the one at work (1) or not (0).",
+            "Whether the configuration that was read last, at the start or later, is in force (1) or not (0).",
             registry=registry,
         )
         self._reload_time = Gauge(
             "tocsin_config_last_reload_success_timestamp_seconds",
-            "When the configuration at work was read, seconds since 1970.",
+            "When the configuration in force was read, seconds since 1970.",
             registry=registry,
         )
         self._reloads = Counter("tocsin_reloads_total", "Reloads, by result.", ["result"], registry=registry)
@@ -216,12 +217,12 @@ class Metrics:
         alarms: Iterable[tuple[str, Priority, Category]],
         series: StreamSeries | None = None,
     ) -> None:
-        """Make room for what a configuration brings, at 0; what was counted under another one stays.
+        """Create the series of a configuration, at 0; the counts of earlier ones stay.
 
         Args:
-            models: The models that are loaded.
-            alarms: Name, priority and category of those that are configured.
-            series: Of the streams that may have some; None if no stream may.
+            models: The loaded models.
+            alarms: Name, priority and category of the configured alarms.
+            series: The series of single streams; None for none.
         """
         for alarm, priority, category in alarms:
             for transition in Transition:
@@ -237,7 +238,7 @@ class Metrics:
             self._registry.register(series)
 
     def started(self, at_s: float) -> None:
-        """Note when the first configuration came into force, seconds since 1970."""
+        """Set the time at which the first configuration came into force, seconds since 1970."""
         self._reload_succeeded.set(1)
         self._reload_time.set(at_s)
 
@@ -245,7 +246,7 @@ class Metrics:
         """Count a reload.
 
         Args:
-            at_s: When its configuration came into force, seconds since 1970; None if it was refused.
+            at_s: The time at which its configuration came into force, seconds since 1970; None if it was refused.
         """
         self._reloads.labels(_RESULTS[at_s is None]).inc()
         self._reload_succeeded.set(at_s is not None)
@@ -253,11 +254,11 @@ class Metrics:
             self._reload_time.set(at_s)
 
     def rolled_back(self) -> None:
-        """Note that what is at work was read before what was read last."""
+        """Mark the configuration in force as older than the one that was read last."""
         self._reload_succeeded.set(0)
 
     def batch(self, *, messages: int, readings: int, rejects: Iterable[Reject]) -> None:
-        """Count a batch that was decoded."""
+        """Count a decoded batch."""
         self._messages.inc(messages)
         self._readings.inc(readings)
         self._batch.observe(messages)
@@ -265,7 +266,7 @@ class Metrics:
             self._rejected.labels(reject.reason).inc(reject.count)
 
     def sparkplug(self, *, rebirths: int, stale: int) -> None:
-        """Count what the sessions of edge nodes came to."""
+        """Count requests for a birth, and streams of dead nodes and devices."""
         self._rebirths.inc(rebirths)
         self._stale.inc(stale)
 
@@ -274,11 +275,11 @@ class Metrics:
         self._requests.labels(status).inc()
 
     def applied(self, duration_s: float) -> None:
-        """Observe how long the engine took for a batch."""
+        """Observe the time that the engine took for a batch."""
         self._apply.observe(duration_s)
 
     def stays(self, *, reprocessed: int = 0, evicted: int = 0, returned: int = 0) -> None:
-        """Count late readings that took streams back, and streams that were given up or came back as they were."""
+        """Count late readings that were reprocessed, evicted streams, and evicted streams that came back."""
         self._reprocessed.inc(reprocessed)
         self._evicted.inc(evicted)
         self._returned.inc(returned)
@@ -288,21 +289,21 @@ class Metrics:
 
         Args:
             model: `name/version`.
-            frames: How many were stepped.
+            frames: The number of stepped frames.
         """
         self._steps.labels(model).inc(frames)
 
     def of_streams(self, watch: str, steps: Sequence[Steps]) -> None:
-        """Show what was stepped, of those streams that have series of their own."""
+        """Show the frames of streams that have series of their own."""
         if self._series is not None:
             self._series.stepped(watch, steps)
 
     def event(self, event: Event, latency_s: float | None) -> None:
-        """Count an event; a test's is none.
+        """Count an event, unless a test of the alarm path made it.
 
         Args:
-            event: It.
-            latency_s: From the arrival of its message to now; None if no message caused it, such as a silence.
+            event: The event.
+            latency_s: The time since its message arrived; None if no message caused it.
         """
         if event.test:
             return
@@ -311,13 +312,13 @@ class Metrics:
             self._latency.observe(latency_s)
 
     def active_alarms(self, counts: dict[tuple[Priority, Category], int]) -> None:
-        """Show how many alarms are up; what isn't named is 0."""
+        """Set the number of active alarms; it is 0 where `counts` has no entry."""
         for priority in Priority:
             for category in Category:
                 self._active.labels(priority, category).set(counts.get((priority, category), 0))
 
     def alarm_counts(self, alarm_counts: AlarmCounts) -> None:
-        """Show what alarms are in, and what keeps some of them quiet."""
+        """Set the numbers of alarms by state, and of those that are not annunciated."""
         for state in State:
             if state is not State.NORMAL:
                 self._alarms.labels(state).set(alarm_counts.states.get(state, 0))
@@ -326,12 +327,12 @@ class Metrics:
         self._floods.set(alarm_counts.floods)
 
     def streams(self, *, known: int, warming_up: int) -> None:
-        """Show how many streams there are."""
+        """Set the numbers of streams."""
         self._streams.set(known)
         self._warming_up.set(warming_up)
 
     def connection(self, figures: ConnectionFigures) -> None:
-        """Show how the connection is."""
+        """Set the connection's gauges and counters."""
         self._connected.set(1 if figures.connected else 0)
         self._connects.follow(figures.connects_total)
         self._inbox.set(figures.inbox_messages)
@@ -340,9 +341,9 @@ class Metrics:
         self._outbox_dropped.follow(figures.outbox_dropped_total)
 
     def families(self) -> Iterator[Metric]:
-        """Every metric with its samples."""
+        """All metrics with their samples."""
         return _WithoutCreated(self._registry).collect()
 
     def render(self) -> bytes:
-        """The text that Prometheus scrapes, in `CONTENT_TYPE`."""
+        """The exposition that Prometheus scrapes, in `CONTENT_TYPE`."""
         return generate_latest(_WithoutCreated(self._registry))

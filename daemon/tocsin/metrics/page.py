@@ -1,4 +1,4 @@
-"""The page that says what every metric means, made from the metrics themselves."""
+"""docs/metrics.md, made from the metrics themselves."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _OF_SAMPLES = ("le", "quantile")  # Prometheus' own labels
 
 
 def page() -> str:
-    """docs/metrics.md."""
+    """The page as Markdown."""
     rows = [_row(*described) for described in _described()]
     of_streams = [_row(family.name, "gauge", family.labels, family.meaning) for family in streams.FAMILIES]
     return f"""\
-# What do the metrics mean?
+# Metrics
 
 The daemon serves these under `/metrics`. `python -m tocsin.metrics > docs/metrics.md` makes this page from the code.
-Counters are there from the start, at 0. Durations are in seconds. None of these names a stream:
+Counters are there from the start, at 0. Durations are in seconds. None of these has a label for streams:
 
 {_table(rows)}
 
-## Of single streams
+## Single streams
 
-Only of streams that `metrics.streams` in the configuration names, and of no more than `metrics.max_streams`, those
-that come first:
+Only for the streams that `metrics.streams` in the configuration names, and for no more than `metrics.max_streams`, the
+first ones:
 
 ```yaml
 metrics:
@@ -42,9 +42,9 @@ metrics:
   max_streams: 50       # at most 100
 ```
 
-A stream costs one series for its score, three for each channel and one for each alarm. What is unknown is absent, and
-never 0: a score while the stream warms up, a channel that was not measured, and both once no frame has come for five
-periods of the model and 15 s.
+A stream costs one series for its score, three for each channel and one for each alarm. Unknown values are absent, never
+0: a score during warm-up, a channel that was not measured, and both once no frame has come for five periods of the
+model and 15 s.
 
 {_table(of_streams)}
 """
@@ -59,8 +59,8 @@ def _row(name: str, kind: str, labels: tuple[str, ...], meaning: str) -> str:
 
 
 def _described() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """Name, type, labels and meaning of each; with a model and an alarm, all series are there."""
-    no_step = cast("StepFunction", None)  # nobody steps it
+    """Name, type, labels and meaning of each metric; a model, an alarm and a sink make all series exist."""
+    no_step = cast("StepFunction", None)  # never called
     model = Model("model", "1", "0", Task.FORECAST, (), 1, 1, 0, 1, 1.0, 1.0, no_step)
     metrics = Metrics("0", [model], [("alarm", Priority.HIGH, Category.PHYSIOLOGICAL)])
     metrics.shadow.expects("model/1", ["alarm"])

@@ -53,28 +53,28 @@ class StoreMetrics:
         """
         self._commit = Histogram(
             "tocsin_store_commit_duration_seconds",
-            "Time a commit took, until it was on the disk.",
+            "Time of a commit, until it was on the disk.",
             buckets=_COMMIT_BUCKETS_S,
             registry=registry,
         )
         self._failing = Gauge(
             "tocsin_store_failing",
-            "Whether the last commit failed (1): alarms ring, and a crash would lose what happens now.",
+            "Whether the last commit failed (1): alarms go on, and a crash would lose what happens now.",
             registry=registry,
         )
         self._failures = Counter("tocsin_store_commit_failures_total", "Commits that failed.", registry=registry)
         self._unstored = Counter(
             "tocsin_store_unstored_messages_total",
-            "Messages acknowledged to the broker though the store could not take them.",
+            "Messages acknowledged to the broker although the store could not take them.",
             registry=registry,
         )
         self._unlogged = Counter(
             "tocsin_store_unlogged_events_total",
-            "Events that never came into the alarm log, as the store was failing for too long.",
+            "Events missing in the alarm log, as the store was failing for too long.",
             registry=registry,
         )
         self._journal = Gauge(
-            "tocsin_store_journal_bytes", "Inputs in the journal since the last snapshot.", registry=registry
+            "tocsin_store_journal_bytes", "Size of the journal since the last snapshot.", registry=registry
         )
         self._snapshot = Gauge(
             "tocsin_store_snapshot_timestamp_seconds",

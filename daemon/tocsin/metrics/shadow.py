@@ -1,4 +1,4 @@
-"""Metrics of a new model that warms up beside the old one: what both say of the same frames."""
+"""Metrics of a shadow: a new model that warms up on the same frames as its incumbent."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ if TYPE_CHECKING:
 
 
 class ShadowMetrics:
-    """Counts both models while both run."""
+    """Series of both models while both run."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Create what has no labels at 0."""
+        """Create the series without labels, at 0."""
         self._waiting = Gauge(
             "tocsin_shadow_streams",
-            "Streams that their old model watches until the new one is warm.",
+            "Streams that their incumbent model watches until the new one is warm.",
             registry=registry,
         )
         self._cut_over = Counter(
-            "tocsin_shadow_taken_over_total", "Streams that a new model took over once warm.", registry=registry
+            "tocsin_shadow_taken_over_total", "Streams that were cut over to a new model once warm.", registry=registry
         )
         self._onsets = Counter(
             "tocsin_shadow_onsets_total",
-            "Onsets of conditions that rest on a model while two ran side by side, told to people or not, by model.",
+            "Onsets of conditions that depend on a model while two models ran, annunciated or not, by model.",
             ["model", "alarm"],
             registry=registry,
         )
         self._frames = Counter(
-            "tocsin_shadow_frames_total", "Frames in which both models knew their score.", registry=registry
+            "tocsin_shadow_frames_total", "Frames in which both models had a score.", registry=registry
         )
         self._difference = Counter(
             "tocsin_shadow_difference_total",
-            "Sum over those frames of how far the new score was from the old one, up or down.",
+            "Sum of the absolute differences of the two scores over those frames.",
             registry=registry,
         )
 
     def show(self, waiting: int) -> None:
-        """Show how many streams wait."""
+        """Set the number of streams that wait."""
         self._waiting.set(waiting)
 
     def expects(self, model: str, alarms: Iterable[str]) -> None:
-        """Make room for the onsets of a model, `name/version`, at 0."""
+        """Create the series of onsets of a model, `name/version`, at 0."""
         for alarm in alarms:
             self._onsets.labels(model, alarm)
 
@@ -54,7 +54,7 @@ class ShadowMetrics:
 
         Args:
             model: `name/version`.
-            alarm: Its name.
+            alarm: The alarm's name.
         """
         self._onsets.labels(model, alarm).inc()
 
@@ -64,5 +64,5 @@ class ShadowMetrics:
         self._difference.inc(sum(map(abs, differences)))
 
     def went_over(self, streams: int) -> None:
-        """Count streams that were taken over."""
+        """Count streams that were cut over."""
         self._cut_over.inc(streams)

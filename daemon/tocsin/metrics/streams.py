@@ -1,8 +1,8 @@
-"""Series of single streams, for dashboards: only of those that an allow-list names, and never of many.
+"""Series of single streams, for dashboards: only of those that an allow-list names, up to a maximum.
 
-Each of them costs Prometheus some twenty series, so nobody gets them unasked. What is unknown is absent: a score that
-is still warming up, a channel that was not measured, a band before there is one, a stream of which no frame came for
-a while. A 0 would be drawn, and believed.
+Each stream costs Prometheus some twenty series, so there are none by default. Unknown values are absent: a score during
+warm-up, a channel that was not measured, a band before there is one, a stream without a recent frame. A 0 would be
+drawn, and believed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 BAND_SCALES = 2.0
-"""How many scales the expected band reaches to either side of the mean."""
+"""The half width of the expected band, in scales."""
 
 _NS_PER_S = 1_000_000_000
 _KEPT_PERIODS, _KEPT_S = 5, 15.0  # a frame is shown for the longer of the two
@@ -41,12 +41,12 @@ _KEPT_PERIODS, _KEPT_S = 5, 15.0  # a frame is shown for the longer of the two
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What one metric is called.
+    """A metric of single streams.
 
     Attributes:
-        name: Its name.
-        meaning: Its help text.
-        labels: Its labels' names.
+        name: The metric's name.
+        meaning: The help text.
+        labels: The names of the labels.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Family:
 SCORE = Family("tocsin_stream_score", "A stream's score in its last frame; absent while unknown.", ("watch", "stream"))
 VALUE = Family(
     "tocsin_stream_value",
-    "What a channel measured in the stream's last frame, in its unit; absent if it was not measured.",
+    "A channel's value in the stream's last frame, in its unit; absent if it was not measured.",
     ("watch", "stream", "channel"),
 )
 EXPECTED = Family(
@@ -67,11 +67,11 @@ EXPECTED = Family(
 )
 ALARM = Family(
     "tocsin_stream_alarm",
-    "Whether a stream's alarm is up (1) or not (0); one that is uncertain is up.",
+    "Whether a stream's alarm is active (1) or not (0); an uncertain one is active.",
     ("watch", "stream", "alarm", "priority"),
 )
 LEFT_OUT = Family(
-    "tocsin_streams_left_out", "Streams that the allow-list names and that its cap leaves without series.", ()
+    "tocsin_streams_left_out", "Streams in the allow-list that have no series because of its maximum.", ()
 )
 FAMILIES = (SCORE, VALUE, EXPECTED, ALARM, LEFT_OUT)
 
@@ -89,21 +89,21 @@ class _Shown:
 
 @dataclass(slots=True)
 class _Watched:
-    """One watch: which of its streams have series, and what those showed last.
+    """The streams of one watch: which of them have series, and their last frames.
 
     Attributes:
-        engine: Whose streams.
-        model: Its model.
-        names: (N) of the streams met so far, by row; "" where there is none.
-        moves: Of the engine's table, when they were met.
-        is_shown: (N,) likewise.
-        last: By row.
+        engine: The watch's engine.
+        model: The watch's model.
+        names: (N) the streams' names by row; "" where there is none.
+        membership_version: The version of the engine's table from which `names` are.
+        is_shown: (N,) bool, whether a stream has series.
+        last: The last frame by row.
     """
 
     engine: Engine
     model: Model
     names: list[str] = field(default_factory=list)
-    moves: int = 0
+    membership_version: int = 0
     is_shown: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     last: dict[int, _Shown] = field(default_factory=dict)
 
@@ -121,10 +121,10 @@ class StreamSeries(Collector):
         """Begin with no stream.
 
         Args:
-            patterns: Names of streams; `*` stands for any text, also one with `/` in it. None: nothing is ever shown.
-            max_streams: Those that come first have series, all watches together.
-            watches: Engine and model of each.
-            clock_s: Tells how old a frame is.
+            patterns: Names of streams; `*` stands for any text, `/` included. Without any there are no series.
+            max_streams: The maximum number of streams with series, in all watches; the first ones have them.
+            watches: Engine and model of each watch.
+            clock_s: A monotonic clock, for the age of frames.
         """
         self._allowed = named_like(patterns) if patterns else None
         self._room = max_streams
@@ -133,7 +133,7 @@ class StreamSeries(Collector):
         self._clock_s = clock_s
 
     def stepped(self, watch: str, steps: Sequence[Steps]) -> None:
-        """Take in what an engine stepped."""
+        """Keep the frames that an engine has stepped."""
         if self._allowed is None or not steps:
             return
         watched, now_s = self._watched[watch], self._clock_s()
@@ -149,20 +149,20 @@ class StreamSeries(Collector):
                 )
 
     def _admit(self, watched: _Watched, allowed: re.Pattern[str]) -> None:
-        """Decide on the streams that are new; those that have ended leave their room to others."""
+        """Decide on new streams; ended ones make room for others."""
         table = watched.engine.table
-        if table.membership_version == watched.moves:
+        if table.membership_version == watched.membership_version:
             return
-        watched.moves = table.membership_version
+        watched.membership_version = table.membership_version
         names = [name if live else "" for name, live in zip(table.names, table.live.tolist(), strict=False)]
         was = watched.names + [""] * (len(names) - len(watched.names))
         shown = np.append(watched.is_shown, np.zeros(len(names) - len(watched.names), dtype=np.bool_))
-        moved = [row for row, name in enumerate(names) if name != was[row]]
-        for row in moved:
+        changed = [row for row, name in enumerate(names) if name != was[row]]
+        for row in changed:
             self._room += int(shown[row])
             shown[row] = False
             watched.last.pop(row, None)
-        for row in moved:
+        for row in changed:
             wanted = names[row] != "" and allowed.match(names[row]) is not None
             shown[row] = wanted and self._room > 0
             self._room -= int(shown[row])
@@ -173,7 +173,7 @@ class StreamSeries(Collector):
         watched.names, watched.is_shown = names, shown
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Say how each allowed stream is; `prometheus_client` calls this at a scrape."""
+        """Yield the series; `prometheus_client` calls this at a scrape."""
         score, value, expected, alarm, left_out = families = [
             GaugeMetricFamily(family.name, family.meaning, labels=family.labels) for family in FAMILIES
         ]
@@ -213,4 +213,4 @@ def _add_known(family: GaugeMetricFamily, labels: tuple[str, ...], value: float)
 
 
 def _plain(value: np.float32) -> float:
-    return float(str(value))  # 97.2, and not the 97.19999694824219 that float64 makes of it
+    return float(str(value))  # 97.2, and not 97.19999694824219, the nearest float64
