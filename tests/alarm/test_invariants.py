@@ -44,7 +44,7 @@ PLANS = [
 ]
 BY_NAME = {p.alarm: p for p in PLANS}
 LABELS = {"a/1": {"ward": "a"}, "b/1": {"ward": "b"}}
-GROUPING = Grouping(by=("ward",), begin=3, end=2, per_ns=90 * S, spare=frozenset({Priority.HIGH}))
+GROUPING = Grouping(by=("ward",), begin=3, end=2, per_ns=90 * S, except_priorities=frozenset({Priority.HIGH}))
 
 streams = st.sampled_from(["a/1", "a/1", "b/1"])  # most of what happens, happens to one: it meets itself there
 alarms = st.sampled_from(sorted(BY_NAME))
@@ -103,10 +103,7 @@ class Alarms(RuleBasedStateMachine):
                 assert event.actor == "nurse"
                 self.seen.add(event.occurrence)
             case (
-                Transition.SHELVE
-                | Transition.UNSHELVE
-                | Transition.REMOVE_FROM_SERVICE
-                | Transition.RETURN_TO_SERVICE
+                Transition.SHELVE | Transition.UNSHELVE | Transition.REMOVE_FROM_SERVICE | Transition.RETURN_TO_SERVICE
             ):
                 if before is not None and before.occurrence == event.status.occurrence:
                     assert event.status.state is before.state

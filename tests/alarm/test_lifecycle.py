@@ -1,4 +1,4 @@
-"""The table of an alarm's life, pair by pair: as it is drawn, and as an alarm goes through it."""
+"""The state machine of an alarm, pair by pair: the table as it is drawn, and an alarm that goes through it."""
 
 from __future__ import annotations
 
@@ -9,38 +9,46 @@ import pytest
 from alarm_ward import Ward, policy
 
 from tocsin.alarm import OnClear, Refused, State, Transition, lifecycle
-from tocsin.alarm.commands import Reset
-from tocsin.alarm.lifecycle import REFUSED, TABLE, Stimulus
+from tocsin.alarm.commands import Acknowledge, Reset
+from tocsin.alarm.deadlines import Deadline
+from tocsin.alarm.lifecycle import REFUSED, TABLE
 from tocsin.engine.events import ConditionEventKind
 
 LETTERS = dict(zip("ABCDEF", State, strict=True))
 PAGE = Path(__file__).parents[2] / "docs" / "alarms.md"
 
 
+TRIGGERS = {kind.value: kind for kind in ConditionEventKind} | {
+    "acknowledge": Acknowledge,
+    "reset": Reset,
+    "re-alarm": Deadline.RE_ALARM,
+}
+
+
 def drawn(text):
-    """The table in a text: what each cell says."""
+    """The cells of the table in a text, by state and trigger."""
     lines = [
-        line.strip(" |") for line in text.splitlines() if re.match(r"[ |]+(state +\| begins|[A-F] [a-z-]+ +\|)", line)
+        line.strip(" |") for line in text.splitlines() if re.match(r"[ |]+(state +\| active|[A-F] [a-z-]+ +\|)", line)
     ]
-    (_, *stimuli), *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
+    (_, *triggers), *rows = ([cell.strip() for cell in line.split("|")] for line in lines)
     return {
-        (LETTERS[name[0]], Stimulus(stimulus)): cell
+        (LETTERS[name[0]], TRIGGERS[trigger]): cell
         for name, *cells in rows
-        for stimulus, cell in zip(stimuli, cells, strict=True)
+        for trigger, cell in zip(triggers, cells, strict=True)
     }
 
 
 DRAWINGS = {"docstring": drawn(lifecycle.__doc__), "page": drawn(PAGE.read_text(encoding="utf-8"))}
-PAIRS = [(state, stimulus) for state in State for stimulus in Stimulus]
+PAIRS = [(state, trigger) for state in State for trigger in TRIGGERS.values()]
 
 
-def in_table(state, stimulus):
-    """What the drawing would say of an entry."""
+def in_table(state, trigger):
+    """The cell of an entry."""
     letter = {state: name for name, state in LETTERS.items()}
-    entry = TABLE.get((state, stimulus))
+    entry = TABLE.get((state, trigger))
     if entry is None:
-        return "refused" if (state, stimulus) in REFUSED else "–"
-    if stimulus in {Stimulus.LOST, Stimulus.FOUND}:
+        return "refused" if (state, trigger) in REFUSED else "–"
+    if trigger in {ConditionEventKind.UNCERTAIN, ConditionEventKind.CERTAIN}:
         assert entry.to is state
         return entry.transition.value
     to = ", ".join(map(letter.get, entry.to)) if isinstance(entry.to, tuple) else letter[entry.to]
@@ -48,9 +56,9 @@ def in_table(state, stimulus):
 
 
 @pytest.mark.parametrize("where", DRAWINGS)
-@pytest.mark.parametrize(("state", "stimulus"), PAIRS)
-def test_the_table_is_as_it_is_drawn(state, stimulus, where):
-    assert DRAWINGS[where][state, stimulus] == in_table(state, stimulus)
+@pytest.mark.parametrize(("state", "trigger"), PAIRS)
+def test_the_table_is_as_it_is_drawn(state, trigger, where):
+    assert DRAWINGS[where][state, trigger] == in_table(state, trigger)
 
 
 def test_the_page_names_every_transition():
@@ -61,11 +69,11 @@ def test_the_page_names_every_transition():
 # How an alarm gets into each state; a latched one where `on_clear` latches.
 WAYS = {
     State.NORMAL: [],
-    State.UNACKNOWLEDGED: ["begins"],
-    State.ACKNOWLEDGED: ["begins", "acknowledge"],
-    State.RETURNED: ["begins", "ceases"],
-    State.LATCHED_UNACKNOWLEDGED: ["begins", "ceases"],
-    State.LATCHED_ACKNOWLEDGED: ["begins", "ceases", "acknowledge"],
+    State.UNACKNOWLEDGED: ["active"],
+    State.ACKNOWLEDGED: ["active", "acknowledge"],
+    State.RETURNED: ["active", "inactive"],
+    State.LATCHED_UNACKNOWLEDGED: ["active", "inactive"],
+    State.LATCHED_ACKNOWLEDGED: ["active", "inactive", "acknowledge"],
 }
 REACHABLE = [
     (state, on_clear)
@@ -74,45 +82,38 @@ REACHABLE = [
     if not (state is State.RETURNED and on_clear is not OnClear.ACKNOWLEDGE)
     and not (state.value.startswith("latched") and on_clear is not OnClear.LATCH)
 ]
-TURNS = {
-    Stimulus.BEGINS: ConditionEventKind.ACTIVE,
-    Stimulus.CEASES: ConditionEventKind.INACTIVE,
-    Stimulus.LOST: ConditionEventKind.UNCERTAIN,
-    Stimulus.FOUND: ConditionEventKind.CERTAIN,
-    Stimulus.ENDED: ConditionEventKind.REMOVED,
-}
 
 
-def happens(ward, stimulus):
+def happens(ward, trigger):
     ward.now += 1
-    if stimulus is Stimulus.ACKNOWLEDGE:
+    if trigger is Acknowledge:
         return ward.acknowledge()
-    if stimulus is Stimulus.RESET:
-        return ward.orders(Reset("icu/1", "hr-high"))
-    if stimulus is Stimulus.OVERDUE:
+    if trigger is Reset:
+        return ward.executes(Reset("icu/1", "hr-high"))
+    if trigger is Deadline.RE_ALARM:
         return ward.wait(3600)
-    return ward.kind(TURNS[stimulus])
+    return ward.kind(trigger)
 
 
-@pytest.mark.parametrize("stimulus", list(Stimulus))
+@pytest.mark.parametrize("trigger", TRIGGERS.values(), ids=TRIGGERS)
 @pytest.mark.parametrize(("state", "on_clear"), REACHABLE)
-def test_an_alarm_goes_through_the_table(state, on_clear, stimulus):
+def test_an_alarm_goes_through_the_table(state, on_clear, trigger):
     ward = Ward(policy(on_clear=on_clear, re_alarm_ns=1800 * 10**9), known=["icu/1"])
     for step in WAYS[state]:
-        happens(ward, Stimulus(step))
-    if stimulus is Stimulus.FOUND and state in {State.UNACKNOWLEDGED, State.ACKNOWLEDGED}:
-        happens(ward, Stimulus.LOST)
+        happens(ward, TRIGGERS[step])
+    if trigger is ConditionEventKind.CERTAIN and state in {State.UNACKNOWLEDGED, State.ACKNOWLEDGED}:
+        happens(ward, ConditionEventKind.UNCERTAIN)
     if WAYS[state]:
         assert ward.state() == state
     before = ward.status().occurrence if WAYS[state] else None
 
-    if (state, stimulus) in REFUSED:
+    if (state, trigger) in REFUSED:
         with pytest.raises(Refused, match=r"alarm 'icu/1/hr-high': cannot reset while \S+ \(legal: "):
-            happens(ward, stimulus)
+            happens(ward, trigger)
         assert ward.state() == state
         return
-    happened = happens(ward, stimulus)
-    entry = TABLE.get((state, stimulus))
+    happened = happens(ward, trigger)
+    entry = TABLE.get((state, trigger))
     if entry is None:
         assert happened == []
         if WAYS[state]:
@@ -126,7 +127,7 @@ def test_an_alarm_goes_through_the_table(state, on_clear, stimulus):
         assert event.occurrence != before
     else:
         assert event.occurrence == before
-    assert event.status.uncertain is (stimulus is Stimulus.LOST)
+    assert event.status.uncertain is (trigger is ConditionEventKind.UNCERTAIN)
 
 
 def test_a_refusal_names_the_state_and_what_is_legal():
@@ -134,7 +135,7 @@ def test_a_refusal_names_the_state_and_what_is_legal():
     ward.begins()
     reset = Reset("icu/1", "hr-high")
     with pytest.raises(Refused, match="cannot reset while unacknowledged") as refused:
-        ward.orders(reset)
+        ward.executes(reset)
     assert str(refused.value) == (
         "alarm 'icu/1/hr-high': cannot reset while unacknowledged "
         "(legal: acknowledge, shelve, remove-from-service, annotate, mark)"
@@ -142,7 +143,7 @@ def test_a_refusal_names_the_state_and_what_is_legal():
     assert refused.value.code == "illegal"
     ward.acknowledge()
     with pytest.raises(Refused, match="cannot reset while active"):
-        ward.orders(reset)
+        ward.executes(reset)
     ward.ceases()
-    assert ward.orders(reset) == [("reset", "hr-high")]
+    assert ward.executes(reset) == [("reset", "hr-high")]
     assert ward.state() == "normal"

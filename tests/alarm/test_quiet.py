@@ -16,7 +16,7 @@ def test_a_shelf_is_quiet_keeps_the_acknowledgement_and_ends():
     ward = Ward()
     ward.begins()
     ward.acknowledge()
-    ward.orders(Shelve(*BED, for_s=600), why="physiotherapy")
+    ward.executes(Shelve(*BED, for_s=600), why="physiotherapy")
     status = ward.status()
     assert (status.shelved.by, status.shelved.reason, status.shelved.until) == (
         "nurse",
@@ -35,16 +35,16 @@ def test_a_shelf_is_quiet_keeps_the_acknowledgement_and_ends():
 
 def test_what_happens_on_a_shelf_is_told_in_the_log_and_rings_afterwards():
     ward = Ward(known=["icu/1"])
-    ward.orders(Shelve(*BED, for_s=600))
+    ward.executes(Shelve(*BED, for_s=600))
     assert ward.begins() == [("raise", "hr-high")]
     assert not ward.status().is_annunciated
-    ward.orders(Unshelve(*BED))
+    ward.executes(Unshelve(*BED))
     assert ward.status().is_annunciated
 
 
 def test_a_shelf_for_once_ends_with_the_next_clear():
     ward = Ward(known=["icu/1"])
-    ward.orders(Shelve(*BED, for_s=600, once=True))
+    ward.executes(Shelve(*BED, for_s=600, once=True))
     ward.begins()
     assert ward.ceases() == [("clear", "hr-high"), ("unshelve", "hr-high")]
     ward.begins()
@@ -53,20 +53,20 @@ def test_a_shelf_for_once_ends_with_the_next_clear():
 
 def test_out_of_service_until_it_is_put_back_also_over_the_end_of_the_stream():
     ward = Ward(known=["icu/1"])
-    ward.orders(RemoveFromService(*BED))
+    ward.executes(RemoveFromService(*BED))
     ward.begins()
     assert ward.wait(10**6) == []
     ward.registry.end_stream("icu/1", START)
     ward.begins()
     assert not ward.status().is_annunciated
-    ward.orders(ReturnToService(*BED))
+    ward.executes(ReturnToService(*BED))
     assert ward.status().is_annunciated
 
 
 def test_what_somebody_shelved_is_forgotten_with_the_patient():
     ward = Ward(known=["icu/1"])
     ward.begins()
-    ward.orders(Shelve(*BED, for_s=600))
+    ward.executes(Shelve(*BED, for_s=600))
     assert [e.transition for e in ward.registry.end_stream("icu/1", START)] == ["end"]
     ward.begins()
     assert ward.status().is_annunciated
@@ -74,7 +74,7 @@ def test_what_somebody_shelved_is_forgotten_with_the_patient():
 
 def test_what_nobody_watches_any_more_is_taken_from_the_shelf():
     ward = Ward(known=["icu/1"])
-    ward.orders(Shelve(*BED, for_s=600))
+    ward.executes(Shelve(*BED, for_s=600))
     (event,) = ward.registry.end_stream("icu/1", START)
     assert (event.transition, event.status.shelved) == ("unshelve", None)
     assert ward.registry.statuses == {}
@@ -126,7 +126,7 @@ def test_somebody_is_told_of_something():
     ward = Ward(HR, ABSENT)
     ward.begins("hr-absent")
     ward.begins()
-    assert ward.orders(Shelve("icu/1", "hr-absent", 60)) == [("shelve", "hr-absent"), ("unsuppress", "hr-high")]
+    assert ward.executes(Shelve("icu/1", "hr-absent", 60)) == [("shelve", "hr-absent"), ("unsuppress", "hr-high")]
     assert ward.status().is_annunciated
 
 
@@ -165,7 +165,7 @@ def test_a_named_alarm_keeps_others_quiet_where_labels_are_equal():
     assert ward.status().suppressed_by == ("plant/1/power-lost",)
 
 
-FLOODS = Grouping(by=("ward",), begin=10, end=5, per_ns=600 * S, spare=frozenset({Priority.HIGH}))
+FLOODS = Grouping(by=("ward",), begin=10, end=5, per_ns=600 * S, except_priorities=frozenset({Priority.HIGH}))
 
 
 def flooded(beds=12):
@@ -187,7 +187,7 @@ def test_a_flood_is_told_as_one_and_logged_as_many():
     ]
     flood = ward.events[10]
     assert (flood.alarm, flood.labels, flood.category) == ("flood", {"ward": "icu"}, Category.TECHNICAL)
-    assert flood.report.reason == "11 new alarms within 10 min: told as one until fewer than 5"
+    assert flood.report.reason == "11 new alarms within 10 min: grouped until fewer than 5"
     assert ward.status(stream="icu/11").suppressed_by == ("tocsin/groups/icu/flood",)
 
 
@@ -211,7 +211,7 @@ def test_a_flood_ends_when_it_has_become_quiet_and_tells_what_is_still_there():
 
 def test_acknowledging_a_group_reaches_into_its_flood():
     ward = flooded()
-    assert len(ward.orders(AcknowledgeGroup({"ward": "icu"}))) == 13
+    assert len(ward.executes(AcknowledgeGroup({"ward": "icu"}))) == 13
     ward.wait(600)
     assert ward.state(stream="icu/11") == "acknowledged"
 
@@ -219,6 +219,6 @@ def test_acknowledging_a_group_reaches_into_its_flood():
 def test_what_is_shelved_makes_no_flood():
     ward = Ward(grouping=FLOODS, known=[f"icu/{bed}" for bed in range(20)])
     for bed in range(20):
-        ward.orders(Shelve(f"icu/{bed}", "hr-high", 60))
+        ward.executes(Shelve(f"icu/{bed}", "hr-high", 60))
         ward.begins(stream=f"icu/{bed}", labels={"ward": "icu"})
     assert not any(event.alarm == "flood" for event in ward.events)

@@ -36,9 +36,9 @@ def test_nothing_escalates_that_nobody_is_told_of():
     ward = Ward(policy(escalate=(Escalation(60 * S, Priority.HIGH),)))
     ward.begins()
     ward.wait(50)
-    ward.orders(Shelve("icu/1", "hr-high", 1000))
+    ward.executes(Shelve("icu/1", "hr-high", 1000))
     ward.wait(500)
-    ward.orders(Unshelve("icu/1", "hr-high"))
+    ward.executes(Unshelve("icu/1", "hr-high"))
     assert ward.wait(59) == []
     assert ward.wait(1) == [("escalate", "hr-high")]
 
@@ -70,7 +70,7 @@ def test_a_shelf_costs_no_acknowledgement_however_long():
     ward = Ward(policy(re_alarm_ns=600 * S))
     ward.begins()
     ward.acknowledge()
-    ward.orders(Shelve("icu/1", "hr-high", 3600))
+    ward.executes(Shelve("icu/1", "hr-high", 3600))
     ward.wait(3600)
     assert ward.state() == "acknowledged"
     assert ward.wait(599) == []

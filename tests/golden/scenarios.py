@@ -447,7 +447,7 @@ def commands(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one command aft
     run, ask = toy.run, toy.ask
     a = {"stream": "icu/a", "alarm": "hr-high"}
     run(3)
-    ask("acknowledge", **a)  # it has never been up
+    ask("acknowledge", **a)  # it has never been raised
     run(4, a=130, b=150)
     ask("acknowledge", **a, transaction="one", comment="seen")
     ask("acknowledge", **a, transaction="one", comment="seen")

@@ -125,7 +125,7 @@ TABLE = [
     asks("acknowledge", "joy", NAMED + ".*77", occurrence=77),
     asks("reset", "joy", NAMED + r"cannot reset .*unacknowledged.* \(legal: .*acknowledge"),
     asks("acknowledge", " ", NAMED + ".*actor"),
-    asks("shelve", "joy", NAMED + r"cannot shelve: no reason is given \(give a comment\)", for_s=60),
+    asks("shelve", "joy", NAMED + r"cannot shelve: there is no reason \(give a comment\)", for_s=60),
     asks("shelve", "joy", NAMED + ".*90000.*legal", for_s=90_000, comment="x"),
     asks("unshelve", "joy", NAMED + ".*legal"),
     asks("shelve", "joy", comes("shelve", "unacknowledged", "joy", "washing"), for_s=60, comment="washing"),

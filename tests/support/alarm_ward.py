@@ -55,12 +55,12 @@ class Ward:
     def ceases(self, *args, **more):
         return self.kind(ConditionEventKind.INACTIVE, *args, **more)
 
-    def orders(self, command, *, by="nurse", why="seen", transaction=None):
+    def executes(self, command, *, by="nurse", why="seen", transaction=None):
         """Somebody asks something: what happened."""
         return self._happened(self.registry.carry_out(CommandEnvelope(command, by, why, transaction), self._ns))
 
     def acknowledge(self, alarm="hr-high", stream="icu/1", **more):
-        return self.orders(Acknowledge(stream, alarm, **more))
+        return self.executes(Acknowledge(stream, alarm, **more))
 
     def wait(self, seconds):
         """Time passes: what fell due."""

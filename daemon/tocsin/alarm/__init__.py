@@ -1,9 +1,8 @@
-"""Alarms that people work with: from conditions that turn, commands and time to events. Pure."""
+"""Alarms by ISA-18.2: condition events, commands and time in, alarm events out. Free of clocks, files and sockets."""
 
 from tocsin.alarm.commands import COMMANDS, CommandEnvelope, RefusalCode, Refused, Verdict
 from tocsin.alarm.events import Event, Transition
-from tocsin.alarm.lifecycle import OnClear
-from tocsin.alarm.policy import AlarmPolicies, AlarmPolicy, Escalation, Grouping, Inhibition
+from tocsin.alarm.policy import AlarmPolicies, AlarmPolicy, Escalation, Grouping, Inhibition, OnClear
 from tocsin.alarm.registry import AlarmRegistry
 from tocsin.alarm.status import AlarmStatus, State
 

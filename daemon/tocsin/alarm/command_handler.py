@@ -1,4 +1,4 @@
-"""Carrying out what people ask, by one set of rules for all doors."""
+"""Command handler: the rules for commands, the same for every API."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tocsin.alarm.commands import (
     Test,
     Unshelve,
 )
-from tocsin.alarm.events import Aside, Transition
-from tocsin.alarm.lifecycle import REFUSED, Stimulus, legal
+from tocsin.alarm.events import Transition
+from tocsin.alarm.lifecycle import REFUSED, verbs_of
 from tocsin.alarm.record import AlarmKind, AlarmRecord, normal
 from tocsin.alarm.status import Shelving, State
 from tocsin.alarm.transactions import Transactions
-from tocsin.engine.events import Category, Priority, Report
+from tocsin.engine.events import Category, ConditionEventKind, Priority, Report
 
 if TYPE_CHECKING:
     from tocsin.alarm.commands import Command, CommandEnvelope, Targeted
@@ -51,87 +51,97 @@ class CommandHandler:
         self._records = records
         self.transactions = Transactions()
 
-    def carry_out(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
+    def carry_out(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
         """Carry out a command, unless its transaction was carried out before.
+
+        Args:
+            envelope: The command.
+            now: Nanoseconds since 1970.
 
         Raises:
             Refused: The command is illegal now; nothing has changed.
         """
-        before = self.transactions.events_of(order)
+        before = self.transactions.events_of(envelope)
         if before is not None:
             return before
-        self._check(order)
-        self._do(order, now)
+        self._check(envelope)
+        self._execute(envelope, now)
         self._records.review(now)
         events = self._records.drain()
-        self.transactions.record(order, events)
+        self.transactions.record(envelope, events)
         return list(events)
 
-    def _check(self, order: CommandEnvelope[Command]) -> None:
-        what = _subject(order)
-        if not order.actor.strip():
-            raise Refused(RefusalCode.MISSING_ACTOR, f"{what}: nobody is named who does it (give an actor)")
-        if isinstance(order.command, _NEED_A_REASON) and not (order.comment or "").strip():
-            raise Refused(RefusalCode.MISSING_REASON, f"{what}: no reason is given (give a comment)")
+    def _check(self, envelope: CommandEnvelope[Command]) -> None:
+        subject = _subject(envelope)
+        if not envelope.actor.strip():
+            raise Refused(RefusalCode.MISSING_ACTOR, f"{subject}: there is no actor (give one)")
+        if isinstance(envelope.command, _NEED_A_REASON) and not (envelope.comment or "").strip():
+            raise Refused(RefusalCode.MISSING_REASON, f"{subject}: there is no reason (give a comment)")
 
-    def _do(self, order: CommandEnvelope[Command], now: int) -> None:
-        command = order.command
+    def _execute(self, envelope: CommandEnvelope[Command], now: int) -> None:
+        command = envelope.command
         if isinstance(command, AcknowledgeGroup):
-            self._acknowledge_group(command, order, now)
+            self._acknowledge_group(command, envelope, now)
         elif isinstance(command, Test):
-            self._test(command, order, now)
+            self._test(command, envelope, now)
         else:
-            self._do_to_one(command, self._find(command, order), order, now)
+            self._execute_for_one(command, self._find(command, envelope), envelope, now)
 
-    def _do_to_one(self, command: Targeted, record: AlarmRecord, order: CommandEnvelope[Command], now: int) -> None:
+    def _execute_for_one(
+        self, command: Targeted, record: AlarmRecord, envelope: CommandEnvelope[Command], now: int
+    ) -> None:
         match command:
             case Acknowledge():
                 self._check_occurrence(record, command)
-                self._move(record, Stimulus.ACKNOWLEDGE, order, now)
+                self._trigger(record, Acknowledge, envelope, now)
             case Reset():
-                self._move(record, Stimulus.RESET, order, now)
+                self._trigger(record, Reset, envelope, now)
             case Annotate():
-                self._say(record, command, Transition.ANNOTATE, order, now)
+                self._remark(record, command, Transition.ANNOTATE, envelope, now)
             case Mark():
-                self._say(record, command, Transition.MARK, order, now)
+                self._remark(record, command, Transition.MARK, envelope, now)
             case _:
-                self._keep_quiet(command, record, order, now)
+                self._suppress(command, record, envelope, now)
 
-    def _keep_quiet(
+    def _suppress(
         self,
         command: Shelve | Unshelve | RemoveFromService | ReturnToService,
         record: AlarmRecord,
-        order: CommandEnvelope[Command],
+        envelope: CommandEnvelope[Command],
         now: int,
     ) -> None:
-        """Begin or end what a person can do to keep an alarm quiet."""
+        """Begin or end a suppression by a person."""
         status = record.status
         match command:
             case Shelve():
-                shelving = _shelving(command, order, now)
-                self._put(record, replace(status, shelved=shelving), Transition.SHELVE, order, now)
+                shelving = _shelving(command, envelope, now)
+                self._set_status(record, replace(status, shelved=shelving), Transition.SHELVE, envelope, now)
             case Unshelve():
                 if status.shelved is None:
                     self._refuse(record, command.verb, "it is not shelved")
-                self._put(record, replace(status, shelved=None), Transition.UNSHELVE, order, now)
+                self._set_status(record, replace(status, shelved=None), Transition.UNSHELVE, envelope, now)
             case RemoveFromService():
                 if status.out_of_service:
                     self._refuse(record, command.verb, "it is out of service")
-                self._put(record, replace(status, out_of_service=True), Transition.REMOVE_FROM_SERVICE, order, now)
+                self._set_status(
+                    record, replace(status, out_of_service=True), Transition.REMOVE_FROM_SERVICE, envelope, now
+                )
             case ReturnToService():
                 if not status.out_of_service:
                     self._refuse(record, command.verb, "it is in service")
-                self._put(record, replace(status, out_of_service=False), Transition.RETURN_TO_SERVICE, order, now)
+                self._set_status(
+                    record, replace(status, out_of_service=False), Transition.RETURN_TO_SERVICE, envelope, now
+                )
             case _:
                 assert_never(command)
 
-    def _find(self, command: Targeted, order: CommandEnvelope[Command]) -> AlarmRecord:
-        """The alarm that is meant; one that has never been up is made if its watch knows the stream."""
+    def _find(self, command: Targeted, envelope: CommandEnvelope[Command]) -> AlarmRecord:
+        """The record of the command's alarm; a new one if it was never raised, and its stream is known."""
         key = command.stream, command.alarm
         record = self._records.records.get(key)
         if record is not None:
             return record
-        known = self._records.whereabouts(command.stream)
+        known = self._records.labels_by_watch(command.stream)
         policies = [
             self._records.policies[watch, command.alarm]
             for watch in known
@@ -140,7 +150,7 @@ class CommandHandler:
         if not policies:
             names = sorted({alarm for watch, alarm in self._records.policies if watch in known})
             legal_ones = f"its alarms: {', '.join(names)}" if known else "no such stream is known"
-            raise Refused(RefusalCode.UNKNOWN_ALARM, f"{_subject(order)}: there is no such alarm ({legal_ones})")
+            raise Refused(RefusalCode.UNKNOWN_ALARM, f"{_subject(envelope)}: there is no such alarm ({legal_ones})")
         policy = policies[0]
         return AlarmRecord(
             stream=command.stream,
@@ -154,64 +164,69 @@ class CommandHandler:
             report=Report(""),
         )
 
-    def _move(self, record: AlarmRecord, stimulus: Stimulus, order: CommandEnvelope[Command], now: int) -> None:
-        if (record.status.state, stimulus) in REFUSED:
-            self._refuse(record, stimulus.value, f"while {_state(record.status)}")
-        self._records.move(record, stimulus, now, now, order=order)
+    def _trigger(
+        self,
+        record: AlarmRecord,
+        command: type[Acknowledge | Reset],
+        envelope: CommandEnvelope[Command],
+        now: int,
+    ) -> None:
+        if (record.status.state, command) in REFUSED:
+            self._refuse(record, command.verb, f"while {_state(record.status)}")
+        self._records.trigger(record, command, now, now, envelope=envelope)
 
-    def _put(
+    def _set_status(
         self,
         record: AlarmRecord,
         status: AlarmStatus,
         transition: Transition,
-        order: CommandEnvelope[Command],
+        envelope: CommandEnvelope[Command],
         now: int,
     ) -> None:
         self._records.add(record)
-        self._records.put(record, status, transition, now, order=order)
+        self._records.set_status(record, status, transition, now, envelope=envelope)
 
     def _check_occurrence(self, record: AlarmRecord, command: Acknowledge) -> None:
         present = record.status.occurrence
         if command.occurrence is not None and present is not None and command.occurrence != present:
             raise Refused(
                 RefusalCode.OTHER_OCCURRENCE,
-                f"alarm {record.name!r}: occurrence {command.occurrence} is not the one that is up "
+                f"alarm {record.name!r}: occurrence {command.occurrence} is not the present one "
                 f"(legal: {present}, or leave it out for the present one)",
             )
 
-    def _acknowledge_group(self, command: AcknowledgeGroup, order: CommandEnvelope[Command], now: int) -> None:
-        """What people see: neither what somebody has put aside, nor what another alarm stands for but a flood's."""
+    def _acknowledge_group(self, command: AcknowledgeGroup, envelope: CommandEnvelope[Command], now: int) -> None:
+        """Acknowledge visible alarms: neither shelved nor out of service, suppressed by nothing but a flood alarm."""
         if not command.labels:
             raise Refused(RefusalCode.ILLEGAL_VALUE, "acknowledge-group: no label is given (give at least one)")
         for record in list(self._records.records.values()):
             known = {"stream": record.stream, **record.labels}
-            if all(known.get(name) == value for name, value in command.labels.items()) and self._records.is_shown(
+            if all(known.get(name) == value for name, value in command.labels.items()) and self._records.is_visible(
                 record
             ):
-                self._records.move(record, Stimulus.ACKNOWLEDGE, now, now, order=order)
+                self._records.trigger(record, Acknowledge, now, now, envelope=envelope)
 
-    def _say(
+    def _remark(
         self,
         record: AlarmRecord,
         command: Annotate | Mark,
         transition: Transition,
-        order: CommandEnvelope[Command],
+        envelope: CommandEnvelope[Command],
         now: int,
     ) -> None:
         last = record.last_occurrence
         occurrence = command.occurrence or last
         if occurrence is None:
-            self._refuse(record, command.verb, "it has never been up")
+            self._refuse(record, command.verb, "it has never been raised")
         if last is None or not 0 < occurrence <= last:
             up_to = "it has had none" if last is None else f"its last one is {last}"
             raise Refused(
                 RefusalCode.OTHER_OCCURRENCE, f"alarm {record.name!r}: there is no occurrence {occurrence} ({up_to})"
             )
         verdict = command.verdict if isinstance(command, Mark) else None
-        aside = Aside(occurrence=occurrence, verdict=verdict)
-        self._records.put(record, record.status, transition, now, order=order, aside=aside)
+        self._records.remark(record, transition, now, envelope, occurrence, verdict)
 
-    def _test(self, command: Test, order: CommandEnvelope[Command], now: int) -> None:
+    def _test(self, command: Test, envelope: CommandEnvelope[Command], now: int) -> None:
         if not command.stream or any(c in command.stream for c in "+#\0"):
             raise Refused(RefusalCode.ILLEGAL_VALUE, f"test: {command.stream!r} can't name a stream (legal: no +, #)")
         if (command.stream, TEST_ALARM) in self._records.records:
@@ -227,11 +242,11 @@ class CommandHandler:
             category=Category.TECHNICAL,
             kind=AlarmKind.TEST,
             status=normal(Priority.LOW),
-            report=Report(f"a test by {order.actor}"),
+            report=Report(f"a test by {envelope.actor}"),
             ends_at=now + _TEST_NS,
         )
         self._records.add(record)
-        self._records.move(record, Stimulus.BEGINS, now, now, order=order)
+        self._records.trigger(record, ConditionEventKind.ACTIVE, now, now, envelope=envelope)
 
     def _refuse(self, record: AlarmRecord, verb: str, why: str) -> NoReturn:
         raise Refused(
@@ -242,14 +257,14 @@ class CommandHandler:
 
 
 def legal_verbs(status: AlarmStatus) -> list[str]:
-    """What can be asked of an alarm that does something.
+    """The verbs of the commands that change an alarm.
 
     >>> from tocsin.engine.events import Priority
     >>> legal_verbs(normal(Priority.LOW))
     ['shelve', 'remove-from-service', 'annotate', 'mark']
     """
     return [
-        *(command.value for command in legal(status.state)),
+        *verbs_of(status.state),
         *(("shelve",) if status.shelved is None else ("shelve", "unshelve")),
         "return-to-service" if status.out_of_service else "remove-from-service",
         "annotate",
@@ -258,22 +273,22 @@ def legal_verbs(status: AlarmStatus) -> list[str]:
 
 
 def _state(status: AlarmStatus) -> str:
-    """How people say it: `active`, where the cause is still present."""
+    """The state for people: `active` while the condition holds."""
     return "active" if status.state is State.ACKNOWLEDGED else status.state.value
 
 
-def _subject(order: CommandEnvelope[Command]) -> str:
-    command = order.command
+def _subject(envelope: CommandEnvelope[Command]) -> str:
+    command = envelope.command
     if isinstance(command, AcknowledgeGroup | Test):
         return command.verb
     return f"alarm '{command.stream}/{command.alarm}': cannot {command.verb}"
 
 
-def _shelving(command: Shelve, order: CommandEnvelope[Command], now: int) -> Shelving:
+def _shelving(command: Shelve, envelope: CommandEnvelope[Command], now: int) -> Shelving:
     if not (math.isfinite(command.for_s) and 0 < command.for_s <= MAX_SHELVE_S):
         raise Refused(
             RefusalCode.ILLEGAL_VALUE,
-            f"{_subject(order)} for {command.for_s:g} s (legal: more than 0, at most {MAX_SHELVE_S:g}; "
+            f"{_subject(envelope)} for {command.for_s:g} s (legal: more than 0, at most {MAX_SHELVE_S:g}; "
             "remove it from service for longer)",
         )
-    return Shelving(order.actor, order.comment or "", now + round(command.for_s * _NS_PER_S), command.once)
+    return Shelving(envelope.actor, envelope.comment or "", now + round(command.for_s * _NS_PER_S), command.once)

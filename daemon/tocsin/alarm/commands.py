@@ -1,4 +1,4 @@
-"""What people ask of alarms, as plain values, and how that is refused."""
+"""Commands for alarms, the envelope of every command, and refusals."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import msgspec
 
 
 class Verdict(StrEnum):
-    """What staff say of an alarm afterwards."""
+    """Verdict of staff on an occurrence."""
 
-    TRUE = "true"  # there was something to do
+    TRUE = "true"  # it required action
     FALSE = "false"
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """Somebody has seen it.
+    """Acknowledge an alarm.
 
     Attributes:
-        stream: Whose alarm.
-        alarm: Its name.
-        occurrence: The one that was seen; refused if another one is up. None: the present one.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        occurrence: The occurrence that was seen; refused if it is not the present one. None: the present one.
     """
 
     verb: ClassVar[str] = "acknowledge"
@@ -36,10 +36,10 @@ class Acknowledge:
 
 @dataclass(frozen=True, slots=True)
 class AcknowledgeGroup:
-    """Somebody has seen all that people are told of in a group.
+    """Acknowledge all visible alarms of a group of streams.
 
     Attributes:
-        labels: What its streams have in common; `stream` may stand for a stream's name. At least one.
+        labels: Labels of the streams; `stream` stands for a stream's name. At least one.
     """
 
     verb: ClassVar[str] = "acknowledge-group"
@@ -57,13 +57,13 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Shelve:
-    """Keep it quiet for a time; takes a reason. Shelving it again sets another time.
+    """Shelve an alarm for a time; takes a reason. Shelving it again sets another time.
 
     Attributes:
-        stream: Whose alarm.
-        alarm: Its name.
-        for_s: For how long, seconds; at most `MAX_SHELVE_S`.
-        once: End with the next clear, if that comes first.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        for_s: Duration, seconds; at most `MAX_SHELVE_S`.
+        once: Whether the shelving also ends with the next clear.
     """
 
     verb: ClassVar[str] = "shelve"
@@ -84,7 +84,7 @@ class Unshelve:
 
 @dataclass(frozen=True, slots=True)
 class RemoveFromService:
-    """Take it out of service, for maintenance, until it is put back; takes a reason."""
+    """Remove an alarm from service, for maintenance, until it is returned; takes a reason."""
 
     verb: ClassVar[str] = "remove-from-service"
     stream: str
@@ -93,7 +93,7 @@ class RemoveFromService:
 
 @dataclass(frozen=True, slots=True)
 class ReturnToService:
-    """Put it back into service."""
+    """Return an alarm to service."""
 
     verb: ClassVar[str] = "return-to-service"
     stream: str
@@ -102,12 +102,12 @@ class ReturnToService:
 
 @dataclass(frozen=True, slots=True)
 class Annotate:
-    """Say something about an occurrence: the order's comment.
+    """Annotate an occurrence with the command's comment.
 
     Attributes:
-        stream: Whose alarm.
-        alarm: Its name.
-        occurrence: Which; None is the present or the last one.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        occurrence: The occurrence; None: the present or the last one.
     """
 
     verb: ClassVar[str] = "annotate"
@@ -118,13 +118,13 @@ class Annotate:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Say whether an occurrence was true.
+    """Mark an occurrence as a true or a false alarm.
 
     Attributes:
-        stream: Whose alarm.
-        alarm: Its name.
+        stream: The stream's name.
+        alarm: The alarm's name.
         verdict: True or false.
-        occurrence: Which; None is the present or the last one.
+        occurrence: The occurrence; None: the present or the last one.
     """
 
     verb: ClassVar[str] = "mark"
@@ -136,13 +136,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """Raise an alarm that is marked as a test, and clear it after ten seconds: through every door out.
+    """Raise an alarm that is marked as a test, and clear it after ten seconds: a test of every receiver.
 
     Attributes:
-        stream: Under which name.
+        stream: The stream's name.
     """
 
-    __test__: ClassVar[bool] = False  # to pytest: not one of yours
+    __test__: ClassVar[bool] = False  # pytest collects classes of this name
     verb: ClassVar[str] = "test"
     stream: str = "tocsin/test"
 
@@ -165,10 +165,10 @@ COMMANDS: dict[str, type[Command]] = {
         Test,
     )
 }
-"""By verb."""
+"""Commands for alarms by verb."""
 
 MAX_SHELVE_S = 86_400.0
-"""A shelf is for a shift, not for good: what is to be quiet for longer is taken out of service."""
+"""A shelving lasts for a shift; an alarm that is to be suppressed for longer is removed from service."""
 
 
 class Named(Protocol):
@@ -222,25 +222,24 @@ class CommandEnvelope(Generic[_C_co]):
 
 
 class RefusalCode(StrEnum):
-    """Why an order was not carried out, for programs."""
+    """Reason for a refusal, for programs."""
 
     UNKNOWN_ALARM = "unknown-alarm"
     ILLEGAL = "illegal"  # not in this state
     MISSING_ACTOR = "missing-actor"
     MISSING_REASON = "missing-reason"
-    OTHER_OCCURRENCE = "other-occurrence"  # another one is up than the one meant
-    OTHER_COMMAND = "other-command"  # the transaction was another command's
+    OTHER_OCCURRENCE = "other-occurrence"  # it is not the present one
+    OTHER_COMMAND = "other-command"  # the transaction belongs to another command
     ILLEGAL_VALUE = "illegal-value"
 
 
-class Refused(Exception):  # noqa: N818  (it is no error of the program: somebody asked for what can't be)
-    """An order that changed nothing. Its text names the alarm, its state and what is legal.
+class Refused(Exception):  # noqa: N818  (it is a result, not an error of the program)
+    """A command that is illegal now, and has changed nothing. The text names the alarm, its state and what is legal.
 
     Attributes:
-        code: For programs.
+        code: The reason, for programs.
     """
 
     def __init__(self, code: RefusalCode, message: str) -> None:
-        """Carry why."""
         super().__init__(message)
         self.code = code

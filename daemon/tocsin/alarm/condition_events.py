@@ -1,4 +1,4 @@
-"""What an alarm makes of a turn of its condition: chattering is found here, and clears are held back."""
+"""Application of condition events to alarms, with the detection of chattering and the deferral of clears."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.events import Transition
-from tocsin.alarm.lifecycle import Stimulus
 from tocsin.alarm.record import CHATTER_NS, AlarmKind, AlarmRecord, DeferredClear, normal
 from tocsin.alarm.status import Shelving
 from tocsin.engine.events import ConditionEventKind, Report
@@ -16,90 +15,86 @@ if TYPE_CHECKING:
     from tocsin.engine.events import ConditionEvent
 
 CYCLES = 3
-"""So many times up and down within a minute is chattering (ISA-18.2)."""
+"""An alarm that is active and inactive so many times within a minute is chattering (ISA-18.2)."""
 
 
-def take(records: AlarmRecords, change: ConditionEvent, now: int) -> None:
-    """Let a condition's turn move its alarm.
+def apply(records: AlarmRecords, event: ConditionEvent, now: int) -> None:
+    """Apply a condition event to its alarm.
 
     Args:
         records: All alarms.
-        change: The turn.
+        event: The condition event.
         now: Nanoseconds since 1970.
     """
-    record = _record_of(records, change)
-    report = change.report
-    records.relabel(record, change.labels)
+    record = _record_of(records, event)
+    records.relabel(record, event.labels)
     deferred = record.deferred_clear
-    if deferred is not None and change.t - deferred.t >= deferred.off_delay_ns:  # by the readings' own clock it is over
-        records.release(record, now)
-    match change.kind:
+    if deferred is not None and event.t - deferred.t >= deferred.off_delay_ns:  # due by the readings' own clock
+        records.clear_deferred(record, now)
+    match event.kind:
         case ConditionEventKind.ACTIVE:
-            _began(records, record, change.t, now, report)
+            _apply_active(records, record, event.t, now, event.report)
         case ConditionEventKind.INACTIVE:
-            _ceased(records, record, change.t, now, report)
-        case ConditionEventKind.UNCERTAIN:
-            records.move(record, Stimulus.LOST, change.t, now, report=report)
-        case ConditionEventKind.CERTAIN:
-            records.move(record, Stimulus.FOUND, change.t, now, report=report)
+            _apply_inactive(records, record, event.t, now, event.report)
         case ConditionEventKind.REMOVED:
-            records.end(record, change.t, now, report)
+            records.remove(record, event.t, now, event.report)
+        case ConditionEventKind.UNCERTAIN | ConditionEventKind.CERTAIN:
+            records.trigger(record, event.kind, event.t, now, report=event.report)
 
 
-def _record_of(records: AlarmRecords, change: ConditionEvent) -> AlarmRecord:
-    record = records.records.get((change.stream, change.alarm))
+def _record_of(records: AlarmRecords, event: ConditionEvent) -> AlarmRecord:
+    record = records.records.get((event.stream, event.alarm))
     if record is None:
         record = records.add(
             AlarmRecord(
-                stream=change.stream,
-                alarm=change.alarm,
-                watch=change.watch,
-                labels=change.labels,
-                priority=change.priority,
-                category=change.category,
+                stream=event.stream,
+                alarm=event.alarm,
+                watch=event.watch,
+                labels=event.labels,
+                priority=event.priority,
+                category=event.category,
                 kind=AlarmKind.WATCHED,
-                status=normal(change.priority),
+                status=normal(event.priority),
                 report=Report(""),
             )
         )
-    record.watch, record.priority, record.category = change.watch, change.priority, change.category
+    record.watch, record.priority, record.category = event.watch, event.priority, event.category
     return record
 
 
-def _began(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
-    record.began_t, record.turned_at = t, now
-    if record.deferred_clear is not None:  # it never cleared
+def _apply_active(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
+    record.began_t, record.changed_at = t, now
+    if record.deferred_clear is not None:  # the occurrence continues
         record.deferred_clear = None
         record.report = report
-    if record.status.active:  # whoever judges has begun anew, or what was held back goes on
-        records.move(record, Stimulus.FOUND, t, now, report=report)
-    else:
-        records.move(record, Stimulus.BEGINS, t, now, report=report)
+    # An alarm that is active already: the engine has started anew, or a deferred clear is dropped.
+    kind = ConditionEventKind.CERTAIN if record.status.active else ConditionEventKind.ACTIVE
+    records.trigger(record, kind, t, now, report=report)
     records.schedule(record)
 
 
-def _ceased(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
+def _apply_inactive(records: AlarmRecords, record: AlarmRecord, t: int, now: int, report: Report) -> None:
     policy = records.policy(record)
-    record.turned_at = now
+    record.changed_at = now
     if record.began_t is not None:
         record.cycles = (*record.cycles, record.began_t)[-CYCLES:]
         record.began_t = None
     if len(record.cycles) == CYCLES and 0 <= t - record.cycles[0] <= CHATTER_NS:
-        _chatters(records, record, t, now, policy.chatter_shelve_ns)
+        _set_chattering(records, record, t, now, policy.chatter_shelve_ns)
     if record.status.chattering and record.status.active and policy.chatter_off_delay_ns is not None:
         delay = policy.chatter_off_delay_ns
         record.deferred_clear = record.deferred_clear or DeferredClear(t, delay, now + delay, report)
     else:
-        records.move(record, Stimulus.CEASES, t, now, report=report)
+        records.trigger(record, ConditionEventKind.INACTIVE, t, now, report=report)
     record.ceased_t = t
     records.schedule(record)
 
 
-def _chatters(records: AlarmRecords, record: AlarmRecord, t: int, now: int, shelve_ns: int | None) -> None:
+def _set_chattering(records: AlarmRecords, record: AlarmRecord, t: int, now: int, shelve_ns: int | None) -> None:
     if not record.status.chattering:
-        records.put(record, replace(record.status, chattering=True), Transition.CHATTER, now, t=t)
+        records.set_status(record, replace(record.status, chattering=True), Transition.CHATTER, now, t=t)
     if shelve_ns is not None and record.status.shelved is None:
         shelving = Shelving(
             by="tocsin", reason="it chatters: three times in a minute", until=now + shelve_ns, once=False
         )
-        records.put(record, replace(record.status, shelved=shelving), Transition.SHELVE, now, t=t)
+        records.set_status(record, replace(record.status, shelved=shelving), Transition.SHELVE, now, t=t)

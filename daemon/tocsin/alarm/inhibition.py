@@ -1,8 +1,8 @@
-"""Which alarms keep which others quiet by design.
+"""Suppression by design: which alarms suppress which others.
 
-A technical alarm keeps the physiological ones of its stream quiet that look at nothing but its channels; one that
-looks at no channel in particular, as `silent` does, all of them. Beside that, `AlarmPolicy.inhibits` names others. An alarm
-inhibits while its condition holds and people are told of it: somebody is always told of something.
+A technical alarm suppresses the physiological alarms of its stream that read only its channels; one that reads the
+whole stream, as `silent` does, suppresses all of them. `AlarmPolicy.inhibits` names further alarms. An alarm suppresses
+others while its condition holds and it is annunciated, so that one of them always is.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ _E = TypeVar("_E")
 
 
 class Inhibitors:
-    """The alarms that keep others quiet now."""
+    """The alarms that suppress others now."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._of_stream: dict[str, dict[tuple[str, str], tuple[AlarmRecord, AlarmPolicy]]] = {}
         self._where: dict[_Where, dict[_Rule, tuple[AlarmRecord, Inhibition]]] = {}
-        self._names: dict[tuple[str, ...], int] = {}  # how many there are that compare these labels
+        self._names: dict[tuple[str, ...], int] = {}  # number of inhibitors that compare these labels
 
-    def follow(self, record: AlarmRecord, policy: AlarmPolicy, *, gone: bool = False) -> bool:
-        """Take note of what an alarm has become, or that it is gone; whether another one could notice."""
+    def update(self, record: AlarmRecord, policy: AlarmPolicy, *, gone: bool = False) -> bool:
+        """Update an alarm, or remove it if it is gone; whether the suppression of others may change."""
         inhibits = record.status.active and record.status.is_annunciated and not gone
         changed = False
         if policy.category is Category.TECHNICAL:
@@ -54,7 +53,7 @@ class Inhibitors:
         return changed
 
     def of(self, record: AlarmRecord, policy: AlarmPolicy) -> tuple[str, ...]:
-        """The alarms that keep one quiet, in the order of their names."""
+        """The names of the alarms that suppress one, sorted."""
         return tuple(sorted({*self._technical(record, policy), *self._named(record)}))
 
     def _technical(self, record: AlarmRecord, policy: AlarmPolicy) -> Iterator[str]:
@@ -62,11 +61,11 @@ class Inhibitors:
             return
         covered: set[str] = set()
         found = []
-        for other, its in self._of_stream.get(record.stream, {}).values():
-            if not its.channels:
+        for other, other_policy in self._of_stream.get(record.stream, {}).values():
+            if not other_policy.channels:
                 yield other.name
-            elif not set(policy.channels).isdisjoint(its.channels):
-                covered.update(its.channels)
+            elif not set(policy.channels).isdisjoint(other_policy.channels):
+                covered.update(other_policy.channels)
                 found.append(other.name)
         if policy.channels and covered.issuperset(policy.channels):
             yield from found
@@ -82,19 +81,19 @@ class Inhibitors:
 
 
 def _put(index: dict[_W, dict[_K, _E]], where: _W, key: _K, entry: _E | None) -> bool:
-    """Add, replace or take away an entry; whether it has come or gone."""
-    there = key in index.get(where, {})
+    """Set an entry, or remove it with None; whether it is new or removed."""
+    was_there = key in index.get(where, {})
     if entry is not None:
         index.setdefault(where, {})[key] = entry
-    elif there:
+    elif was_there:
         del index[where][key]
         if not index[where]:
             del index[where]
-    return there != (entry is not None)
+    return was_there != (entry is not None)
 
 
 def _values(names: tuple[str, ...], stream: str, labels: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The labels' values; None if one is unknown, which is equal to nothing."""
+    """The labels' values; None if one is unknown: an unknown label equals nothing."""
     known = {"stream": stream, **labels}
     values = tuple(known[name] for name in names if name in known)
     return values if len(values) == len(names) else None

@@ -1,61 +1,46 @@
-"""The life of an alarm. Every transition stands in `TABLE`, and nowhere else (ISA-18.2, IEC 62682).
+"""The state machine of an alarm. `TABLE` holds every transition (ISA-18.2, IEC 62682).
 
-    state                    | begins | ceases  | lost      | found   | acknowledge | reset   | overdue | ended
-    -------------------------|--------|---------|-----------|---------|-------------|---------|---------|------
-    A normal                 | B new  | –       | –         | –       | –           | –       | –       | –
-    B unacknowledged         | –      | A, D, E | uncertain | certain | C           | refused | –       | A
-    C acknowledged           | –      | A, A, F | uncertain | certain | –           | refused | B       | A
-    D returned               | B new  | –       | –         | –       | A           | –       | –       | A
-    E latched-unacknowledged | B new  | –       | –         | –       | F           | refused | –       | A
-    F latched-acknowledged   | B new  | –       | –         | –       | –           | A       | –       | A
+    state                    | active | inactive | uncertain | certain | acknowledge | reset   | re-alarm | removed
+    -------------------------|--------|----------|-----------|---------|-------------|---------|----------|--------
+    A normal                 | B new  | –        | –         | –       | –           | –       | –        | –
+    B unacknowledged         | –      | A, D, E  | uncertain | certain | C           | refused | –        | A
+    C acknowledged           | –      | A, A, F  | uncertain | certain | –           | refused | B        | A
+    D returned               | B new  | –        | –         | –       | A           | –       | –        | A
+    E latched-unacknowledged | B new  | –        | –         | –       | F           | refused | –        | A
+    F latched-acknowledged   | B new  | –        | –         | –       | –           | A       | –        | A
 
-`begins`, `ceases`, `lost` and `found` are a condition's turns, after its delays; `overdue` is time: acknowledged, and
-still there for longer than `re_alarm_s`; `ended` says that the stream, or the alarm, is no more. `B new` is a new
-occurrence. Three letters say what a clear means by `on_clear`: `end`, `acknowledge`, `latch`. *uncertain* and *certain*
-stay in their state: no data never clears anything. – does nothing.
+`active`, `inactive`, `uncertain`, `certain` and `removed` are the events of the alarm's condition, after its delays;
+`acknowledge` and `reset` are commands; `re-alarm` is a deadline: the alarm is acknowledged and still active after
+`re_alarm_s`. `B new` starts a new occurrence. Three letters are the states by `on_clear`: `end`, `acknowledge`,
+`latch`. *uncertain* and *certain* keep the state: missing data never clears an alarm. – changes nothing.
 
-Shelving, suppression by design and out of service are no states here: they stop annunciation, and this table goes on
-underneath them.
+Shelving, suppression by design and out of service are no states here: they stop annunciation, and the state machine
+runs on underneath.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
+from tocsin.alarm.commands import Acknowledge, Reset
+from tocsin.alarm.deadlines import Deadline
 from tocsin.alarm.events import Transition
+from tocsin.alarm.policy import OnClear
 from tocsin.alarm.status import State
+from tocsin.engine.events import ConditionEventKind
 
-
-class OnClear(StrEnum):
-    """What it means that a condition has ceased."""
-
-    END = "end"  # the occurrence is over, seen or not
-    ACKNOWLEDGE = "acknowledge"  # somebody has to have seen it
-    LATCH = "latch"  # somebody has to have seen it, and to reset it
-
-
-class Stimulus(StrEnum):
-    """What can happen to an alarm."""
-
-    BEGINS = "begins"
-    CEASES = "ceases"
-    LOST = "lost"
-    FOUND = "found"
-    ACKNOWLEDGE = "acknowledge"
-    RESET = "reset"
-    OVERDUE = "overdue"
-    ENDED = "ended"
+Trigger = ConditionEventKind | type[Acknowledge] | type[Reset] | Deadline
+"""An input of the state machine."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransitionRule:
-    """One entry of the table.
+    """An entry of the table.
 
     Attributes:
-        transition: What it is called.
-        to: The state that follows, by `on_clear` in the order of `OnClear`, or whatever that is.
-        is_new: Whether another occurrence begins.
+        transition: The transition that an event reports.
+        to: The next state; or the next states by `on_clear`, in the order of `OnClear`.
+        is_new: Whether a new occurrence starts.
     """
 
     transition: Transition
@@ -63,7 +48,7 @@ class TransitionRule:
     is_new: bool = False
 
     def state(self, on_clear: OnClear) -> State:
-        """The state that follows."""
+        """The next state."""
         return self.to if isinstance(self.to, State) else self.to[list(OnClear).index(on_clear)]
 
 
@@ -73,38 +58,38 @@ D, E, F = State.RETURNED, State.LATCHED_UNACKNOWLEDGED, State.LATCHED_ACKNOWLEDG
 _RAISE = TransitionRule(Transition.RAISE, B, is_new=True)
 _END = TransitionRule(Transition.END, A)
 
-TABLE: dict[tuple[State, Stimulus], TransitionRule] = {
-    (A, Stimulus.BEGINS): _RAISE,
-    (D, Stimulus.BEGINS): _RAISE,
-    (E, Stimulus.BEGINS): _RAISE,
-    (F, Stimulus.BEGINS): _RAISE,
-    (B, Stimulus.CEASES): TransitionRule(Transition.CLEAR, (A, D, E)),
-    (C, Stimulus.CEASES): TransitionRule(Transition.CLEAR, (A, A, F)),
-    (B, Stimulus.LOST): TransitionRule(Transition.UNCERTAIN, B),
-    (C, Stimulus.LOST): TransitionRule(Transition.UNCERTAIN, C),
-    (B, Stimulus.FOUND): TransitionRule(Transition.CERTAIN, B),
-    (C, Stimulus.FOUND): TransitionRule(Transition.CERTAIN, C),
-    (B, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, C),
-    (D, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, A),
-    (E, Stimulus.ACKNOWLEDGE): TransitionRule(Transition.ACKNOWLEDGE, F),
-    (F, Stimulus.RESET): TransitionRule(Transition.RESET, A),
-    (C, Stimulus.OVERDUE): TransitionRule(Transition.RE_ALARM, B),
-    (B, Stimulus.ENDED): _END,
-    (C, Stimulus.ENDED): _END,
-    (D, Stimulus.ENDED): _END,
-    (E, Stimulus.ENDED): _END,
-    (F, Stimulus.ENDED): _END,
+TABLE: dict[tuple[State, Trigger], TransitionRule] = {
+    (A, ConditionEventKind.ACTIVE): _RAISE,
+    (D, ConditionEventKind.ACTIVE): _RAISE,
+    (E, ConditionEventKind.ACTIVE): _RAISE,
+    (F, ConditionEventKind.ACTIVE): _RAISE,
+    (B, ConditionEventKind.INACTIVE): TransitionRule(Transition.CLEAR, (A, D, E)),
+    (C, ConditionEventKind.INACTIVE): TransitionRule(Transition.CLEAR, (A, A, F)),
+    (B, ConditionEventKind.UNCERTAIN): TransitionRule(Transition.UNCERTAIN, B),
+    (C, ConditionEventKind.UNCERTAIN): TransitionRule(Transition.UNCERTAIN, C),
+    (B, ConditionEventKind.CERTAIN): TransitionRule(Transition.CERTAIN, B),
+    (C, ConditionEventKind.CERTAIN): TransitionRule(Transition.CERTAIN, C),
+    (B, Acknowledge): TransitionRule(Transition.ACKNOWLEDGE, C),
+    (D, Acknowledge): TransitionRule(Transition.ACKNOWLEDGE, A),
+    (E, Acknowledge): TransitionRule(Transition.ACKNOWLEDGE, F),
+    (F, Reset): TransitionRule(Transition.RESET, A),
+    (C, Deadline.RE_ALARM): TransitionRule(Transition.RE_ALARM, B),
+    (B, ConditionEventKind.REMOVED): _END,
+    (C, ConditionEventKind.REMOVED): _END,
+    (D, ConditionEventKind.REMOVED): _END,
+    (E, ConditionEventKind.REMOVED): _END,
+    (F, ConditionEventKind.REMOVED): _END,
 }
-"""What is not listed does nothing."""
+"""All transitions; a pair that is not listed changes nothing."""
 
-REFUSED = frozenset({(B, Stimulus.RESET), (C, Stimulus.RESET), (E, Stimulus.RESET)})
-"""What is told to be wrong, as somebody who asks for it expects something to happen."""
+REFUSED: frozenset[tuple[State, Trigger]] = frozenset({(B, Reset), (C, Reset), (E, Reset)})
+"""Commands that are refused in a state: their actor expects an effect that they do not have there."""
 
 
-def legal(state: State) -> list[Stimulus]:
-    """The commands that do something in a state.
+def verbs_of(state: State) -> list[str]:
+    """The verbs of the commands that change a state.
 
-    >>> [str(command) for command in legal(State.LATCHED_ACKNOWLEDGED)]
+    >>> verbs_of(State.LATCHED_ACKNOWLEDGED)
     ['reset']
     """
-    return [command for command in (Stimulus.ACKNOWLEDGE, Stimulus.RESET) if (state, command) in TABLE]
+    return [command.verb for command in (Acknowledge, Reset) if (state, command) in TABLE]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tocsin.alarm.events import Transition
-from tocsin.alarm.flood_detection import FLOOD_BEGINS_ABOVE, FloodPeriod, floods_of, periods_of
+from tocsin.alarm.flood import FLOOD_BEGINS_ABOVE, FloodPeriod, alarms_per_period, floods_of
 from tocsin.engine.events import Priority
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, opera
         load[o.stream, o.alarm] += 1
         mix[o.priority] += 1
         days[(at - begin) // DAY_NS][o.priority] += 1
-    periods = periods_of(of_group, begin, end)
+    periods = alarms_per_period(of_group, begin, end)
     floods = sorted(
         (flood for group, times in of_group.items() for flood in floods_of(group, times, end, operators)),
         key=lambda f: f.begin,

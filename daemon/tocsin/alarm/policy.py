@@ -1,11 +1,10 @@
-"""How alarms are to be handled, as configured."""
+"""Alarm policies: how each alarm is handled, as configured."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
-
-from tocsin.alarm.lifecycle import OnClear
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +12,21 @@ if TYPE_CHECKING:
     from tocsin.engine.events import Category, Priority
 
 
+class OnClear(StrEnum):
+    """The effect of a condition's end on the occurrence."""
+
+    END = "end"  # the occurrence ends, acknowledged or not
+    ACKNOWLEDGE = "acknowledge"  # the occurrence ends when it is acknowledged
+    LATCH = "latch"  # the occurrence ends when it is acknowledged and reset
+
+
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """A step up, for an alarm that nobody acknowledges.
+    """A rise of priority, for an alarm that is not acknowledged.
 
     Attributes:
-        after_ns: How long people have been told of it by then.
-        to: The priority from then on; one that isn't higher changes nothing.
+        after_ns: Time for which the alarm has been annunciated.
+        to: The priority from then on; one that is not higher changes nothing.
     """
 
     after_ns: int
@@ -28,11 +35,11 @@ class Escalation:
 
 @dataclass(frozen=True, slots=True)
 class Inhibition:
-    """Which other alarms one keeps quiet while its condition holds.
+    """The alarms that another one suppresses while its condition holds.
 
     Attributes:
-        alarm: Names; `*` stands for any text.
-        equal: The labels that both streams have, and have alike; `stream` stands for the stream's name.
+        alarm: Pattern of alarm names; `*` matches any text.
+        equal: Labels that both streams have with equal values; `stream` stands for the stream's name.
     """
 
     alarm: str
@@ -41,21 +48,21 @@ class Inhibition:
 
 @dataclass(frozen=True, slots=True)
 class AlarmPolicy:
-    """One alarm of one watch; every stream of the watch has one.
+    """The policy of one alarm of one watch, for all streams of the watch.
 
     Attributes:
         watch: Name of the watch.
         alarm: Name of the alarm, unique among the watches that share a stream.
-        priority: To begin with.
-        category: Whether it is the patient's (or the machine's), or the measurement's.
-        channels: The channels that its condition looks at; none where it looks at the whole stream.
-        on_clear: What it means that its condition has ceased.
-        escalate: Steps up, in the order of time.
-        remind_ns: Tell again so often while nobody acknowledges; None: once is enough.
-        re_alarm_ns: Acknowledged, and still there after so long: unacknowledged again; None: never.
-        chatter_off_delay_ns: While it chatters, its clears are held back for so long; None: they are not.
-        chatter_shelve_ns: When it chatters, it is shelved for so long; None: it is not.
-        inhibits: What it keeps quiet, beside what every technical alarm keeps quiet.
+        priority: Initial priority of an occurrence.
+        category: Physiological (or of the machine watched), or technical.
+        channels: Channels that the condition reads; empty: the whole stream.
+        on_clear: Effect of the condition's end.
+        escalate: Rises of priority, in the order of time.
+        remind_ns: Interval of reminders while the alarm is not acknowledged; None: no reminders.
+        re_alarm_ns: Time after which an acknowledged and active alarm becomes unacknowledged again; None: never.
+        chatter_off_delay_ns: Time for which clears are deferred while the alarm chatters; None: they are not.
+        chatter_shelve_ns: Time for which a chattering alarm is shelved; None: it is not.
+        inhibits: The alarms that it suppresses, in addition to those that every technical alarm suppresses.
     """
 
     watch: str
@@ -74,42 +81,42 @@ class AlarmPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """When there are so many alarms in one group that people are told of them as one.
+    """Groups of streams, and the limits of a flood in a group, whose alarms one flood alarm replaces.
 
     Attributes:
-        by: The labels that make a group; none: all streams are one group.
-        begin: More new alarms than so many within `per_ns`: a flood.
-        end: Fewer than so many: it is over.
-        per_ns: The window, in `now`'s time.
-        spare: Priorities of which each alarm is told by itself all the same.
+        by: Labels that name a group; empty: all streams are one group.
+        begin: More new alarms than this within `per_ns` begin a flood.
+        end: Fewer new alarms than this within `per_ns` end it.
+        per_ns: The window.
+        except_priorities: Priorities that are annunciated one by one even in a flood.
     """
 
     by: tuple[str, ...]
     begin: int
     end: int
     per_ns: int
-    spare: frozenset[Priority] = frozenset()
+    except_priorities: frozenset[Priority] = frozenset()
 
 
-def _nowhere(_: str) -> Mapping[str, Mapping[str, str]]:
+def _unknown_stream(_: str) -> Mapping[str, Mapping[str, str]]:
     return {}
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmPolicies:
-    """All alarms that there can be.
+    """The policies of all alarms.
 
     Attributes:
-        alarms: Of all watches.
-        grouping: When they are told as one; None: never.
-        whereabouts: The watches that know a stream, with the labels that they know of it: somebody may ask something
-            of an alarm that has never been up.
+        alarms: Policies of the alarms of all watches.
+        grouping: Groups for floods; None: alarms are never grouped.
+        labels_by_watch: Gives a stream's labels by each watch that knows it: a command may concern an alarm that has
+            never been raised.
     """
 
     alarms: Sequence[AlarmPolicy]
     grouping: Grouping | None = None
-    whereabouts: Callable[[str], Mapping[str, Mapping[str, str]]] = field(default=_nowhere, compare=False)
+    labels_by_watch: Callable[[str], Mapping[str, Mapping[str, str]]] = field(default=_unknown_stream, compare=False)
 
-    def named(self) -> dict[tuple[str, str], AlarmPolicy]:
-        """By watch and alarm."""
+    def by_name(self) -> dict[tuple[str, str], AlarmPolicy]:
+        """Policies by watch and alarm."""
         return {(policy.watch, policy.alarm): policy for policy in self.alarms}

@@ -1,14 +1,20 @@
-"""What the register remembers of one stream's alarm."""
+"""The record of one stream's alarm: its status, and what its deadlines and its next transitions depend on."""
 
 from __future__ import annotations
 
-# At run time, too: a record that was written down is read again by its annotations.
+# At run time, too: stored records are converted by the annotations.
 from collections.abc import Mapping  # noqa: TC003
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from tocsin.alarm.events import Event
 from tocsin.alarm.status import AlarmStatus, State
 from tocsin.engine.events import Category, Priority, Report
+
+if TYPE_CHECKING:
+    from tocsin.alarm.commands import Command, CommandEnvelope
+    from tocsin.alarm.events import Transition
 
 FLEETING_NS = 10_000_000_000
 CHATTER_NS = 60_000_000_000
@@ -27,22 +33,22 @@ _FLAGS = {  # active, acknowledged, latched
 
 
 class AlarmKind(StrEnum):
-    """Where an alarm comes from."""
+    """Origin of an alarm."""
 
     WATCHED = "watched"  # a condition of a watch
-    FLOOD = "flood"  # many alarms of one group
-    TEST = "test"  # somebody who wants to see it arrive
+    FLOOD = "flood"  # a flood in a group of streams
+    TEST = "test"  # a test command
 
 
 @dataclass(frozen=True, slots=True)
 class DeferredClear:
-    """A clear that is held back, as the alarm chatters.
+    """A clear that is deferred because the alarm chatters.
 
     Attributes:
-        t: When the condition ceased.
-        off_delay_ns: For how long it is held.
-        until: When it is a clear, in `now`'s time.
-        report: The reason for it.
+        t: Event time at which the condition ceased to hold, nanoseconds since 1970.
+        off_delay_ns: Time for which it is deferred.
+        until: Processing time at which it takes effect, nanoseconds since 1970.
+        report: The condition event's report.
     """
 
     t: int
@@ -53,29 +59,29 @@ class DeferredClear:
 
 @dataclass(slots=True)
 class AlarmRecord:
-    """One stream's alarm.
+    """Record of one stream's alarm.
 
     Attributes:
-        stream: Whose.
-        alarm: Its name.
-        watch: The watch it is configured in.
-        labels: What is known of the stream.
-        priority: To begin with.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        watch: The watch that it is configured in.
+        labels: The stream's labels.
+        priority: Initial priority of an occurrence.
         category: As configured.
-        kind: Where it comes from.
-        status: What it is in.
-        report: The last condition event's.
+        kind: Its origin.
+        status: Its status.
+        report: The last condition event's report.
         last_occurrence: The present occurrence, or else the last one.
-        last_since: `t` of its beginning.
-        annunciated_since: `now` since when people are told of it without a break; None while they aren't.
-        waiting_since: `now` since when it has waited for somebody without a break; None while it doesn't.
-        reminded: How many reminders have fallen due since.
+        last_since: `t` at which that began.
+        annunciated_since: Processing time since which it is annunciated without a break; None while it is not.
+        waiting_since: Processing time since which it is annunciated and unacknowledged; None while it is not.
+        reminded: Number of reminders since then.
         deferred_clear: A clear that is deferred.
-        began_t: `t` at which its condition last began, whatever was held back.
-        cycles: `t` of the beginnings of the last three times that its condition began and ceased.
-        ceased_t: `t` at which its condition last ceased.
-        turned_at: `now` when its condition last began or ceased.
-        ends_at: `now` at which a test ends.
+        began_t: `t` at which its condition last began to hold, deferred clears aside.
+        cycles: `t` at the beginning of each of the last three times that its condition began and ceased to hold.
+        ceased_t: `t` at which its condition last ceased to hold.
+        changed_at: Processing time at which its condition last began or ceased to hold.
+        ends_at: Processing time at which a test ends.
     """
 
     stream: str
@@ -96,7 +102,7 @@ class AlarmRecord:
     began_t: int | None = None
     cycles: tuple[int, ...] = ()
     ceased_t: int | None = None
-    turned_at: int | None = None
+    changed_at: int | None = None
     ends_at: int | None = None
 
     @property
@@ -106,11 +112,16 @@ class AlarmRecord:
 
     @property
     def name(self) -> str:
-        """`stream/alarm`, as people are told it."""
+        """`stream/alarm`."""
         return f"{self.stream}/{self.alarm}"
 
-    def become(self, status: AlarmStatus, now: int) -> None:
-        """Take another status, and begin or end the times that hang on it."""
+    def set_status(self, status: AlarmStatus, now: int) -> None:
+        """Set the status, and begin or end the times that depend on it.
+
+        Args:
+            status: The next status.
+            now: Nanoseconds since 1970.
+        """
         before = self.status
         self.status = status
         is_new = status.occurrence is not None and status.occurrence != before.occurrence
@@ -125,8 +136,49 @@ class AlarmRecord:
         if status.is_waiting and self.waiting_since is None:
             self.waiting_since = now
 
+    def event(
+        self,
+        number: int,
+        transition: Transition,
+        before: AlarmStatus,
+        t: int,
+        now: int,
+        envelope: CommandEnvelope[Command] | None,
+    ) -> Event:
+        """The event of a transition to the present status.
+
+        Args:
+            number: The event's id.
+            transition: The transition.
+            before: The status before it.
+            t: Event time, nanoseconds since 1970.
+            now: Processing time, nanoseconds since 1970.
+            envelope: The command that causes it; None without one.
+        """
+        occurrence = self.status.occurrence or before.occurrence
+        return Event(
+            id=number,
+            stream=self.stream,
+            labels=self.labels,
+            alarm=self.alarm,
+            watch=self.watch,
+            category=self.category,
+            transition=transition,
+            status=self.status,
+            announced=self.status.is_annunciated or before.is_annunciated,
+            occurrence=occurrence,
+            since=self.last_since if occurrence == self.last_occurrence else None,
+            t=t,
+            raised_at=now,
+            report=self.report,
+            actor=None if envelope is None else envelope.actor,
+            comment=None if envelope is None else envelope.comment,
+            transaction=None if envelope is None else envelope.transaction,
+            test=self.kind is AlarmKind.TEST,
+        )
+
     def is_fleeting(self, t: int) -> bool:
-        """Whether an occurrence that clears at `t` was there for seconds only, and the alarm wasn't just before."""
+        """Whether an occurrence that clears at `t` lasted for seconds, and the alarm was not active just before."""
         since = self.status.since
         if since is None or self.status.chattering or t - since >= FLEETING_NS:
             return False
@@ -134,12 +186,12 @@ class AlarmRecord:
 
 
 def normal(priority: Priority) -> AlarmStatus:
-    """The status of an alarm that has never been up."""
+    """The status of an alarm that has never been raised."""
     return AlarmStatus(active=False, acknowledged=False, latched=False, uncertain=False, priority=priority)
 
 
 def in_state(status: AlarmStatus, state: State) -> AlarmStatus:
-    """The same occurrence in another state; what belongs to an occurrence goes with it."""
+    """The status in another state; values of an occurrence that ends are dropped."""
     active, acknowledged, latched = _FLAGS[state]
     after = replace(
         status,
@@ -150,11 +202,11 @@ def in_state(status: AlarmStatus, state: State) -> AlarmStatus:
     )
     if not acknowledged:
         after = replace(after, acknowledged_by=None, acknowledged_at=None)
-    return after if state is not State.NORMAL else over(after, status.priority)
+    return after if state is not State.NORMAL else ended(after, status.priority)
 
 
-def over(status: AlarmStatus, priority: Priority) -> AlarmStatus:
-    """No occurrence any more; what belongs to the alarm stays."""
+def ended(status: AlarmStatus, priority: Priority) -> AlarmStatus:
+    """The status without an occurrence; shelving, service and chattering belong to the alarm and stay."""
     return replace(
         normal(priority),
         shelved=status.shelved,

@@ -1,4 +1,4 @@
-"""What follows from the records of alarms: which of them inhibit, are kept quiet by design, wait, or tell a flood."""
+"""Indexes of alarm records: which suppress others, are suppressed, wait for a person, or stand for a flood."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ _Key = tuple[str, str]  # stream and alarm
 
 
 class RecordIndexes:
-    """Follow each record as it changes.
+    """Indexes that are updated with every change of a record.
 
     Attributes:
-        inhibitors: Which keep others quiet.
-        blocked: Which are kept quiet by design.
-        flood_of: The alarms that tell floods, by name.
+        inhibitors: The alarms that suppress others.
+        suppressed: The alarms that are suppressed by design.
+        flood_of: Flood alarms by name.
     """
 
     def __init__(self) -> None:
-        """Begin with no record."""
         self.inhibitors = Inhibitors()
-        self.blocked: set[_Key] = set()
+        self.suppressed: set[_Key] = set()
         self.flood_of: dict[str, AlarmRecord] = {}
         self._waiting: dict[str, set[_Key]] = {}  # by stream
 
-    def follow(self, record: AlarmRecord, policy: AlarmPolicy) -> bool:
-        """Take in what a record has become; whether that may let others be heard, or keep them quiet."""
+    def update(self, record: AlarmRecord, policy: AlarmPolicy) -> bool:
+        """Update the indexes by a record; whether the suppression of other alarms may change."""
         if record.kind is AlarmKind.FLOOD:
             self.flood_of[record.name] = record
         if record.kind is not AlarmKind.WATCHED:
             return False
-        _keep(self.blocked, record.key, there=bool(record.status.suppressed_by))
-        _keep(self._waiting.setdefault(record.stream, set()), record.key, there=record.status.is_waiting)
-        return self.inhibitors.follow(record, policy)
+        _set_member(self.suppressed, record.key, is_member=bool(record.status.suppressed_by))
+        waiting = self._waiting.setdefault(record.stream, set())
+        _set_member(waiting, record.key, is_member=record.status.is_waiting)
+        return self.inhibitors.update(record, policy)
 
-    def unfollow(self, record: AlarmRecord, policy: AlarmPolicy) -> bool:
-        """Forget a record; likewise."""
-        self.blocked.discard(record.key)
+    def remove(self, record: AlarmRecord, policy: AlarmPolicy) -> bool:
+        """Remove a record; whether the suppression of other alarms may change."""
+        self.suppressed.discard(record.key)
         self._waiting.get(record.stream, set()).discard(record.key)
         self.flood_of.pop(record.name, None)
-        return record.kind is AlarmKind.WATCHED and self.inhibitors.follow(record, policy, gone=True)
+        return record.kind is AlarmKind.WATCHED and self.inhibitors.update(record, policy, gone=True)
 
     def another_waits(self, record: AlarmRecord) -> bool:
-        """Whether another alarm of the stream waits for somebody."""
+        """Whether another alarm of the stream is annunciated and unacknowledged."""
         return bool(self._waiting.get(record.stream, set()) - {record.key})
 
 
-def _keep(keys: set[_Key], key: _Key, *, there: bool) -> None:
-    if there:
+def _set_member(keys: set[_Key], key: _Key, *, is_member: bool) -> None:
+    if is_member:
         keys.add(key)
     else:
         keys.discard(key)

@@ -1,27 +1,26 @@
-"""Every alarm's record, and the one way to change it: each change makes an event.
-
-Beside the records stand an agenda and indexes that follow from them, so that they are made anew and never kept.
-"""
+"""Alarm records: applies triggers, deadlines and suppression to them, and collects the events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tocsin.alarm.deadline_queue import DeadlineQueue
-from tocsin.alarm.deadlines import Deadline, next_due, next_step
-from tocsin.alarm.events import NOTHING_ASIDE, Aside, Event, Transition
-from tocsin.alarm.flood import FLOOD, Floods, telling
-from tocsin.alarm.lifecycle import TABLE, Stimulus
+from tocsin.alarm.commands import Acknowledge
+from tocsin.alarm.deadlines import Deadline, DeadlineQueue, next_deadline, next_escalation
+from tocsin.alarm.events import Transition
+from tocsin.alarm.flood import FLOOD, FloodWindows, flood_alarm
+from tocsin.alarm.lifecycle import TABLE
 from tocsin.alarm.policy import AlarmPolicy
 from tocsin.alarm.record import URGENCY, AlarmKind, AlarmRecord, in_state, normal
 from tocsin.alarm.record_indexes import RecordIndexes
-from tocsin.engine.events import Priority, Report
+from tocsin.engine.events import ConditionEventKind, Priority, Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tocsin.alarm.commands import Command, CommandEnvelope
+    from tocsin.alarm.commands import Command, CommandEnvelope, Verdict
+    from tocsin.alarm.events import Event
+    from tocsin.alarm.lifecycle import Trigger
     from tocsin.alarm.policy import AlarmPolicies
     from tocsin.alarm.status import AlarmStatus
 
@@ -30,63 +29,65 @@ _NS_PER_S = 1_000_000_000
 _Key = tuple[str, str]  # stream and alarm
 
 
+_UNCERTAIN_AFTER: dict[Trigger, bool] = {ConditionEventKind.UNCERTAIN: True, ConditionEventKind.CERTAIN: False}
+
+
 class AlarmRecords:
-    """All records.
+    """The records of all alarms.
 
     Attributes:
-        records: By stream and alarm.
-        policies: By watch and alarm.
-        whereabouts: See `AlarmPolicies`.
-        last_id: Of the last event.
+        records: Records by stream and alarm.
+        policies: Policies by watch and alarm.
+        labels_by_watch: See `AlarmPolicies`.
+        last_id: Id of the last event; 0 before the first.
     """
 
     def __init__(self, policies: AlarmPolicies) -> None:
-        """Begin with no alarm up."""
         self.records: dict[_Key, AlarmRecord] = {}
-        self.policies = policies.named()
-        self.whereabouts = policies.whereabouts
+        self.policies = policies.by_name()
+        self.labels_by_watch = policies.labels_by_watch
         self.last_id = 0
-        self._floods = None if policies.grouping is None else Floods(policies.grouping)
+        self._flood_windows = None if policies.grouping is None else FloodWindows(policies.grouping)
         self._events: list[Event] = []
         self._begin_indexes()
 
     def _begin_indexes(self) -> None:
-        self._agenda = DeadlineQueue()
+        self._deadlines = DeadlineQueue()
         self._indexes = RecordIndexes()
         self._to_review = False
         for record in self.records.values():
-            self._follow(record)
+            self._update(record)
 
-    def is_shown(self, record: AlarmRecord) -> bool:
-        """Whether people see an alarm: they are told of it, be it among others in a flood."""
+    def is_visible(self, record: AlarmRecord) -> bool:
+        """Whether people see an alarm, by itself or by its group's flood alarm."""
         status = record.status
         if status.shelved is not None or status.out_of_service:
             return False
         return all(name in self._indexes.flood_of for name in status.suppressed_by)
 
     def drain(self) -> list[Event]:
-        """Take the events since the last time."""
+        """The events since the last call."""
         events, self._events = self._events, []
         return events
 
     def policy(self, record: AlarmRecord) -> AlarmPolicy:
-        """How an alarm is to be handled."""
+        """An alarm's policy; the default one for floods, tests and alarms that are not configured."""
         policy = self.policies.get((record.watch, record.alarm)) if record.kind is AlarmKind.WATCHED else None
         return policy or AlarmPolicy(record.watch, record.alarm, record.priority, record.category)
 
     def add(self, record: AlarmRecord) -> AlarmRecord:
-        """Take in the record of an alarm that wasn't known."""
+        """Add the record of a new alarm."""
         self.records[record.key] = record
         return record
 
     def relabel(self, record: AlarmRecord, labels: Mapping[str, str]) -> None:
-        """Take note of what is known of a stream now."""
+        """Set the labels of an alarm's stream."""
         if labels != record.labels:
-            self._indexes.inhibitors.follow(record, self.policy(record), gone=True)  # under the labels that it had
+            self._indexes.inhibitors.update(record, self.policy(record), gone=True)  # under the former labels
             record.labels = labels
-            self._to_review |= self._indexes.inhibitors.follow(record, self.policy(record))
+            self._to_review |= self._indexes.inhibitors.update(record, self.policy(record))
 
-    def put(
+    def set_status(
         self,
         record: AlarmRecord,
         status: AlarmStatus,
@@ -94,105 +95,102 @@ class AlarmRecords:
         now: int,
         *,
         t: int | None = None,
-        order: CommandEnvelope[Command] | None = None,
-        aside: Aside = NOTHING_ASIDE,
+        envelope: CommandEnvelope[Command] | None = None,
     ) -> None:
-        """Give an alarm another status, and make the event of it.
+        """Set an alarm's status, and add the event of its transition.
 
         Args:
-            record: Whose.
-            status: The one that follows.
-            transition: What happened.
+            record: The alarm.
+            status: The next status.
+            transition: The transition.
             now: Nanoseconds since 1970.
-            t: When; `now` if left out.
-            order: Whose doing it is; None if nobody's.
-            aside: What else is to be said.
+            t: Event time, nanoseconds since 1970; None: `now`.
+            envelope: The command that causes it, if one does.
         """
-        before = record.status
+        before, t = record.status, now if t is None else t
+        fleeting = transition is Transition.CLEAR and record.is_fleeting(t)
         if status.stale and not status.is_annunciated:
             status = replace(status, stale=False)
         self.last_id += 1
-        record.become(status, now)
-        self._follow(record)
-        about = aside.occurrence or status.occurrence or before.occurrence
-        self._events.append(
-            Event(
-                id=self.last_id,
-                stream=record.stream,
-                labels=record.labels,
-                alarm=record.alarm,
-                watch=record.watch,
-                category=record.category,
-                transition=transition,
-                status=status,
-                announced=status.is_annunciated or before.is_annunciated,
-                occurrence=about,
-                since=record.last_since if about == record.last_occurrence else None,
-                t=now if t is None else t,
-                raised_at=now,
-                report=record.report,
-                actor=None if order is None else order.actor,
-                comment=None if order is None else order.comment,
-                transaction=None if order is None else order.transaction,
-                verdict=aside.verdict,
-                fleeting=aside.fleeting,
-                test=record.kind is AlarmKind.TEST,
-            )
-        )
+        record.set_status(status, now)
+        self._update(record)
+        event = record.event(self.last_id, transition, before, t, now, envelope)
+        self._events.append(replace(event, fleeting=True) if fleeting else event)
         record.report = record.report.without_frames()
 
-    def move(
+    def remark(
         self,
         record: AlarmRecord,
-        stimulus: Stimulus,
+        transition: Transition,
+        now: int,
+        envelope: CommandEnvelope[Command],
+        occurrence: int,
+        verdict: Verdict | None,
+    ) -> None:
+        """Add the event of a remark on an occurrence, present or past.
+
+        Args:
+            record: The alarm.
+            transition: Annotate or mark.
+            now: Nanoseconds since 1970.
+            envelope: The command.
+            occurrence: The occurrence concerned.
+            verdict: The verdict of a mark.
+        """
+        self.set_status(record, record.status, transition, now, envelope=envelope)
+        since = record.last_since if occurrence == record.last_occurrence else None
+        self._events[-1] = replace(self._events[-1], occurrence=occurrence, since=since, verdict=verdict)
+
+    def trigger(
+        self,
+        record: AlarmRecord,
+        trigger: Trigger,
         t: int,
         now: int,
         *,
         report: Report | None = None,
-        order: CommandEnvelope[Command] | None = None,
+        envelope: CommandEnvelope[Command] | None = None,
     ) -> None:
-        """Let the table say what a stimulus does to an alarm; possibly nothing.
+        """Apply a trigger to an alarm by the table; possibly without effect.
 
         Args:
-            record: Whose.
-            stimulus: What happened to it.
-            t: When.
+            record: The alarm.
+            trigger: A condition event, a command, or a deadline.
+            t: Event time, nanoseconds since 1970.
             now: Nanoseconds since 1970.
-            report: The reason for it; None: the one before.
-            order: Whose doing it is; None if nobody's.
+            report: The condition event's report; None keeps the last one.
+            envelope: The command that causes it, if one does.
         """
         before = record.status
-        entry = TABLE.get((before.state, stimulus))
-        if entry is None or before.uncertain == {Stimulus.LOST: True, Stimulus.FOUND: False}.get(stimulus):
+        rule = TABLE.get((before.state, trigger))
+        if rule is None or before.uncertain == _UNCERTAIN_AFTER.get(trigger):
             return
         record.report = report or record.report
-        if entry.is_new:
-            self._raise(record, t, now, order)
+        if rule.is_new:
+            self._raise(record, t, now, envelope)
             return
-        status = in_state(before, entry.state(self.policy(record).on_clear))
-        match stimulus:
-            case Stimulus.LOST | Stimulus.FOUND:
-                status = replace(status, uncertain=stimulus is Stimulus.LOST)
-            case Stimulus.ACKNOWLEDGE if status.acknowledged and order is not None:
-                status = replace(status, acknowledged_by=order.actor, acknowledged_at=now)
-            case Stimulus.CEASES:
-                record.deferred_clear = None
-            case Stimulus.ENDED:
-                record.deferred_clear = None
-                status = replace(status, shelved=None, chattering=False)
+        status = in_state(before, rule.state(self.policy(record).on_clear))
+        if trigger in _UNCERTAIN_AFTER:
+            status = replace(status, uncertain=_UNCERTAIN_AFTER[trigger])
+        elif trigger is Acknowledge and status.acknowledged and envelope is not None:
+            status = replace(status, acknowledged_by=envelope.actor, acknowledged_at=now)
+        elif trigger is ConditionEventKind.INACTIVE:
+            record.deferred_clear = None
+        elif trigger is ConditionEventKind.REMOVED:
+            record.deferred_clear = None
+            status = replace(status, shelved=None, chattering=False)
         if status.occurrence is None:
             status = replace(status, priority=record.priority)
-        aside = Aside(fleeting=stimulus is Stimulus.CEASES and record.is_fleeting(t))
-        self.put(record, status, entry.transition, now, t=t, order=order, aside=aside)
-        if stimulus is Stimulus.CEASES and status.shelved is not None and status.shelved.once:
-            self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
+        self.set_status(record, status, rule.transition, now, t=t, envelope=envelope)
+        if trigger is ConditionEventKind.INACTIVE and status.shelved is not None and status.shelved.once:
+            self.set_status(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
 
-    def _raise(self, record: AlarmRecord, t: int, now: int, order: CommandEnvelope[Command] | None = None) -> None:
+    def _raise(self, record: AlarmRecord, t: int, now: int, envelope: CommandEnvelope[Command] | None = None) -> None:
         before = record.status
-        quiet = before.shelved is not None or before.out_of_service
+        is_set_aside = before.shelved is not None or before.out_of_service
         suppressed_by = self._indexes.inhibitors.of(record, self.policy(record))
-        if not suppressed_by and not quiet:
-            suppressed_by = self._told_in_a_flood(record, t, now)
+        if not suppressed_by and not is_set_aside:
+            suppressed_by = self._count_for_flood(record, t, now)
         status = replace(
             normal(record.priority),
             active=True,
@@ -203,159 +201,154 @@ class AlarmRecords:
             out_of_service=before.out_of_service,
             chattering=before.chattering,
             suppressed_by=suppressed_by,
-            first_up=not quiet and not suppressed_by and not self._indexes.another_waits(record),
+            first_up=not is_set_aside and not suppressed_by and not self._indexes.another_waits(record),
         )
-        self.put(record, status, Transition.RAISE, now, t=t, order=order)
+        self.set_status(record, status, Transition.RAISE, now, t=t, envelope=envelope)
 
-    def _told_in_a_flood(self, record: AlarmRecord, t: int, now: int) -> tuple[str, ...]:
-        """Count an alarm that people would be told of; the grouped alarm that they are told of instead, if any."""
-        if self._floods is None or record.kind is not AlarmKind.WATCHED:
+    def _count_for_flood(self, record: AlarmRecord, t: int, now: int) -> tuple[str, ...]:
+        """Count a new alarm in its group; the name of the flood alarm that suppresses it, if one does."""
+        if self._flood_windows is None or record.kind is not AlarmKind.WATCHED:
             return ()
-        grouping, group = self._floods.grouping, self._floods.group(record.labels)
-        count = self._floods.note(group, now)
+        grouping, group = self._flood_windows.grouping, self._flood_windows.group(record.labels)
+        count = self._flood_windows.count(group, now)
         flood = self.records.get((group, FLOOD))
-        is_spared = record.priority in grouping.spare
+        is_excepted = record.priority in grouping.except_priorities
         if flood is not None and flood.status.active:
-            if not is_spared and URGENCY[record.priority] > URGENCY[flood.status.priority]:
-                self.put(flood, replace(flood.status, priority=record.priority), Transition.ESCALATE, now)
+            if not is_excepted and URGENCY[record.priority] > URGENCY[flood.status.priority]:
+                self.set_status(flood, replace(flood.status, priority=record.priority), Transition.ESCALATE, now)
             self.schedule(flood)
         elif count <= grouping.begin:
             return ()
         else:
-            flood = flood or self.add(telling(group, self._floods.labels(record.labels)))
-            flood.priority = Priority.LOW if is_spared else record.priority
+            flood = flood or self.add(flood_alarm(group, self._flood_windows.labels(record.labels)))
+            flood.priority = Priority.LOW if is_excepted else record.priority
             per = grouping.per_ns / _NS_PER_S / 60
-            flood.report = Report(f"{count} new alarms within {per:g} min: told as one until fewer than {grouping.end}")
-            self.move(flood, Stimulus.BEGINS, t, now)
-        return () if is_spared else (flood.name,)
+            flood.report = Report(f"{count} new alarms within {per:g} min: grouped until fewer than {grouping.end}")
+            self.trigger(flood, ConditionEventKind.ACTIVE, t, now)
+        return () if is_excepted else (flood.name,)
 
     def review(self, now: int) -> None:
-        """Derive again what the design keeps quiet; what it once let through stays."""
+        """Review suppression by design; an alarm that has been annunciated is not suppressed later."""
         while self._to_review:
             self._to_review = False
-            blocked = [self.records[key] for key in self._indexes.blocked]
-            for record in sorted(blocked, key=lambda r: r.status.occurrence or 0):
-                self._derive_again(record, now)
+            suppressed = [self.records[key] for key in self._indexes.suppressed]
+            for record in sorted(suppressed, key=lambda r: r.status.occurrence or 0):
+                self._review_record(record, now)
 
-    def _derive_again(self, record: AlarmRecord, now: int) -> None:
+    def _review_record(self, record: AlarmRecord, now: int) -> None:
         before = record.status.suppressed_by
         floods = [self._indexes.flood_of[name] for name in before if name in self._indexes.flood_of]
-        going_on = {flood.name for flood in floods if flood.status.active}
-        suppressed_by = tuple(sorted({*going_on, *self._indexes.inhibitors.of(record, self.policy(record))}))
-        quiet = record.status.shelved is not None or record.status.out_of_service
-        if not suppressed_by and not floods and not quiet:  # people would be told of it now for the first time
-            suppressed_by = self._told_in_a_flood(record, now, now)
+        active_floods = {flood.name for flood in floods if flood.status.active}
+        suppressed_by = tuple(sorted({*active_floods, *self._indexes.inhibitors.of(record, self.policy(record))}))
+        is_set_aside = record.status.shelved is not None or record.status.out_of_service
+        if not suppressed_by and not floods and not is_set_aside:  # it would be annunciated for the first time
+            suppressed_by = self._count_for_flood(record, now, now)
         if suppressed_by != before:
             transition = Transition.SUPPRESS if suppressed_by else Transition.UNSUPPRESS
-            self.put(record, replace(record.status, suppressed_by=suppressed_by), transition, now)
+            self.set_status(record, replace(record.status, suppressed_by=suppressed_by), transition, now)
 
-    def pass_time(self, now: int) -> None:
-        """Do what has fallen due, in the order of the times when it did."""
+    def expire_deadlines(self, now: int) -> None:
+        """Apply the deadlines that have passed, in the order of their times."""
         self.review(now)
-        while (fallen := self._agenda.take(now)) is not None:
-            when, due, key = fallen
-            self._fall_due(self.records[key], due, when, now)
+        while (expired := self._deadlines.pop(now)) is not None:
+            at, deadline, key = expired
+            self._expire(self.records[key], deadline, at, now)
             if key in self.records:
                 self.schedule(self.records[key])
             self.review(now)
 
-    def _fall_due(self, record: AlarmRecord, due: Deadline, when: int, now: int) -> None:
+    def _expire(self, record: AlarmRecord, deadline: Deadline, at: int, now: int) -> None:
         status = record.status
-        match due:
+        match deadline:
             case Deadline.CLEAR:
-                self.release(record, now)
+                self.clear_deferred(record, now)
             case Deadline.END_OF_TEST | Deadline.END_OF_FLOOD:
-                self.move(record, Stimulus.CEASES, when, now)
+                self.trigger(record, ConditionEventKind.INACTIVE, at, now)
                 self._end(record)
             case Deadline.RE_ALARM:
-                self.move(record, Stimulus.OVERDUE, when, now)
+                self.trigger(record, Deadline.RE_ALARM, at, now)
             case Deadline.REMIND:
                 self._remind(record, now)
             case Deadline.ESCALATE:
-                step = next_step(record, self.policy(record))
+                step = next_escalation(record, self.policy(record))
                 priority = status.priority if step is None else step.to
-                self.put(record, replace(status, priority=priority), Transition.ESCALATE, now, t=when)
+                self.set_status(record, replace(status, priority=priority), Transition.ESCALATE, now, t=at)
             case Deadline.UNSHELVE:
-                self.put(record, replace(status, shelved=None), Transition.UNSHELVE, now, t=when)
+                self.set_status(record, replace(status, shelved=None), Transition.UNSHELVE, now, t=at)
             case Deadline.STALE:
-                self.put(record, replace(status, stale=True), Transition.STALE, now, t=when)
+                self.set_status(record, replace(status, stale=True), Transition.STALE, now, t=at)
             case Deadline.CALM:
-                self.put(record, replace(status, chattering=False), Transition.CALM, now, t=when)
+                self.set_status(record, replace(status, chattering=False), Transition.CALM, now, t=at)
 
     def _end(self, record: AlarmRecord) -> None:
-        """What isn't a condition's has cleared."""
+        """Let others be reviewed after a flood or a test, and drop a test."""
         self._to_review = True
         if record.kind is AlarmKind.TEST:
-            self.forget(record)
+            self.drop(record)
 
     def _remind(self, record: AlarmRecord, now: int) -> None:
-        """Once, also where several have fallen due since somebody last asked."""
+        """Remind once, even if several reminders have become due."""
         remind_ns = self.policy(record).remind_ns
         if remind_ns is not None and record.waiting_since is not None:
             record.reminded = (now - record.waiting_since) // remind_ns
             t = record.waiting_since + record.reminded * remind_ns
-            self.put(record, record.status, Transition.REMIND, now, t=t)
+            self.set_status(record, record.status, Transition.REMIND, now, t=t)
 
-    def release(self, record: AlarmRecord, now: int) -> None:
-        """Let a clear happen that was held back."""
+    def clear_deferred(self, record: AlarmRecord, now: int) -> None:
+        """Apply a deferred clear."""
         if record.deferred_clear is not None:
             clear = record.deferred_clear
-            self.move(record, Stimulus.CEASES, clear.t + clear.off_delay_ns, now, report=clear.report)
+            self.trigger(record, ConditionEventKind.INACTIVE, clear.t + clear.off_delay_ns, now, report=clear.report)
 
-    def end(self, record: AlarmRecord, t: int, now: int, report: Report) -> None:
-        """End an alarm that nobody watches any more, and forget what people said of it.
+    def remove(self, record: AlarmRecord, t: int, now: int, report: Report) -> None:
+        """End an alarm whose stream or configuration is gone, and drop its record.
 
-        What is out of service stays out: that is said of the equipment, not of whom it watches.
+        An alarm that is out of service stays so: that concerns the equipment, not the patient.
         """
-        self.move(record, Stimulus.ENDED, t, now, report=report)
-        if record.status.shelved is not None:  # nothing was up that could end
+        self.trigger(record, ConditionEventKind.REMOVED, t, now, report=report)
+        if record.status.shelved is not None:  # there was no occurrence to end
             record.report = report
-            self.put(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
-        self.forget(record)
+            self.set_status(record, replace(record.status, shelved=None), Transition.UNSHELVE, now, t=t)
+        self.drop(record)
 
-    def forget(self, record: AlarmRecord) -> None:
-        """Forget an alarm, but for its being out of service."""
-        self._unfollow(record)
+    def drop(self, record: AlarmRecord) -> None:
+        """Drop an alarm's record; one that is out of service keeps that alone."""
+        self._remove_from_indexes(record)
         if record.status.out_of_service:
             record.status = replace(normal(record.priority), out_of_service=True)
-            record.deferred_clear, record.cycles, record.began_t, record.ceased_t, record.turned_at = (
-                None,
-                (),
-                None,
-                None,
-                None,
-            )
-            self._follow(record)
+            record.deferred_clear, record.cycles = None, ()
+            record.began_t = record.ceased_t = record.changed_at = None
+            self._update(record)
         else:
             del self.records[record.key]
 
     def reconfigure(self, policies: AlarmPolicies, now: int, reason: str) -> None:
-        """Go on with other plans."""
-        self.policies = policies.named()
-        self.whereabouts = policies.whereabouts
+        """Replace the policies; alarms that are no longer configured end."""
+        self.policies = policies.by_name()
+        self.labels_by_watch = policies.labels_by_watch
         for record in list(self.records.values()):
             if record.kind is AlarmKind.WATCHED and (record.watch, record.alarm) not in self.policies:
-                self.end(record, now, now, Report(reason))
+                self.remove(record, now, now, Report(reason))
                 self.records.pop(record.key, None)
         grouping = policies.grouping
-        if grouping != (self._floods and self._floods.grouping):
+        if grouping != (self._flood_windows and self._flood_windows.grouping):
             for record in [r for r in self.records.values() if r.kind is AlarmKind.FLOOD]:
-                self.end(record, now, now, Report(reason))
-            self._floods = None if grouping is None else Floods(grouping)
+                self.remove(record, now, now, Report(reason))
+            self._flood_windows = None if grouping is None else FloodWindows(grouping)
         self._begin_indexes()
         self._to_review = True
         self.review(now)
 
     def restore(self, records: Iterable[AlarmRecord], last_id: int, floods: Mapping[str, list[int]]) -> None:
-        """Go on with other records."""
+        """Replace all records."""
         self.records = {record.key: record for record in records}
         self.last_id = last_id
-        if self._floods is not None:
-            self._floods.restore(floods)
+        if self._flood_windows is not None:
+            self._flood_windows.restore(floods)
         self._begin_indexes()
 
-    def recall(self, event: Event) -> None:
-        """Take an alarm to be in what an event told of it."""
+    def restore_from_event(self, event: Event) -> None:
+        """Set an alarm's record to what an event of it reports."""
         kind = AlarmKind.TEST if event.test else AlarmKind.FLOOD if event.alarm == FLOOD else AlarmKind.WATCHED
         record = self.records.get((event.stream, event.alarm)) or self.add(
             AlarmRecord(
@@ -372,27 +365,27 @@ class AlarmRecords:
             )
         )
         record.report = replace(event.report, explanation=None)
-        record.become(event.status, event.raised_at)
-        self._follow(record)
+        record.set_status(event.status, event.raised_at)
+        self._update(record)
         self.last_id = max(self.last_id, event.id)
 
     def export_floods(self) -> dict[str, list[int]]:
-        """The windows in which floods are counted."""
-        return {} if self._floods is None else self._floods.export()
+        """Times of new alarms by group."""
+        return {} if self._flood_windows is None else self._flood_windows.export()
 
-    def _follow(self, record: AlarmRecord) -> None:
-        """Bring agenda and indexes up to what a record has become."""
-        self._to_review |= self._indexes.follow(record, self.policy(record))
+    def _update(self, record: AlarmRecord) -> None:
+        """Update indexes and deadline by a record."""
+        self._to_review |= self._indexes.update(record, self.policy(record))
         self.schedule(record)
 
-    def _unfollow(self, record: AlarmRecord) -> None:
-        self._to_review |= self._indexes.unfollow(record, self.policy(record))
-        self._agenda.put(record.key, None)
+    def _remove_from_indexes(self, record: AlarmRecord) -> None:
+        self._to_review |= self._indexes.remove(record, self.policy(record))
+        self._deadlines.set(record.key, None)
 
     def schedule(self, record: AlarmRecord) -> None:
-        """Take note of what falls due next for a record."""
-        due = next_due(record, self.policy(record))
-        if record.kind is AlarmKind.FLOOD and record.status.active and self._floods is not None:
-            end = self._floods.ends_at(record.stream), Deadline.END_OF_FLOOD
-            due = end if due is None else min(due, end)
-        self._agenda.put(record.key, due)
+        """Set a record's next deadline."""
+        deadline = next_deadline(record, self.policy(record))
+        if record.kind is AlarmKind.FLOOD and record.status.active and self._flood_windows is not None:
+            end = self._flood_windows.ends_at(record.stream), Deadline.END_OF_FLOOD
+            deadline = end if deadline is None else min(deadline, end)
+        self._deadlines.set(record.key, deadline)

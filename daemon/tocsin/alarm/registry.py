@@ -1,8 +1,6 @@
-"""The register of all alarms, whatever watch they are of: conditions' turns, orders and time in, events out.
+"""Alarm registry: condition events, commands and time in, alarm events out, for the alarms of all watches.
 
-Pure and exact: the same calls give the same events, ids included, also where `export` and `restore` lie between two
-of them. What happens to an alarm stands in `lifecycle`, what keeps it quiet in `inhibition` and `flood`, what falls due
-in `timers`; here it comes together.
+Deterministic: the same calls give the same events, ids included, also with `export` and `restore` in between.
 """
 
 from __future__ import annotations
@@ -11,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tocsin.alarm import serialization
+from tocsin.alarm import condition_events, serialization
 from tocsin.alarm.command_handler import CommandHandler
-from tocsin.alarm.condition_events import take
 from tocsin.alarm.record import AlarmKind, AlarmRecord
 from tocsin.alarm.records import AlarmRecords
 from tocsin.alarm.status import State
+from tocsin.alarm.stored_forms import StoredAlarms
 from tocsin.engine.events import Report
 
 if TYPE_CHECKING:
@@ -28,20 +26,20 @@ if TYPE_CHECKING:
     from tocsin.alarm.status import AlarmStatus
     from tocsin.engine.events import Category, ConditionEvent, Priority
 
-GONE = "the stream has ended"
+STREAM_ENDED = "the stream has ended"
 NOT_CONFIGURED = "the configuration changed: this alarm is no longer what it was"
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmCounts:
-    """How many alarms there are.
+    """Numbers of alarms, without tests.
 
     Attributes:
-        states: By state, but for normal ones.
-        shelved: Of any state.
-        suppressed: By design.
-        out_of_service: Of any state.
-        floods: Groups whose alarms are told as one.
+        states: Alarms by state, without normal ones.
+        shelved: Shelved alarms, in any state.
+        suppressed: Alarms suppressed by design.
+        out_of_service: Alarms out of service, in any state.
+        floods: Groups in a flood.
     """
 
     states: Mapping[State, int]
@@ -52,25 +50,24 @@ class AlarmCounts:
 
 
 class AlarmRegistry:
-    """Every alarm that has ever been up, and what it is in."""
+    """All alarms that have been raised, shelved or removed from service."""
 
     def __init__(self, policies: AlarmPolicies) -> None:
-        """Begin with no alarm up."""
         self._records = AlarmRecords(policies)
         self._command_handler = CommandHandler(self._records)
 
     @property
     def statuses(self) -> Mapping[tuple[str, str], AlarmStatus]:
-        """By stream and alarm: those that are not normal, and those that have been."""
+        """Statuses by stream and alarm."""
         return {key: record.status for key, record in self._records.records.items()}
 
     @property
     def records(self) -> Mapping[tuple[str, str], AlarmRecord]:
-        """By stream and alarm, with all that is known of each: to be read."""
+        """Records by stream and alarm, read-only."""
         return self._records.records
 
     def counts(self) -> dict[tuple[Priority, Category], int]:
-        """Count the alarms that are not normal, without tests."""
+        """Count the alarms that are not normal by priority and category, without tests."""
         counts: dict[tuple[Priority, Category], int] = {}
         for record in self._records.records.values():
             if record.status.occurrence is not None and record.kind is not AlarmKind.TEST:
@@ -79,7 +76,7 @@ class AlarmRegistry:
         return counts
 
     def alarm_counts(self) -> AlarmCounts:
-        """Count alarms by what they are in, without tests."""
+        """Count alarms by state and suppression, without tests."""
         records = [record for record in self._records.records.values() if record.kind is not AlarmKind.TEST]
         statuses = [record.status for record in records]
         return AlarmCounts(
@@ -90,58 +87,57 @@ class AlarmRegistry:
             floods=sum(record.kind is AlarmKind.FLOOD and record.status.active for record in records),
         )
 
-    def take_in(self, changes: Sequence[ConditionEvent], now: int) -> list[Event]:
-        """Let conditions' turns move their alarms.
+    def take_in(self, events: Sequence[ConditionEvent], now: int) -> list[Event]:
+        """Apply condition events to their alarms.
 
         Args:
-            changes: As the engines told them, in order.
+            events: The engines' condition events, in order.
             now: Nanoseconds since 1970.
         """
-        for change in changes:
-            take(self._records, change, now)
+        for event in events:
+            condition_events.apply(self._records, event, now)
             self._records.review(now)
         return self._records.drain()
 
-    def carry_out(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
-        """Do what somebody asks.
+    def carry_out(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
+        """Carry out a command.
 
-        A transaction that was carried out before changes nothing, and is answered with the same events; the last
-        thousand are remembered.
+        A transaction that was carried out before changes nothing and gives the same events; the last thousand are kept.
 
         Args:
-            order: What, by whom and why.
+            envelope: The command.
             now: Nanoseconds since 1970.
 
         Raises:
-            Refused: It can't be done; nothing has changed.
+            Refused: The command is illegal now; nothing has changed.
         """
-        return self._command_handler.carry_out(order, now)
+        return self._command_handler.carry_out(envelope, now)
 
     def pass_time(self, now: int) -> list[Event]:
-        """Do what has fallen due: shelves that end, escalation, reminders, clears that were held back, ends of floods.
+        """Apply the deadlines that have passed, such as ends of shelvings, escalations, reminders and ends of floods.
 
         Args:
             now: Nanoseconds since 1970.
         """
-        self._records.pass_time(now)
+        self._records.expire_deadlines(now)
         return self._records.drain()
 
-    def end_stream(self, stream: str, now: int, reason: str = GONE) -> list[Event]:
-        """End every alarm of a stream that is no more, and forget what people said of it.
+    def end_stream(self, stream: str, now: int, reason: str = STREAM_ENDED) -> list[Event]:
+        """End all alarms of a stream that has ended, and drop their records.
 
-        Its engine ends those that have ever rung. This reaches the others too, which somebody may have put aside.
+        The engine ends only alarms that have been raised; others may be shelved or out of service.
         """
         records = self._records
         for record in [r for r in records.records.values() if r.stream == stream and r.kind is AlarmKind.WATCHED]:
-            records.end(record, now, now, Report(reason))
+            records.remove(record, now, now, Report(reason))
         records.review(now)
         return records.drain()
 
     def reconfigure(self, policies: AlarmPolicies, now: int) -> list[Event]:
-        """Go on with other plans. Alarms that are gone end; all others keep what they are in.
+        """Replace the policies. Alarms that are no longer configured end; all others keep their status.
 
         Args:
-            policies: Another grouping than before ends all floods.
+            policies: The new policies; a new grouping ends all floods.
             now: Nanoseconds since 1970.
         """
         self._records.reconfigure(policies, now, NOT_CONFIGURED)
@@ -149,13 +145,17 @@ class AlarmRegistry:
 
     @property
     def last_id(self) -> int:
-        """Of the last event; 0 before the first."""
+        """Id of the last event; 0 before the first."""
         return self._records.last_id
 
     def recall(self, events: Iterable[Event]) -> None:
-        """Take alarms to be in what people were told last, where that can't be worked out again."""
+        """Restore alarms from their logged events, where a snapshot or the journal cannot be used.
+
+        Args:
+            events: Logged events, in order.
+        """
         for event in events:
-            self._records.recall(event)
+            self._records.restore_from_event(event)
 
     def export(self, written_by: str) -> bytes:
         """Encode all alarms and transactions for a snapshot.
@@ -164,7 +164,7 @@ class AlarmRegistry:
             written_by: The version of Tocsin, which a refusal of a newer format names.
         """
         return serialization.encode_alarms(
-            serialization.StoredAlarms(
+            StoredAlarms(
                 format=serialization.FORMAT,
                 written_by=written_by,
                 last_id=self._records.last_id,

@@ -1,33 +1,33 @@
-"""What an alarm is in: flags, and the state that is derived from them (OPC UA Part 9, ISA-18.2)."""
+"""Alarm status: flags, and the state that is derived from them (OPC UA Part 9, ISA-18.2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tocsin.engine.events import Priority  # noqa: TC001  (a status that was written down is read by its annotations)
+from tocsin.engine.events import Priority  # noqa: TC001  (at run time, too: stored statuses are converted by it)
 
 
 class State(StrEnum):
-    """Of one stream's alarm (ISA-18.2, its letters)."""
+    """State of an alarm, with the letters of ISA-18.2."""
 
     NORMAL = "normal"  # A
     UNACKNOWLEDGED = "unacknowledged"  # B
     ACKNOWLEDGED = "acknowledged"  # C
-    RETURNED = "returned"  # D: its condition has ceased, and nobody has acknowledged it
+    RETURNED = "returned"  # D: its condition no longer holds, unacknowledged
     LATCHED_UNACKNOWLEDGED = "latched-unacknowledged"  # E
     LATCHED_ACKNOWLEDGED = "latched-acknowledged"  # F
 
 
 @dataclass(frozen=True, slots=True)
 class Shelving:
-    """Somebody put an alarm aside for a time.
+    """Suppression of an alarm by a person for a limited time.
 
     Attributes:
-        by: Who.
-        reason: Why.
-        until: When it ends, in `now`'s time, nanoseconds since 1970.
-        once: Whether it ends with the alarm's next clear, too.
+        by: The person or program.
+        reason: The reason.
+        until: Its end, nanoseconds since 1970.
+        once: Whether it also ends with the alarm's next clear.
     """
 
     by: str
@@ -38,25 +38,25 @@ class Shelving:
 
 @dataclass(frozen=True, slots=True)
 class AlarmStatus:
-    """Everything about one stream's alarm that outlives a moment.
+    """Status of one stream's alarm.
 
     Attributes:
-        active: Its condition holds, after the delays.
-        acknowledged: Somebody has seen this occurrence.
-        latched: It stays until it is reset.
-        uncertain: Its condition is unknown now; it stays as it was.
-        priority: The present one; it may have been escalated.
-        occurrence: The id of the event that raised the present occurrence; None in `normal`.
-        since: `t` of that, nanoseconds since 1970.
-        raised_at: `now` of that.
-        shelved: None if it isn't.
-        suppressed_by: The alarms that keep this occurrence quiet by design, `stream/alarm` each; empty if none does.
-        out_of_service: Whether maintenance has taken it out.
-        acknowledged_by: Who acknowledged this occurrence; None if nobody has.
-        acknowledged_at: `now` of that.
-        first_up: When it rose, no other alarm of its stream waited for somebody: it may be the cause of those after it.
-        chattering: It comes and goes.
-        stale: People have been told of it for a day.
+        active: The condition holds, after the delays.
+        acknowledged: A person has acknowledged the occurrence.
+        latched: The condition no longer holds, and the occurrence lasts until it is reset.
+        uncertain: The condition is unknown now; the state stays as it was.
+        priority: Present priority, escalations included.
+        occurrence: Id of the event that raised the present occurrence; None in state normal.
+        since: `t` of that event, nanoseconds since 1970.
+        raised_at: Processing time of that event, nanoseconds since 1970.
+        shelved: The shelving; None if it is not shelved.
+        suppressed_by: Alarms that suppress this occurrence by design, `stream/alarm` each.
+        out_of_service: Whether it is removed from service for maintenance.
+        acknowledged_by: The person or program that acknowledged the occurrence; None if it is unacknowledged.
+        acknowledged_at: Processing time of that, nanoseconds since 1970.
+        first_up: No other alarm of the stream was waiting when it was raised: it may be the cause of those after it.
+        chattering: It became active and inactive three times within a minute.
+        stale: It has been annunciated for a day.
     """
 
     active: bool
@@ -78,7 +78,7 @@ class AlarmStatus:
 
     @property
     def state(self) -> State:
-        """The state, derived."""
+        """The state that follows from the flags."""
         if self.active:
             return State.ACKNOWLEDGED if self.acknowledged else State.UNACKNOWLEDGED
         if self.latched:
@@ -87,15 +87,15 @@ class AlarmStatus:
 
     @property
     def is_annunciated(self) -> bool:
-        """Whether people are to be told: it isn't normal, and nothing keeps it quiet."""
-        return self.state is not State.NORMAL and not self.is_quiet
+        """Whether it is shown to people: it is not normal, and nothing suppresses it."""
+        return self.state is not State.NORMAL and not self.is_suppressed
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether one of the three suppressions is on."""
+    def is_suppressed(self) -> bool:
+        """Whether it is shelved, suppressed by design or out of service."""
         return self.shelved is not None or bool(self.suppressed_by) or self.out_of_service
 
     @property
     def is_waiting(self) -> bool:
-        """Whether people are told of it and none has acknowledged it."""
+        """Whether it is annunciated and unacknowledged."""
         return self.is_annunciated and not self.acknowledged

@@ -6,7 +6,8 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from tocsin.alarm.commands import RefusalCode, Refused
-from tocsin.alarm.serialization import StoredTransaction, event_of, stored_event
+from tocsin.alarm.serialization import event_of, stored_event
+from tocsin.alarm.stored_forms import StoredTransaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

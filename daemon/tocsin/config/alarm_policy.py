@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tocsin.alarm.lifecycle import OnClear
+from tocsin.alarm.policy import OnClear
 from tocsin.alarm.record import URGENCY
 from tocsin.config.types import Seconds, Section
 from tocsin.engine.events import Category, Priority

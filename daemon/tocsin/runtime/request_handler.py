@@ -196,7 +196,7 @@ class RequestHandler:
         record = self._at_work.records.get((wanted.stream, wanted.alarm))
         if record is None:
             raise Refused(
-                RefusalCode.UNKNOWN_ALARM, f"alarm '{wanted.stream}/{wanted.alarm}' has never been up (legal: see list)"
+                RefusalCode.UNKNOWN_ALARM, f"alarm '{wanted.stream}/{wanted.alarm}' has never been raised (legal: see list)"
             )
         return record
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.alarm import Transition
-from tocsin.alarm.flood_detection import PERIOD_NS, floods_of
+from tocsin.alarm.flood import PERIOD_NS, floods_of
 from tocsin.engine.events import Category
 from tocsin_training.ward.limits import BEDSIDE
 from tocsin_training.ward.simulator import CHANNELS
