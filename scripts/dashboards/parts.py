@@ -106,7 +106,7 @@ def lines(title: str, about: str, *queries: Query, unit: str = "short", span: in
         .span_nulls(False)  # noqa: FBT003  (the builder's own signature)
         .legend(
             common_builders.VizLegendOptions()
-            .show_legend(True)  # noqa: FBT003  (likewise)
+            .show_legend(True)  # noqa: FBT003  (the builder's own signature)
             .display_mode(common.LegendDisplayMode.LIST)
             .placement(common.LegendPlacement.BOTTOM)
         )

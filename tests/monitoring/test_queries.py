@@ -34,7 +34,7 @@ RINGS_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
-    """Prometheus, after it has watched a demonstration until somebody's alarm has risen."""
+    """Prometheus, after it has watched a demonstration until an alarm has risen."""
     if not (shipped_folder() / "ward-vitals" / "1" / "model.onnx").exists():
         pytest.skip("the bundle ward-vitals/1 is not here")
     folder, daemon, port = tmp_path_factory.mktemp("prometheus"), free_port(), free_port()

@@ -104,9 +104,9 @@ async def test_what_the_dashboard_draws_of_two_models(ward, tmp_path):
     assert max(streams[f"{where} waiting"]) == 2
     assert (streams[f"{where} cut over"][0], streams[f"{where} cut over"][-1]) == (0, 1)
     assert max(ward.drawn("Difference of the scores")[where]) == pytest.approx(7)
-    rings = ward.drawn("Onsets, by model")
-    assert rings.keys() == {"toy/1 odd", "toy/2 odd"}
-    assert all(max(figures) > 0 for figures in rings.values())
+    onsets = ward.drawn("Onsets, by model")
+    assert onsets.keys() == {"toy/1 odd", "toy/2 odd"}
+    assert all(max(figures) > 0 for figures in onsets.values())
 
 
 def test_no_other_panel_needs_two_models():

@@ -83,12 +83,12 @@ class Discovery(Strict):
     qos: Literal[0, 1, 2]
 
 
-def told(watched=BED, house=SETTINGS):
-    return Discovery.model_validate_json(house.config(watched))
+def read(device=BED, settings=SETTINGS):
+    return Discovery.model_validate_json(settings.config(device))
 
 
 def test_a_device_has_its_alarms_its_score_and_a_button():
-    device = told()
+    device = read()
     kinds = [(part.p, part.name) for part in device.cmps.values()]
     assert kinds == [
         ("binary_sensor", "deterioration"),
@@ -107,7 +107,7 @@ def test_a_device_has_its_alarms_its_score_and_a_button():
 
 def test_unique_ids_are_unique_over_streams_that_look_alike():
     streams = ["icu/3", "icu_3", "icu-3", "icu 3", "icu.3"]
-    ids = [part.uniq_id for s in streams for part in told(StreamDevice(s, ("a", "b"), "m/1")).cmps.values()]
+    ids = [part.uniq_id for s in streams for part in read(StreamDevice(s, ("a", "b"), "m/1")).cmps.values()]
     assert len(set(ids)) == len(ids) == 4 * len(streams)
     assert len({SETTINGS.topic(s) for s in streams}) == len(streams)
 
@@ -118,16 +118,16 @@ def test_a_topic_has_the_levels_that_discovery_wants():
 
 def test_without_published_scores_there_is_no_score():
     quiet = DiscoverySettings("homeassistant", "tocsin", "1.2.3", scores=False)
-    assert [part.p for part in told(house=quiet).cmps.values()] == ["binary_sensor", "binary_sensor", "button"]
+    assert [part.p for part in read(settings=quiet).cmps.values()] == ["binary_sensor", "binary_sensor", "button"]
 
 
 def test_the_button_asks_for_all_of_its_stream_and_every_press_is_another():
-    (button,) = [part for part in told().cmps.values() if part.p == "button"]
+    (button,) = [part for part in read().cmps.values() if part.p == "button"]
     assert button.cmd_t == "tocsin/request/acknowledge-group"
     assert json.loads(button.pl_prs) == {"labels": {"stream": "icu/bed 3"}, "actor": "home-assistant"}
 
 
-def test_only_what_changed_is_told():
+def test_only_what_changed_is_read():
     devices = DeviceMessages(SETTINGS)
     other = StreamDevice("icu/4", ("a",), "m/1")
     assert [topic for topic, _ in devices.changes([BED, other])] == [
@@ -148,5 +148,5 @@ def test_templates_give_what_the_entity_expects(state, shown):
     """The template's language is Jinja's."""
     from jinja2 import Template as Jinja  # noqa: PLC0415  (an extra's)
 
-    alarm = next(iter(told().cmps.values()))
+    alarm = next(iter(read().cmps.values()))
     assert Jinja(alarm.val_tpl).render(value_json={"state": state}) == shown

@@ -1,4 +1,4 @@
-"""A real Alertmanager, and a receiver that does as it is told."""
+"""A real Alertmanager, and an HTTP receiver whose answers are set by tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Alertmanager:
         self.port = port
         self.url = f"http://127.0.0.1:{self.port}"
         self._process = None
-        (folder / "alertmanager.yml").write_text("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n")
+        (folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
 
     def start(self):
         with (self._folder / "alertmanager.log").open("ab") as log:
@@ -51,12 +51,12 @@ class Alertmanager:
             self._process = None
 
     def alerts(self):
-        """What fires."""
+        """The firing alerts."""
         return httpx.get(f"{self.url}/api/v2/alerts?active=true", timeout=5).raise_for_status().json()
 
 
 class Receiver:
-    """Keeps what it is sent; answers by turns, 204 once they are used up."""
+    """Keeps its requests; gives its answers in order, and 204 after the last."""
 
     def __init__(self):
         self.requests = []
@@ -81,7 +81,7 @@ class Receiver:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def taken(self):
-        """What it said yes to."""
+        """The accepted requests: headers and body."""
         return [(headers, json.loads(content)) for status, headers, content in self.requests if status < 300]
 
     def stop(self):

@@ -125,7 +125,7 @@ class SinkContext:
     Attributes:
         name: The sink's name.
         folder: The configuration's folder, from which relative file names count.
-        origin: The daemon's client identifier, to tell the events of two daemons apart.
+        origin: The daemon's client identifier, which distinguishes the events of two daemons.
         version: The version of Tocsin.
         report: Counts an attempt that `run` made, by sink and outcome.
     """

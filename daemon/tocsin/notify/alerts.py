@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _NS_PER_S = 1_000_000_000
 _ROUNDS_AHEAD = 4  # as in Prometheus
-_POST_RESOLVED_NS = 15 * 60 * _NS_PER_S  # likewise
+_POST_RESOLVED_NS = 15 * 60 * _NS_PER_S  # as in Prometheus
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_]")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode

@@ -40,7 +40,7 @@ class MqttMessage:
 def alarm_state(base: str, event: Event) -> MqttMessage:
     """The state of an alarm after an event: retained, so that later subscribers have it.
 
-    An alarm that has returned to normal keeps its message: without one, a reader could not tell it from an alarm that
+    An alarm that has returned to normal keeps its message: without one, a reader could not distinguish it from an alarm that
     never existed.
     """
     body = {**status_fields(event.status), **event_fields(event)}
@@ -95,7 +95,7 @@ def score_message(
         channels: C names.
         values: C values; NaN where nothing was observed.
         mean: C expectations; NaN where there is none.
-        scale: C scales of the expectations, likewise.
+        scale: C scales of the expectations; NaN where there is none.
     """
     columns = zip(channels, values, mean, scale, strict=True)
     body = {
