@@ -20,7 +20,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[str, bytes, int, bool]).decode
 
 
-class Publish(Protocol):
+class PublishMessage(Protocol):
     """Queues a message for the broker; `tocsin.mqtt.connection.Connection.publish` does."""
 
     def __call__(self, topic: str, payload: bytes, *, qos: int, retain: bool, settled: Callable[[], None]) -> None:
@@ -38,7 +38,7 @@ class MqttSink(Sink):
     max_in_flight = 1000  # the connection sends as many as the broker takes; the rest waits in the queue, and is stored
     keeps_order = True
 
-    def __init__(self, base: str, publish: Publish) -> None:
+    def __init__(self, base: str, publish: PublishMessage) -> None:
         """Publish nothing yet.
 
         Args:

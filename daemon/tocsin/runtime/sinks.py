@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from tocsin.alarm.record import AlarmRecord
     from tocsin.config import Config
     from tocsin.delivery import DeliveryQueue, DeliveryStatus, Sink, SinkFactory
-    from tocsin.notify.mqtt import Publish
+    from tocsin.notify.mqtt import PublishMessage
     from tocsin.runtime.watch_runtime import WatchRuntime
 
 
 def build_sinks(
-    config: Config, folder: Path, version: str, publish: Publish, report: Callable[[str, DeliveryStatus], None]
+    config: Config, folder: Path, version: str, publish: PublishMessage, report: Callable[[str, DeliveryStatus], None]
 ) -> list[Sink]:
     """Build the MQTT sink and every sink under `notify`.
 
