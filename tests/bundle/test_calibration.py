@@ -50,7 +50,7 @@ def test_a_smaller_budget_never_has_a_lower_threshold(one, other):
 @pytest.mark.parametrize(
     ("curve", "budget", "on", "told"),
     [
-        (CURVE, 0.0009, 0, "0.0009 a stream-day is too rare to tell: .* 50 stream-days, and speaks of 0.001 a day"),
+        (CURVE, 0.0009, 0, "0.0009 a stream-day is too rare: .* 50 stream-days, which reach down to 0.001 a day"),
         (CURVE, 101, 0, "101 a stream-day is more than the 100 that"),
         (
             CURVE.model_copy(update={"rates": (HELD,)}),

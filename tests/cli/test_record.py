@@ -52,7 +52,7 @@ def replay(ward, table, running):
     assert done.returncode == 0, done.stderr
     # The last message is one that is told of at once: then all of those before it are here, too.
     publish.single("vitals/icu/b", b"no JSON", qos=1, hostname=ward.broker.host, port=ward.broker.port)
-    running.says(r"refused \(not_json\)")
+    running.says(r"rejected \(not_json\)")
 
 
 def load(file):
@@ -150,7 +150,7 @@ def test_cut_off_it_leaves_what_it_had_and_the_next_one_overwrites_nothing(ward,
     assert load(rest).drop("stream").equals(SENT.select("t", "ward", "bed", "hr", "spo2"))
     done = tocsin("record", ward.configuration, out)
     assert done.returncode == 1
-    assert "is what a recording left that was cut off" in done.stderr
+    assert "is left from an interrupted recording" in done.stderr
     rest.rename(out)
     assert "exists; name another file" in tocsin("record", ward.configuration, out).stderr
 

@@ -15,7 +15,7 @@ def reject(stream="icu/1", reason=RejectReason.NOT_JSON, count=1):
 def test_a_reason_and_stream_has_one_line_a_minute_that_says_how_many_more_there_were():
     log = RejectLog()
     assert log.lines([reject()] * 3, 1000 * S) == [
-        "refused (not_json) on vitals/icu/1 (stream icu/1): what was wrong",
+        "rejected (not_json) on vitals/icu/1 (stream icu/1): what was wrong",
     ]
     assert log.lines([reject()] * 5, 1059 * S) == []
     (line,) = log.lines([reject()], 1060 * S)
@@ -50,5 +50,5 @@ def test_report_warns(caplog):
     with caplog.at_level(logging.WARNING, logger="tocsin.ingest.reject_log"):
         RejectLog().report([reject()], S)
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
-        ("WARNING", "refused (not_json) on vitals/icu/1 (stream icu/1): what was wrong")
+        ("WARNING", "rejected (not_json) on vitals/icu/1 (stream icu/1): what was wrong")
     ]

@@ -46,12 +46,12 @@ def test_there_is_room_again_once_enough_is_taken():
     assert inbox.has_room.is_set()
 
 
-@pytest.mark.parametrize(("will_come_again", "left"), [(True, [1]), (False, [0, 1, 2])])
-def test_after_a_loss_what_comes_again_is_forgotten_and_nothing_is_acknowledged(will_come_again, left):
+@pytest.mark.parametrize(("is_redelivered", "left"), [(True, [1]), (False, [0, 1, 2])])
+def test_after_a_loss_what_comes_again_is_forgotten_and_nothing_is_acknowledged(is_redelivered, left):
     inbox = Inbox(2)
     for i, mid in enumerate((5, 0, 6)):
         inbox.put(message(i), mid)
-    inbox.lose_connection(will_come_again=will_come_again)
+    inbox.void_identifiers(is_redelivered=is_redelivered)
     assert inbox.has_room.is_set()
     messages, mids = inbox.take(10)
     assert [m.received_at for m in messages] == left

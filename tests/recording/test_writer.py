@@ -37,6 +37,6 @@ def test_a_table_without_a_row_has_its_columns(tmp_path):
 
 
 def test_a_table_with_two_columns_of_one_name_is_refused(tmp_path):
-    with pytest.raises(RecordingError, match="two columns of the table would be called 't'"):
+    with pytest.raises(RecordingError, match="two columns of the table would have the name 't'"):
         TableWriter(tmp_path / "out.csv", [], ["t"])
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Bundles: a recurrent network as a folder with one graph and one manifest."""
+"""Bundles: folders with the graph of a recurrent network and its manifest."""
 
 from tocsin.bundle.load import Bundle, BundleError, load
 from tocsin.bundle.manifest import Manifest

@@ -1,9 +1,9 @@
-"""What a threshold costs: onsets of an alarm per stream-day on normal data, and the threshold for a budget of them.
+"""Calibration curves: false alarms per stream-day on normal data by threshold, and the threshold for a budget.
 
-Counted are *onsets*: an alarm that rises after its on-delay and falls after its off-delay, as the engine's alarms do,
-so that a score which chatters around a threshold is one onset and not twenty. Down to some dozens of onsets the curve
-is what was counted (the body). Beyond, peaks over a high threshold u follow a generalised Pareto distribution
-(Pickands, The Annals of Statistics 3, 1975; Coles, An Introduction to Statistical Modeling of Extreme Values, 2001):
+The curve counts *onsets*: raises of an alarm with its on-delay and off-delay, as in the engine, so that a score that
+chatters around a threshold is one onset. Down to some dozens of onsets the curve is empirical (the body). Beyond,
+peaks over a high threshold u follow a generalised Pareto distribution (Pickands, The Annals of Statistics 3, 1975;
+Coles, An Introduction to Statistical Modeling of Extreme Values, 2001):
 
     onsets(θ) = onsets(u) · (1 + ξ (θ − u) / σ)^(−1/ξ)        θ > u
 """
@@ -18,14 +18,14 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 BEYOND: Final = 20.0
-"""A curve speaks of onsets as rare as one in so many times the data that it stands on, and of none rarer."""
+"""Extrapolation limit: the rarest onsets are one in this many times the data of the curve."""
 
 _Ticks = Annotated[int, Field(ge=0)]
 _Rate = Annotated[float, Field(gt=0)]
 
 
 class BudgetError(ValueError):
-    """A budget for which a curve has no threshold; says why, and what it has."""
+    """A curve has no threshold for a budget; the text has the reason and the legal range."""
 
 
 class _Frozen(BaseModel):
@@ -33,16 +33,16 @@ class _Frozen(BaseModel):
 
 
 class Tail(_Frozen):
-    """Peaks over a high threshold."""
+    """Generalised Pareto tail: peaks over a high threshold."""
 
-    threshold: float = Field(description="u: from here on.")
+    threshold: float = Field(description="u: threshold at which the tail begins.")
     per_day: _Rate = Field(description="Onsets per stream-day at u.")
     shape: float = Field(description="ξ; below 0 there is a highest score, 0 is exponential.")
     scale: float = Field(gt=0, description="σ, on the score's scale.")
-    peaks: int = Field(ge=1, description="How many the two were fitted to, over a somewhat lower threshold than u.")
+    peaks: int = Field(ge=1, description="Number of peaks of the fit, over a somewhat lower threshold than u.")
 
     def threshold_at(self, per_day: float) -> float:
-        """Where onsets are so rare.
+        """Threshold for a rate of onsets per stream-day.
 
         >>> round(Tail(threshold=2, per_day=1, shape=0, scale=0.5, peaks=50).threshold_at(math.exp(-1)), 6)
         2.5
@@ -54,13 +54,13 @@ class Tail(_Frozen):
 
 
 class OnsetRates(_Frozen):
-    """Onsets of an alarm with certain delays."""
+    """Rates of onsets of an alarm with certain delays, by threshold."""
 
     on_delay_ticks: _Ticks
     off_delay_ticks: _Ticks
     thresholds: tuple[float, ...] = Field(min_length=1, description="Ascending.")
     per_day: tuple[_Rate, ...] = Field(min_length=1, description="Onsets per stream-day at each, descending.")
-    tail: Tail | None = Field(default=None, description="Beyond them, if there were peaks enough.")
+    tail: Tail | None = Field(default=None, description="Tail beyond them, if there are enough peaks.")
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:
@@ -75,11 +75,11 @@ class OnsetRates(_Frozen):
 
     @property
     def rarest(self) -> float:
-        """The lowest rate that was counted."""
+        """Lowest rate that was counted, onsets per stream-day."""
         return self.per_day[-1]
 
     def threshold_at(self, per_day: float) -> float:
-        """Where onsets come so often: between two counted thresholds by the logarithm of the rates."""
+        """Threshold for a rate of onsets per stream-day; log-linear between two counted rates."""
         if self.tail is not None and per_day <= self.tail.per_day:
             return self.tail.threshold_at(per_day)
         for i, (often, seldom) in enumerate(itertools.pairwise(self.per_day)):
@@ -91,12 +91,12 @@ class OnsetRates(_Frozen):
 
 @dataclass(frozen=True, slots=True)
 class ChosenThreshold:
-    """A threshold for a budget.
+    """Threshold for a budget.
 
     Attributes:
-        threshold: On the score's scale.
-        rates: What it comes from.
-        extrapolated: Whether the budget is rarer than anything that was counted.
+        threshold: Threshold on the score's scale.
+        rates: Rates that it was read from.
+        extrapolated: Whether the budget is below the lowest rate that was counted.
     """
 
     threshold: float
@@ -117,27 +117,27 @@ class ScoreStatistics(_Frozen):
 class Curve(_Frozen):
     """Onsets per stream-day against thresholds, on held-out normal data, through the daemon's own engine."""
 
-    stream_days: float = Field(gt=0, description="How much data it stands on.")
+    stream_days: float = Field(gt=0, description="Amount of data.")
     streams: int = Field(ge=1)
-    data: str = Field(description="Which.")
+    data: str = Field(description="Name of the data.")
     rates: tuple[OnsetRates, ...] = Field(min_length=1, description="By the delays of an alarm.")
     score_statistics: ScoreStatistics | None = Field(
         default=None, description="Statistics of a positive score; none of other scores."
     )
 
     def threshold_at(self, budget: float, on_delay_ticks: float, off_delay_ticks: float) -> ChosenThreshold:
-        """The threshold at which an alarm rises `budget` times a stream-day on normal data.
+        """Threshold at which an alarm is raised `budget` times a stream-day on normal data.
 
-        Longer delays never ring more often, so of the delays that were counted those count that are no longer than
-        the alarm's, and among them the lowest threshold.
+        Longer delays never raise an alarm more often. So rates with delays no longer than the alarm's apply, and of
+        those the one with the lowest threshold.
 
         Args:
             budget: Onsets per stream-day.
-            on_delay_ticks: Of the alarm.
-            off_delay_ticks: Likewise.
+            on_delay_ticks: On-delay of the alarm.
+            off_delay_ticks: Off-delay of the alarm.
 
         Raises:
-            BudgetError: The curve can't say.
+            BudgetError: The curve has no threshold for the budget.
         """
         fitting = [
             rates
@@ -153,8 +153,8 @@ class Curve(_Frozen):
         rarest = 1.0 / (BEYOND * self.stream_days)
         if budget < rarest:
             raise BudgetError(
-                f"{budget:g} a stream-day is too rare to tell: the bundle's curve stands on {self.stream_days:.4g} "
-                f"stream-days, and speaks of {rarest:.2g} a day at the rarest: raise the budget, or set threshold"
+                f"{budget:g} a stream-day is too rare: the bundle's curve rests on {self.stream_days:.4g} "
+                f"stream-days, which reach down to {rarest:.2g} a day: raise the budget, or set threshold"
             )
         most = max(rates.per_day[0] for rates in fitting)
         if budget > most:
@@ -166,8 +166,8 @@ class Curve(_Frozen):
         if not able:
             least = min(rates.rarest for rates in fitting)
             raise BudgetError(
-                f"{budget:g} a stream-day is rarer than the {least:.3g} that were counted, and too few peaks "
-                "say what lies beyond: raise the budget, or set threshold"
+                f"{budget:g} a stream-day is rarer than the {least:.3g} that were counted, and there are too few "
+                "peaks for a tail: raise the budget, or set threshold"
             )
         rates = min(able, key=lambda rates: rates.threshold_at(budget))
         return ChosenThreshold(rates.threshold_at(budget), rates, extrapolated=budget < rates.rarest)

@@ -1,4 +1,4 @@
-"""Streams drawn from a bundle of task `generate`: each frame from what the model expects, then fed back as the next x.
+"""Generation of streams by a bundle of task `generate`: each frame is drawn and fed back as the next x.
 
 profile ─▶ init.onnx ─▶ state ─▶ model.onnx ─▶ mean, scale ─▶ draw ─▶ frame ─┐
                           ▲          ▲                                       │
@@ -26,12 +26,12 @@ _S_PER_H = 3600
 
 
 class GenerationError(Exception):
-    """A bundle that makes no streams, or a profile that it can't start from; says what would do."""
+    """A bundle generates no streams, or a profile is not legal; the text has the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """N streams of T ticks.
+    """Generated streams, N of T ticks.
 
     Attributes:
         channels: Names of the C measured channels.
@@ -45,17 +45,17 @@ class Generated:
 def generate(bundle: Bundle, profile: Mapping[str, float], streams: int, ticks: int, seed: int) -> Generated:
     """Draw streams that begin with the same profile.
 
-    The same seed gives the same streams, and a stream doesn't depend on how many are drawn beside it.
+    The same seed gives the same streams, and a stream doesn't depend on the number of others.
 
     Args:
-        bundle: Of task `generate`.
-        profile: Its static channels, in their units.
-        streams: N.
-        ticks: T.
-        seed: Of the draws.
+        bundle: Bundle of task `generate`.
+        profile: Values of its static channels, in their units.
+        streams: Number of streams, N.
+        ticks: Length of the streams, T.
+        seed: Seed of the random numbers.
 
     Raises:
-        GenerationError: The bundle makes no streams, or the profile doesn't fit.
+        GenerationError: The bundle is of another task, or the profile is not legal.
     """
     manifest, step = bundle.manifest, bundle.model.step
     if bundle.initial_state is None or manifest.profile is None:
@@ -73,7 +73,7 @@ def generate(bundle: Bundle, profile: Mapping[str, float], streams: int, ticks: 
 
     x = np.zeros((streams, len(kinds)), dtype=np.float32)
     x[:, [[c.name for c in manifest.channels].index(name) for name in manifest.profile]] = start
-    # Before the first frame nothing has been measured; what is expected then is the first frame.
+    # Before the first frame nothing is measured; the expectation then is that of the first frame.
     mask = np.tile(np.where(measured, 0, 1).astype(np.float32), (streams, 1))
     delta = np.zeros_like(x)
     state = bundle.initial_state(start)
@@ -92,17 +92,17 @@ def generate(bundle: Bundle, profile: Mapping[str, float], streams: int, ticks: 
 
 
 def _noise(random: list[np.random.Generator], manifest: Manifest) -> NDArray[np.float64]:
-    """(N, C) standard draws of what mean and scale stand for."""
+    """(N, C) standard draws, normal or Student-t by the manifest."""
     if manifest.df is None:
         return np.stack([rng.standard_normal(len(manifest.channels)) for rng in random])
     return np.stack([rng.standard_t(manifest.df) for rng in random])
 
 
 def checked(manifest: Manifest, profile: Mapping[str, float]) -> list[float]:
-    """The profile's values in the order of `init.onnx`.
+    """Values of a profile in the order of `init.onnx`.
 
     Raises:
-        GenerationError: One is missing, unknown or out of its range.
+        GenerationError: A value is missing, unknown or out of its range.
     """
     channel = {channel.name: channel for channel in manifest.channels}
     wanted = manifest.profile or ()

@@ -1,8 +1,8 @@
-"""A bundle's graph as a step function.
+"""Graph of a bundle as a step function.
 
-With ONNX Runtime a row's last bits depend on the number of rows and on its place among them, unless channels are
-summed by a matrix product and the number of rows is a multiple of the kernels' width. So calls are padded, on one
-thread, and `probe` refuses a graph whose bits move all the same.
+With ONNX Runtime the last bits of a row depend on the number of rows and on the row's index, unless channels are
+summed by a matrix product and the number of rows is a multiple of the kernels' width. So calls are padded and run on
+one thread, and `probe` refuses a graph in which bits differ nevertheless.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import numpy as np
 from tocsin.bundle.signature import INPUTS, Signature, field, outputs
 from tocsin.engine.model import StepResult, Task
 
-# Since 1.29, being imported is enough for ONNX Runtime to give this machine an identifier, keep a database in the
-# user's cache, and report sessions to its makers over HTTPS. A hospital's daemon talks to its broker, to nobody else.
+# From 1.29 on, the import of ONNX Runtime creates an identifier of the machine and a database in the user's cache, and
+# reports sessions to its vendor over HTTPS. A hospital's daemon must not connect to third parties.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime as ort  # it decides while it is imported
+import onnxruntime as ort  # it reads the variable while it is imported
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,19 +30,19 @@ _PROBED_ROWS = (1, 2, 15, 16, 17, 64, 257)
 
 
 class GraphError(Exception):
-    """A graph that isn't a step function of the contract."""
+    """A graph is not a step function of the manifest's signature."""
 
 
 def session(model: bytes, inputs: tuple[str, ...], named_outputs: tuple[str, ...]) -> ort.InferenceSession:
-    """Make a session of a serialised graph.
+    """Create a session of a serialised graph.
 
     Args:
-        model: The graph.
-        inputs: What it has to take.
-        named_outputs: What it has to give.
+        model: Serialised ONNX graph.
+        inputs: Names of its inputs.
+        named_outputs: Names of its outputs.
 
     Raises:
-        GraphError: ONNX Runtime can't read it, or its inputs and outputs have other names.
+        GraphError: ONNX Runtime can't read it, or an input or output is missing or not float.
     """
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # two are 2 to 4 times slower on rows this small, and move the bits
@@ -67,19 +67,19 @@ def _check_names(what: str, found: dict[str, ort.NodeArg], wanted: tuple[str, ..
 
 
 class Graph:
-    """An ONNX graph, called on any number of rows."""
+    """ONNX graph that steps any number of rows."""
 
     def __init__(self, model: bytes, task: Task = Task.FORECAST) -> None:
-        """Make a session of a serialised graph, which has the outputs of its task.
+        """Create a session of a serialised graph with the outputs of a task.
 
         Raises:
-            GraphError: ONNX Runtime can't read it, or its inputs and outputs have other names.
+            GraphError: ONNX Runtime can't read it, or an input or output is missing or not float.
         """
         self._outputs = outputs(task)
         self._session = session(model, INPUTS, self._outputs)
 
     def width(self, name: str) -> int | None:
-        """Tell the second dimension of an input or output; None where the graph leaves it open."""
+        """Last dimension of an input or output; None where the graph leaves it open."""
         for entry in (*self._session.get_inputs(), *self._session.get_outputs()):
             if entry.name == name:
                 last = entry.shape[-1]
@@ -110,7 +110,7 @@ class Graph:
 
 
 def padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Fill up with zero rows to a multiple of 16."""
+    """Pad rows with zero rows to a multiple of 16."""
     missing = -len(rows) % _PAD_TO
     if not missing:
         return rows
@@ -118,19 +118,19 @@ def padded(rows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def probe(graph: Graph, signature: Signature, low: NDArray[np.float64], high: NDArray[np.float64]) -> None:
-    """Check that a row's result depends on that row alone, to the bit.
+    """Check that the result of a row depends on that row alone, to the bit.
 
-    Rows of plausible readings, some missing, are stepped with carried state: all together, shuffled, and cut into
+    Rows of plausible readings, some missing, are stepped with carried state: all at once, shuffled, and in batches of
     several sizes.
 
     Args:
-        graph: The step function.
-        signature: Its shapes.
-        low: (C,) the channels' lowest plausible values.
-        high: (C,) the highest.
+        graph: Step function.
+        signature: Shapes of the manifest.
+        low: (C,) lowest plausible values.
+        high: (C,) highest plausible values.
 
     Raises:
-        GraphError: Some row's bits differ, or a shape is wrong.
+        GraphError: Bits of a row differ, or a shape is wrong.
     """
     random = np.random.default_rng(0)
     n, c = max(_PROBED_ROWS), len(low)

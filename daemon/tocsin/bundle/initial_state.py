@@ -1,4 +1,4 @@
-"""Where a generated stream begins: `init.onnx` makes the state from a profile."""
+"""Graph `init.onnx`: the initial state of a generated stream from its profile."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ _PROBED_ROWS = (1, 17)
 
 
 class InitialState:
-    """An ONNX graph from profiles to states."""
+    """ONNX graph from profiles to states."""
 
     def __init__(self, model: bytes) -> None:
-        """Make a session of a serialised graph.
+        """Create a session of a serialised graph.
 
         Raises:
-            GraphError: ONNX Runtime can't read it, or its input and output have other names.
+            GraphError: ONNX Runtime can't read it, or the input or output is missing or not float.
         """
         self._session = session(model, (INPUT,), (OUTPUT,))
 
     def __call__(self, profile: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Make the states (N, S) of N streams from their profiles (N, P), in the channels' units."""
+        """Compute the states (N, S) of N streams from their profiles (N, P), in the channels' units."""
         (state,) = self._session.run((OUTPUT,), {INPUT: padded(profile)})
         made: NDArray[np.float32] = state[: len(profile)]
         return made
 
 
 def probe(initial_state: InitialState, low: NDArray[np.float64], high: NDArray[np.float64], state_size: int) -> None:
-    """Check the shapes, and that a stream's state depends on its own profile alone.
+    """Check the shapes, and that the state of a stream depends on its own profile alone.
 
     Args:
-        initial_state: The graph.
-        low: (P,) the lowest plausible values of the profile.
-        high: (P,) the highest.
-        state_size: S.
+        initial_state: Graph to check.
+        low: (P,) lowest plausible values of the profile.
+        high: (P,) highest plausible values.
+        state_size: S of the manifest.
 
     Raises:
-        GraphError: They don't fit.
+        GraphError: A shape is wrong, or bits of a row differ.
     """
     n = max(_PROBED_ROWS)
     profile = np.random.default_rng(0).uniform(low, high, (n, len(low))).astype(np.float32)

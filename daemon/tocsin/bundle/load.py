@@ -1,4 +1,4 @@
-"""Loading a bundle, and refusing one that doesn't fit."""
+"""Loader of bundles: a bundle with a fault is refused."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NS_PER_S = 1_000_000_000
 
 
 class BundleError(Exception):
-    """A folder that is no usable bundle; says which, and why."""
+    """A folder is no usable bundle; the text names the folder and the fault."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A loaded bundle.
+    """Loaded bundle.
 
     Attributes:
-        folder: Where it came from.
-        manifest: What it says of itself.
-        model: As the engine takes it.
-        initial_state: generate: from a profile to the state a stream begins with.
+        folder: Folder of the bundle.
+        manifest: Content of `manifest.json`.
+        model: Model for the engine.
+        initial_state: Task generate: graph from a profile to the initial state of a stream; None for other tasks.
     """
 
     folder: Path
@@ -45,19 +45,19 @@ class Bundle:
     initial_state: InitialState | None = None
 
     def ticking(self, period_s: float) -> Bundle:
-        """Give the same bundle with ticks of another length; only for one of any period."""
+        """Copy the bundle with ticks of another length; for bundles of any period."""
         return replace(self, model=replace(self.model, period_ns=round(period_s * _NS_PER_S)))
 
     def threshold_at(self, budget: float, on_delay_s: float, off_delay_s: float) -> ChosenThreshold:
-        """The threshold at which an alarm rises `budget` times a stream-day on normal data, by the bundle's curve.
+        """Threshold at which an alarm is raised `budget` times a stream-day on normal data, by the bundle's curve.
 
         Raises:
-            BudgetError: There is no curve, or it can't say.
+            BudgetError: There is no curve, or it has no threshold for the budget.
         """
         manifest, curve = self.manifest, self.manifest.calibration.curve
         if curve is None:
             raise BudgetError(f"{manifest.name}/{manifest.version} has no curve of false alarms: set threshold instead")
-        # A curve counts by the day, of ticks as long as the manifest's. With other ticks a day has more or fewer.
+        # Rates of the curve are per day of the manifest's ticks. With other ticks a day has more or fewer of them.
         period_s = self.model.period_ns / _NS_PER_S
         length = period_s / manifest.period_s
         try:
@@ -75,7 +75,7 @@ def load(folder: Path) -> Bundle:
     """Load the bundle in a folder.
 
     Raises:
-        BundleError: Something is missing, or the manifest, the hash, a shape or the bits don't fit.
+        BundleError: A file is missing, or the manifest, a hash, a shape or the bits of rows are wrong.
     """
     manifest = _manifest(folder)
     serialised = _graph_bytes(folder, "model.onnx", manifest.sha256)
@@ -84,7 +84,7 @@ def load(folder: Path) -> Bundle:
         for name, wanted in (("x", len(manifest.channels)), ("state", manifest.state_size)):
             found = graph.width(name)
             if found not in {None, wanted}:
-                raise GraphError(f"input {name!r} has {found} columns, the manifest says {wanted}")  # noqa: TRY301  (one place turns faults of the graph into faults of the bundle)
+                raise GraphError(f"input {name!r} has {found} columns, the manifest says {wanted}")  # noqa: TRY301  (faults of the graph become faults of the bundle at one place)
         low = np.array([channel.low for channel in manifest.channels])
         high = np.array([channel.high for channel in manifest.channels])
         probe(graph, manifest.signature, low, high)

@@ -1,7 +1,4 @@
-"""The manifest: what a bundle says about its graph.
-
-This is the contract between training, which writes it, and the daemon, which refuses what doesn't fit.
-"""
+"""Manifest of a bundle: the contract between training, which writes it, and the daemon, which checks it."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64)]
 Level = Annotated[float, Field(gt=0, lt=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-# What some tasks say beside the rest: all of it, and no other task says any of it.
+# Fields of single tasks: required for the task, and illegal for others.
 _OF_TASK: Final[dict[str, Task]] = {
     "classes": Task.CLASSIFY,
     "horizon_ticks": Task.SEQ2SEQ,
@@ -34,7 +31,7 @@ class _Frozen(BaseModel):
 
 
 class ChannelEntry(_Frozen):
-    """One column of the graph."""
+    """Channel: one column of the graph's inputs."""
 
     name: Name
     unit: str = Field(description="UCUM, such as mm[Hg], /min, %, Cel; 1 for none.")
@@ -52,28 +49,28 @@ class ChannelEntry(_Frozen):
 
 
 class Calibration(_Frozen):
-    """What a score means."""
+    """Calibration of the score."""
 
     scale: Literal["surprise", "probability"] = Field(
         description="surprise: a forecast's normalised misfit; probability: of the event within the horizon, or of "
         "another class than the first."
     )
-    threshold: float = Field(description="The operating point: chosen on validation data, never on test data.")
-    chosen_by: str = Field(description="How the threshold was chosen, on what data.")
-    curve: Curve | None = Field(default=None, description="What other thresholds cost in false alarms.")
+    threshold: float = Field(description="Operating point, chosen on validation data, never on test data.")
+    chosen_by: str = Field(description="Criterion and data by which the threshold was chosen.")
+    curve: Curve | None = Field(default=None, description="False alarms of other thresholds.")
 
 
 class DataSource(_Frozen):
-    """Where training data came from."""
+    """Source of training data."""
 
     name: str
     licence: str
     citation: str
-    part: str = Field(description="Which part was trained on.")
+    part: str = Field(description="Part that was trained on.")
 
 
 class Manifest(_Frozen):
-    """`manifest.json` of a bundle."""
+    """Content of `manifest.json`."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     name: Name
@@ -82,14 +79,14 @@ class Manifest(_Frozen):
     cell: Literal["rnn", "lstm", "gru"]
     summary: str = Field(description="One line for a person.")
     channels: tuple[ChannelEntry, ...] = Field(min_length=1)
-    period_s: float = Field(gt=0, description="The length of a tick.")
+    period_s: float = Field(gt=0, description="Length of a tick.")
     any_period: bool = Field(
         default=False, description="The graph counts ticks, not seconds: a watch may give them another length."
     )
     horizon_s: float | None = Field(
-        default=None, ge=0, description="alarm: how far ahead the event may lie; 0 if it is told as it comes."
+        default=None, ge=0, description="alarm: how far ahead the event may lie; 0 if it is detected as it comes."
     )
-    horizon_ticks: int | None = Field(default=None, gt=0, description="seq2seq: K, how many frames are expected.")
+    horizon_ticks: int | None = Field(default=None, gt=0, description="seq2seq: K, number of frames forecast.")
     quantiles: tuple[Level, ...] | None = Field(
         default=None,
         min_length=1,
@@ -107,7 +104,7 @@ class Manifest(_Frozen):
         default=None, min_length=1, description="generate: the static channels that init.onnx takes, by its columns."
     )
     state_size: int = Field(gt=0, description="S, float32 values that a stream carries from tick to tick.")
-    warm_up_ticks: int = Field(ge=0, description="After a reset the score is unknown for so many frames.")
+    warm_up_ticks: int = Field(ge=0, description="Number of frames after a reset for which the score is unknown.")
     max_gap_ticks: int = Field(gt=0, description="A longer silence resets a stream's state.")
     delta_cap_s: float = Field(gt=0, description="`delta` is cut here, as in training.")
     gaps: Gaps = Field(
@@ -115,10 +112,10 @@ class Manifest(_Frozen):
         description="delta: ticks without a frame are bridged by the next frame's `delta`; blind: they are stepped "
         "with nothing observed, as in training.",
     )
-    max_blind: int = Field(default=30, gt=0, description="So many ticks of a gap are stepped blind at most.")
+    max_blind: int = Field(default=30, gt=0, description="Maximum number of ticks of a gap that are stepped blind.")
     calibration: Calibration
     training: tuple[DataSource, ...] = Field(min_length=1)
-    figures: dict[str, float] = Field(description="What was measured, by what the report calls it.")
+    figures: dict[str, float] = Field(description="Measured figures, by their names in the report.")
     sha256: Sha256 = Field(description="Of model.onnx.")
     init_sha256: Sha256 | None = Field(default=None, description="generate: of init.onnx.")
 
@@ -144,7 +141,7 @@ class Manifest(_Frozen):
         return self
 
     @model_validator(mode="after")
-    def _says_what_its_task_needs(self) -> Self:
+    def _has_the_fields_of_its_task(self) -> Self:
         for name, task in _OF_TASK.items():
             given = getattr(self, name) is not None
             if given != (self.task is task):
@@ -172,7 +169,7 @@ class Manifest(_Frozen):
 
     @property
     def signature(self) -> Signature:
-        """What its graph must look like."""
+        """Shapes of its graph."""
         return Signature(
             self.task,
             channels=len(self.channels),

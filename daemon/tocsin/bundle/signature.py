@@ -1,4 +1,4 @@
-"""What goes into a step's graph and comes out of it: names and shapes, by task."""
+"""Signature of a graph: names and shapes of inputs and outputs, by task."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ INPUTS: Final = ("x", "mask", "delta", "state")
 # ONNX lets no output share an input's name, so the state comes out as `state_out`.
 _EVERY_TASK: Final = ("score", "contribution", "mean", "scale", "state_out")
 _BY_TASK: Final[Mapping[Task, tuple[str, ...]]] = {Task.CLASSIFY: ("class",), Task.SEQ2SEQ: ("low", "high")}
-_FIELD: Final = {"state_out": "state", "class": "classes"}  # `class` is a word of Python's
+_FIELD: Final = {"state_out": "state", "class": "classes"}  # `class` is a keyword
 
 
 def outputs(task: Task) -> tuple[str, ...]:
-    """Name a graph's outputs, in order.
+    """Names of a graph's outputs, in order.
 
     >>> outputs(Task.CLASSIFY)
     ('score', 'contribution', 'mean', 'scale', 'state_out', 'class')
@@ -28,21 +28,21 @@ def outputs(task: Task) -> tuple[str, ...]:
 
 
 def field(output: str) -> str:
-    """Name the field of a `StepResult` that holds an output."""
+    """Field of `StepResult` that holds an output."""
     return _FIELD.get(output, output)
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The shapes of a step.
+    """Shapes of a step.
 
     Attributes:
-        task: What it computes.
-        channels: C.
-        state_size: S.
-        horizon_ticks: seq2seq: K steps ahead; 0 for other tasks, which see one.
-        classes: classify: K of them, else 0.
-        quantiles: seq2seq: Q levels, else 0.
+        task: Task of the model.
+        channels: Number of channels, C.
+        state_size: Size of the state, S.
+        horizon_ticks: seq2seq: length of the horizon, K; 0 for other tasks.
+        classes: classify: number of classes, K; 0 for other tasks.
+        quantiles: seq2seq: number of quantile levels, Q; 0 for other tasks.
     """
 
     task: Task
@@ -53,7 +53,7 @@ class Signature:
     quantiles: int = 0
 
     def shapes(self, n: int) -> dict[str, tuple[int, ...]]:
-        """Give the shape of each output, by its name, for N = n rows."""
+        """Shapes of the outputs by name, for N = n rows."""
         c, k = self.channels, self.horizon_ticks
         expected = (n, k, c) if self.task is Task.SEQ2SEQ else (n, c)
         every: dict[str, tuple[int, ...]] = {

@@ -14,7 +14,7 @@ from tocsin.engine.readings import Readings
 from tocsin.ingest.addressing import Addressing
 from tocsin.ingest.formats import registry
 from tocsin.ingest.formats.json_object import REFUSED, JsonPayload
-from tocsin.ingest.formats.payload_format import Publication, SessionReader
+from tocsin.ingest.formats.payload_format import SessionReader
 from tocsin.ingest.reading_rows import ReadingRows, RejectCounter
 from tocsin.ingest.reject import Reject, RejectReason
 from tocsin.ingest.source_settings import FieldSettings, SourceSettings
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.ingest.formats.payload_format import FormatReader
-    from tocsin.ingest.message import Message
+    from tocsin.ingest.message import Message, Publication
 
 __all__ = ["Decoded", "Decoder", "FieldSettings", "SourceSettings"]
 

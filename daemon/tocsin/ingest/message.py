@@ -1,24 +1,26 @@
-"""What a source hands over: bytes on a topic."""
+"""Messages of the broker: bytes on a topic, as they arrive and as payload formats publish them."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import msgspec
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One message as it arrived; nothing of it is trusted.
+    """Message as received; its content is untrusted.
 
-    A msgspec struct and not a dataclass: a broker delivers some 200,000 of them a second, and a frozen
-    dataclass takes seven times as long to make.
+    A msgspec struct, as a frozen dataclass takes seven times as long to create, and a broker delivers some 200,000
+    messages a second.
 
     Attributes:
-        topic: Where it was published.
-        payload: What was published.
-        received_at: When it arrived, nanoseconds since 1970 UTC.
-        retain: Whether the broker had kept it from earlier: then its arrival says nothing about its age.
-        content_type: What the publisher says the payload is (MQTT 5); None if it says nothing.
-        response_topic: Where the publisher wants the answer to a request (MQTT 5).
-        correlation: What the answer shall carry, so that the publisher knows it again (MQTT 5).
+        topic: Topic of the message.
+        payload: Payload of the message.
+        received_at: Time of arrival, nanoseconds since 1970 UTC.
+        retain: Whether the broker retained it: its time of arrival says nothing about its age then.
+        content_type: Content type of the payload (MQTT 5); None if it has none.
+        response_topic: Topic for the response to a request (MQTT 5); None if it has none.
+        correlation: Correlation data of the response (MQTT 5); None if it has none.
     """
 
     topic: str
@@ -28,3 +30,16 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     content_type: str | None = None
     response_topic: str | None = None
     correlation: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Message that a payload format publishes, such as a request for a rebirth.
+
+    Attributes:
+        topic: Topic to publish on.
+        payload: Bytes to publish.
+    """
+
+    topic: str
+    payload: bytes

@@ -1,4 +1,4 @@
-"""Times as sensors write them, to nanoseconds since 1970 UTC."""
+"""Timestamps of payloads, converted to nanoseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
 
 class Nanoseconds(int):
-    """A time that is known in nanoseconds since 1970, whatever unit a source's numbers have."""
+    """Time in nanoseconds since 1970, independent of the source's unit."""
 
     __slots__ = ()
 
 
 RawTime = int | float | str | None
 
-UNREADABLE = np.iinfo(np.int64).min  # in a column of times: what could not be read
+UNREADABLE = np.iinfo(np.int64).min  # in a column of times: an unreadable one
 _MISSING = UNREADABLE + 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NS_MAX = np.iinfo(np.int64).max
 
 
 class TimeUnit(StrEnum):
-    """What a number in a time field counts."""
+    """Unit of numbers in a time field."""
 
-    AUTO = "auto"  # told by its size: below 1e11 seconds, 1e14 milliseconds, 1e17 microseconds, else nanoseconds
+    AUTO = "auto"  # by magnitude: below 1e11 seconds, 1e14 milliseconds, 1e17 microseconds, else nanoseconds
     SECONDS = "s"
     MILLISECONDS = "ms"
     MICROSECONDS = "us"
@@ -44,23 +44,22 @@ _NS_PER = {
     TimeUnit.MICROSECONDS: 1_000,
     TimeUnit.NANOSECONDS: 1,
 }
-# From 1973 to 5138 each of the four units keeps to its own decade.
+# From 1973 to 5138 the numbers of the four units are in separate ranges.
 _AUTO_BELOW = (1e11, 1e14, 1e17)
 _AUTO_NS = np.array([1_000_000_000, 1_000_000, 1_000, 1], dtype=np.int64)
 
 
 def column_of_times(raw: Sequence[RawTime], unit: TimeUnit) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Read a column of times.
+    """Convert a column of times.
 
-    Text is ISO 8601 with a zone. A time without one is unreadable: whose clock it was would be a guess, and
-    wrong twice a year.
+    Text is ISO 8601 with a zone. Without one it is unreadable: a guess would be wrong twice a year.
 
     Args:
-        raw: As JSON carried them; None where there was none.
-        unit: What numbers count.
+        raw: (R,) times as payloads have them; None where there is none.
+        unit: Unit of numbers.
 
     Returns:
-        (R,) int64 nanoseconds, `UNREADABLE` where a time can't be read; (R,) whether it was missing.
+        (R,) int64 nanoseconds, `UNREADABLE` for unreadable times; (R,) whether a time is missing.
     """
     kinds = set(map(type, raw))
     if kinds == {int}:  # the usual case, without a Python loop
@@ -83,7 +82,7 @@ def column_of_times(raw: Sequence[RawTime], unit: TimeUnit) -> tuple[NDArray[np.
 
 
 def iso_8601(ns: int) -> str:
-    """A time as text, in UTC and to the millisecond.
+    """Format a time in UTC, to the millisecond.
 
     >>> iso_8601(1_764_000_000_123_456_789)
     '2025-11-24T16:00:00.123Z'
@@ -93,7 +92,7 @@ def iso_8601(ns: int) -> str:
 
 
 def _ns_per(values: NDArray[np.float64] | NDArray[np.int64], unit: TimeUnit) -> NDArray[np.int64]:
-    """What one of each value is in nanoseconds."""
+    """(R,) nanoseconds per unit of each value."""
     if unit is not TimeUnit.AUTO:
         return np.full(len(values), _NS_PER[unit], dtype=np.int64)
     scale: NDArray[np.int64] = _AUTO_NS[np.digitize(np.abs(values.astype(np.float64)), _AUTO_BELOW)]

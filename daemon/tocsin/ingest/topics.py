@@ -1,4 +1,4 @@
-"""Topics with names for their levels, and the streams named after them."""
+"""Templates of topics, stream names and value names."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MAX_LEVEL_CHARACTERS = 256  # of a level that becomes part of a stream's name: output topics, too, must end somewhere
+MAX_LEVEL_CHARACTERS = 256  # of a level that becomes part of a stream's name, which bounds output topics
 
 _CAPTURE = re.compile(r"\{([^{}]*)\}")
 _NOT_IN_LEVELS = re.compile(r"[+#/]")
 
 
 class TopicTemplate:
-    """A topic whose levels have names.
+    """Template of topics, with named levels.
 
     >>> template = TopicTemplate("vitals/{ward}/{bed}")
     >>> template.filter
@@ -28,13 +28,13 @@ class TopicTemplate:
     """
 
     def __init__(self, template: str) -> None:
-        """Check a template.
+        """Compile a template.
 
         Args:
             template: Levels separated by `/`; a level is plain text or one `{name}`.
 
         Raises:
-            ValueError: It says which level of which template is wrong, and how.
+            ValueError: A level is wrong; the text names it and its fault.
         """
         if not template:
             raise ValueError("topic template '' is empty: write one such as 'vitals/{ward}/{bed}'")
@@ -51,13 +51,13 @@ class TopicTemplate:
         )
 
     def __repr__(self) -> str:
-        """Show the template as written."""
+        """Template as written."""
         return f"TopicTemplate({self.template!r})"
 
     def match(self, topic: str) -> dict[str, str] | None:
-        """Read the named levels from a topic; None if the topic is another one.
+        """Match a topic: its named levels, or None.
 
-        A level that is empty, endless or carries a control character matches nothing: no stream could be named so.
+        A level that is empty, too long or has a control character doesn't match: it can't be part of a stream's name.
         """
         levels = topic.split("/")
         if len(levels) != len(self._levels):
@@ -75,22 +75,22 @@ class TopicTemplate:
 
 
 class StreamPattern:
-    """How a stream is named after a topic's captures.
+    """Pattern that names streams by captures.
 
     >>> StreamPattern("{ward}/{bed}", TopicTemplate("vitals/{ward}/{bed}")).stream({"ward": "icu", "bed": "bed-1"})
     'icu/bed-1'
     """
 
     def __init__(self, pattern: str, template: TopicTemplate, others: Iterable[str] | None = ()) -> None:
-        """Check a pattern against the template whose captures it uses.
+        """Compile a pattern.
 
         Args:
-            pattern: Text and `{name}`s.
-            template: Of the topic.
-            others: Further names that it may use; None for any, where only payloads tell.
+            pattern: Text with `{name}`s.
+            template: Template of the topic, with the captures.
+            others: Further legal names; None: any, where payloads have tags.
 
         Raises:
-            ValueError: For an empty or wildcard level, or a name that the template doesn't have.
+            ValueError: A level is empty or has a wildcard, or a name is not legal.
         """
         self.pattern = pattern
         if any(_CAPTURE.sub("x", level) == "" for level in pattern.split("/")):
@@ -113,12 +113,12 @@ class StreamPattern:
         """Name the stream.
 
         Raises:
-            KeyError: A name of the pattern is not among the captures.
+            KeyError: A capture is missing.
         """
         return _CAPTURE.sub(lambda found: captures[found[1]], self.pattern)
 
     def could_name(self, stream: str) -> bool:
-        """Whether a stream may be called so.
+        """Whether a stream of this pattern can have a name.
 
         >>> pattern = StreamPattern("{ward}/{bed}", TopicTemplate("vitals/{ward}/{bed}"))
         >>> pattern.could_name("icu/bed-3"), pattern.could_name("pump-7")
@@ -129,7 +129,7 @@ class StreamPattern:
 
 
 class NameTemplate:
-    """A name inside a payload, such as a SenML record's or a Sparkplug metric's, parts of which have names.
+    """Template of value names inside payloads, such as those of SenML records or Sparkplug metrics.
 
     >>> NameTemplate("urn:dev:ow:{device}:{channel}").match("urn:dev:ow:10e2073a01080063:temp")
     {'device': '10e2073a01080063', 'channel': 'temp'}
@@ -138,14 +138,14 @@ class NameTemplate:
     """
 
     def __init__(self, template: str) -> None:
-        """Check a template.
+        """Compile a template.
 
         Args:
-            template: Text with `{name}`s, each of which stands for one or more characters up to the text that
-                follows, and never for a `/`; one that is nothing but a `{name}` takes a whole name, slashes and all.
+            template: Text with `{name}`s. Each matches one or more characters other than `/` up to the text that
+                follows; a template of a single `{name}` matches a whole name, with slashes.
 
         Raises:
-            ValueError: It says what is wrong with which template.
+            ValueError: The template is wrong; the text has its fault.
         """
         self.template = template
         self.names = tuple(_CAPTURE.findall(template))
@@ -162,16 +162,15 @@ class NameTemplate:
         self._pattern = re.compile("".join(_parts(template)), re.DOTALL)
 
     def match(self, name: str) -> dict[str, str] | None:
-        """Read the named parts; None if the name is another one."""
+        """Match a name: its named parts, or None."""
         found = self._pattern.fullmatch(name)
         return None if found is None else found.groupdict()
 
 
 def _parts(template: str) -> list[str]:
-    """Regular expressions for the parts of a name template.
+    """Regular expressions of the parts of a name template.
 
-    No capture can hold the character that ends it: there is one way to match, and a long name takes no longer than
-    it has characters.
+    A capture can't contain the character that ends it, so there is no backtracking: matching takes linear time.
     """
     text_and_names = _CAPTURE.split(template)
     if text_and_names[0] == text_and_names[-1] == "" and len(text_and_names) == 3:  # noqa: PLR2004  (text, name, text)
@@ -183,7 +182,7 @@ def _parts(template: str) -> list[str]:
 
 
 def _name_of_level(level: str, template: str) -> str | None:
-    """A level's name; None for plain text."""
+    """Name of a level; None for plain text."""
     if level == "":
         raise ValueError(f"topic template {template!r} has an empty level")
     if "+" in level or "#" in level:
@@ -201,5 +200,5 @@ def _name_of_level(level: str, template: str) -> str | None:
 
 
 def can_name(level: str) -> bool:
-    """Whether a level of a topic, or what stands for one, may be part of a stream's name, and so of topics and logs."""
+    """Whether a level of a topic can be part of a stream's name, and so of output topics and logs."""
     return 0 < len(level) <= MAX_LEVEL_CHARACTERS and level.isprintable() and not _NOT_IN_LEVELS.search(level)

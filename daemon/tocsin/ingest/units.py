@@ -1,6 +1,6 @@
-"""Units by their UCUM codes, and what one is in another.
+"""Units by their UCUM codes, and conversion between units of one kind of quantity.
 
-Only units that name the same kind of quantity convert: mg/dL of glucose into mmol/L would need to know the substance.
+Mass and substance concentrations don't convert: mg/dL into mmol/L depends on the substance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KINDS: tuple[dict[str, tuple[float, float]], ...] = (
     {"W": (1, 0), "mW": (1e-3, 0), "kW": (1e3, 0)},
 )
 
-# What the registry of RFC 8428 and RFC 8798 calls them. A percentage is the same percentage of humidity or of charge.
+# Names in the registry of RFC 8428 and RFC 8798. A percentage is the same percentage of humidity or of charge.
 _OF_SENML = {
     "/": "1",
     "count": "1",
@@ -52,7 +52,7 @@ _OF_SENML = {
 
 
 def ucum_of_senml(unit: str) -> str:
-    """A unit of SenML's registry by its UCUM code; most are called the same.
+    """UCUM code of a unit of SenML's registry; most are equal.
 
     >>> ucum_of_senml("beat/min"), ucum_of_senml("Cel")
     ('/min', 'Cel')
@@ -61,7 +61,7 @@ def ucum_of_senml(unit: str) -> str:
 
 
 def conversion(unit: str, into: str) -> tuple[float, float] | None:
-    """Scale and offset that bring a value from one unit into another; None if none do.
+    """Scale and offset that convert a value from one unit into another; None for units of different kinds.
 
     >>> scale, offset = conversion("[degF]", "Cel")
     >>> round(98.6 * scale + offset, 6)
@@ -79,7 +79,7 @@ def conversion(unit: str, into: str) -> tuple[float, float] | None:
 
 
 def convertible(into: str) -> list[str]:
-    """The units that can be brought into one, itself first.
+    """Units that convert into a unit, itself first.
 
     >>> convertible("Cel")
     ['Cel', 'K', '[degF]']

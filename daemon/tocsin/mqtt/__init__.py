@@ -1,1 +1,1 @@
-"""The broker: one connection that comes back by itself, acknowledges when told to, and loses no alarm."""
+"""MQTT adapter: one connection to a broker, which reconnects by itself and acknowledges messages on request."""

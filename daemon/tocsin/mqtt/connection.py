@@ -1,4 +1,4 @@
-"""The connection to a broker, for as long as the daemon runs: it comes back by itself."""
+"""Connection to a broker for as long as the daemon runs; it reconnects by itself."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_IN_FLIGHT = 100  # a flood of alarms needs no more, and what is in flight is sent again after a loss
+_IN_FLIGHT = 100  # enough for a flood of alarms; messages in flight are sent again after a loss
 _CONGESTION_RETRY_S = 0.05
-_OVERHEAD_BYTES = 16  # of a PUBLISH packet, topic and payload aside, and then some
+_OVERHEAD_BYTES = 16  # of a PUBLISH packet besides topic and payload, rounded up
 
 
 class Connection:
     """One session with one broker.
 
-    `run` connects and keeps connected until `stop`. `receive` gives batches of messages; `acknowledge` lets the broker
-    forget them, once whatever must survive a crash is on disk. `publish` queues, whether connected or not.
+    `run` connects and reconnects until `stop`. `receive` returns batches of messages; `acknowledge` acknowledges them,
+    once their results are on disk. `publish` queues messages, connected or not.
 
     Attributes:
-        connects: How often the broker accepted a connection; one less is the number of reconnects.
+        connects: Number of connections that the broker accepted; the number of reconnects is one less.
         refused_subscriptions: Filters that the broker refused on this connection.
-        problem: Why there is no connection; None while there is one.
+        problem: Reason why there is no connection; None while there is one.
     """
 
     def __init__(self, settings: ConnectionSettings, clock: Callable[[], int] = time.time_ns) -> None:
-        """Prepare; `run` connects.
+        """Build the queues; `run` connects.
 
         Args:
-            settings: Which broker, and what to ask of it.
-            clock: Nanoseconds since 1970 UTC, for `received_at`.
+            settings: Settings of the connection.
+            clock: Clock in nanoseconds since 1970 UTC, for `received_at`.
         """
         self._settings = settings
         self._clock = clock
@@ -63,45 +63,45 @@ class Connection:
         self.refused_subscriptions: tuple[str, ...] = ()
         self.problem: str | None = "not connected yet"
 
-    # What the metrics show.
+    # Figures for metrics.
 
     @property
     def is_connected(self) -> bool:
-        """Whether the broker accepted and answered the subscriptions."""
+        """Whether the broker accepted the connection and answered the subscriptions."""
         return self._up.is_set()
 
     @property
     def inbox_depth(self) -> int:
-        """Messages that wait for `receive`."""
+        """Number of messages that wait for `receive`."""
         return len(self._inbox)
 
     @property
     def outbox_depth(self) -> int:
-        """Messages that wait to be published or acknowledged by the broker."""
+        """Number of messages that wait to be published, or for the broker's acknowledgement."""
         return len(self._outbox)
 
     @property
     def inbox_dropped(self) -> int:
-        """QoS 0 messages dropped because the inbox was full."""
+        """Number of QoS 0 messages dropped because the inbox was full."""
         return self._inbox.dropped
 
     @property
     def outbox_dropped(self) -> int:
-        """Messages that were never published: no room, no connection (QoS 0), or the broker refused them."""
+        """Number of messages never published: no room, no connection (QoS 0), or refused by the broker."""
         return self._outbox.dropped + self._never_published
 
-    # The way in.
+    # Receiving.
 
     async def receive(self, *, max_messages: int, linger_s: float = 0.0, timeout_s: float | None = None) -> Batch:
-        """Wait for messages. One task at a time may wait; to cancel it loses nothing.
+        """Wait for messages. One task at a time may wait; cancelling it loses no message.
 
         Args:
-            max_messages: The largest batch.
-            linger_s: After the first message, how long to wait for the batch to fill. Under load batches fill by
-                themselves; and a broker that has 20 messages in flight sends no 21st while this waits for it.
-            timeout_s: How long to wait for the first; then the batch is empty. None waits for ever.
+            max_messages: Size of the largest batch.
+            linger_s: Time to wait for the batch to fill after its first message, seconds. Under load batches fill
+                without it; a broker with 20 messages in flight sends no 21st meanwhile.
+            timeout_s: Time to wait for the first message, seconds; the batch is empty then. None: without end.
         """
-        await asyncio.sleep(0)  # under load a batch is always ready: without this no other task would ever run
+        await asyncio.sleep(0)  # under load a batch is always ready: this lets other tasks run
         await self._inbox.wait(1, timeout_s)
         if linger_s > 0 and len(self._inbox):
             await self._inbox.wait(max_messages, linger_s)
@@ -109,24 +109,24 @@ class Connection:
         return Batch(messages, mids, self.connects)
 
     def acknowledge(self, batch: Batch) -> None:
-        """Let the broker forget a batch. One of a connection that is gone stays unacknowledged, and comes again."""
+        """Acknowledge a batch. That of a lost connection stays unacknowledged, and is redelivered."""
         if self._link is not None and batch.link == self.connects:
             self._link.acknowledge(batch.mids)
 
     async def subscribe_to(self, subscriptions: tuple[Subscription, ...]) -> None:
-        """Receive these from now on instead of what was asked for until now, whether connected or not."""
+        """Replace the subscriptions, connected or not."""
         wanted, before = {s.filter for s in subscriptions}, self._subscriptions
         self._subscriptions = subscriptions
         self._unwanted = (self._unwanted | {s.filter for s in before}) - wanted
         link = self._link
         if link is None or not self._up.is_set():
-            return  # the next connection asks for them
+            return  # the next connection subscribes
         try:
             await self._subscribe(link, [s for s in subscriptions if s not in before], retained=True)
-        except OSError:  # lost on the way; `TimeoutError` is one, too
+        except OSError:  # lost meanwhile; `TimeoutError` is one, too
             link.abort()
 
-    # The way out.
+    # Publishing.
 
     def publish(
         self,
@@ -140,8 +140,8 @@ class Connection:
     ) -> None:
         """Queue a message.
 
-        QoS 1 waits for a connection and is sent until the broker acknowledges it. QoS 0 is for what is worthless
-        later: without a connection it is dropped and counted. `settled`: see `Outgoing`; of QoS 1 alone.
+        A QoS 1 message waits for a connection, and is sent until the broker acknowledges it. A QoS 0 message is dropped
+        and counted without a connection. `settled`: see `Outgoing`; for QoS 1 alone.
         """
         if qos == 0 and (self._link is None or self._link.is_congested):
             self._never_published += 1
@@ -149,19 +149,19 @@ class Connection:
         self._put(Outgoing(topic, payload, qos=qos, retain=retain, correlation=correlation, settled=settled))
 
     async def wait_connected(self) -> None:
-        """Wait until the broker has accepted and answered the subscriptions."""
+        """Wait until the broker has accepted the connection and answered the subscriptions."""
         await self._up.wait()
 
-    # Its life.
+    # Life cycle.
 
     async def run(self) -> None:
-        """Connect, and connect again, until `stop`. Cancelled, it drops the connection as a crash would."""
+        """Connect and reconnect until `stop`. Cancelled, it drops the connection as a crash does."""
         keep_connected = asyncio.create_task(self._keep_connected(), name="mqtt keep connected")
         stopping = asyncio.create_task(self._stopping.wait(), name="mqtt stopping")
         try:
             await asyncio.wait({keep_connected, stopping}, return_when=asyncio.FIRST_COMPLETED)
             if keep_connected.done():
-                keep_connected.result()  # it never ends by itself: this raises what went wrong
+                keep_connected.result()  # it ends by an error alone, which is raised here
         finally:
             keep_connected.cancel()
             stopping.cancel()
@@ -169,10 +169,10 @@ class Connection:
                 self._latest.abort()
 
     async def stop(self, deadline_s: float) -> None:
-        """Say offline, publish what waits, and disconnect; then `run` returns.
+        """Publish the offline status and the queued messages, and disconnect; then `run` returns.
 
         Args:
-            deadline_s: How long what waits may take.
+            deadline_s: Time for the queued messages, seconds.
         """
         link = self._link
         if link is not None and self._settings.status is not None:
@@ -204,7 +204,7 @@ class Connection:
             attempt += 1
 
     async def _connect_and_serve(self) -> float:
-        """Make one connection and see it through; the seconds it held, 0 if it was never made."""
+        """Make one connection, and wait until it is lost; seconds that it lasted, 0 if it was never made."""
         loop = asyncio.get_running_loop()
         broker = self._settings.broker
         link = self._latest = Link(self._settings, self)
@@ -212,7 +212,7 @@ class Connection:
         try:
             await link.open(clean_start=self._settings.session_expiry_s == 0, has_room=self._inbox.has_room)
             asked = None
-            while asked is not self._subscriptions:  # they may change while the broker thinks
+            while asked is not self._subscriptions:  # they may change before the broker answers
                 asked = self._subscriptions
                 await self._subscribe(link, asked, retained=self.connects == 1)
         except ConnectionRefusedByBrokerError as error:
@@ -221,26 +221,26 @@ class Connection:
         except (OSError, UnicodeError) as error:  # a host's name that can't be one is a UnicodeError
             self._fail(logging.WARNING, f"no connection to {broker} ({error or type(error).__name__}); trying again")
             link.abort()
-            self._lose(link)
+            self._on_lost(link)
             return 0.0
         self.problem = None
         self._up.set()
         _LOG.info("connected to %s as %r", broker, self._settings.client_id)
         await link.lost.wait()
-        self._lose(link)
+        self._on_lost(link)
         if self._stopping.is_set():
             return 0.0
         return self._explain_loss(link, loop.time() - since)
 
     def _explain_loss(self, link: Link, held_s: float) -> float:
-        """Log why a connection ended; the seconds that it counts as having held."""
+        """Log the reason of a loss; seconds that the connection counts as having lasted."""
         if link.reason_code == SESSION_TAKEN_OVER:
             self._fail(
                 logging.ERROR,
                 f"another client connected to {self._settings.broker} as {self._settings.client_id!r}: "
                 "give each its own client_id",
             )
-            return 0.0  # whatever its length: to hurry back would throw the other one out
+            return 0.0  # whatever it lasted: an early reconnect would disconnect the other client
         why = reason_text(link.reason_code) if link.reason_code is not None else "without a reason"
         hint = ""
         if held_s < self._settings.backoff.stable_s:
@@ -249,12 +249,12 @@ class Connection:
         return held_s
 
     def _fail(self, level: int, problem: str) -> None:
-        # The same problem every few seconds, for days: once is enough.
+        # Repeats of one problem are logged at debug level: it may recur every few seconds for days.
         _LOG.log(level if problem != self.problem else logging.DEBUG, "%s", problem)
         self.problem = problem
 
     async def _subscribe(self, link: Link, subscriptions: Sequence[Subscription], *, retained: bool) -> None:
-        """Ask for subscriptions, and take back those that are not wanted any more."""
+        """Subscribe, and unsubscribe from filters that are no longer wanted."""
         codes = await link.subscribe(subscriptions, retained=retained)
         refused = [(s.filter, code) for s, code in zip(subscriptions, codes, strict=False) if code >= FAILURE]
         for topic_filter, code in refused:
@@ -265,20 +265,20 @@ class Connection:
         link.unsubscribe(sorted(self._unwanted))
         self._unwanted.clear()
 
-    def _lose(self, link: Link) -> None:
+    def _on_lost(self, link: Link) -> None:
         self._up.clear()
         self._drained.set()
         if self._link is link:
             self._link = None
             self._outbox.requeue()
 
-    # What the link tells.
+    # Events of the link.
 
     def connected(self, *, session_present: bool) -> None:
-        """The broker accepted."""
+        """Publish the online status, and send queued messages."""
         self._link = self._latest
         self.connects += 1
-        self._inbox.lose_connection(will_come_again=session_present)
+        self._inbox.void_identifiers(is_redelivered=session_present)
         if self._settings.status is not None:
             self._put(Outgoing(self._settings.status.topic, self._settings.status.online, retain=True), first=True)
         for announcement in self._settings.announcements:
@@ -288,7 +288,7 @@ class Connection:
     def received(
         self, topic: str, payload: bytes, mid: int, *, retain: bool, properties: PublishProperties | None = None
     ) -> None:
-        """A message came."""
+        """Put a message into the inbox."""
         if properties is None:
             message = Message(topic, payload, self._clock(), retain)
         else:
@@ -296,9 +296,9 @@ class Connection:
         self._inbox.put(message, mid)
 
     def published(self, mid: int, code: int) -> None:
-        """The broker acknowledged a message."""
+        """Remove an acknowledged message from the outbox."""
         message = self._outbox.acknowledged(mid)
-        if message is not None and code >= FAILURE:  # it would refuse it again
+        if message is not None and code >= FAILURE:  # the broker would refuse it again
             self._never_published += 1
             _LOG.error("%s refuses a message to %s (%s)", self._settings.broker, message.topic, reason_text(code))
         self._schedule_flush()
@@ -309,7 +309,7 @@ class Connection:
         self._schedule_flush()
 
     def _schedule_flush(self) -> None:
-        """Write soon: what is queued until then goes out in one write."""
+        """Schedule one write of all messages that are queued by then."""
         if not self._flush_is_due and self._link is not None:
             self._flush_is_due = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -329,7 +329,7 @@ class Connection:
             if message is None:
                 break
             if _bytes(message) > link.max_packet_bytes:
-                # The broker would drop the connection, and again after the next attempt.
+                # The broker would drop the connection at every attempt.
                 self._never_published += 1
                 _LOG.error(
                     "%s takes no message of %d bytes: %s", self._settings.broker, len(message.payload), message.topic
@@ -346,5 +346,5 @@ class Connection:
 
 
 def _bytes(message: Outgoing) -> int:
-    """No fewer than its packet will have."""
+    """Upper bound of the size of its packet, bytes."""
     return len(message.topic.encode()) + len(message.payload) + len(message.correlation or b"") + _OVERHEAD_BYTES

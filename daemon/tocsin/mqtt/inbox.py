@@ -1,4 +1,4 @@
-"""What was received and waits for the engine."""
+"""Inbox: received messages that wait for the engine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Batch:
     """Messages to process together.
 
     Attributes:
-        messages: In the order of arrival.
-        mids: Their packet identifiers; 0 for one that needs no acknowledgement.
-        link: The number of the connection they came over: an identifier means nothing to another one.
+        messages: Messages in the order of arrival.
+        mids: Packet identifiers of the messages; 0 for one that needs no acknowledgement.
+        link: Number of the connection; identifiers are valid on it alone.
     """
 
     messages: list[Message]
@@ -27,23 +27,23 @@ class Batch:
     link: int
 
     def __len__(self) -> int:
-        """How many messages."""
+        """Number of messages."""
         return len(self.messages)
 
 
 class Inbox:
-    """A queue with one reader, who waits for a number of messages.
+    """Bounded queue with one reader, which waits for a number of messages.
 
-    Beyond its bound a QoS 0 message is dropped and counted. A QoS 1 message never is: `has_room` is cleared, the
-    connection stops reading, and the broker keeps them.
+    Beyond the bound QoS 0 messages are dropped and counted. QoS 1 messages are not: `has_room` is cleared, the
+    connection stops reading, and the broker queues them.
+
+    Attributes:
+        has_room: Cleared while the connection must not read.
+        dropped: Number of QoS 0 messages dropped.
     """
 
     def __init__(self, max_messages: int) -> None:
-        """Start empty.
-
-        Args:
-            max_messages: The bound.
-        """
+        """Start empty, with a bound of so many messages."""
         self._max_messages = max_messages
         self._messages: list[Message] = []
         self._mids: list[int] = []
@@ -55,15 +55,15 @@ class Inbox:
         self.dropped = 0
 
     def __len__(self) -> int:
-        """How many wait."""
+        """Number of messages that wait."""
         return len(self._messages)
 
     def put(self, message: Message, mid: int) -> None:
         """Queue a message.
 
         Args:
-            message: It.
-            mid: Its packet identifier; 0 for QoS 0.
+            message: Received message.
+            mid: Packet identifier of the message; 0 for QoS 0.
         """
         if mid == NO_ACKNOWLEDGEMENT:
             if len(self._messages) >= self._max_messages:
@@ -79,7 +79,7 @@ class Inbox:
             self._waiter.set_result(None)
 
     async def wait(self, count: int, timeout_s: float | None) -> None:
-        """Wait until a number of messages is here, or a time has passed."""
+        """Wait for a number of messages, or until the timeout."""
         if len(self._messages) >= count:
             return
         self._wanted = count
@@ -99,13 +99,13 @@ class Inbox:
         self._count()
         return messages[:max_messages], mids[:max_messages]
 
-    def lose_connection(self, *, will_come_again: bool) -> None:
-        """Void the packet identifiers of a connection that is gone.
+    def void_identifiers(self, *, is_redelivered: bool) -> None:
+        """Void the packet identifiers of a lost connection.
 
         Args:
-            will_come_again: Whether the broker kept the session, and so sends what wasn't acknowledged once more.
+            is_redelivered: Whether the broker kept the session, and redelivers messages that were not acknowledged.
         """
-        if will_come_again:
+        if is_redelivered:
             kept = [m for m, mid in zip(self._messages, self._mids, strict=True) if mid == NO_ACKNOWLEDGEMENT]
             self._messages = kept
         self._mids = [NO_ACKNOWLEDGEMENT] * len(self._messages)

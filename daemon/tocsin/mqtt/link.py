@@ -1,9 +1,9 @@
-"""One TCP connection to a broker, from CONNECT to its loss.
+"""Link: one TCP connection to a broker, from CONNECT until it is lost.
 
-gmqtt frames packets, builds them and pings. Its `Client` is left out: it gives up for ever after a refusal, comes
-back after a fixed delay, waits in `connect` for a queue of its own to drain, and acknowledges either before a message
-was processed or with a task each. So this class stands where gmqtt's own packet handler would: an `MQTTConnection`
-calls it with every packet, and asks of it nothing but the attributes below.
+gmqtt frames and builds packets, and pings. Its `Client` is not used: it gives up after a refusal, reconnects after a
+fixed delay, waits in `connect` for its own queue to drain, and acknowledges either before a message is processed or
+with one task a message. `Link` takes the place of gmqtt's packet handler: an `MQTTConnection` calls it with every
+packet, and reads only the attributes listed below.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-# gmqtt says that a connection came, went, or was lost, the last with a trace; `Connection` says so in words.
+# gmqtt logs connections that open, close and are lost, the last with a traceback; `Connection` logs them itself.
 logging.getLogger("gmqtt").setLevel(logging.ERROR)
 
 _PACKET_IDENTIFIERS = 65_535
-_LONGEST_PACKET_BYTES = 268_435_455  # what four bytes of length can say
-_PUBACK_HEADER = 0x4002  # the packet's type, and that two bytes follow: the identifier; success goes without saying
+_LONGEST_PACKET_BYTES = 268_435_455  # the longest that four bytes of length can encode
+_PUBACK_HEADER = 0x4002  # packet type, and a length of two bytes, the identifier; a missing reason code is success
 _QOS_2 = 2
 _WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 
@@ -52,38 +52,45 @@ class ConnectionRefusedByBrokerError(Exception):
     """The broker answered CONNECT with a refusal."""
 
     def __init__(self, code: int) -> None:
-        """Keep the reason code."""
         super().__init__(reason_text(code))
         self.code = code
 
 
 class LinkOwner(Protocol):
-    """Who is told what comes over a link. Each call is made while a packet is read, and must be quick."""
+    """Receiver of the events of a link. Calls come while a packet is read, and must return quickly."""
 
     def connected(self, *, session_present: bool) -> None:
-        """The broker accepted; what it kept for this session may follow at once."""
+        """Handle acceptance by the broker; queued messages of the session may follow at once."""
 
     def received(
         self, topic: str, payload: bytes, mid: int, *, retain: bool, properties: PublishProperties | None
     ) -> None:
-        """A message came; `mid` is 0 if it needs no acknowledgement, `properties` None where it says nothing more."""
+        """Handle a received message.
+
+        Args:
+            topic: Topic of the message.
+            payload: Payload of the message.
+            mid: Packet identifier; 0 for a message that needs no acknowledgement.
+            retain: Whether the broker retained it.
+            properties: MQTT 5 properties; None if it has none of interest.
+        """
 
     def published(self, mid: int, code: int) -> None:
-        """The broker acknowledged a message of ours."""
+        """Handle the broker's acknowledgement of a published message, with its reason code."""
 
 
 class Link:
-    """One connection.
+    """One TCP connection to a broker.
 
     Attributes:
-        lost: Set when it is gone.
-        reason_code: Why the broker says it ended it; None if it said nothing.
-        receive_maximum: How many QoS 1 messages may be sent and not acknowledged.
-        max_packet_bytes: The largest packet that the broker takes.
+        lost: Set once the connection is lost.
+        reason_code: Reason code of the broker's DISCONNECT; None if it sent none.
+        receive_maximum: Maximum number of sent QoS 1 messages without acknowledgement.
+        max_packet_bytes: Size of the largest packet that the broker accepts, bytes.
     """
 
     def __init__(self, settings: ConnectionSettings, owner: LinkOwner) -> None:
-        """Prepare; `open` connects."""
+        """Keep the settings; `open` connects."""
         self._settings = settings
         self._owner = owner
         self._v5 = settings.version is ProtocolVersion.V5
@@ -95,30 +102,30 @@ class Link:
         self.reason_code: int | None = None
         self.receive_maximum = _PACKET_IDENTIFIERS
         self.max_packet_bytes = _LONGEST_PACKET_BYTES
-        # What gmqtt's MQTTConnection asks of its handler:
+        # Attributes that gmqtt's MQTTConnection reads:
         self.id_generator = IdGenerator(max=_PACKET_IDENTIFIERS)
         self.current_connection: Any = None
 
     def set_connection(self, connection: Any) -> None:  # noqa: ANN401  (gmqtt has no annotations)
-        """Be told which connection this handler serves; gmqtt calls it."""
+        """Keep the connection that this handler serves; called by gmqtt."""
         self.current_connection = connection
 
     async def open(self, *, clean_start: bool, has_room: asyncio.Event) -> None:
-        """Connect, and wait for the broker's answer.
+        """Connect, and wait for CONNACK.
 
         Args:
-            clean_start: Whether the broker shall forget the session it may have.
-            has_room: Nothing is read from the socket while it is cleared.
+            clean_start: Whether the broker discards an existing session.
+            has_room: While it is cleared, nothing is read from the socket.
 
         Raises:
-            OSError: If there is no way to the broker; `TimeoutError` is one.
-            ConnectionRefusedByBrokerError: If it refuses.
+            OSError: The broker can't be reached; `TimeoutError` is one.
+            ConnectionRefusedByBrokerError: The broker refuses the connection.
         """
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await self._start(clean_start=clean_start, has_room=has_room)
                 await self._connack
-        except BaseException:  # cancelled, too: nobody else knows of this socket
+        except BaseException:  # cancellation too: no other reference to this socket exists
             self.abort()
             raise
 
@@ -133,8 +140,8 @@ class Link:
         )
         self._transport, self._protocol = transport, protocol
         protocol.read = _gated(protocol.read, has_room)
-        # When gmqtt's reading ends by a fault, the socket stays open and nobody reads it.
-        protocol._read_loop_future.add_done_callback(self._reading_ended)  # noqa: SLF001  (it tells nobody else)
+        # When gmqtt's read loop fails, the socket stays open without a reader.
+        protocol._read_loop_future.add_done_callback(self._reading_ended)  # noqa: SLF001  (it has no public signal)
         connection = MQTTConnection(transport, protocol, clean_start, s.keepalive_s, package_handler=self)
         await connection.auth(
             s.client_id.encode(),  # bytes: gmqtt takes the length of text in characters
@@ -145,15 +152,15 @@ class Link:
         )
 
     async def subscribe(self, subscriptions: Sequence[Subscription], *, retained: bool) -> list[int]:
-        """Subscribe.
+        """Subscribe, and wait for SUBACK.
 
         Args:
-            subscriptions: To what.
-            retained: Whether the broker shall send what it retains, even for subscriptions that it kept (MQTT 5;
-                3.1.1 always sends it).
+            subscriptions: Subscriptions to make.
+            retained: Whether the broker sends retained messages even for subscriptions that it kept (MQTT 5; 3.1.1
+                always sends them).
 
         Returns:
-            A reason code for each, in their order; from 0x80 on it is a refusal.
+            Reason codes in the order of the subscriptions; from 0x80 on they are refusals.
         """
         if not subscriptions:
             return []
@@ -166,12 +173,12 @@ class Link:
             return await self._subacks[mid]
 
     def unsubscribe(self, filters: Sequence[str]) -> None:
-        """Have the broker forget subscriptions; its answer says nothing that could be acted on."""
+        """Remove subscriptions; the broker's answer is ignored."""
         for topic_filter in filters:  # bytes, one a packet: gmqtt takes the length of text in characters
             self.current_connection.unsubscribe(topic_filter.encode())
 
     def build(self, message: Outgoing) -> tuple[int | None, bytes]:
-        """Make a PUBLISH packet: its identifier, None for QoS 0, and its bytes."""
+        """Build a PUBLISH packet: its identifier, None for QoS 0, and its bytes."""
         properties = {} if message.correlation is None else {"correlation_data": message.correlation}
         mid, packet = PublishPacket.build_package(
             gmqtt.Message(message.topic, message.payload, qos=message.qos, retain=message.retain, **properties),
@@ -186,11 +193,11 @@ class Link:
 
     @property
     def is_congested(self) -> bool:
-        """Whether the broker takes what is sent more slowly than it is written."""
+        """Whether the write buffer grows beyond its limit: the broker reads too slowly."""
         return self._transport is not None and self._transport.get_write_buffer_size() > _WRITE_BUFFER_BYTES
 
     def acknowledge(self, mids: list[int]) -> None:
-        """Acknowledge messages, in the order in which they came, in one write."""
+        """Acknowledge messages in the order of their arrival, in one write."""
         column = np.array(mids, dtype=">u2")
         packets = np.empty((np.count_nonzero(column), 2), dtype=">u2")
         packets[:, 0] = _PUBACK_HEADER
@@ -199,7 +206,7 @@ class Link:
             self.write(packets.tobytes())
 
     async def disconnect(self) -> None:
-        """Take leave, so that the broker doesn't publish the will."""
+        """Send DISCONNECT, so that the broker doesn't publish the will, and close."""
         if self._transport is not None and not self._transport.is_closing():
             self.current_connection.send_disconnect()
             try:
@@ -210,7 +217,7 @@ class Link:
         self.abort()
 
     def abort(self) -> None:
-        """Drop the connection without a word."""
+        """Drop the connection without DISCONNECT; the broker publishes the will."""
         self.lost.set()
         if self._transport is not None:
             self._transport.abort()
@@ -221,7 +228,7 @@ class Link:
         self.abort()
 
     def __call__(self, package: Package) -> None:
-        """Handle a packet; gmqtt calls it."""
+        """Handle a packet; called by gmqtt."""
         try:
             command = package.cmd & 0xF0
             if command == MQTTCommands.PUBLISH:
@@ -229,7 +236,7 @@ class Link:
             else:
                 self._on_other(command, package.data)
         except (ValueError, IndexError, struct.error) as error:
-            # A packet that can't be read: nothing after it can be trusted to start where it seems to.
+            # After an unreadable packet the boundaries of the following ones are unknown.
             _LOG.error(
                 "%s sent a packet that can't be read (%s): dropping the connection", self._settings.broker, error
             )
@@ -237,7 +244,7 @@ class Link:
 
     def _on_publish(self, command: int, data: bytes) -> None:
         start = 2 + (data[0] << 8 | data[1])
-        # No broker lets through what is no UTF-8; were it strict here, one such message would come again for ever.
+        # Brokers reject topics that are not UTF-8. An error here would have such a message redelivered for ever.
         topic = data[2:start].decode("utf-8", "replace")
         mid = NO_ACKNOWLEDGEMENT
         qos = command >> 1 & 3
@@ -253,7 +260,7 @@ class Link:
                 properties = publish_properties(data[start:end])
                 start = end
         if qos == _QOS_2:
-            raise ValueError(f"QoS 2 on {topic!r}, which was never asked for")
+            raise ValueError(f"QoS 2 on {topic!r}, which was never subscribed")
         self._owner.received(topic, data[start:], mid, retain=bool(command & 1), properties=properties)
 
     def _on_other(self, command: int, data: bytes) -> None:
@@ -273,10 +280,10 @@ class Link:
         elif command == MQTTCommands.UNSUBACK:
             self.id_generator.free_id(data[0] << 8 | data[1])
         elif command == MQTTCommands.DISCONNECT:
-            # The broker's own packet comes first, then one that gmqtt makes up, empty, when the socket closes.
+            # The broker's packet comes first; gmqtt adds an empty one when the socket closes.
             if self.reason_code is None and data:
                 self.reason_code = data[0]
-            self._lose()
+            self._on_lost()
 
     def _on_connack(self, data: bytes) -> None:
         session_present, code = bool(data[0] & 1), data[1]
@@ -293,7 +300,7 @@ class Link:
         if not self._connack.done():
             self._connack.set_result(None)
 
-    def _lose(self) -> None:
+    def _on_lost(self) -> None:
         self.lost.set()
         error = ConnectionResetError(
             "the broker closed the connection"
@@ -303,7 +310,7 @@ class Link:
         for waiting in waiters:
             if not waiting.done():
                 waiting.set_exception(error)
-                waiting.exception()  # whoever waits is told; where nobody does, asyncio need not complain
+                waiting.exception()  # marks it as retrieved: asyncio warns of exceptions that no task awaits
 
     def _will(self) -> gmqtt.Message | None:
         status = self._settings.status
@@ -320,7 +327,7 @@ class Link:
 
 
 def _gated(read: Callable[..., Awaitable[bytes]], has_room: asyncio.Event) -> Callable[..., Awaitable[bytes]]:
-    """Read only while there is room: then the socket's buffers fill, and the broker keeps the rest."""
+    """Wrap `read` so that it waits for room: the socket's buffers fill, and the broker queues the rest."""
 
     async def gated(n: int = -1) -> bytes:
         await has_room.wait()
@@ -330,7 +337,7 @@ def _gated(read: Callable[..., Awaitable[bytes]], has_room: asyncio.Event) -> Ca
 
 
 def _context(tls: Tls) -> ssl.SSLContext:
-    """Made anew for every attempt, so that a certificate which was replaced is taken."""
+    """Build the TLS context; once for every attempt, so that a renewed certificate is used."""
     context = ssl.create_default_context(cafile=tls.ca_file)
     if tls.cert_file is not None:
         context.load_cert_chain(tls.cert_file, tls.key_file)

@@ -1,4 +1,4 @@
-"""What waits to be published, and what waits to be acknowledged."""
+"""Outbox: messages that wait to be published or for the broker's acknowledgement."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _LONGEST_TOPIC_BYTES = 65_535
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to publish.
+    """Message to publish.
 
     Attributes:
-        topic: Where.
-        payload: What.
-        qos: 1 for what must arrive; 0 for what is worthless when it is late.
-        retain: Whether the broker keeps it for those who come later.
-        correlation: What its receiver knows it by (MQTT 5); None for nothing.
-        settled: Called once when there is nothing more to do for it: the broker has it, a newer state has taken its
-            place, or it was dropped and counted. Nothing may be put or taken meanwhile.
+        topic: Topic to publish on.
+        payload: Bytes to publish.
+        qos: 1 for delivery at least once; 0 for messages without value when they are late.
+        retain: Whether the broker retains it for later subscribers.
+        correlation: Correlation data of a response (MQTT 5); None: none.
+        settled: Callback, called once the message is acknowledged, replaced by a newer state, or dropped and counted.
+            It must not change the outbox.
     """
 
     topic: str
@@ -34,33 +34,32 @@ class Outgoing:
     settled: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse a topic for which a broker would drop the connection, again and again.
+        """Check the topic: brokers drop connections for illegal ones.
 
         Raises:
-            ValueError: For a topic that nothing can be published on.
+            ValueError: The topic is empty, too long, or has a wildcard or a zero character.
         """
         if not self.topic or any(c in self.topic for c in "+#\x00") or len(self.topic.encode()) > _LONGEST_TOPIC_BYTES:
             raise ValueError(f"nothing can be published on topic {self.topic!r:.100}")
 
     def settle(self) -> None:
-        """Tell whoever asked that there is nothing more to do for it."""
+        """Call the callback."""
         if self.settled is not None:
             self.settled()
 
 
 class Outbox:
-    """A bounded queue in which a retained message takes the place of an older one on its topic.
+    """Bounded queue in which a retained message replaces an older one on its topic.
 
-    Retained messages are states: only the newest matters, there are as many as topics, and none is ever dropped.
-    The others are news: when too many wait, the oldest goes, and is counted.
+    Retained messages are states: the newest of each topic is kept, and none is dropped. Of the others the oldest is
+    dropped and counted when too many wait.
+
+    Attributes:
+        dropped: Number of messages dropped.
     """
 
     def __init__(self, max_messages: int) -> None:
-        """Start empty.
-
-        Args:
-            max_messages: How many may wait.
-        """
+        """Start empty, with a bound of so many messages."""
         self._max_messages = max_messages
         self._queue: OrderedDict[str | int, Outgoing] = OrderedDict()  # by topic if retained, else by a number
         self._transient: OrderedDict[int, None] = OrderedDict()  # the numbers in `_queue`, oldest first
@@ -69,23 +68,23 @@ class Outbox:
         self.dropped = 0
 
     def __len__(self) -> int:
-        """How many wait, those in flight among them."""
+        """Number of messages that wait, those in flight included."""
         return len(self._queue) + len(self._in_flight)
 
     @property
     def in_flight(self) -> int:
-        """How many were sent and are not acknowledged."""
+        """Number of messages sent without acknowledgement."""
         return len(self._in_flight)
 
     def put(self, message: Outgoing, *, first: bool = False) -> None:
-        """Queue a message, at the end or before all others."""
+        """Queue a message, last or first."""
         key = self._append(message)
         if first:
             self._queue.move_to_end(key, last=False)
         self._drop_surplus()
 
     def next(self) -> Outgoing | None:
-        """Take the message that is to be sent now."""
+        """Take the next message to send; None if there is none."""
         if not self._queue:
             return None
         key, message = self._queue.popitem(last=False)
@@ -94,23 +93,23 @@ class Outbox:
         return message
 
     def sent(self, mid: int, message: Outgoing) -> None:
-        """Hold a QoS 1 message until it is acknowledged."""
+        """Keep a sent QoS 1 message until it is acknowledged."""
         self._in_flight[mid] = message
 
     def acknowledged(self, mid: int) -> Outgoing | None:
-        """Let a message go; None if it was not in flight."""
+        """Remove an acknowledged message; None if it was not in flight."""
         message = self._in_flight.pop(mid, None)
         if message is not None:
             message.settle()
         return message
 
     def requeue(self) -> None:
-        """Put what was in flight back to the front, in its order: the connection is gone."""
+        """Put messages in flight back to the front, in their order, after a lost connection."""
         messages = [*self._in_flight.values(), *self._queue.values()]
         self._in_flight.clear()
         self._queue.clear()
         self._transient.clear()
-        for message in messages:  # a newer state of a topic takes the place of the one that was in flight
+        for message in messages:  # a newer state of a topic replaces the one in flight
             self._append(message)
         self._drop_surplus()
 

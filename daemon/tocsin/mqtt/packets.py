@@ -1,4 +1,4 @@
-"""What of MQTT's packets the client library leaves to its caller."""
+"""Parts of MQTT packets that the client library leaves to its caller: reason codes and property blocks."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _REFUSALS_V311 = {
     5: "not authorized",
 }
 FAILURE = 0x80  # reason codes from here on are failures
-_MORE = 0x80  # the bit of a length's byte that says another follows
+_MORE = 0x80  # bit of a length's byte: another byte follows
 
 
 def reason_text(code: int) -> str:
-    """A reason code for a person.
+    """Describe a reason code.
 
     >>> reason_text(0x8e)
     'session taken over (0x8e)'
@@ -71,10 +71,10 @@ def parse_properties(data: bytes) -> tuple[dict[str, Any], bytes]:
     """Read an MQTT 5 property block.
 
     Returns:
-        Name to value (the last, where one may stand several times), and what follows the block.
+        Values by name, the last of repeated ones; and the bytes after the block.
 
     Raises:
-        ValueError: If the block is none.
+        ValueError: The bytes are no property block.
     """
     length, data = unpack_variable_byte_integer(data)
     block, rest = data[:length], data[length:]
@@ -89,7 +89,7 @@ def parse_properties(data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 class PublishProperties(NamedTuple):
-    """What of a PUBLISH packet's properties anybody asks for; None where it doesn't say."""
+    """Properties of a PUBLISH packet that are used; None where they are missing."""
 
     content_type: str | None
     response_topic: str | None
@@ -97,9 +97,9 @@ class PublishProperties(NamedTuple):
 
 
 def publish_properties(block: bytes) -> PublishProperties | None:
-    """Read the properties of a message, its length before it; None if it says nothing of interest.
+    """Read the properties of a message from a block with its length; None if none of them is used.
 
-    A block that can't be read says nothing either: were it an error, such a message would come again for ever.
+    An unreadable block gives None too: after an error such a message would be redelivered for ever.
     """
     try:
         properties, _ = parse_properties(block)
@@ -112,7 +112,7 @@ def publish_properties(block: bytes) -> PublishProperties | None:
 
 
 def skip_properties(data: bytes, start: int) -> int:
-    """Where a property block ends that starts at `start`: without a look at them."""
+    """Offset after the property block that starts at `start`."""
     length = data[start]
     if length < _MORE:
         return start + 1 + length

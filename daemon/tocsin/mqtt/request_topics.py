@@ -1,6 +1,6 @@
-"""Requests and their answers over MQTT: `<base>/request/<verb>` and `<base>/response/<verb>`. Pure.
+"""Topics of requests and responses over MQTT: `<base>/request/<verb>` and `<base>/response/<verb>`.
 
-MQTT 5 names another topic for the answer, and a mark that it shall carry (`response topic`, `correlation data`).
+With MQTT 5 a request may name another topic for its response, and correlation data that the response carries.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from tocsin.mqtt.outbox import Outgoing
 if TYPE_CHECKING:
     from tocsin.ingest.message import Message
 
-_LONGEST_VERB = 64  # whoever may publish can write one: it comes back in a topic
+_LONGEST_VERB = 64  # it is untrusted, and becomes part of a topic
 
 
 @dataclass(frozen=True, slots=True)
-class Topics:
-    """Where requests come and answers go.
+class RequestTopics:
+    """Topics of requests and responses.
 
     Attributes:
         base: Prefix of every topic.
@@ -28,32 +28,32 @@ class Topics:
 
     @property
     def filter(self) -> str:
-        """What to subscribe to."""
+        """Topic filter of all requests."""
         return f"{self.base}/request/+"
 
     @property
     def prefix(self) -> str:
-        """What every request's topic begins with."""
+        """Prefix of the topics of requests."""
         return f"{self.base}/request/"
 
     def verb(self, message: Message) -> str:
-        """What a request asks."""
+        """Verb of a request."""
         return message.topic.removeprefix(self.prefix)
 
     def response(self, message: Message, body: bytes) -> Outgoing:
-        """Make the answer, for where its asker waits."""
-        return Outgoing(self._place(message), body, qos=1, retain=False, correlation=message.correlation)
+        """Build the response to a request."""
+        return Outgoing(self._topic(message), body, qos=1, retain=False, correlation=message.correlation)
 
-    def _place(self, message: Message) -> str:
+    def _topic(self, message: Message) -> str:
         wanted = message.response_topic
         if wanted and self._may_answer_on(wanted):
             return wanted
         verb = self.verb(message)
-        known = len(verb) <= _LONGEST_VERB and verb.isprintable() and verb != ""
-        return f"{self.base}/response/{verb if known else 'unknown'}"
+        is_legal = len(verb) <= _LONGEST_VERB and verb.isprintable() and verb != ""
+        return f"{self.base}/response/{verb if is_legal else 'unknown'}"
 
     def _may_answer_on(self, topic: str) -> bool:
-        """Whether an answer may go there: not among what others take for the daemon's own word, nor the broker's."""
+        """Whether a response may be published there: not on other topics of the daemon, nor of the broker."""
         if any(c in topic for c in "+#\x00") or topic.startswith("$"):
             return False
         return topic.startswith(f"{self.base}/response/") or not topic.startswith(f"{self.base}/")

@@ -1,4 +1,4 @@
-"""How to reach a broker, and what to ask of it."""
+"""Settings of a connection to a broker."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ProtocolVersion(IntEnum):
-    """The version on the wire."""
+    """MQTT version, by its number in CONNECT."""
 
     V311 = 4
     V5 = 5
@@ -19,12 +19,12 @@ class ProtocolVersion(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """An encrypted connection. The broker's certificate is always checked.
+    """Settings of TLS. The broker's certificate is always verified.
 
     Attributes:
-        ca_file: Who is trusted to sign it; None for the system's own list.
-        cert_file: This client's certificate, where the broker asks for one.
-        key_file: Its key; None if it is in `cert_file`.
+        ca_file: Trusted certificate authorities; None: the system's.
+        cert_file: Client certificate; None: none.
+        key_file: Private key of the client certificate; None: it is in `cert_file`.
     """
 
     ca_file: Path | None = None
@@ -34,11 +34,11 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What to receive.
+    """Subscription to a topic filter.
 
     Attributes:
-        filter: A topic filter.
-        qos: 0, or 1 to have the broker keep a message until it is acknowledged.
+        filter: Topic filter.
+        qos: Quality of service; with 1 the broker keeps a message until it is acknowledged.
     """
 
     filter: str
@@ -47,13 +47,13 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class StatusTopic:
-    """The retained message that says whether the daemon is there.
+    """Retained message with the state of the daemon, online or offline.
 
     Attributes:
-        topic: Where.
-        online: Published after every connect.
-        offline: The will; published before a clean disconnect, too, as a will is only for an unclean one.
-        will_delay_s: MQTT 5: how long the broker waits with the will, so that a short reconnect doesn't flap.
+        topic: Topic of the message.
+        online: Payload published after every connect.
+        offline: Payload of the will; also published before a clean disconnect, for which no will is sent.
+        will_delay_s: MQTT 5: delay of the will, seconds, so that a short reconnect doesn't flap.
     """
 
     topic: str
@@ -64,12 +64,12 @@ class StatusTopic:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Another retained message that says whether the daemon is there, which no will stands behind: MQTT has one.
+    """Further retained message with the state of the daemon, without a will, of which a session has one.
 
     Attributes:
-        topic: Where.
-        online: Published after every connect.
-        offline: Published before a clean disconnect; an unclean one leaves `online` behind.
+        topic: Topic of the message.
+        online: Payload published after every connect.
+        offline: Payload published before a clean disconnect; after an unclean one `online` stays retained.
     """
 
     topic: str
@@ -79,13 +79,13 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait between attempts to connect.
+    """Exponential backoff between attempts to connect.
 
     Attributes:
-        first_s: Before the second attempt.
-        cap_s: The longest wait.
-        stable_s: A connection that held as long as this starts the waits over. One that is lost sooner does not:
-            two clients with one client id throw each other out, and must not do it in a tight loop.
+        first_s: Wait before the second attempt, seconds.
+        cap_s: Longest wait, seconds.
+        stable_s: A connection that lasts this long resets the backoff, seconds. Shorter ones don't: two clients with
+            one client id disconnect each other, and must not do so in a tight loop.
     """
 
     first_s: float = 0.5
@@ -93,11 +93,11 @@ class Backoff:
     stable_s: float = 10.0
 
     def delay_s(self, attempt: int, jitter: float) -> float:
-        """The wait after a number of attempts that failed in a row.
+        """Wait after a number of failed attempts in a row, seconds.
 
         Args:
-            attempt: How many failed before this one; 0 is the first.
-            jitter: In [0, 1): spreads a ward's worth of clients after the broker's restart.
+            attempt: Number of attempts that failed before the last one.
+            jitter: Random number in [0, 1), which spreads clients after a restart of the broker.
         """
         longest = min(self.cap_s, self.first_s * 2.0 ** min(attempt, 32))
         return longest * (0.5 + 0.5 * jitter)
@@ -105,31 +105,29 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """One connection to one broker.
+    """Settings of one connection to one broker.
 
     Attributes:
-        host: Its name or address.
-        port: 1883, or 8883 with TLS, by custom.
-        client_id: The session's name with the broker; another client that uses it throws this one out.
-        version: The protocol's version.
-        username: None for an anonymous client.
-        password: None for none.
-        tls: None for a plain connection.
-        keepalive_s: A silence after which the broker is asked whether it is still there.
-        connect_timeout_s: How long an attempt to connect may take.
-        session_expiry_s: How long the broker keeps the session, and queues QoS 1 messages, while the daemon is
-            away; 0 for not at all. MQTT 3.1.1 knows only not at all and for as long as the broker likes.
-        receive_maximum: How many QoS 1 messages may be unacknowledged at once (MQTT 5; 3.1.1 leaves it to the
-            broker).
-        max_packet_bytes: A larger message is left with the broker (MQTT 5), so that nobody fills this machine's
-            memory with one.
-        subscriptions: What to receive.
-        status: The retained message that says whether the daemon is there; None for none.
-        announcements: Others beside it.
-        inbox_messages: How many received messages wait for the engine; beyond it QoS 0 is dropped and counted, and
-            QoS 1 left to the broker.
-        outbox_messages: How many messages wait to be published; beyond it the oldest that isn't retained goes.
-        backoff: Waits between attempts.
+        host: Host name or address of the broker.
+        port: Port of the broker; 1883, or 8883 with TLS, by convention.
+        client_id: Name of the session; another client with the same name disconnects this one.
+        version: MQTT version.
+        username: User name; None for an anonymous client.
+        password: Password; None for none.
+        tls: Settings of TLS; None for a plain connection.
+        keepalive_s: Keep-alive interval, seconds.
+        connect_timeout_s: Timeout of an attempt to connect, seconds.
+        session_expiry_s: Time for which the broker keeps the session and queues QoS 1 messages while the daemon is
+            away, seconds; 0: it doesn't. With MQTT 3.1.1 any other number leaves the time to the broker.
+        receive_maximum: Maximum number of unacknowledged QoS 1 messages (MQTT 5; 3.1.1 leaves it to the broker).
+        max_packet_bytes: Size of the largest packet that the broker may send (MQTT 5), bytes, which bounds memory.
+        subscriptions: Subscriptions of the session.
+        status: Retained message with the state of the daemon; None for none.
+        announcements: Further retained messages with the state of the daemon.
+        inbox_messages: Bound of the inbox; beyond it QoS 0 messages are dropped and counted, and QoS 1 messages stay
+            with the broker.
+        outbox_messages: Bound of the outbox; beyond it the oldest message that is not retained is dropped.
+        backoff: Backoff between attempts.
     """
 
     host: str
@@ -153,5 +151,5 @@ class ConnectionSettings:
 
     @property
     def broker(self) -> str:
-        """As a person would write it; the password is no part of it."""
+        """URL of the broker, without the password."""
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"

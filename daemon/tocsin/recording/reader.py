@@ -1,4 +1,4 @@
-"""Recorded tables as messages: what is replayed."""
+"""Reader of recorded tables, as messages to replay."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import msgspec
 import polars as pl
 
 from tocsin.ingest.topics import TopicTemplate
-from tocsin.recording.fault import RecordingError, kind_of
-from tocsin.recording.times import read_times
+from tocsin.recording.times import RecordingError, read_times
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,11 +28,11 @@ class Recording:
     """Readings in the order of their times.
 
     Attributes:
-        name: Of the file.
+        name: Name of the file.
         table: One row a reading: `__t` in nanoseconds since 1970, `__topic`, and the fields under their payload names.
         fields: Payload names of the channels.
-        static: Payload names of what is said once a stream.
-        topics: How many different ones there are; a stream each.
+        static: Payload names of values published once a stream.
+        topics: Number of different topics, a stream each.
     """
 
     name: str
@@ -43,25 +42,25 @@ class Recording:
     topics: int
 
     def __len__(self) -> int:
-        """How many readings."""
+        """Number of readings."""
         return self.table.height
 
     @property
     def first_t(self) -> int:
-        """When it begins, nanoseconds since 1970."""
+        """Time of the first reading, nanoseconds since 1970."""
         return int(self.table[_TIME][0])
 
     def ending_at(self, now: int, speed: float) -> Recording:
-        """Shift all times so that the last reading, replayed from now on, carries the time at which it is published.
+        """Shift all times so that the last reading has the time at which a replay from now on publishes it.
 
-        No reading lies in the future then, whatever the speed.
+        No reading is in the future then, at any speed.
         """
         last = int(self.table[_TIME][-1])
         end = now + (round((last - self.first_t) / speed) if speed > 0 else 0)
         return replace(self, table=self.table.with_columns(pl.col(_TIME) + (end - last)))
 
     def messages(self) -> Iterator[tuple[int, str, bytes]]:
-        """Give (t, topic, payload) of each message; a stream's static values come ahead of its first reading."""
+        """Yield (t, topic, payload) of each message; the static values of a stream precede its first reading."""
         introduced: set[str] = set()
         for t, topic, *values in self.table.select(_TIME, _TOPIC, *self.static, *self.fields).iter_rows():
             stamp = {"t": t // _NS_PER_MS if t % _NS_PER_MS == 0 else t}
@@ -80,16 +79,16 @@ def read(
     """Read a table.
 
     Args:
-        file: Parquet or CSV.
-        topic: Where to publish; captures are columns.
-        time: The column with the time.
-        unit: What a number in it counts.
-        start: ISO 8601, when relative times begin; None where times are absolute.
-        channels: COLUMN or COLUMN=FIELD, by commas; None for all numeric columns that serve no other purpose.
-        static: Likewise; None for none.
+        file: Parquet or CSV file.
+        topic: Topic template of the messages; captures are columns.
+        time: Column with the time.
+        unit: Unit of numbers in it.
+        start: Start of relative times, ISO 8601; None for absolute times.
+        channels: COLUMN or COLUMN=FIELD, separated by commas; None: all numeric columns without another purpose.
+        static: Columns of static values in the same form; None: none.
 
     Raises:
-        RecordingError: The file, a column or a time is not what was said.
+        RecordingError: The file is unreadable, or a column or a time is missing or not legal.
     """
     try:
         template = TopicTemplate(topic)
@@ -122,9 +121,21 @@ def read(
     )
 
 
+def table_kind(file: Path) -> str:
+    """Kind of a table by its suffix, `.parquet` or `.csv`.
+
+    Raises:
+        RecordingError: The suffix is another.
+    """
+    kind = file.suffix.lower()
+    if kind not in {".parquet", ".csv"}:
+        raise RecordingError(f"{file}: unknown kind of table {file.suffix!r} (legal: .parquet, .csv)")
+    return kind
+
+
 def _load(file: Path, texts: Sequence[str]) -> pl.DataFrame:
-    """Read all of it; some columns of a CSV are text, whatever stands there: bed 007 is not bed 7."""
-    kind = kind_of(file)
+    """Read the whole table; columns of names are text in a CSV too: bed 007 is not bed 7."""
+    kind = table_kind(file)
     if not file.is_file():  # polars would look for a folder of tables
         raise RecordingError(f"{file}: is no file")
     try:
@@ -144,7 +155,7 @@ def _load(file: Path, texts: Sequence[str]) -> pl.DataFrame:
 
 
 def _check_fields(names: list[str]) -> None:
-    """Refuse fields that would overwrite each other, or the time."""
+    """Check that no two fields have one name, nor the name of the time."""
     for name in ("t", _TIME, _TOPIC):
         if name in names:
             raise RecordingError(f"field {name!r} is taken: publish that column under another name, COLUMN=FIELD")
@@ -153,7 +164,7 @@ def _check_fields(names: list[str]) -> None:
 
 
 def _check_level(file: Path, column: pl.Series) -> None:
-    """Refuse a column of which some value can't be one level of a topic."""
+    """Check that each value of a column can be a level of a topic."""
     levels = column.cast(pl.String)
     odd = (levels.is_null() | (levels == "") | levels.str.contains("[/+#\\x00]")).fill_null(value=True)
     if (row := odd.arg_max()) is not None and odd[row]:
@@ -163,7 +174,7 @@ def _check_level(file: Path, column: pl.Series) -> None:
 
 
 def _first_odd(column: pl.Series) -> str:
-    """Name the first value that is no number."""
+    """Describe the first value that is no number."""
     if column.dtype != pl.String:
         return f"it is {column.dtype}"
     odd = column.is_not_null() & column.cast(pl.Float64, strict=False).is_null()
@@ -182,7 +193,7 @@ def _arranged(table: pl.DataFrame, template: TopicTemplate, times: pl.Series, fi
         pl.col(level[1:-1]).cast(pl.String) if re.fullmatch(r"\{\w+\}", level) else pl.lit(level)
         for level in template.template.split("/")
     ]
-    # What JSON can't say is not measured: NaN and infinity become null.
+    # NaN and infinity become null: JSON has neither.
     fields = [pl.when(pl.col(column).is_finite()).then(pl.col(column)).alias(name) for column, name in field_of.items()]
     arranged: pl.DataFrame = table.with_columns(times.alias(_TIME)).select(
         pl.col(_TIME), pl.concat_str(topic, separator="/").alias(_TOPIC), *fields

@@ -1,4 +1,4 @@
-"""Times of a table, whatever they count and wherever they begin, as nanoseconds since 1970."""
+"""Times of a table, in any unit and from any start, as nanoseconds since 1970; and the error of recordings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
-
-from tocsin.recording.fault import RecordingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,24 +16,29 @@ _YEAR_2000_NS = 946_684_800 * 10**9
 _YEAR_2262_NS = 2**63 - 10**9  # where 64 bits of nanoseconds end
 
 
+class RecordingError(Exception):
+    """A table can't be read or written; the text names the file, the column and the row."""
+
+
 def read_times(file: Path, column: pl.Series, unit: str, start: str | None) -> pl.Series:
     """Read a column of times as nanoseconds since 1970.
 
     Args:
-        file: Whose column it is.
-        column: As `nanoseconds` takes it.
-        unit: What a number in it counts.
-        start: ISO 8601, when relative times begin; None where times are absolute.
+        file: File of the table.
+        column: Column, as `nanoseconds` takes it.
+        unit: Unit of numbers.
+        start: Start of relative times, ISO 8601; None for absolute times.
 
     Raises:
-        RecordingError: Something in it is no time, is missing, or lies before the year 2000.
+        RecordingError: A time is unreadable, missing, or before the year 2000.
     """
     where = f"{file}: column {column.name!r}"
     t = nanoseconds(where, column, unit, 0 if start is None else _start_ns(start))
     early = t < _YEAR_2000_NS
     if (row := early.arg_max()) is not None and early[row]:
         raise RecordingError(
-            f"{where}: row {row + 1}: a time before the year 2000: say by --start when times begin, or correct --unit"
+            f"{where}: row {row + 1}: a time before the year 2000: give the start of relative times by --start, "
+            "or correct --unit"
         )
     return t
 
@@ -44,14 +47,14 @@ def nanoseconds(where: str, column: pl.Series, unit: str, start_ns: int = 0, fir
     """Read times as nanoseconds since 1970.
 
     Args:
-        where: What a fault begins with: the file and the column.
-        column: Dates and times, ISO 8601 text (without a zone it is UTC), or numbers.
-        unit: What a number counts.
-        start_ns: From when numbers count.
-        first_row: What the column's first row is called.
+        where: File and column, for error texts.
+        column: Dates and times, ISO 8601 text (UTC without a zone), or numbers.
+        unit: Unit of numbers.
+        start_ns: Start of numbers, nanoseconds since 1970.
+        first_row: Number of the column's first row, for error texts.
 
     Raises:
-        RecordingError: Something in it is no time, or is missing.
+        RecordingError: A time is unreadable or missing.
     """
     if unit not in _NS_OF:
         raise RecordingError(f"unit {unit!r} is not known (legal: {', '.join(_NS_OF)})")

@@ -1,4 +1,4 @@
-"""Tables that are written: at once, or as they grow."""
+"""Writers of tables: at once, or row by row."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from tocsin.recording.fault import RecordingError, kind_of
+from tocsin.recording.reader import table_kind
+from tocsin.recording.times import RecordingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +24,12 @@ _PIECE_BYTES = 4_000_000
 
 
 def write(file: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write a table that `read` takes: Parquet or CSV, by the file's suffix.
+    """Write a table that `read` reads: Parquet or CSV, by the file's suffix.
 
     Raises:
         RecordingError: The suffix is another, or the file can't be written.
     """
-    kind, table = kind_of(file), pl.DataFrame(columns)
+    kind, table = table_kind(file), pl.DataFrame(columns)
     try:
         if kind == ".parquet":
             table.write_parquet(file)
@@ -39,31 +40,31 @@ def write(file: Path, columns: Mapping[str, Sequence[Any]]) -> None:
 
 
 class TableWriter:
-    """A table that grows, of the kind that `read` takes: `stream`, `t`, labels, channels.
+    """Writer of a growing table that `read` reads: columns `stream`, `t`, labels, channels.
 
-    Each `append` is on the disk when it returns. A CSV is whole at any moment; what is to become Parquet, whose end
-    says where everything is, grows as a CSV beside it.
+    `append` returns once its rows are on disk. A CSV is complete at any moment. Parquet has its index at the end, so
+    such a table grows as a CSV in the same folder until `finish`.
     """
 
     def __init__(self, file: Path, labels: Sequence[str], channels: Sequence[str]) -> None:
-        """Begin a file.
+        """Create the file.
 
         Args:
-            file: Parquet or CSV, by its suffix; must not exist.
-            labels: Names of columns of text; one that stands for something else already is called `label_…`.
-            channels: Names of columns of numbers.
+            file: Parquet or CSV file, by its suffix; it must not exist.
+            labels: Names of text columns; a name that is taken becomes `label_…`.
+            channels: Names of numeric columns.
 
         Raises:
             RecordingError: The suffix is another, the file exists or can't be written, or two columns have one name.
         """
         self._file = file
-        self._growing = file if kind_of(file) == ".csv" else file.with_name(f"{file.name}.partial.csv")
+        self._growing = file if table_kind(file) == ".csv" else file.with_name(f"{file.name}.partial.csv")
         taken = {"stream", "t", *channels}
         self._labels = {name: f"label_{name}" if name in taken else name for name in labels}
         self._channels = list(channels)
         texts = ["stream", "t", *self._labels.values()]
         if twice := sorted({name for name in (*texts, *channels) if (*texts, *channels).count(name) > 1}):
-            raise RecordingError(f"two columns of the table would be called {twice[0]!r}: rename a label")
+            raise RecordingError(f"two columns of the table would have the name {twice[0]!r}: rename a label")
         self._schema = pl.Schema(
             [(name, pl.Float64 if name in channels else pl.String) for name in (*texts, *channels)]
         )
@@ -73,7 +74,7 @@ class TableWriter:
             self._out = self._growing.open("xb")
         except FileExistsError as error:
             raise RecordingError(
-                f"{self._growing}: is what a recording left that was cut off; it is a table, too: move it away"
+                f"{self._growing}: is left from an interrupted recording, as a table: move it away"
             ) from error
         except OSError as error:
             raise self._unwritable(error) from error
@@ -86,16 +87,16 @@ class TableWriter:
         labels: Sequence[Mapping[str, str]],
         values: NDArray[np.float64],
     ) -> None:
-        """Add R rows.
+        """Append R rows.
 
         Args:
-            stream: (R,)
+            stream: (R,) names of streams.
             t: (R,) nanoseconds since 1970 UTC.
-            labels: (R,) each row's.
-            values: (R, C) what is not finite counts as not measured.
+            labels: (R,) labels of each row.
+            values: (R, C) values; those that are not finite are written as not measured.
 
         Raises:
-            RecordingError: They can't be written; nothing of them is.
+            RecordingError: The rows can't be written; none of them is.
         """
         texts = {column: [of.get(name) for of in labels] for name, column in self._labels.items()}
         table = pl.DataFrame(
@@ -111,17 +112,17 @@ class TableWriter:
         self._put(table.with_columns(measured).write_csv(include_header=False, datetime_format=_ISO_8601_NS))
 
     def finish(self) -> None:
-        """Make the file whole.
+        """Complete the file.
 
         Raises:
-            RecordingError: It can't be written; what was appended is kept beside it.
+            RecordingError: It can't be written; the appended rows stay in the CSV.
         """
         self._out.close()
         if self._growing == self._file:
             return
         whole = self._file.with_name(f"{self._file.name}.partial")
         try:
-            # `scan_csv` takes memory as the file has bytes: polars is given pieces instead.
+            # `scan_csv` needs as much memory as the file has bytes; pieces don't.
             schema = {**self._schema, "t": pl.Datetime("ns", "UTC")}
             table = register_io_source(lambda columns, *_: self._pieces(columns), schema=schema)
             table.sink_parquet(whole, row_group_size=_ROW_GROUP)
@@ -137,7 +138,7 @@ class TableWriter:
             lines.readline()  # the header
             while piece := lines.read(_PIECE_BYTES):
                 piece += lines.readline()
-                while piece.count(b'"') % 2 and (more := lines.readline()):  # a quoted line end is none
+                while piece.count(b'"') % 2 and (more := lines.readline()):  # a line end within quotes
                     piece += more
                 table = pl.read_csv(piece, has_header=False, schema=self._schema).with_columns(t)
                 yield table if columns is None else table.select(columns)
@@ -149,7 +150,7 @@ class TableWriter:
             self._out.flush()
             os.fsync(self._out.fileno())
         except OSError as error:
-            os.ftruncate(self._out.fileno(), size)  # half a row would spoil the table
+            os.ftruncate(self._out.fileno(), size)  # removes a part of a row
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> RecordingError:

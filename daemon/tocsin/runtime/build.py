@@ -21,7 +21,7 @@ from tocsin.ingest.decoder import Decoder
 from tocsin.ingest.formats.sparkplug import NAMESPACE
 from tocsin.ingest.formats.sparkplug_payload import host_state
 from tocsin.metrics.streams import StreamSeries
-from tocsin.mqtt.request_topics import Topics
+from tocsin.mqtt.request_topics import RequestTopics
 from tocsin.mqtt.settings import Announcement, ConnectionSettings, ProtocolVersion, StatusTopic, Subscription, Tls
 from tocsin.notify.home_assistant import birth_topic
 from tocsin.notify.mqtt_messages import status_payload, status_topic
@@ -184,7 +184,7 @@ def subscriptions(sources: list[Source], config: Config) -> tuple[Subscription, 
     """Subscriptions of the sources, of requests, and of Home Assistant's birth message."""
     home_assistant = config.notify.home_assistant
     births = () if home_assistant is None else (Subscription(birth_topic(home_assistant.discovery_prefix), 0),)
-    return (*source_subscriptions(sources), Subscription(Topics(config.publish.base).filter), *births)
+    return (*source_subscriptions(sources), Subscription(RequestTopics(config.publish.base).filter), *births)
 
 
 def source_subscriptions(sources: list[Source]) -> tuple[Subscription, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tocsin.api import VERBS, Asked, Reply, RequestError, read, refusal, transaction_of
 from tocsin.api.views import encode
 from tocsin.ingest.reject import printable
-from tocsin.mqtt.request_topics import Topics
+from tocsin.mqtt.request_topics import RequestTopics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class MqttRequests:
             connection: To the broker.
             handler: Answers.
         """
-        self._topics = Topics(base)
+        self._topics = RequestTopics(base)
         self._connection = connection
         self._handler = handler
         self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_WAITING)

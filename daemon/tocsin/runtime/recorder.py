@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine import Readings
-    from tocsin.ingest.formats.payload_format import Publication
-    from tocsin.ingest.message import Message
+    from tocsin.ingest.message import Message, Publication
     from tocsin.ingest.reject import Reject
     from tocsin.runtime.sources import Source
 

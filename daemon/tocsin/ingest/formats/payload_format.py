@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from tocsin.ingest.addressing import Addressing, TopicAddress
-    from tocsin.ingest.message import Message
+    from tocsin.ingest.message import Message, Publication
     from tocsin.ingest.reading_rows import ReadingRows, RejectCounter
     from tocsin.ingest.source_settings import SourceSettings
     from tocsin.ingest.topics import TopicTemplate
@@ -43,19 +43,6 @@ class SessionReader(FormatReader, Protocol):
 
     def drain(self) -> tuple[list[Publication], list[str]]:
         """Take the messages to publish and the streams that became stale since the last call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """Message that a reader publishes, such as a request for a rebirth.
-
-    Attributes:
-        topic: Topic to publish on.
-        payload: Bytes to publish.
-    """
-
-    topic: str
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin.ingest.addressing import Naming, UnnameableError
-from tocsin.ingest.formats.payload_format import PayloadFormat, Publication
+from tocsin.ingest.formats.payload_format import PayloadFormat
 from tocsin.ingest.formats.sparkplug_payload import REFUSED, Payload, rebirth_command
+from tocsin.ingest.message import Publication
 from tocsin.ingest.reject import RejectReason
 from tocsin.ingest.timestamps import Nanoseconds, RawTime
 
