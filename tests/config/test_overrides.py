@@ -137,7 +137,10 @@ def test_each_fault_of_several_entries_has_its_own_line(checked):
 def test_a_probabilitys_threshold_is_a_probability(checked):
     assert checked("- {streams: a, limits: {odd: 0.5}}\n", model="risk").faults == []
     (fault,) = checked("- {streams: a, limits: {odd: 1.5}}\n", model="risk").faults
-    assert "12: watches.ward.overrides.0.limits.odd: alarm 'odd': 1.5 is no probability (legal: between 0 and 1)" in str(fault)
+    assert (
+        "12: watches.ward.overrides.0.limits.odd: alarm 'odd': 1.5 is no probability (legal: between 0 and 1)"
+        in str(fault)
+    )
 
 
 def test_overrides_are_checked_as_far_as_that_goes_without_the_bundle(checked):

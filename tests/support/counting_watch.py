@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine import Alarm, Engine, FrameClock, Watch
+from tocsin.engine import Alarm, Engine, EventClock, FrameClock, Readings, Watch
 from tocsin.engine.conditions.base import Condition
+from tocsin.engine.conditions.news2 import EarlyWarning
 from tocsin.engine.events import Category, Priority
 from tocsin.engine.frames.assembler import Aggregation
 from tocsin.engine.model import Channel, ChannelKind, Gaps, Model, StepResult, Task
@@ -98,3 +99,33 @@ def engine(  # noqa: PLR0913  (each is said by its name)
 def happened(engine_results):
     """The sequence by which two runs are compared."""
     return [(e.stream, e.alarm, e.kind.value, (e.t - START) / S) for o in engine_results for e in o.events]
+
+
+def play(watching, frames, *, stream="bed"):
+    """Apply one reading a second; a frame is channel → value, or None."""
+    rows = [(stream, START + k * S, values) for k, values in enumerate(frames) if values is not None]
+    return [EventClock(watching).apply(Readings.of(rows))]
+
+
+def reasons(results):
+    """Reasons of the events, in their order."""
+    return [event.report.reason for result in results for event in result.events]
+
+
+def pulse(*values):
+    """Frames with these heart rates."""
+    return [{"hr": value, "spo2": 97} for value in values]
+
+
+def early_warning(**values):
+    """NEWS2 of heart rate and SpO2, with some attributes of its own."""
+    plain = {
+        "at_least": 5,
+        "single": False,
+        "parameter_channels": (None, SPO2, None, None, HR, None, None),
+        "constants": (None, None, None, None, None, None, None),
+        "scale": 1,
+        "scale_channel": None,
+        "max_age_ns": 10 * S,
+    }
+    return EarlyWarning(**plain | values)

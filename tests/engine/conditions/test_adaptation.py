@@ -1,4 +1,4 @@
-"""A stream's own scale is learnt and bounded, an alarm that is up stops that, and drift is told all the same."""
+"""Thresholds follow a stream's own score within bounds and stand still while an alarm is up; drift shows all the same."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def scoring(score):
     return {"hr": 2 * score - spo2, "spo2": spo2}
 
 
-def usual(watching, stream):
+def baseline(watching, stream):
     """The middle and the high quantile of a stream, and from how many scores they are known."""
     row = watching.table.row_of(stream)
     return [*watching.table.score_quantiles[row].tolist(), int(watching.table.score_count[row])]
@@ -57,25 +57,25 @@ def onsets(results):
     return [change.stream for result in results for change in result.events if change.kind is ConditionEventKind.ACTIVE]
 
 
-def test_a_stream_with_scores_twice_as_high_rings_about_as_often():
+def test_a_stream_with_scores_twice_as_high_raises_about_as_many_alarms():
     rng = np.random.default_rng(1)
     scores = {}
     for n in range(8):
         normal = MIDDLE * np.exp(0.4 * rng.standard_normal((2, 1200)))  # nine in ten lie below HIGH
-        scores[f"usual-{n}"], scores[f"twice-{n}"] = np.minimum(normal[0], 190), np.minimum(2 * normal[1], 190)
-    rung = {}
+        scores[f"normal-{n}"], scores[f"twice-{n}"] = np.minimum(normal[0], 190), np.minimum(2 * normal[1], 190)
+    counts = {}
     for adaptation in (None, FAST):
         watching = engine(alarm("odd", ScoreAbove(1.4 * HIGH)), adaptation=adaptation)
         play(watching, {name: series[:600] for name, series in scores.items()})
         began = onsets(play(watching, {name: series[600:] for name, series in scores.items()}, 600))
-        rung[adaptation is None] = [sum(name.startswith(kind) for name in began) for kind in ("usual", "twice")]
-    normal, twice = rung[True]
+        counts[adaptation is None] = [sum(name.startswith(kind) for name in began) for kind in ("normal", "twice")]
+    normal, twice = counts[True]
     assert twice > 10 * normal
-    normal, twice = rung[False]
+    normal, twice = counts[False]
     assert normal / 2 <= twice <= 2 * normal
 
 
-def test_a_stream_that_stands_above_the_threshold_from_its_beginning_does_not_ring_and_is_told_when_it_departs():
+def test_a_stream_above_the_threshold_from_its_beginning_raises_no_alarm_until_it_departs():
     rng = np.random.default_rng(2)
     score = 80.0 * np.exp(0.02 * rng.standard_normal(600))
     assert onsets(play(engine(ODD), {"a": score})) == ["a"]
@@ -89,7 +89,7 @@ def test_a_stream_that_stands_above_the_threshold_from_its_beginning_does_not_ri
     assert "times 60)" in reason
 
 
-def test_while_a_stream_settles_what_may_be_usual_of_it_is_unknown_and_what_cannot_be_rings():
+def test_while_a_stream_settles_a_score_between_the_bounds_is_unknown_and_one_above_raises_an_alarm():
     watching = engine(ODD, adaptation=FAST)
     truths = []
     for second, score in enumerate([59.0, 100.0, 179.0, 181.0]):
@@ -101,10 +101,12 @@ def test_while_a_stream_settles_what_may_be_usual_of_it_is_unknown_and_what_cann
 def test_a_reason_says_that_what_is_usual_is_not_known_yet():
     watching = engine(ODD, adaptation=FAST)
     (began,) = [change for result in play(watching, {"a": [181.0]}) for change in result.events]
-    assert began.report.reason.startswith("score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)")
+    assert began.report.reason.startswith(
+        "score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)"
+    )
     assert began.report.explanation.threshold == 180.0
-    (lost,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.events]
-    assert (lost.kind, lost.report.reason) == (
+    (uncertain,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.events]
+    assert (uncertain.kind, uncertain.report.reason) == (
         ConditionEventKind.UNCERTAIN,
         "score 100 is above 60, and what is usual of the stream isn't known yet",
     )
@@ -113,7 +115,7 @@ def test_a_reason_says_that_what_is_usual_is_not_known_yet():
 def test_an_excursion_while_a_stream_settles_does_not_keep_it_from_settling():
     watching = engine(ODD, adaptation=FAST)
     play(watching, {"a": [181.0] + [100.0] * 60})
-    assert usual(watching, "a")[2] == 60
+    assert baseline(watching, "a")[2] == 60
     results = play(watching, {"a": [100.0] * 150}, 61)
     assert [change.kind for result in results for change in result.events] == [ConditionEventKind.INACTIVE]
 
@@ -129,17 +131,17 @@ def test_a_threshold_rises_no_further_than_it_may():
     assert onsets(play(watching, {"loud": [164.0] * 300 + [166.0]})) == ["loud"]
 
 
-def test_nothing_is_learnt_while_an_alarm_is_up():
+def test_quantiles_stand_still_while_an_alarm_is_up():
     watching = engine(ODD, warm_up_ticks=2, max_gap_ticks=10, adaptation=FAST)
     play(watching, {"a": [55.0] * 220})
-    before = usual(watching, "a")
+    before = baseline(watching, "a")
     assert before[2] == 218  # the score of the first two frames is unknown
     assert onsets(play(watching, {"a": [179.0] * 100}, 220)) == ["a"]
-    assert usual(watching, "a") == before
+    assert baseline(watching, "a") == before
     play(watching, {"a": [55.0] * 2}, 400)  # after a gap the score is unknown, and warms up
-    assert usual(watching, "a") == before
+    assert baseline(watching, "a") == before
     play(watching, {"a": [55.0]}, 402)
-    assert usual(watching, "a")[2] == 219
+    assert baseline(watching, "a")[2] == 219
 
 
 def test_a_member_of_a_combination_is_judged_by_the_streams_own_threshold():
@@ -164,25 +166,25 @@ def test_a_stream_may_be_left_out_by_its_name():
     assert began.report.reason.startswith("score 80, threshold 60: ")
 
 
-def test_a_reset_forgets_what_was_learnt():
+def test_a_reset_forgets_the_quantiles():
     watching = engine(ODD, CREEPS, adaptation=FAST)
     play(watching, {"a": [55.0] * 130})
-    assert usual(watching, "a")[2] == 130
+    assert baseline(watching, "a")[2] == 130
     watching.carry_out(ResetStream("a"), at(131))
-    assert usual(watching, "a")[2] == 0
+    assert baseline(watching, "a")[2] == 0
     assert np.isnan(watching.table.condition_state[watching.table.row_of("a")]).all()
 
 
-def test_a_late_reading_that_is_put_in_is_learnt_from_once():
+def test_a_reprocessed_frame_moves_the_quantiles_once():
     watching = engine(ODD, adaptation=FAST, rewind=5)
     play(watching, {"a": [55.0] * 4})
-    before = usual(watching, "a")
+    before = baseline(watching, "a")
     result = watching.apply(Readings.of([("a", at(1) + 1, {"hr": 58.0, "spo2": 58.0})]), at(4))
     assert result.reprocessed == 1
-    assert usual(watching, "a") == before
+    assert baseline(watching, "a") == before
 
 
-def test_drift_rings_on_what_adaptation_would_swallow():
+def test_drift_shows_what_adaptation_would_absorb():
     """The score doubles within some twenty minutes. The adapted threshold goes with it; the sum does not."""
     score = 24.0 * np.exp(np.linspace(0.0, 1.1, 1500))  # to 72
     scores = {"worse": np.concatenate([np.full(300, 24.0), score]), "well": np.full(1800, 24.0)}
@@ -223,7 +225,7 @@ def bits(watching):
 
 @given(rows, st.lists(st.integers(0, 60)), st.sampled_from([0, 5]))
 @settings(deadline=None, max_examples=30)
-def test_however_readings_are_cut_into_batches_the_same_is_learnt(given_rows, cuts, rewind):
+def test_quantiles_do_not_depend_on_the_cut_into_batches(given_rows, cuts, rewind):
     given_rows.sort(key=lambda row: row[1])
     runs = []
     for bounds in ([], sorted(cuts)):
@@ -236,7 +238,7 @@ def test_however_readings_are_cut_into_batches_the_same_is_learnt(given_rows, cu
 
 @given(rows, st.integers(0, 60))
 @settings(deadline=None, max_examples=30)
-def test_who_is_carried_elsewhere_goes_on_with_what_was_learnt(given_rows, cut):
+def test_an_imported_stream_continues_with_its_quantiles(given_rows, cut):
     given_rows.sort(key=lambda row: row[1])
     whole, first, second = (engine(ODD, BRISK, adaptation=FAST) for _ in range(3))
     for watching in (whole, first):

@@ -1,4 +1,4 @@
-"""What an alarm says of itself, and that its score can be made again from what it carries."""
+"""Explanations of alarms, and rescoring from the frames that they carry."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def test_a_score_says_since_when_it_has_been_rising_and_what_touched_it():
     for at, score in [(0, 20), (1, 20), (2, 20), (7, 49), (8, 50), (9, 80), (10, 101), (11, 60), (12, 20)]:
         changes += read(engine, at, hr=2 * score - min(score, 100), spo2=min(score, 100))
     began, ceased = changes
-    said = began.report.explanation
-    assert (said.model, said.sha256, said.threshold) == ("counting/1", "0" * 64, 100)
-    assert said.rising_since == START + 8 * S
-    assert (said.warm_up_ticks, said.frames_seen, said.state_since) == (2, 7, START)
-    assert (said.gap_s, said.gap_ended, said.rewound) == (4.0, START + 7 * S, None)
-    assert said.frames is not None
+    explanation = began.report.explanation
+    assert (explanation.model, explanation.sha256, explanation.threshold) == ("counting/1", "0" * 64, 100)
+    assert explanation.rising_since == START + 8 * S
+    assert (explanation.warm_up_ticks, explanation.frames_seen, explanation.state_since) == (2, 7, START)
+    assert (explanation.gap_s, explanation.gap_ended, explanation.rewound) == (4.0, START + 7 * S, None)
+    assert explanation.frames is not None
     assert ceased.report.explanation.frames is None
     assert ceased.report.explanation.rising_since == START + 8 * S
 
@@ -67,7 +67,7 @@ def test_what_is_lost_by_silence_is_explained_without_frames():
     assert later[1].report.explanation.frames is None
 
 
-def test_a_late_reading_that_was_put_in_is_told_and_the_ring_begins_anew():
+def test_a_reprocessed_frame_is_named_and_the_recent_frames_begin_anew():
     engine = watching(alarm("odd", ScoreAbove(110)), rewind=5)
     for at in range(6):
         read(engine, at, hr=80, spo2=97)
@@ -91,7 +91,7 @@ def test_as_many_frames_are_kept_as_were_asked_for_and_at_most_twice_as_many():
 
 
 @pytest.mark.parametrize("alarms", [[alarm("hr-high", Above(HR, 100, 0))], [alarm("odd", ScoreAbove(90))]])
-def test_nothing_is_kept_where_nothing_can_be_explained_or_nobody_asks(alarms):
+def test_nothing_is_kept_where_nothing_can_be_explained_or_no_frames_are_configured(alarms):
     scored = alarms[0].name == "odd"
     engine = watching(*alarms, explain_ticks=0 if scored else KEPT)
     (change,) = read(engine, 0, hr=120, spo2=97)

@@ -65,7 +65,7 @@ def settling_faults(settle_s: float, bundle: Bundle) -> Iterator[ConditionFault]
         yield (
             ("settle_s",),
             (
-                f"{settle_s:g} is {settle_s / period_s:.3g} ticks of {bundle.manifest.name}, too few for statistics of a "
-                f"stream (legal: from {MIN_SETTLING_TICKS} ticks, {MIN_SETTLING_TICKS * period_s:g} s)"
+                f"{settle_s:g} is {settle_s / period_s:.3g} ticks of {bundle.manifest.name}, too few for statistics of "
+                f"a stream (legal: from {MIN_SETTLING_TICKS} ticks, {MIN_SETTLING_TICKS * period_s:g} s)"
             ),
         )

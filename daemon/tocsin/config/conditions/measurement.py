@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from tocsin.config.conditions.entry import SingleChannelEntry, ConditionEntry, nanoseconds
+from tocsin.config.conditions.entry import ConditionEntry, SingleChannelEntry, nanoseconds
 from tocsin.config.types import Seconds, Section
 from tocsin.engine.conditions.absent import Absent
 from tocsin.engine.conditions.flatline import Flatline

@@ -33,10 +33,10 @@ class News2Entry(Section, ConditionEntry):
     pulse: Name | None = Field(default=None, description="Channel, per minute.")
     temperature: Name | None = Field(default=None, description="Channel, degrees Celsius.")
     oxygen: bool | Name | None = Field(
-        default=None, description="Channel that is 1 on supplemental oxygen and 0 on air, or what holds for everybody."
+        default=None, description="Channel that is 1 on supplemental oxygen and 0 on air, or the value for all streams."
     )
     alert: bool | Name | None = Field(
-        default=None, description="Channel that is 1 alert and 0 otherwise, or what holds for everybody."
+        default=None, description="Channel that is 1 alert and 0 otherwise, or the value for all streams."
     )
     scale: Literal[1, 2] | Name = Field(
         default=1, description="Of SpO2: 1, 2, or a channel that is 2 for those whose SpO2 is meant to be 88 to 92."
