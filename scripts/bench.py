@@ -42,9 +42,9 @@ from tocsin.mqtt.settings import ConnectionSettings
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
-from tocsin.runtime.journal_entries import readings_input, time_input
+from tocsin.runtime.journal_entries import ReadingsEntry, TickEntry, encode
 from tocsin.runtime.pipeline import Pipeline
-from tocsin.runtime.recovery import snapshot
+from tocsin.runtime.snapshots import encode_snapshot
 from tocsin.store import Store
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.runtime.deployment import Deployment
+    from tocsin.runtime.journal_entries import JournalEntry
 
 CONFIG = Path(__file__).parents[1] / "config" / "tocsin.yaml"
 BASELINE = {"hr": (75, 8), "spo2": (97, 0.5), "rr": (15, 1.5), "sbp": (120, 6), "dbp": (75, 4), "temp": (36.9, 0.1)}
@@ -108,14 +109,15 @@ class Parts:
         with self._timed("decode"):
             readings = self.source.decoder.decode(messages, now).readings
         with self._timed("core: frames, model, conditions, alarms"):
-            results = [self.core.take_in(self.runtime.name, readings, now), *self.core.pass_time(now)]
+            entries: list[JournalEntry] = [ReadingsEntry(now, [self.runtime.name], readings), TickEntry(now)]
+            results = [result for entry in entries for result in self.core.apply(entry)]
         n, channels = len(messages), len(self.runtime.model.channels)
         x, state = np.ones((n, channels), np.float32), np.zeros((n, self.runtime.model.state_size), np.float32)
         with self._timed("of which the model's step alone"):
             self.runtime.model.step(x, x, x, state)
         with self._timed("store: journal and commit"):
             events = [event for result in results for event in result.events]
-            self.store.commit([readings_input([self.runtime.name], readings, now), time_input(now)], events)
+            self.store.commit([encode(entry) for entry in entries], events)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:
@@ -133,7 +135,7 @@ class Whole:
         core = Core(made())
         metrics = Metrics("0", *core.deployment.metric_labels())
         self._connection = Connection(ConnectionSettings("localhost", 1, "bench"))
-        committer = Committer(Store.open(folder), lambda: snapshot(core), metrics.keeping)
+        committer = Committer(Store.open(folder), lambda: encode_snapshot(core), metrics.keeping)
         self._pipeline = Pipeline(core, self._connection, committer, metrics, RejectLog(), clock=lambda: self._now)
         self._pipeline.stop()  # so that `run` ends once it has emptied the inbox
         self.spent: list[float] = []

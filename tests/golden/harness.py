@@ -43,10 +43,11 @@ from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.mqtt_requests import MqttRequests
 from tocsin.runtime.pipeline import Pipeline
-from tocsin.runtime.recovery import Recovered, recover, remember, snapshot
+from tocsin.runtime.recovery import Recovered, recover
 from tocsin.runtime.reload import Reloader
 from tocsin.runtime.request_handler import RequestHandler
 from tocsin.runtime.sinks import stream_devices
+from tocsin.runtime.snapshots import encode_snapshot, take_snapshot
 from tocsin.store.columns import pack
 
 S = 1_000_000_000
@@ -271,7 +272,7 @@ class Daemon:
         self._metrics = Metrics(VERSION, *recovered.deployment.metric_labels())
         self._metrics.started(now / S)
         self._committer = Committer(
-            self._store, lambda: snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
+            self._store, lambda: encode_snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
         )
         self._broker = _Broker(self.recording)
         mqtt = MqttSink(config.publish.base, self._broker.publish)
@@ -287,13 +288,13 @@ class Daemon:
         )
         self._fix_clock_of_series()
         if resumes:
-            self._pipeline.begin(recovered.deployment, recovered.untold)
+            self._pipeline.begin(recovered.deployment, recovered.unpublished)
         else:
-            self._committer.note_change_of_configuration()
-            self._committer.keep(now)
+            self._committer.require_snapshot()
+            self._committer.commit(now)
         self._reloader = Reloader(self._file, recovered.deployment, self._pipeline, self._broker, self._metrics)
         handler = RequestHandler(self._pipeline, self._store, self._metrics.answered)
-        self._pipeline.listen_to(MqttRequests(config.publish.base, self._broker, handler))
+        self._pipeline.add_handler(MqttRequests(config.publish.base, self._broker, handler))
         entry = config.notify.home_assistant
         self._devices = None
         if entry is not None:
@@ -329,7 +330,7 @@ class Daemon:
         if not dies:
             self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
             return
-        self._committer.keep = _kill
+        self._committer.commit = _kill
         try:
             self._run(self._turn(Batch(made, list(range(1, len(made) + 1)), 1)))
         except Killed:
@@ -394,8 +395,8 @@ class Daemon:
     def snapshot(self, now: int) -> None:
         """Take a snapshot of everything, as the daemon does at intervals."""
         self.now = now
-        position = self._committer.settle_position(now)
-        self._store.write_snapshot(position, pack(remember(self._core)), now)
+        position = self._committer.commit_for_snapshot(now)
+        self._store.write_snapshot(position, pack(take_snapshot(self._core)), now)
 
     def crash(self) -> None:
         """End without a word: what is not in the store is lost."""
@@ -503,24 +504,22 @@ class Daemon:
 
     def _watch_core(self) -> None:
         """Record each frame that the core steps."""
-        for name in ("take_in", "mark_stale", "pass_time", "command", "restore_evicted", "take_over"):
+        for name in ("apply", "apply_deployment"):
             setattr(self._core, name, self._recorded(getattr(self._core, name)))
 
     def _recorded(self, call: Any) -> Any:
         def called(*given: Any) -> Any:
             found = call(*given)
-            for result in found if isinstance(found, list) else [found]:
-                if result.engine_result is not None:
-                    self._take_frames(result.runtime, result.engine_result, "")
-                if result.beside is not None:
-                    self._take_frames(result.beside.incumbent.runtime, result.beside.engine_result, " before")
+            for result in found:
+                for output in () if result.watch is None else result.watch.outputs:
+                    self._take_frames(output.runtime, output.steps, " before" if output.is_incumbent else "")
             return found
 
         return called
 
-    def _take_frames(self, runtime: Any, engine_result: Any, mark: str) -> None:
+    def _take_frames(self, runtime: Any, frames: Any, mark: str) -> None:
         names = runtime.engine.table.names
-        for steps in engine_result.steps:
+        for steps in frames:
             for i, row in enumerate(steps.rows.tolist()):
                 key = f"{runtime.name} {names[row]} {runtime.model.name}/{runtime.model.version}{mark}"
                 columns = {name: getattr(steps, name) for name in FRAME_COLUMNS}
@@ -563,7 +562,7 @@ class Daemon:
             await sink.send(delivery)
 
     def _exposition(self) -> Exposition:
-        runtimes = self._reloader.at_work.runtimes.values()
+        runtimes = self._reloader.deployment.runtimes.values()
         daemon._refresh(self._metrics, self._broker, runtimes, self._pipeline.waiting)  # noqa: SLF001
         self._metrics.keeping.show(daemon._figures(self._committer, self._store))  # noqa: SLF001
         return Exposition(self._metrics.render(), CONTENT_TYPE)

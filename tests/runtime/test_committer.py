@@ -19,8 +19,10 @@ from tocsin.notify.mqtt import MqttSink
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
+from tocsin.runtime.journal_entries import ReadingsEntry, TickEntry, decode
 from tocsin.runtime.pipeline import Pipeline
-from tocsin.runtime.recovery import recover, snapshot
+from tocsin.runtime.recovery import recover
+from tocsin.runtime.snapshots import encode_snapshot
 from tocsin.store import AlarmLogQuery, Store
 
 S = 10**9
@@ -44,7 +46,7 @@ class House:
         self.store = Store.open(folder / "state")
         core = Core(made)
         self.committer = Committer(
-            self.store, lambda: snapshot(core), self.metrics.keeping, monotonic=lambda: self.moment
+            self.store, lambda: encode_snapshot(core), self.metrics.keeping, monotonic=lambda: self.moment
         )
         # The lambda: what is published here is set below.
         sink = MqttSink("tocsin", lambda *message, **how: self.connection.publish(*message, **how))  # noqa: PLW0108
@@ -68,7 +70,7 @@ class House:
             self._t += 1000
             payload = json.dumps({"t": self._t, "hr": hr, "spo2": 97}).encode()
             self.connection.received("vitals/icu/a", payload, 1, retain=False)
-        await self.pipeline._turn(0)  # noqa: SLF001  (one turn of its loop, no more)
+        await self.pipeline._step(0)  # noqa: SLF001  (one step of its loop, no more)
 
     def fill_disk(self, *, full):
         connection = self.store._connection  # noqa: SLF001
@@ -92,15 +94,15 @@ async def test_what_is_acknowledged_is_stored_and_what_is_told_too(house):
     assert house.acknowledged == 2
     assert len(house.published) == 2
     assert [event.transition for event in house.store.history(AlarmLogQuery())] == ["raise"]
-    assert len(list(house.store.inputs(0))) == 1
+    assert len(list(house.store.journal(0))) == 1
     await house.hears()  # what the broker has taken is written down
-    kept = len(list(house.store.inputs(0)))
+    kept = len(list(house.store.journal(0)))
     for _ in range(20):
         await house.hears()  # nothing but the passing of time: that waits for company
-    assert len(list(house.store.inputs(0))) == kept
+    assert len(list(house.store.journal(0))) == kept
     await house.hears(90)
-    (entry,) = list(house.store.inputs(0))[kept:]
-    assert [given.kind for given in entry.inputs] == ["time"] * 20 + ["readings", "time"]
+    (commit,) = list(house.store.journal(0))[kept:]
+    assert [type(decode(body)) for body in commit.entries] == [TickEntry] * 20 + [ReadingsEntry, TickEntry]
 
 
 async def filled(house):
@@ -135,7 +137,7 @@ async def test_a_full_disk_stops_no_alarm_and_is_told(house):
     assert house.acknowledged > held
     assert [event.transition for event in house.store.history(AlarmLogQuery())] == ["raise", "clear"]
     recovered = recover(house.store, house.make, house.folder, time.time_ns())
-    assert recovered.core.export()["register"] == house.core.export()["register"]
+    assert recovered.core.export()["alarms"] == house.core.export()["alarms"]
 
 
 async def test_when_too_much_is_not_stored_a_snapshot_takes_its_place(house, monkeypatch):
@@ -148,7 +150,7 @@ async def test_when_too_much_is_not_stored_a_snapshot_takes_its_place(house, mon
     await house.hears(130)
     assert house.committer.problem is None
     position, _ = house.store.snapshot()
-    assert list(house.store.inputs(position)) == []
+    assert list(house.store.journal(position)) == []
     recovered = recover(house.store, house.make, house.folder, time.time_ns())
     assert recovered.core.registry.last_id == house.core.registry.last_id
     assert len(house.store.history(AlarmLogQuery())) == house.core.registry.last_id

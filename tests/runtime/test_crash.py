@@ -137,7 +137,7 @@ async def test_killed_again_and_again_it_tells_what_it_would_have_told(ward):
         assert await asyncio.to_thread(one.daemons[-1].end) == 0
         assert "Traceback" not in one.daemons[-1].errors
     assert await asyncio.to_thread(broken.start().end) == 0
-    assert "inputs applied again" not in broken.daemons[-1].errors, "a clean end leaves a snapshot"
+    assert "journal entries applied again" not in broken.daemons[-1].errors, "a clean end leaves a snapshot"
     for task in listening:
         task.cancel()
 

@@ -1,4 +1,4 @@
-"""Streams that were given up come back with what they remembered."""
+"""Evicted streams come back with their state."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import replace
 from stored_core import T0, Daemon, S
 
 from tocsin.engine.lifecycle.commands import SetLimit
-from tocsin.engine.lifecycle.transfer import StreamState
-from tocsin.runtime.journal_entries import command_input
-from tocsin.store.columns import pack, unpack
+from tocsin.runtime.evicted_streams import decode_state, encode_state
+from tocsin.runtime.journal_entries import StreamCommandEntry, encode
+from tocsin.store.columns import pack
 
 
 def hears(daemon, bed, second):
-    return daemon.kind([(bed, T0 + second * S, {"hr": 100, "spo2": 97})], T0 + second * S)
+    return daemon.step([(bed, T0 + second * S, {"hr": 100, "spo2": 97})], T0 + second * S)
 
 
 def row(daemon, bed):
@@ -22,7 +22,7 @@ def row(daemon, bed):
     return None if found is None else {name: getattr(table, name)[found].copy() for name in table.columns}
 
 
-def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path):
+def test_an_evicted_stream_comes_back_as_it_was_also_after_a_crash(toy, tmp_path):
     watch = {"watches": {"ward": {"evict_after_s": 10}}}
     steady, leaving = Daemon(toy, tmp_path / "steady"), Daemon(toy, tmp_path / "leaving", **watch)
     for daemon in (steady, leaving):
@@ -30,8 +30,9 @@ def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path
         command = SetLimit("a", "hr-high", 95.0)
         for second in range(5):
             hears(daemon, "a", second)
-        daemon.core.command(command, T0 + 5 * S)
-        daemon.store.commit([command_input(command, T0 + 5 * S)], [])
+        entry = StreamCommandEntry(T0 + 5 * S, command)
+        daemon.core.apply(entry)
+        daemon.store.commit([encode(entry)], [])
         for second in range(5, 30):
             hears(daemon, "b", second)
     assert row(leaving, "a") is None
@@ -53,15 +54,15 @@ def test_who_was_given_up_comes_back_as_it_was_be_it_after_a_crash(toy, tmp_path
         daemon.store.close()
 
 
-def test_what_another_model_remembered_is_of_no_use(toy, tmp_path):
+def test_an_evicted_state_of_another_model_is_dropped(toy, tmp_path):
     watch = {"watches": {"ward": {"evict_after_s": 10}}}
     daemon = Daemon(toy, tmp_path, **watch)
     daemon.begin(T0)
     for second in range(30):
         hears(daemon, "ab"[second > 3], second)
-    kept = StreamState(**unpack(daemon.store.evicted.find("ward", "a")))
+    kept = decode_state(daemon.store.evicted.find("ward", "a"))
     another = replace(kept, meta={**kept.meta, "sha256": "0" * 64})
-    daemon.store.evicted.keep("ward", "a", pack(another), T0 + 30 * S)
+    daemon.store.evicted.add("ward", "a", encode_state(another), T0 + 30 * S)
     hears(daemon, "a", 31)
     assert daemon.returned == []
     assert int(row(daemon, "a")["frame_count"]) == 0

@@ -23,12 +23,12 @@ class Connection:
 
 
 class Faulty:
-    """At work, and nothing it is asked succeeds."""
+    """Fails at every request."""
 
     records = {"no": "records"}  # noqa: RUF012
 
-    def order(self, order):
-        raise ZeroDivisionError(order.actor)
+    def alarm_command(self, envelope):
+        raise ZeroDivisionError(envelope.actor)
 
     def history(self, wanted):
         raise ZeroDivisionError(wanted.limit)

@@ -21,9 +21,10 @@ from tocsin.engine.lifecycle.commands import (
     StreamRefused,
     Transfer,
 )
-from tocsin.runtime import stream_commands
+from tocsin.runtime import stream_views
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
+from tocsin.runtime.journal_entries import ReadingsEntry, StreamCommandEntry
 from tocsin.runtime.recovery import recover
 from tocsin.store import Store
 
@@ -38,8 +39,12 @@ CHILDREN = {"streams": "paediatric/*", "limits": {"hr-high": 160, "odd": 130}, "
 QUIET = {"streams": ["icu/3", "icu/4"], "off": ["odd"]}
 
 
+def events(results):
+    return [event for result in results for event in result.events]
+
+
 class Ward:
-    """The core, and what it tells."""
+    """The core, and its events."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -55,18 +60,17 @@ class Ward:
     def hears(self, hr, *beds, spo2=97):
         self.now += S
         readings = Readings.of([(bed, self.now, {"hr": float(hr), "spo2": float(spo2)}) for bed in beds])
-        return told(self.core.take_in("ward", readings, self.now).events)
+        return told(events(self.core.apply(ReadingsEntry(self.now, ["ward"], readings))))
 
     def asks(self, command):
-        return told([event for result in self.core.command(command, self.now) for event in result.events])
+        return told(events(self.core.apply(StreamCommandEntry(self.now, command))))
 
     def changes_to(self, *overrides):
-        results = self.core.take_over(self.configured(*overrides), self.now)
-        return told([event for result in results for event in result.events])
+        return told(events(self.core.apply_deployment(self.configured(*overrides), self.now)))
 
     def shows(self, bed):
         """Limits and profile of its own, and what overrides say."""
-        (watch,) = stream_commands.shown(self.core.deployment, bed).watches
+        (watch,) = stream_views.show_stream(self.core.runtimes, bed).watches
         given = watch.overrides
         return watch.limits, watch.profile, (given.limits, given.profile, given.off)
 
@@ -105,7 +109,7 @@ def test_what_people_set_goes_before_and_goes_along_and_ends_with_the_stay(ward)
     ward.asks(Transfer("paediatric/1", "icu/4"))
     assert ward.shows("icu/4") == ({"hr-high": 150.0}, {"news2_scale": 1.0}, ({}, {}, ["odd"]))
     assert [event[1] for event in ward.hears(155, "icu/4", spo2=90)] == ["hr-high", "news2"]
-    memory = stream_commands.export(ward.core.deployment, "icu/4").memory
+    memory = stream_views.export_stream(ward.core.runtimes, "icu/4").memory
     ward.asks(ImportStream("paediatric/9", memory))
     assert ward.shows("paediatric/9") == ({"hr-high": 150.0}, {"news2_scale": 1.0}, by_name)
     ward.asks(Discharge("paediatric/9"))
@@ -123,8 +127,8 @@ def test_the_command_line_shows_what_holds_and_where_it_comes_from(ward, monkeyp
     monkeypatch.setattr(command_line, "find", lambda *_: None)
 
     def shown(bed):
-        view = msgspec.to_builtins(stream_commands.shown(ward.core.deployment, bed))
-        monkeypatch.setattr(command_line, "question", lambda *_: view)
+        view = msgspec.to_builtins(stream_views.show_stream(ward.core.runtimes, bed))
+        monkeypatch.setattr(command_line, "get", lambda *_: view)
         result = CliRunner().invoke(build(), ["streams", "show", bed])
         assert result.exit_code == 0
         return result.stdout.splitlines()[3:]
@@ -157,12 +161,13 @@ def test_a_reload_changes_who_is_different(ward):
 
 def test_where_the_log_alone_says_what_is_up_an_alarm_that_is_off_by_now_ends(ward, tmp_path):
     """The engine could never end what it doesn't judge."""
-    raised = ward.core.take_in("ward", Readings.of([("icu/5", T0, {"hr": 140.0, "spo2": 97.0})]), T0).events
+    readings = Readings.of([("icu/5", T0, {"hr": 140.0, "spo2": 97.0})])
+    raised = events(ward.core.apply(ReadingsEntry(T0, ["ward"], readings)))
     store = Store.open(tmp_path / "store")
     store.commit((), raised, snapshot=b"damaged", now=T0)
     found = recover(store, lambda: ward.configured({"streams": "icu/5", "off": ["odd"]}), tmp_path, T0 + S)
     store.close()
-    assert [(event.alarm, event.transition.value) for event in found.untold] == [
+    assert [(event.alarm, event.transition.value) for event in found.unpublished] == [
         ("hr-high", "uncertain"),
         ("odd", "end"),
     ]

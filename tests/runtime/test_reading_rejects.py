@@ -5,13 +5,13 @@ from __future__ import annotations
 from counting_watch import START, S, engine, model
 
 from tocsin.engine import Readings
-from tocsin.runtime.reading_rejects import rejects
+from tocsin.runtime.sources import reading_rejects
 
 
 def refused(watching, rows, now=START):
     batch = Readings.of(rows)
     engine_result = watching.apply(batch, now)
-    made = rejects(batch, engine_result, model(), "vitals/{bed}")
+    made = reading_rejects(batch, engine_result, model(), "vitals/{bed}")
     return sorted((r.reason.value, r.stream, r.count, r.detail) for r in made)
 
 

@@ -1,10 +1,10 @@
-"""A restart in the middle changes nothing: scores to the bit, events, ids; and nobody is told twice."""
+"""A restart in the middle changes nothing: scores to the bit, events, ids; and nothing is published twice."""
 
 from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import field, make_dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ from stored_core import T0, WARD, Daemon, S, made, ringing, statuses
 
 from tocsin.alarm.commands import Acknowledge, CommandEnvelope
 from tocsin.engine.lifecycle.commands import Discharge
-from tocsin.runtime.journal_entries import order_input
-from tocsin.runtime.recovery import remember, said, snapshot
+from tocsin.runtime.deployment import identity
+from tocsin.runtime.journal_entries import AlarmCommandEntry, StreamCommandEntry, encode
+from tocsin.runtime.snapshots import encode_snapshot, take_snapshot
 from tocsin.store import AlarmLogQuery, Retention
 from tocsin.store.columns import pack
 
@@ -36,9 +37,9 @@ def live(daemon, turns, *, crashing):
     for tick, (rows, seconds, lost, happens) in enumerate(turns, 1):
         now += seconds * S
         readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
-        events += daemon.kind(readings, now, lost)
+        events += daemon.step(readings, now, lost)
         if crashing and "snapshot" in happens:
-            daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
+            daemon.store.write_snapshot(daemon.store.position, pack(take_snapshot(daemon.core)), now)
         if crashing and "crash" in happens:
             daemon.crash()
             scores, returned, daemon = (
@@ -46,7 +47,7 @@ def live(daemon, turns, *, crashing):
                 daemon.returned,
                 type(daemon)(daemon.folder, daemon.store_folder, now),
             )
-            assert daemon.untold == []
+            assert daemon.unpublished == []
             assert daemon.core.deployment is daemon.made
             daemon.scores, daemon.returned = scores, returned
     log = daemon.store.history(AlarmLogQuery())
@@ -110,20 +111,20 @@ def shadowed(folder, store_folder, turns, at, *, crashing):
     for tick, (rows, seconds, lost, happens) in enumerate(turns):
         now += seconds * S
         if tick == at:
-            results = daemon.core.take_over(made(folder, **NEW), now)
+            results = daemon.core.apply_deployment(made(folder, **NEW), now)
             told = [event for result in results for event in result.events]
-            daemon.store.commit((), told, snapshot=snapshot(daemon.core), now=now)
+            daemon.store.commit((), told, snapshot=encode_snapshot(daemon.core), now=now)
             events += told
         readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
-        events += daemon.kind(readings, now, lost)
+        events += daemon.step(readings, now, lost)
         taken_over.append(
             (
-                sorted(daemon.core.incumbents),
-                [sorted(incumbent.shadow.waiting) for incumbent in daemon.core.incumbents.values()],
+                sorted(daemon.core.previous),
+                [sorted(watch.waiting) for watch in daemon.core.runtimes.values()],
             )
         )
         if crashing and "snapshot" in happens:
-            daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
+            daemon.store.write_snapshot(daemon.store.position, pack(take_snapshot(daemon.core)), now)
         if crashing and "crash" in happens:
             daemon.crash()
             before, changes = daemon.scores, NEW if tick >= at else {}
@@ -155,8 +156,8 @@ def test_with_another_model_in_place_of_the_one_before_alarms_stay_and_streams_b
     shutil.copytree(two_toys, folder)
     daemon = Daemon(folder, tmp_path / "store")
     now = ringing(daemon)
-    daemon.core.take_over(made(folder, **NEW), now)
-    daemon.store.commit((), (), snapshot=snapshot(daemon.core), now=now)
+    daemon.core.apply_deployment(made(folder, **NEW), now)
+    daemon.store.commit((), (), snapshot=encode_snapshot(daemon.core), now=now)
     daemon.crash()
     before = statuses(daemon.core)
     shutil.rmtree(folder / "toy")
@@ -178,14 +179,15 @@ def _with(kind, changes):
 def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
-    order = CommandEnvelope(Acknowledge("a", "hr-high"), "nurse", None, "4711")
-    events = daemon.core.order(order, now)
-    daemon.store.commit([order_input(order, now)], events)
+    entry = AlarmCommandEntry(now, CommandEnvelope(Acknowledge("a", "hr-high"), "nurse", None, "4711"))
+    (result,) = daemon.core.apply(entry)
+    daemon.store.commit([encode(entry)], result.events)
     daemon.crash()
     again = Daemon(toy, tmp_path)
     status = statuses(again.core)["hr-high"]
     assert (status.acknowledged, status.acknowledged_by) == (True, "nurse")
-    assert again.core.order(order, now) == events  # sent again, as nobody had answered: nothing happens
+    (repeated,) = again.core.apply(entry)  # sent again, as no answer came: nothing happens
+    assert (repeated.events, repeated.repeated) == ([], result.events)
     again.store.close()
 
 
@@ -193,8 +195,8 @@ def test_the_log_counts_the_streams_that_there_are(toy, tmp_path, caplog):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon, "a")
     ringing(daemon, "b")
-    daemon.core.command(Discharge("a"), now)
-    daemon.store.commit((), (), snapshot=snapshot(daemon.core), now=now)
+    daemon.core.apply(StreamCommandEntry(now, Discharge("a")))
+    daemon.store.commit((), (), snapshot=encode_snapshot(daemon.core), now=now)
     daemon.crash()
     with caplog.at_level(logging.INFO):
         Daemon(toy, tmp_path, now).store.close()
@@ -250,7 +252,7 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
     daemon.crash()
     with caplog.at_level(logging.WARNING):
         again = Daemon(folder, tmp_path / "store", now)
-    assert "what came in last can't be applied again, alarms stay as they were told" in caplog.text
+    assert "the journal can't be applied again, alarms stay as they were published" in caplog.text
     assert ("watch ward: streams begin anew" in caplog.text) == (how == "the model is another one")
     events = again.begin(now)
     assert {(event.alarm, event.transition) for event in events} == {(alarm, "uncertain") for alarm in before}
@@ -259,7 +261,7 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
         assert status == replace(before[alarm], uncertain=True)
     cleared = []
     for second in range(6, 12):
-        cleared += again.kind([("a", T0 + second * S, {"hr": 80, "spo2": 97})], now + second * S)
+        cleared += again.step([("a", T0 + second * S, {"hr": 80, "spo2": 97})], now + second * S)
     assert ("hr-high", "clear") in [(event.alarm, event.transition) for event in cleared]
     again.store.close()
 
@@ -267,10 +269,10 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
 def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
-    daemon.store.write_snapshot(daemon.store.position, snapshot(daemon.core), now)
+    daemon.store.write_snapshot(daemon.store.position, encode_snapshot(daemon.core), now)
     frames, before = int(daemon.core.runtimes["ward"].engine.table.frame_count[0]), statuses(daemon.core)
-    daemon.kind([("a", now, {"hr": 150, "spo2": 97})], now)
-    daemon.kind([("a", now + S, {"hr": 150, "spo2": 97})], now + S)
+    daemon.step([("a", now, {"hr": 150, "spo2": 97})], now)
+    daemon.step([("a", now + S, {"hr": 150, "spo2": 97})], now + S)
     spoil_journal(daemon)
     daemon.crash()
     again = Daemon(toy, tmp_path, now + 2 * S)
@@ -283,27 +285,40 @@ def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(
 def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
-    kept = remember(daemon.core)
+    kept = take_snapshot(daemon.core)
     for name in ("score_quantiles", "score_count"):
-        del kept["core"]["stations"]["ward"]["engine"]["table"][name]
+        del kept["core"]["watches"]["ward"]["engine"]["table"][name]
     daemon.store.write_snapshot(daemon.store.position, pack(kept), now)
     before = statuses(daemon.core)
     daemon.crash()
     again = Daemon(toy, tmp_path, now)
-    assert again.untold == []
+    assert again.unpublished == []
     assert statuses(again.core) == before
     table = again.core.runtimes["ward"].engine.table
     assert (table.names, int(table.score_count[0])) == (["a"], 0)
     again.store.close()
 
 
-def test_a_setting_that_is_new_and_not_used_is_not_said():
-    older, newer = (
-        make_dataclass("Limit", [("limit", float), *more], frozen=True)
-        for more in ([], [("share", float, field(default=1.0)), ("band", float | None, field(default=None))])
-    )
-    assert said((older(120.0), 1)) == said((newer(120.0), 1))
-    assert said(newer(120.0, share=0.5)) != said(older(120.0))
+def test_a_setting_with_its_default_leaves_a_configuration_what_it_is(toy):
+    default = {"watches": {"ward": {"explain_ticks": 60, "alarms": {"odd": {"on_delay_s": 0}}}}}
+    assert identity(made(toy, **default)) == identity(made(toy))
+    for change in (
+        {"explain_ticks": 61},
+        {"alarms": {"odd": {"on_delay_s": 1}}},
+        {"alarms": {"hr-high": {"on_clear": "latch"}}},
+    ):
+        assert identity(made(toy, watches={"ward": change})) != identity(made(toy))
+
+
+def test_the_order_of_alarms_is_part_of_a_configuration(toy):
+    turned = dict(reversed(WARD["alarms"].items()))
+    configuration = made(toy).config
+    ward = configuration.watches["ward"]
+    assert list(ward.alarms) != list(turned)
+    turned = ward.model_copy(update={"alarms": {name: ward.alarms[name] for name in turned}})
+    other = made(toy)
+    other = replace(other, config=configuration.model_copy(update={"watches": {"ward": turned}}))
+    assert identity(other) != identity(made(toy))
 
 
 def test_silence_is_counted_from_when_somebody_listens_again(toy, tmp_path):
@@ -314,8 +329,8 @@ def test_silence_is_counted_from_when_somebody_listens_again(toy, tmp_path):
     again = Daemon(toy, tmp_path, later)
     again.core.resume(later)
     again.begin(later)
-    assert again.kind([], later + S) == []
-    rung = again.kind([], later + 6 * S)
+    assert again.step([], later + S) == []
+    rung = again.step([], later + 6 * S)
     assert [(event.alarm, event.t) for event in rung if event.transition == "raise"] == [("bed-silent", T0 + 11 * S)]
     again.store.close()
 
@@ -323,8 +338,8 @@ def test_silence_is_counted_from_when_somebody_listens_again(toy, tmp_path):
 def test_a_journal_that_is_tidied_recovers_the_same(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
     now = ringing(daemon)
-    daemon.store.write_snapshot(daemon.store.position, pack(remember(daemon.core)), now)
-    daemon.kind([("a", now, {"hr": 150, "spo2": 97})], now)
+    daemon.store.write_snapshot(daemon.store.position, pack(take_snapshot(daemon.core)), now)
+    daemon.step([("a", now, {"hr": 150, "spo2": 97})], now)
     while daemon.store.tidy(Retention(1000, 10**9), now):
         pass
     remembered = pack(daemon.core.export())

@@ -23,9 +23,11 @@ from tocsin.engine.lifecycle.commands import (
     StreamRefused,
     Transfer,
 )
-from tocsin.runtime import stream_commands
+from tocsin.runtime import stream_views
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
+from tocsin.runtime.journal_entries import ReadingsEntry, StreamCommandEntry, TickEntry
+from tocsin.runtime.shadowed_watch import shadow_obstacle
 
 S = 10**9
 T0 = 1_760_000_000 * S
@@ -78,20 +80,22 @@ class Ward:
     def hears(self, *beds, hr=80):
         self.now += S
         readings = Readings.of([(bed, self.now, {"hr": float(hr), "spo2": 97.0}) for bed in beds])
-        self.events += self.core.take_in("ward", readings, self.now).events
+        self.apply(ReadingsEntry(self.now, ["ward"], readings))
         self.passes()
 
     def passes(self, seconds=0):
         self.now += seconds * S
-        for result in self.core.pass_time(self.now):
-            self.events += result.events
+        self.apply(TickEntry(self.now))
 
     def asks(self, command):
-        for result in self.core.command(command, self.now):
+        self.apply(StreamCommandEntry(self.now, command))
+
+    def apply(self, entry):
+        for result in self.core.apply(entry):
             self.events += result.events
 
     def changes_to(self, configuration):
-        for result in self.core.take_over(configuration, self.now):
+        for result in self.core.apply_deployment(configuration, self.now):
             self.events += result.events
 
     def lately(self):
@@ -100,15 +104,15 @@ class Ward:
 
     @property
     def waiting(self):
-        incumbent = self.core.incumbents.get("ward")
-        return None if incumbent is None else sorted(incumbent.shadow.waiting)
+        watch = self.core.runtimes["ward"]
+        return sorted(watch.waiting) if watch.is_shadowed else None
 
 
 def test_who_still_goes_by_the_old_model_is_shown(made):
     ward = Ward(made("one"))
 
     def old_models():
-        view = stream_commands.shown(ward.core.deployment, "a", ward.core.incumbents)
+        view = stream_views.show_stream(ward.core.runtimes, "a")
         return [(watch.model, watch.old_model) for watch in view.watches]
 
     ward.hears("a")
@@ -175,14 +179,14 @@ def test_a_reload_amid_a_warm_up_keeps_the_warm_model_at_work(made):
     ward.hears("a", hr=140)
     assert ward.waiting == ["a"]
     assert ward.lately() == [("a", "odd", "raise"), ("a", "hr-high", "raise")]
-    assert ward.core.incumbents["ward"].runtime.model.version == "1"
+    assert ward.core.runtimes["ward"].incumbent.model.version == "1"
 
 
 def test_what_is_imported_is_the_new_models(made):
     elsewhere = Ward(made("two"))
     for _ in range(4):
         elsewhere.hears("a")
-    memory = stream_commands.export(elsewhere.core.deployment, "a").memory
+    memory = stream_views.export_stream(elsewhere.core.runtimes, "a").memory
     ward = Ward(made("one"))
     ward.hears("a", "b", hr=140)
     ward.changes_to(made("two"))
@@ -197,7 +201,7 @@ def test_what_is_imported_is_the_new_models(made):
 
 def test_a_watch_by_another_clock_has_no_shadow(made):
     one, other = made("one").runtimes["ward"], made("event").runtimes["ward"]
-    assert other.obstacle(one) == "its clock is another"
+    assert shadow_obstacle(one, other) == "its clock is another"
 
 
 BEDS = st.sampled_from("abc")
@@ -222,22 +226,19 @@ STEPS = st.one_of(
 
 
 def spoken(core):
-    """Each stream's alarms that are up by the engine that speaks of them."""
-    runtime, incumbent = core.runtimes["ward"], core.incumbents.get("ward")
+    """Each stream's alarms that are active in the engine that its events come from."""
+    watch = core.runtimes["ward"]
+    modelled = {alarm for _, alarm in watch.shadow_alarms}
     up = set()
-    for engine in (runtime.engine, *(() if incumbent is None else (incumbent.runtime.engine,))):
-        of_the_old = engine is not runtime.engine
+    for engine in {id(engine): engine for engine in (watch.engine, watch.incumbent.engine)}.values():
+        is_incumbent = engine is not watch.engine
         for row in engine.table.live_rows().tolist():
             stream = engine.table.names[row]
             for index, alarm in enumerate(engine.alarms):
-                olds = (
-                    incumbent is not None
-                    and alarm.name in incumbent.shadow.alarms
-                    and stream in incumbent.shadow.waiting
-                )
-                if olds and runtime.engine.has_off(stream, alarm.name):
+                of_incumbent = alarm.name in modelled and stream in watch.waiting
+                if of_incumbent and watch.engine.has_off(stream, alarm.name):
                     continue
-                if olds == of_the_old and engine.table.delay_state[row, index] != ConditionState.INACTIVE:
+                if of_incumbent == is_incumbent and engine.table.delay_state[row, index] != ConditionState.INACTIVE:
                     up.add((stream, alarm.name))
     return up
 

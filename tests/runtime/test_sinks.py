@@ -40,8 +40,8 @@ async def delivering(folder, store=None, **notify):
     running = asyncio.create_task(run_sinks(sinks, committer.deliveries, metrics.keeping.tried))
 
     def commit(*events):
-        committer.note_events(events)
-        committer.keep(0)
+        committer.record_events(events)
+        committer.commit(0)
 
     commit.metrics, commit.published, commit.pending = metrics, published, committer.deliveries.counts
     yield commit

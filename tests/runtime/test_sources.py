@@ -23,7 +23,7 @@ from tocsin.runtime.pipeline import Pipeline
 
 
 class House:
-    """A pump that never met a broker, and what it published."""
+    """A pipeline without a broker, and what it published."""
 
     def __init__(self, folder, monkeypatch, **changes):
         at_once = {"watches": {"ward": {"frame_timeout_s": 0}}}  # a frame need not wait for its other channels
@@ -43,7 +43,7 @@ class House:
             self.connection, "publish", lambda topic, payload, **how: self.published.append((topic, payload, how))
         )
 
-    async def take_in(self, *messages):
+    async def receives(self, *messages):
         """Topics and payloads, perhaps with a content type; what is published then."""
         self.published.clear()
         for topic, payload, *kind in messages:
@@ -66,7 +66,7 @@ async def test_one_stream_is_fed_by_several_sources_and_topics(tmp_path, monkeyp
     ]
     house = House(tmp_path, monkeypatch, sources=sources)
     now_s = int(time.time())
-    published = await house.take_in(
+    published = await house.receives(
         ("ecg/7", b'{"hr":130,"t":%d}' % (now_s - 2)),
         ("monitor/7", b'{"hr":131,"t":%d}' % (now_s - 1)),
         ("oximeter/7/sat", b"0.97"),
@@ -93,7 +93,7 @@ async def test_several_watches_take_one_source(tmp_path, monkeypatch):
         sources=[{"topic": "vitals/{bed}", "watch": ["ward", "second"]}],
         watches={"second": second},
     )
-    published = await house.take_in(("vitals/7", b'{"hr":210,"spo2":97}'), ("vitals/8", b'{"hr":150,"spo2":97}'))
+    published = await house.receives(("vitals/7", b'{"hr":210,"spo2":97}'), ("vitals/8", b'{"hr":150,"spo2":97}'))
     alarms = {topic for topic in published if topic.startswith("tocsin/alarm/") and "/hr-" in topic}
     assert alarms == {"tocsin/alarm/7/hr-high", "tocsin/alarm/8/hr-high", "tocsin/alarm/7/hr-very-high"}
     assert house.figure("tocsin_readings_accepted_total") == 2
@@ -107,14 +107,14 @@ async def test_the_first_source_and_the_first_pattern_that_match_take_a_message(
         {"topic": "w/{bed}"},
     ]
     house = House(tmp_path, monkeypatch, sources=sources)
-    await house.take_in(("v/icu/1", b'{"hr":1}'), ("v/er/2", b'{"hr":1}'), ("w/3", b'{"hr":1}'))
+    await house.receives(("v/icu/1", b'{"hr":1}'), ("v/er/2", b'{"hr":1}'), ("w/3", b'{"hr":1}'))
     assert sorted(house.deployment.runtimes["ward"].engine.table.names) == ["3", "first/1", "first/2"]
 
 
 async def test_auto_reads_each_message_as_its_publisher_says(tmp_path, monkeypatch):
     house = House(tmp_path, monkeypatch, sources=[{"topic": "v/{bed}", "format": "auto"}])
     pack = b'[{"n":"hr","u":"Hz","v":2.5},{"n":"spo2","v":97}]'
-    published = await house.take_in(("v/7", pack, "application/senml+json"), ("v/8", b'{"hr":80}'))
+    published = await house.receives(("v/7", pack, "application/senml+json"), ("v/8", b'{"hr":80}'))
     assert "tocsin/alarm/7/hr-high" in published
     assert "tocsin/alarm/8/hr-high" not in published
 
@@ -130,11 +130,11 @@ async def test_sparkplug_rebirths_are_asked_for_and_deaths_counted(tmp_path, mon
         payload = Payload(timestamp=ms, seq=seq, metrics=metrics)
         return f"spBv1.0/plant/{kind}/edge{device}", payload.SerializeToString()
 
-    published = await house.take_in(message("DDATA", 4, hr))
+    published = await house.receives(message("DDATA", 4, hr))
     assert published == ["spBv1.0/plant/NCMD/edge"]
     assert house.published[0][2] == {"qos": 0}
     assert house.figure("tocsin_rebirth_requests_total") == 1
-    published = await house.take_in(message("NBIRTH", 0, device=""), message("DBIRTH", 1, hr), message("DDEATH", 2))
+    published = await house.receives(message("NBIRTH", 0, device=""), message("DBIRTH", 1, hr), message("DDEATH", 2))
     assert "tocsin/alarm/plant/edge/press/hr-high" in published
     assert house.figure("tocsin_stale_streams_total") == 1
 

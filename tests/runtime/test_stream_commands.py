@@ -18,9 +18,10 @@ from tocsin.engine.lifecycle.commands import (
     StreamRefused,
     Transfer,
 )
-from tocsin.runtime import stream_commands
+from tocsin.runtime import stream_views
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
+from tocsin.runtime.journal_entries import ReadingsEntry, StreamCommandEntry
 from tocsin.store.columns import pack
 
 S = 10**9
@@ -49,8 +50,14 @@ def core(tmp_path):
 
 
 def hears(core, *streams, watches=("ward", "two", "small")):
-    for watch in watches:
-        core.take_in(watch, Readings.of([(stream, T0, {"hr": 80, "spo2": 97}) for stream in streams]), T0)
+    readings = Readings.of([(stream, T0, {"hr": 80, "spo2": 97}) for stream in streams])
+    core.apply(ReadingsEntry(T0, watches, readings))
+
+
+def asks(core, command, at):
+    """Carry out a command; the watches that did."""
+    results = core.apply(StreamCommandEntry(at, command))
+    return [result.watch.runtime.name for result in results if result.watch is not None]
 
 
 def known(core, stream):
@@ -58,25 +65,25 @@ def known(core, stream):
 
 
 def limits(core, stream):
-    watches = stream_commands.shown(core.deployment, stream).watches
+    watches = stream_views.show_stream(core.runtimes, stream).watches
     return {watch.watch: dict(watch.limits) for watch in watches}
 
 
 def profiles(core, stream):
-    watches = stream_commands.shown(core.deployment, stream).watches
+    watches = stream_views.show_stream(core.runtimes, stream).watches
     return {watch.watch: dict(watch.profile) for watch in watches}
 
 
 def refuses(core, command, says):
     before = pack(core.export())
     with pytest.raises(StreamRefused, match=says):
-        core.command(command, T0 + S)
+        asks(core, command, T0 + S)
     assert pack(core.export()) == before
 
 
 def test_what_one_watch_refuses_none_does(core):
     hears(core, "icu/1", "icu/2")
-    exported = stream_commands.export(core.deployment, "icu/1").memory
+    exported = stream_views.export_stream(core.runtimes, "icu/1").memory
     refuses(core, Admit("icu/3"), "max_streams 2 is reached")
     refuses(core, ImportStream("icu/3", exported), "max_streams leaves room for 0")
     refuses(core, ImportStream("icu/3", exported[:-400]), "damaged, or no export")
@@ -91,24 +98,22 @@ def test_what_one_watch_refuses_none_does(core):
 
 def test_each_watch_does_what_concerns_it(core):
     hears(core, "icu/1")
-    done = core.command(SetLimit("icu/1", "hr-high", 90.0), T0 + S)
-    assert [result.runtime.name for result in done if result.runtime] == ["ward"]
+    assert asks(core, SetLimit("icu/1", "hr-high", 90.0), T0 + S) == ["ward"]
     assert limits(core, "icu/1") == {"ward": {"hr-high": 90.0}, "two": {}, "small": {}}
     core.runtimes["two"].carry_out(Standby("icu/1"), T0 + S)
-    done = core.command(Resume("icu/1"), T0 + 2 * S)
-    assert [result.runtime.name for result in done if result.runtime] == ["two"]
-    exported = stream_commands.export(core.deployment, "icu/1").memory
-    core.command(ImportStream("icu/2", exported), T0 + 2 * S)
+    assert asks(core, Resume("icu/1"), T0 + 2 * S) == ["two"]
+    exported = stream_views.export_stream(core.runtimes, "icu/1").memory
+    asks(core, ImportStream("icu/2", exported), T0 + 2 * S)
     assert set(known(core, "icu/2")) == {"ward", "two", "small"}
     assert limits(core, "icu/2") == limits(core, "icu/1")
 
 
 def test_a_profile_says_to_each_watch_what_that_can_use(core):
     hears(core, "icu/1")
-    core.command(Admit("icu/1", profile={"age": 71, "oxygen": 1}), T0 + S)
+    asks(core, Admit("icu/1", profile={"age": 71, "oxygen": 1}), T0 + S)
     aged = {"oxygen": 1.0}
     assert profiles(core, "icu/1") == {"ward": aged, "two": aged, "small": {"age": 71.0, **aged}}
-    core.command(SetProfile("icu/1", {"age": 72}), T0 + S)
+    asks(core, SetProfile("icu/1", {"age": 72}), T0 + S)
     assert profiles(core, "icu/1") == {"ward": aged, "two": aged, "small": {"age": 72.0, **aged}}
 
 
@@ -125,11 +130,11 @@ def test_a_stream_shows_its_own_threshold_once_it_has_settled(tmp_path):
     assert not checked.faults, checked.faults
     core = Core(build_deployment(checked.config, checked.bundles))
     hears(core, "icu/1", watches=["ward"])
-    assert stream_commands.shown(core.deployment, "icu/1").watches[0].thresholds == {"odd": None}
+    assert stream_views.show_stream(core.runtimes, "icu/1").watches[0].thresholds == {"odd": None}
     for second in range(1, 200):
         at = T0 + second * S
         hr = 110 + 3 * (second % 3)  # the toy's score is what it reads
-        core.take_in("ward", Readings.of([("icu/1", at, {"hr": hr, "spo2": 97})]), at)
-    ((name, threshold),) = stream_commands.shown(core.deployment, "icu/1").watches[0].thresholds.items()
+        core.apply(ReadingsEntry(at, ["ward"], Readings.of([("icu/1", at, {"hr": hr, "spo2": 97})])))
+    ((name, threshold),) = stream_views.show_stream(core.runtimes, "icu/1").watches[0].thresholds.items()
     assert name == "odd"
     assert 105 < threshold < 130

@@ -7,9 +7,8 @@ import sqlite3
 import pytest
 
 from tocsin.engine.lifecycle.commands import CommandEntry
-from tocsin.store import CommandLogQuery, Retention, Store
+from tocsin.store import CommandLogQuery, Retention
 from tocsin.store.evicted import Evicted
-from tocsin.store.schema import MIGRATIONS, VERSION
 
 DAY_NS = 86_400 * 10**9
 
@@ -83,46 +82,32 @@ def test_what_is_too_old_goes_and_its_number_is_not_given_again(logged):
     assert [found.id for found in logged.commands(CommandLogQuery())] == [4]
 
 
-def test_a_file_of_version_1_gets_what_is_new(logged, reopened, tmp_path):
-    for table in ("stream_command", "stream_command_retention", "evicted"):
-        logged._connection.execute(f"DROP TABLE {table}")  # noqa: SLF001
-    logged._connection.execute("PRAGMA user_version = 1")  # noqa: SLF001
-    again = reopened(logged)
-    again.commit([], [], commands=[entry(40)])
-    assert [found.at for found in again.commands(CommandLogQuery())] == [40]
-    with Store.open(tmp_path / "new") as new:
-        schema = "SELECT name, sql FROM sqlite_schema ORDER BY name"
-        ours, theirs = (s._connection.execute(schema).fetchall() for s in (again, new))  # noqa: SLF001
-        assert [name for name, _ in ours] == [name for name, _ in theirs]
-    assert MIGRATIONS.keys() == set(range(1, VERSION))
-
-
-def kept(evicted, *streams):
+def states(evicted, *streams):
     return [evicted.find("ward", stream) for stream in streams]
 
 
-def test_what_is_kept_of_streams_outlives_the_daemon_in_the_same_commit(store, reopened):
-    store.evicted.keep("ward", "a", b"1", 10)
-    store.evicted.keep("ward", "b", b"2", 20)
-    assert kept(store.evicted, "a", "b", "c") == [b"1", b"2", None]
+def test_states_of_evicted_streams_are_committed_with_the_rest(store, reopened):
+    store.evicted.add("ward", "a", b"1", 10)
+    store.evicted.add("ward", "b", b"2", 20)
+    assert states(store.evicted, "a", "b", "c") == [b"1", b"2", None]
     store.commit([], [])
     store.evicted.forget("ward", "a")
-    store.evicted.keep("ward", "b", b"3", 30)
-    assert kept(store.evicted, "a", "b") == [None, b"3"]
+    store.evicted.add("ward", "b", b"3", 30)
+    assert states(store.evicted, "a", "b") == [None, b"3"]
     again = reopened(store)  # which was not committed
-    assert kept(again.evicted, "a", "b") == [b"1", b"2"]
+    assert states(again.evicted, "a", "b") == [b"1", b"2"]
     again.evicted.forget("ward", "a")
     again.commit([], [])
-    assert kept(reopened(again).evicted, "a", "b") == [None, b"2"]
+    assert states(reopened(again).evicted, "a", "b") == [None, b"2"]
 
 
 def test_the_oldest_goes_by_age_and_by_size(store):
     evicted = Evicted(store._connection, max_age_ns=100, max_bytes=10)  # noqa: SLF001
     for at, stream in enumerate("abc", 1):
-        evicted.keep("ward", stream, b"xxxx", 10 * at)
-    assert kept(evicted, *"abc") == [None, b"xxxx", b"xxxx"]
-    evicted.keep("ward", "b", b"xxx", 40)  # given up again: it is the newest now
+        evicted.add("ward", stream, b"xxxx", 10 * at)
+    assert states(evicted, *"abc") == [None, b"xxxx", b"xxxx"]
+    evicted.add("ward", "b", b"xxx", 40)  # evicted again: it is the newest now
     evicted.expire(130)
     assert len(evicted) == 2
     evicted.expire(131)
-    assert kept(evicted, *"bc") == [b"xxx", None]
+    assert states(evicted, *"bc") == [b"xxx", None]

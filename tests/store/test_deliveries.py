@@ -91,8 +91,8 @@ def test_deliveries_of_an_older_format_are_migrated(tmp_path, monkeypatch):
         )
         connection.execute("DROP TABLE backlog")
 
-    monkeypatch.setattr(schema, "MIGRATIONS", {schema.VERSION: migrate})
-    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 1)
+    monkeypatch.setattr(schema, "MIGRATIONS", {schema.FORMAT: migrate})
+    monkeypatch.setattr(schema, "FORMAT", schema.FORMAT + 1)
     with Store.open(tmp_path) as store:
         assert sent(store.deliveries) == [1, 2]
 

@@ -1,4 +1,4 @@
-"""What may be found in the folder, and what is said about it."""
+"""Files that a folder may hold, and what a user reads about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from alarm_events import event
 
 from tocsin.store import AlarmLogQuery, Store, StoreError
-from tocsin.store.schema import VERSION
+from tocsin.store.schema import FORMAT, MIGRATIONS
+from tocsin.store.store import read_history
 
 
 def filled(folder, count=2000):
@@ -27,7 +28,7 @@ def refused(folder):
     return refusal.value
 
 
-def test_nobody_else_can_read_it(tmp_path):
+def test_the_files_are_readable_to_their_owner_alone(tmp_path):
     old = os.umask(0)
     try:
         with Store.open(tmp_path / "var" / "store") as store:
@@ -58,16 +59,34 @@ def test_a_second_daemon_is_refused_and_the_folder_is_free_after_a_crash(tmp_pat
 def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path):
     file = filled(tmp_path)
     with sqlite3.connect(file) as other:
-        other.execute(f"PRAGMA user_version = {VERSION + 1}")
+        other.execute(f"PRAGMA user_version = {FORMAT + 1}")
+        other.execute("UPDATE written_by SET version = '7.3.0'")
     other.close()
     before = file.read_bytes()
     error = refused(tmp_path)
-    assert str(error) == f"{file} has version {VERSION + 1}; this Tocsin reads up to {VERSION}"
-    assert "newer Tocsin" in error.remedy
+    assert str(error) == f"{file} has format {FORMAT + 1}, written by Tocsin 7.3.0; this one reads up to {FORMAT}"
+    assert error.remedy == "run that Tocsin or a later one, or set store.folder to another folder"
     assert file.read_bytes() == before
 
 
-def test_somebody_elses_database_is_refused(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_from_before_the_first_format_is_refused_with_what_shows_its_log(tmp_path, version):
+    file = filled(tmp_path, count=3)
+    with sqlite3.connect(file) as other:
+        other.execute(f"PRAGMA application_id = {0x746F6373}")
+        other.execute(f"PRAGMA user_version = {version}")
+    other.close()
+    before = file.read_bytes()
+    error = refused(tmp_path)
+    assert str(error) == f"{file} was written by a Tocsin before store format 1; this Tocsin reads format {FORMAT}"
+    assert f"move the folder {tmp_path} aside" in error.remedy
+    assert error.remedy.endswith('"SELECT body FROM event ORDER BY id"')
+    with pytest.raises(StoreError, match="before store format 1"):
+        read_history(file, AlarmLogQuery())
+    assert file.read_bytes() == before
+
+
+def test_a_database_of_another_program_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "tocsin.db") as other:
         other.execute("CREATE TABLE recipes(name)")
     other.close()
@@ -97,23 +116,44 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     assert str(error) == f"store.folder {tmp_path / 'file' / 'store'} can't be used (Not a directory)"
 
 
-def test_an_older_file_is_brought_up_step_by_step(tmp_path, monkeypatch):
-    filled(tmp_path, count=3)
-    steps = []
-
-    def migrate(version):
-        def step(connection):
-            steps.append(version)
-            connection.execute(f"CREATE TABLE of_version_{version}(x)")
-
-        return step
-
-    monkeypatch.setattr("tocsin.store.schema.VERSION", VERSION + 2)
-    monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", {v: migrate(v) for v in (VERSION, VERSION + 1)})
+def test_a_file_of_an_older_format_is_migrated_at_the_start(tmp_path, monkeypatch):
+    file = filled(tmp_path, count=3)
+    with sqlite3.connect(file) as other:  # a format 0 that never was
+        other.execute("PRAGMA user_version = 0")
+        other.execute("ALTER TABLE written_by RENAME TO writer")
+    other.close()
+    with pytest.raises(StoreError, match="has format 0, written by Tocsin of an unknown version"):
+        Store.open(tmp_path)
+    monkeypatch.setattr(
+        "tocsin.store.schema.MIGRATIONS",
+        {0: lambda connection: connection.execute("ALTER TABLE writer RENAME TO written_by")},
+    )
     with Store.open(tmp_path) as store:
         assert len(store.history(AlarmLogQuery())) == 3
-    Store.open(tmp_path).close()
-    assert steps == [VERSION, VERSION + 1]
+    monkeypatch.undo()
+    Store.open(tmp_path).close()  # it is of format 1 now
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_is(tmp_path, monkeypatch):
+    file = filled(tmp_path, count=3)
+    with sqlite3.connect(file) as other:
+        other.execute("PRAGMA user_version = 0")
+    other.close()
+
+    def fail(connection):
+        connection.execute("DROP TABLE journal")
+        raise RuntimeError
+
+    monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", {0: fail})
+    with pytest.raises(RuntimeError):
+        Store.open(tmp_path)
+    monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", {0: lambda _: None})
+    with Store.open(tmp_path) as store:
+        assert list(store.journal(0)) == []
+
+
+def test_migrations_lead_from_every_format_to_the_present_one():
+    assert MIGRATIONS.keys() == set(range(1, FORMAT))
 
 
 def test_a_backup_while_it_is_written_is_whole(tmp_path):

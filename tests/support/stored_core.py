@@ -6,11 +6,12 @@ import configurations
 
 from tocsin.config import check
 from tocsin.engine import Readings
+from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.runtime.build import build_deployment
-from tocsin.runtime.core import ShadowResult
-from tocsin.runtime.evicted_streams import bring_back, keep
-from tocsin.runtime.journal_entries import loss_input, readings_input, time_input
-from tocsin.runtime.recovery import recover, snapshot
+from tocsin.runtime.evicted_streams import restore_entries, store_evicted
+from tocsin.runtime.journal_entries import ReadingsEntry, StaleEntry, TickEntry, encode
+from tocsin.runtime.recovery import recover
+from tocsin.runtime.snapshots import encode_snapshot
 from tocsin.store import Store
 
 S = 10**9
@@ -42,50 +43,53 @@ class Daemon:
         self.store = Store.open(store_folder)
         self.store._connection.execute("PRAGMA synchronous = OFF")  # noqa: SLF001  (no power fails here)
         recovered = recover(self.store, lambda: made(folder, **changes), folder, now)
-        self.core, self.made, self.untold = recovered.core, recovered.deployment, recovered.untold
+        self.core, self.made, self.unpublished = recovered.core, recovered.deployment, recovered.unpublished
         self.scores = []
         self.returned = []  # when
 
     def begin(self, now):
-        events = list(self.untold)
+        events = list(self.unpublished)
         if self.core.deployment is not self.made:
-            events += [event for result in self.core.take_over(self.made, now) for event in result.events]
-        self.store.commit((), events, snapshot=snapshot(self.core), now=now)
+            events += [event for result in self.core.apply_deployment(self.made, now) for event in result.events]
+        self.store.commit((), events, snapshot=encode_snapshot(self.core), now=now)
         return events
 
-    def kind(self, rows, now, lost=()):
-        """As the pump has it; the events."""
-        inputs, results = [], []
+    def step(self, rows, now, stale=()):
+        """As the pipeline does it; the events."""
+        self._entries, results = [], []
         if rows:
             readings = Readings.of(rows)
-            runtime = self.core.runtimes["ward"]
-            for given, result in bring_back(self.store.evicted, self.core, runtime, readings.streams, now):
-                inputs.append(given)
-                results.append(result)
+            runtime = self.core.deployment.runtimes["ward"]
+            for entry in restore_entries(self.store.evicted, runtime, readings.streams, now):
+                try:
+                    results += self._apply(entry)
+                except StreamRefused:
+                    continue
                 self.returned.append(now)
-            results.append(self.core.take_in("ward", readings, now))
-            inputs.append(readings_input(["ward"], readings, now))
-        if lost:
-            results.append(self.core.mark_stale("ward", lost, now))
-            inputs.append(loss_input(["ward"], lost, now))
-        results += self.core.pass_time(now)
-        inputs.append(time_input(now))
-        for result in [*results, *(result.beside for result in results if result.beside is not None)]:
-            runtime = result.incumbent.runtime if isinstance(result, ShadowResult) else result.runtime
-            names = [] if runtime is None else runtime.engine.table.names
-            for steps in result.engine_result.steps if result.engine_result is not None else ():
-                self.scores += [
-                    (names[row], int(t), score.tobytes())
-                    for row, t, score in zip(steps.rows.tolist(), steps.t, steps.score, strict=True)
-                ]
-            if result.engine_result is not None and not isinstance(result, ShadowResult):
-                keep(self.store.evicted, result.runtime, result.engine_result)
+            results += self._apply(ReadingsEntry(now, ["ward"], readings))
+        if stale:
+            results += self._apply(StaleEntry(now, ["ward"], stale))
+        results += self._apply(TickEntry(now))
+        for watch in [result.watch for result in results if result.watch is not None]:
+            for output in watch.outputs:
+                names = output.runtime.engine.table.names
+                for steps in output.steps:
+                    self.scores += [
+                        (names[row], int(t), score.tobytes())
+                        for row, t, score in zip(steps.rows.tolist(), steps.t, steps.score, strict=True)
+                    ]
+            store_evicted(self.store.evicted, watch)
         events = [event for result in results for event in result.events]
-        self.store.commit(inputs, events)
+        self.store.commit(self._entries, events)
         return events
 
+    def _apply(self, entry):
+        results = self.core.apply(entry)
+        self._entries.append(encode(entry))
+        return results
+
     def crash(self):
-        """Nothing is said goodbye to."""
+        """End without closing anything in order."""
         self.store.deliveries.changes = type(self.store.deliveries.changes)()
         self.store.close()
 
@@ -94,7 +98,7 @@ def ringing(daemon, bed="a", start=0):
     """Let hr-high ring; when it was."""
     daemon.begin(T0)
     for second in range(start, start + 6):
-        daemon.kind([(bed, T0 + second * S, {"hr": 150, "spo2": 97})], T0 + second * S)
+        daemon.step([(bed, T0 + second * S, {"hr": 150, "spo2": 97})], T0 + second * S)
     return T0 + (start + 6) * S
 
 

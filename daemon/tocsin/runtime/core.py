@@ -1,274 +1,198 @@
-"""Everything that has a memory: the watches' engines and the register of alarms. The same calls give the same events.
+"""Core: all state of the daemon, which is the running watches and the registry of alarms.
 
-Live readings and the journal's go through the same methods, so that a replay ends where the daemon was.
+The same entries give the same events: live operation and recovery go through `Core.apply`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tocsin import __version__
 from tocsin.alarm import AlarmRegistry
-from tocsin.engine import EngineResult, Readings
+from tocsin.engine import Readings
 from tocsin.engine.events import ConditionEvent, ConditionEventKind, Report
-from tocsin.engine.handover.migration import TURNED_OFF, retire
-from tocsin.engine.handover.shadow import Shadow
+from tocsin.engine.handover.migration import TURNED_OFF
 from tocsin.engine.lifecycle import checkpoint
-from tocsin.engine.lifecycle.commands import Admit, ImportStream, ResetStream, StreamRefused, Transfer
 from tocsin.runtime import stream_commands
-from tocsin.runtime.stream_commands import share
+from tocsin.runtime.journal_entries import (
+    AlarmCommandEntry,
+    ReadingsEntry,
+    RestoreEntry,
+    StaleEntry,
+    StreamCommandEntry,
+    TickEntry,
+)
+from tocsin.runtime.shadowed_watch import ShadowedWatch, shadow_obstacle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tocsin.alarm import CommandEnvelope, Event
-    from tocsin.alarm.commands import Command
-    from tocsin.engine.lifecycle.commands import StreamRequest
-    from tocsin.engine.lifecycle.transfer import StreamState
+    from tocsin.alarm import Event
     from tocsin.runtime.deployment import Deployment
-    from tocsin.runtime.watch_runtime import WatchRuntime
+    from tocsin.runtime.journal_entries import JournalEntry
+    from tocsin.runtime.shadowed_watch import RunningWatch
+    from tocsin.runtime.watch_runtime import WatchResult
 
-MEMORY_LOST = "what was remembered of the stream is lost: it is not known whether this still holds"
+STATE_LOST = "the stream's state was lost in a restart: it is not known whether this still holds"
 _NO_READINGS = Readings.of([])
 
 
 @dataclass(frozen=True, slots=True)
-class Incumbent:
-    """A watch as it was before its model changed, at work until the new one is warm.
-
-    Attributes:
-        runtime: It.
-        shadow: Says which of both speaks of a stream.
-        deployment: What it was part of.
-    """
-
-    runtime: WatchRuntime
-    shadow: Shadow
-    deployment: Deployment
-
-
-@dataclass(frozen=True, slots=True)
-class ShadowResult:
-    """What the model that ran before said to the same call.
-
-    Attributes:
-        incumbent: It.
-        engine_result: What it said.
-        waiting: The streams that it spoke of.
-        cut_over: How many of them the new model speaks of from now on.
-    """
-
-    incumbent: Incumbent
-    engine_result: EngineResult
-    waiting: frozenset[str]
-    cut_over: int
-
-
-@dataclass(frozen=True, slots=True)
 class CoreResult:
-    """What came of a call.
+    """Result of an entry, or a part of it.
 
     Attributes:
-        events: What happened to alarms.
-        runtime: Whose engine was called; None where none was.
-        engine_result: What it said; None likewise.
-        beside: What the model said that is to be taken over from; None where there is none.
+        events: New alarm events, in order.
+        watch: What a watch gave; None where none was called.
+        repeated: Events of a command that was carried out before under its transaction: nothing has changed.
     """
 
     events: list[Event]
-    runtime: WatchRuntime | None = None
-    engine_result: EngineResult | None = None
-    beside: ShadowResult | None = None
+    watch: WatchResult | None = None
+    repeated: list[Event] = field(default_factory=list)
 
 
 class Core:
-    """The watches at work, and one register for all of them."""
+    """The running watches and one registry for the alarms of all.
+
+    Attributes:
+        deployment: What the configuration asks for.
+        registry: Registry of alarms.
+        runtimes: Running watches by name, in the configuration's order.
+        previous: By shadowed watch, the deployment that its incumbent is part of.
+    """
 
     def __init__(self, deployment: Deployment) -> None:
-        """Begin with no stream and no alarm.
-
-        Args:
-            deployment: What the configuration asks for.
-        """
         self.deployment = deployment
         self.registry = AlarmRegistry(deployment.policies)
-        self.incumbents: dict[str, Incumbent] = {}
+        self.runtimes: dict[str, RunningWatch] = {**deployment.runtimes}
+        self.previous: dict[str, Deployment] = {}
 
-    @property
-    def runtimes(self) -> dict[str, WatchRuntime]:
-        """By watch."""
-        return self.deployment.runtimes
-
-    def take_in(self, watch: str, readings: Readings, now: int) -> CoreResult:
-        """Let a watch take in readings.
-
-        Args:
-            watch: Its name.
-            readings: In the order of arrival.
-            now: The wall's clock, nanoseconds since 1970.
-        """
-        return self._apply(self.runtimes[watch], lambda at_work: at_work.apply(readings, now), now)
-
-    def mark_stale(self, watch: str, streams: Sequence[str], now: int) -> CoreResult:
-        """Let a watch hear from a source that streams are gone.
-
-        Args:
-            watch: Its name.
-            streams: Theirs.
-            now: The wall's clock, nanoseconds since 1970.
-        """
-        runtime = self.runtimes[watch]
-        return self._apply(runtime, lambda at_work: at_work.mark_stale(streams, now), now)
-
-    def pass_time(self, now: int) -> list[CoreResult]:
-        """Let time pass until `now`, the wall's clock, for everybody."""
-        results = [
-            self._apply(runtime, lambda at_work: at_work.apply(_NO_READINGS, now), now)
-            for runtime in self.runtimes.values()
-        ]
-        return [*results, CoreResult(self.registry.pass_time(now))]
-
-    def order(self, order: CommandEnvelope[Command], now: int) -> list[Event]:
-        """Let somebody's order move alarms.
+    def apply(self, entry: JournalEntry) -> list[CoreResult]:
+        """Apply an entry: the only way to change the core but for another deployment and restoring.
 
         Raises:
-            Refused: It can't be done; nothing has changed.
+            Refused: A command for alarms can't be carried out; nothing has changed.
+            StreamRefused: A command for a stream can't be carried out, or an evicted stream can't be restored;
+                nothing has changed.
         """
-        return self.registry.carry_out(order, now)
-
-    def command(self, command: StreamRequest, now: int) -> list[CoreResult]:
-        """Do what somebody asks of a stream, in every watch that it concerns: in all of them, or in none.
-
-        Whoever comes next inherits nothing: where a stay ends, what people said of its alarms is forgotten too.
-
-        Raises:
-            StreamRefused: It can't be done; nothing has changed.
-        """
-        moves = {name: self.runtimes[name].engine.table.membership_version for name in self.incumbents}
-        engine_results = stream_commands.carry_out(self.deployment, command, now)
-        changes = [change for _, engine_result in engine_results for change in engine_result.events]
-        for name, before in moves.items():
-            moved = self.runtimes[name].engine.table.membership_version != before
-            changes = self._follow(self.incumbents[name], command, changes, now, moved=moved)
-        events = self.registry.take_in(changes, now)
-        for stream in stream_commands.ended(command):
-            events += self.registry.end_stream(stream, now)
-        return [
-            CoreResult(events),
-            *(CoreResult([], runtime, engine_result) for runtime, engine_result in engine_results),
-        ]
-
-    def restore_evicted(self, watch: str, remembered: StreamState, now: int) -> CoreResult:
-        """Let a watch go on with what was remembered of streams that it gave up.
-
-        Raises:
-            StreamRefused: It is another model's by now, or there is no room; nothing has changed.
-        """
-        runtime = self.runtimes[watch]
-        return self._of(runtime, runtime.import_streams(remembered, now), now)
+        now = entry.now
+        match entry:
+            case ReadingsEntry(_, names, readings):
+                return [self._result(self.runtimes[name].apply(readings, now), now) for name in names]
+            case StaleEntry(_, names, streams):
+                return [self._result(self.runtimes[name].mark_stale(streams, now), now) for name in names]
+            case TickEntry():
+                results = [self._result(watch.apply(_NO_READINGS, now), now) for watch in [*self.runtimes.values()]]
+                return [*results, CoreResult(self.registry.pass_time(now))]
+            case AlarmCommandEntry():
+                return [self._alarm_command(entry)]
+            case StreamCommandEntry():
+                return self._stream_command(entry)
+            case RestoreEntry(_, name, state):
+                return [self._result(self.runtimes[name].restore_evicted(state, now), now)]
 
     def resume(self, now: int) -> None:
-        """Go on after a time in which nobody listened: what waits for readings begins to wait anew.
+        """Restart the waiting times of silence and open frames after an outage of the daemon.
 
-        Otherwise every stream would have been silent for as long as the daemon was away, and every open frame would
-        have lingered long enough, before the broker can hand over what it kept.
+        Otherwise every stream would have been silent during the outage, and every open frame would close, before the
+        broker can hand over what it queued.
         """
-        for runtime in (*self.runtimes.values(), *(incumbent.runtime for incumbent in self.incumbents.values())):
-            runtime.resume(now)
+        for watch in self.runtimes.values():
+            watch.resume(now)
 
-    def take_over(self, deployment: Deployment, now: int) -> list[CoreResult]:
-        """Go on with another configuration; alarms that it doesn't have any more end.
+    def apply_deployment(self, deployment: Deployment, now: int) -> list[CoreResult]:
+        """Migrate to another configuration; alarms that it doesn't have end.
 
-        A new model warms up beside the one before, where it can. One that warms up already is given up for that: the
-        one before it is warm.
+        A new model warms up in the shadow of the one before, where it can. A model that was still warming up is
+        dropped: the successor's incumbent is the warm one before it.
 
         Args:
-            deployment: What it asks for; nothing of it has met a reading.
+            deployment: What the configuration asks for; its engines know no stream yet.
             now: Nanoseconds since 1970.
         """
-        results, incumbents = [], {}
-        for name, at_work in self.runtimes.items():
-            runtime, before = at_work, self.deployment
-            if name in self.incumbents:
-                incumbent = self.incumbents[name]
-                ends = incumbent.shadow.roll_back(now)
+        results: list[CoreResult] = []
+        runtimes: dict[str, RunningWatch] = {**deployment.runtimes}
+        previous: dict[str, Deployment] = {}
+        for name, watch in self.runtimes.items():
+            if ends := watch.roll_back(now):
                 results.append(CoreResult(self.registry.take_in(ends, now)))
-                runtime, before = incumbent.runtime, incumbent.deployment
-            successor = deployment.runtimes.get(name)
+            incumbent, successor = watch.incumbent, deployment.runtimes.get(name)
             if successor is None:
-                engine_result = EngineResult(now, events=retire(runtime.engine, now))
-            elif successor.obstacle(runtime) is None:
-                shadow, engine_result = successor.stand_beside(runtime, now)
-                if not shadow.is_over:
-                    incumbents[name] = Incumbent(runtime, shadow, before)
+                result = incumbent.retire(now)
+            elif shadow_obstacle(incumbent, successor) is not None:
+                result = incumbent.migrate_to(successor, now)
             else:
-                engine_result = successor.migrate_from(runtime, now)
-            results.append(self._of(runtime, engine_result, now))
+                shadowed, result = ShadowedWatch.start(incumbent, successor, now)
+                runtimes[name] = shadowed.current
+                if runtimes[name] is shadowed:
+                    previous[name] = self.previous.get(name, self.deployment)
+            results.append(CoreResult(self.registry.take_in(result.events, now), result))
         results.append(CoreResult(self.registry.reconfigure(deployment.policies, now)))
-        self.deployment, self.incumbents = deployment, incumbents
+        self.deployment, self.runtimes, self.previous = deployment, runtimes, previous
         return results
 
     def export(self) -> dict[str, Any]:
-        """Copy all that is remembered, as plain data with arrays in it."""
+        """Copy all state as plain data with arrays in it."""
         return {
-            "stations": {name: runtime.export() for name, runtime in self.runtimes.items()},
-            "elders": {
-                name: {"station": incumbent.runtime.export(), "gone_over": sorted(incumbent.shadow.cut_over)}
-                for name, incumbent in self.incumbents.items()
-            },
-            "register": self.registry.export(__version__),
+            "watches": {name: watch.export() for name, watch in self.runtimes.items()},
+            "alarms": self.registry.export(__version__),
         }
 
-    def restore(self, data: Mapping[str, Any], before: Mapping[str, Deployment] | None = None) -> None:
-        """Go on with what `export` gave under the same configuration.
+    def restore(self, data: Mapping[str, Any], previous: Mapping[str, Deployment] | None = None) -> None:
+        """Restore what `export` gave under the same configuration.
 
         Args:
-            data: It.
-            before: For each watch whose new model was warming up, what was at work before, made anew.
+            data: The exported state.
+            previous: By watch that was shadowed, the deployment of its incumbent, built anew.
 
         Raises:
-            ValueError: It was another configuration's.
+            ValueError: The state is another configuration's.
         """
-        if data["stations"].keys() != self.runtimes.keys():
-            raise ValueError(f"watches {', '.join(data['runtimes'])} (legal: {', '.join(self.runtimes)})")
-        for name, runtime in self.runtimes.items():
-            runtime.restore(data["stations"][name])
-        for name, deployment in (before or {}).items():
-            incumbent, kept = deployment.runtimes[name], data["elders"][name]
-            incumbent.restore(kept["station"])
-            self.incumbents[name] = Incumbent(
-                incumbent, Shadow(incumbent.engine, self.runtimes[name].engine, kept["gone_over"]), deployment
-            )
-        self.registry.restore(data["register"])
+        watches = data["watches"]
+        if watches.keys() != self.runtimes.keys():
+            raise ValueError(f"watches {', '.join(watches)} (legal: {', '.join(self.runtimes)})")
+        previous = previous or {}
+        for name, runtime in self.deployment.runtimes.items():
+            if name in previous:
+                incumbent = previous[name].runtimes[name]
+                self.runtimes[name] = ShadowedWatch.restored(incumbent, runtime, watches[name])
+                self.previous[name] = previous[name]
+            else:
+                runtime.restore(watches[name])
+        self.registry.restore(data["alarms"])
 
-    def recall(self, told: Sequence[Event], now: int) -> list[Event]:
-        """Go on from what people were told, where what came in since can't be applied again.
+    def restore_from_log(self, events: Sequence[Event], now: int) -> list[Event]:
+        """Restore alarms from their log, where the journal can't be applied.
 
-        Alarms that are up and of which nothing else is known stay up, uncertain, until their conditions are judged.
+        Active alarms of which nothing else is known stay active, uncertain, until their conditions are judged.
 
         Args:
-            told: The events since `restore`, in order.
+            events: Logged events since the restored snapshot, in order.
             now: Nanoseconds since 1970.
+
+        Returns:
+            New events of the alarms that became uncertain.
         """
-        self.registry.recall(told)
-        lost = []
+        self.registry.recall(events)
+        changes = []
         for record in self.registry.records.values():
-            runtime = self.runtimes.get(record.watch)
-            names = [] if runtime is None else [alarm.name for alarm in runtime.engine.alarms]
-            if runtime is None or record.alarm not in names:
+            watch = self.runtimes.get(record.watch)
+            names = [] if watch is None else [alarm.name for alarm in watch.engine.alarms]
+            if watch is None or record.alarm not in names:
                 continue
             index = names.index(record.alarm)
-            alarm, is_up = runtime.engine.alarms[index], record.status.active
+            alarm, is_active = watch.engine.alarms[index], record.status.active
             since = 0 if record.status.since is None else record.status.since
-            is_off = runtime.engine.has_off(record.stream, record.alarm)
+            is_off = watch.engine.has_off(record.stream, record.alarm)
             certain = checkpoint.assume_active(
-                runtime.engine, record.stream, index, since if is_up and not is_off else None
+                watch.engine, record.stream, index, since if is_active and not is_off else None
             )
-            if is_up and (is_off or not certain):
-                lost.append(
+            if is_active and (is_off or not certain):
+                changes.append(
                     ConditionEvent(
-                        watch=runtime.name,
+                        watch=watch.name,
                         stream=record.stream,
                         labels=record.labels,
                         alarm=alarm.name,
@@ -278,61 +202,38 @@ class Core:
                         since=since,
                         priority=alarm.priority,
                         category=alarm.category,
-                        report=Report(TURNED_OFF if is_off else MEMORY_LOST),
+                        report=Report(TURNED_OFF if is_off else STATE_LOST),
                     )
                 )
-        return self.registry.take_in(lost, now)
+        return self.registry.take_in(changes, now)
 
-    def _apply(self, runtime: WatchRuntime, call: Callable[[WatchRuntime], EngineResult], now: int) -> CoreResult:
-        """Call a watch, and the one that was at work before it where that goes on."""
-        incumbent = self.incumbents.get(runtime.name)
-        if incumbent is None:
-            return self._of(runtime, call(runtime), now)
-        waiting = incumbent.shadow.waiting
-        before, engine_result = call(incumbent.runtime), call(runtime)
-        changes = incumbent.shadow.merged_events(before, engine_result)
-        cut_over = len(incumbent.shadow.cut_over_ready())
-        self._end_if_over(runtime.name)
-        return CoreResult(
-            self.registry.take_in(changes, now),
-            runtime,
-            engine_result,
-            ShadowResult(incumbent, before, waiting, cut_over),
-        )
+    def _result(self, result: WatchResult, now: int) -> CoreResult:
+        self._settle(result.runtime.name)
+        return CoreResult(self.registry.take_in(result.events, now), result)
 
-    def _follow(
-        self, incumbent: Incumbent, command: StreamRequest, changes: list[ConditionEvent], now: int, *, moved: bool
-    ) -> list[ConditionEvent]:
-        """Let the model that ran before do what was done of a stream; what people are to hear of both.
+    def _settle(self, name: str) -> None:
+        """Let a successor that has taken over all streams run alone."""
+        current = self.runtimes[name].current
+        if current is not self.runtimes[name]:
+            self.runtimes[name] = current
+            del self.previous[name]
 
-        Args:
-            incumbent: The watch as it was.
-            command: It.
-            changes: What came of it, in all watches.
-            now: The wall's clock, nanoseconds since 1970.
-            moved: Whether a stream came, went or was renamed in this watch.
-        """
-        name, shadow = incumbent.runtime.name, incumbent.shadow
-        ours = [change for change in changes if change.watch == name]
-        others = [change for change in changes if change.watch != name]
-        # A memory is of the new model alone. To the old one it is somebody of whom nothing is known.
-        asked = ResetStream(command.stream) if isinstance(command, ImportStream) else share(command, incumbent.runtime)
-        engine_result: EngineResult | None = None
-        if moved or not isinstance(command, ImportStream | Admit):
-            try:
-                engine_result = incumbent.runtime.carry_out(asked, now)
-            except StreamRefused:  # it doesn't know the stream, or has no such alarm: then nothing of it is told
-                engine_result = None
-        told = shadow.merged_events(engine_result, EngineResult(now, events=ours))
-        if isinstance(command, Transfer):
-            shadow.renamed(command.to)
-        shadow.cut_over_ready()
-        self._end_if_over(name)
-        return others + told
+    def _alarm_command(self, entry: AlarmCommandEntry) -> CoreResult:
+        last_id = self.registry.last_id
+        events = self.registry.carry_out(entry.envelope, entry.now)
+        if events and events[-1].id <= last_id:
+            return CoreResult([], repeated=events)
+        return CoreResult(events)
 
-    def _end_if_over(self, watch: str) -> None:
-        if self.incumbents[watch].shadow.is_over:
-            del self.incumbents[watch]
-
-    def _of(self, runtime: WatchRuntime, engine_result: EngineResult, now: int) -> CoreResult:
-        return CoreResult(self.registry.take_in(engine_result.events, now), runtime, engine_result)
+    def _stream_command(self, entry: StreamCommandEntry) -> list[CoreResult]:
+        """Carry out a command for a stream; where a stay ends, people's handling of its alarms ends too."""
+        results = stream_commands.carry_out(self.runtimes, self.deployment.sources, entry.command, entry.now)
+        # Events of shadowed watches come last.
+        results_in_order = sorted(results, key=lambda result: self.runtimes[result.runtime.name].is_shadowed)
+        for name in [*self.runtimes]:
+            self._settle(name)
+        changes = [event for result in results_in_order for event in result.events]
+        events = self.registry.take_in(changes, entry.now)
+        for stream in stream_commands.ended_streams(entry.command):
+            events += self.registry.end_stream(stream, entry.now)
+        return [CoreResult(events), *(CoreResult([], result) for result in results)]

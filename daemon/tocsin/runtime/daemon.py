@@ -1,4 +1,4 @@
-"""The daemon's life: build everything, run one task group, end in order."""
+"""Daemon: builds all parts, runs them in one task group, and ends them in order."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from tocsin.runtime.committer import Committer
 from tocsin.runtime.core import Core
 from tocsin.runtime.mqtt_requests import MqttRequests
 from tocsin.runtime.pipeline import Pipeline
-from tocsin.runtime.recovery import Recovered, recover, snapshot
+from tocsin.runtime.recovery import Recovered, recover
 from tocsin.runtime.reload import Reloader
 from tocsin.runtime.request_handler import RequestHandler
 from tocsin.runtime.sinks import build_sinks, restore, run_sinks, stream_devices
-from tocsin.runtime.snapshots import StoreMaintenance
+from tocsin.runtime.snapshots import StoreMaintenance, encode_snapshot
 from tocsin.store import Store
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ async def run(checked: Checked) -> None:
     """Run until SIGTERM or SIGINT; SIGHUP reads the configuration again.
 
     Args:
-        checked: A configuration without faults, and its bundles.
+        checked: Configuration without faults, and its bundles.
 
     Raises:
         OSError: The password file or the token file can't be read.
@@ -67,7 +67,7 @@ async def run(checked: Checked) -> None:
 
 
 def open_store(entry: StoreEntry, folder: Path) -> Store:
-    """Open the store of a configuration that lies in `folder`.
+    """Open the store of a configuration in `folder`.
 
     Raises:
         StoreError: It can't be used.
@@ -78,23 +78,23 @@ def open_store(entry: StoreEntry, folder: Path) -> Store:
 async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     folder = checked.file.parent
     recovered = _recovered(checked, config, store)
-    core, made = recovered.core, recovered.deployment
-    connection = Connection(connection_settings(config, made.sources, folder, tocsin.__version__, time.time_ns()))
-    metrics = Metrics(tocsin.__version__, *made.metric_labels())
+    core, deployment = recovered.core, recovered.deployment
+    connection = Connection(connection_settings(config, deployment.sources, folder, tocsin.__version__, time.time_ns()))
+    metrics = Metrics(tocsin.__version__, *deployment.metric_labels())
     metrics.started(time.time())
     tried = metrics.keeping.tried
     sinks = build_sinks(config, folder, tocsin.__version__, connection.publish, tried)
     metrics.keeping.sinks(sink.name for sink in sinks)
-    committer = Committer(store, lambda: snapshot(core), metrics.keeping)
+    committer = Committer(store, lambda: encode_snapshot(core), metrics.keeping)
     restore(sinks, core.registry.records.values())
     for sink in sinks:
         committer.add_sink(sink)
     pipeline = Pipeline(core, connection, committer, metrics, RejectLog())
-    pipeline.begin(made, recovered.untold)
-    reloader = Reloader(checked.file, made, pipeline, connection, metrics)
+    pipeline.begin(deployment, recovered.unpublished)
+    reloader = Reloader(checked.file, deployment, pipeline, connection, metrics)
 
     def render() -> Exposition:
-        _refresh(metrics, connection, reloader.at_work.runtimes.values(), pipeline.waiting)
+        _refresh(metrics, connection, reloader.deployment.runtimes.values(), pipeline.waiting)
         metrics.keeping.show(_figures(committer, store))
         return Exposition(metrics.render(), CONTENT_TYPE)
 
@@ -104,10 +104,10 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
 
     handler = RequestHandler(pipeline, store, metrics.answered)
     requests = MqttRequests(config.publish.base, connection, handler)
-    pipeline.listen_to(requests)
+    pipeline.add_handler(requests)
     discovery = _discovery(config, connection)
     if discovery is not None:
-        pipeline.listen_to(discovery)
+        pipeline.add_handler(discovery)
     guard = _guard(config, folder)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
@@ -120,30 +120,30 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
             Api(handler.answer, guard, tocsin.__version__).routes(),
         ),
     )
-    stopping, hung_up = _signals()  # before anybody can know that it runs, and end it
-    _introduce(config.http.host, server.bind(), made, store)
+    stopping, hung_up = _signals()  # before a client can know that the daemon runs, and end it
+    _log_start(config.http.host, server.bind(), deployment, store)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(connection.run(), name="connection")
         tasks.create_task(server.run(), name="http")
-        pumping = tasks.create_task(pipeline.run(), name="pump")
-        beside = [
+        processing = tasks.create_task(pipeline.run(), name="pipeline")
+        services = [
             tasks.create_task(_reload_on(hung_up, reloader), name="reload"),
             tasks.create_task(requests.run(), name="requests"),
             tasks.create_task(run_sinks(sinks, committer.deliveries, tried), name="sinks"),
         ]
         if discovery is not None:
-            announcing = discovery.run(lambda: stream_devices(reloader.at_work.runtimes.values()))
-            beside.append(tasks.create_task(announcing, name="home assistant"))
+            announcing = discovery.run(lambda: stream_devices(reloader.deployment.runtimes.values()))
+            services.append(tasks.create_task(announcing, name="home assistant"))
         if store is not None and config.store is not None:
-            housekeeping = StoreMaintenance(store, config.store, core, committer)
-            beside.append(tasks.create_task(housekeeping.run(), name="housekeeping"))
+            maintenance = StoreMaintenance(store, config.store, core, committer)
+            services.append(tasks.create_task(maintenance.run(), name="store maintenance"))
         await stopping.wait()
         _LOG.info("stopping: finishing what has been received")
         pipeline.stop()
-        await pumping
+        await processing
         await connection.stop(_FLUSH_WITHIN_S)
         server.stop()
-        for task in beside:
+        for task in services:
             task.cancel()
     committer.close(time.time_ns())
 
@@ -161,17 +161,16 @@ def _guard(config: Config, folder: Path) -> Guard:
     return Guard(config.http.host, None if file is None else token(folder / file))
 
 
-def _introduce(host: str, port: int, made: Deployment, store: Store | None) -> None:
-    """Say in the log what begins."""
+def _log_start(host: str, port: int, deployment: Deployment, store: Store | None) -> None:
     _LOG.info("Tocsin %s: http://%s:%d/metrics", tocsin.__version__, host, port)
     if store is None:
         _LOG.info("store: none is configured, so a restart forgets streams, alarms and their history")
-    for name, runtime in made.runtimes.items():
+    for name, runtime in deployment.runtimes.items():
         _LOG.info("watch %s: %s/%s", name, runtime.model.name, runtime.model.version)
 
 
 def _signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Be told to stop, and to read the configuration again."""
+    """Events that are set by the signals to stop, and to reload."""
     stopping, hung_up = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -181,7 +180,7 @@ def _signals() -> tuple[asyncio.Event, asyncio.Event]:
 
 
 async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
-    """SIGHUP: read the configuration again. The log says how it went."""
+    """Reload at each SIGHUP; the log says how it went."""
     while True:
         await hung_up.wait()
         hung_up.clear()
@@ -189,13 +188,13 @@ async def _reload_on(hung_up: asyncio.Event, reloader: Reloader) -> None:
 
 
 def _recovered(checked: Checked, config: Config, store: Store | None) -> Recovered:
-    def make() -> Deployment:
+    def build() -> Deployment:
         return build_deployment(config, checked.bundles)
 
     if store is None:
-        made = make()
-        return Recovered(Core(made), made)
-    return recover(store, make, checked.file.parent, time.time_ns())
+        deployment = build()
+        return Recovered(Core(deployment), deployment)
+    return recover(store, build, checked.file.parent, time.time_ns())
 
 
 def _figures(committer: Committer, store: Store | None) -> StoreFigures:
@@ -210,8 +209,8 @@ def _figures(committer: Committer, store: Store | None) -> StoreFigures:
     )
 
 
-def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[WatchRuntime], waiting: int) -> None:
-    """Bring the gauges up to the moment of the scrape."""
+def _refresh(metrics: Metrics, connection: Connection, runtimes: Collection[WatchRuntime], waiting: int) -> None:
+    """Set the gauges at a scrape."""
     metrics.connection(
         ConnectionFigures(
             connected=connection.is_connected,
@@ -223,7 +222,7 @@ def _refresh(metrics: Metrics, connection: Connection, at_work: Collection[Watch
         )
     )
     metrics.streams(
-        known=sum(runtime.engine.table.count for runtime in at_work),
-        warming_up=sum(runtime.engine.warming_up() for runtime in at_work),
+        known=sum(runtime.engine.table.count for runtime in runtimes),
+        warming_up=sum(runtime.engine.warming_up() for runtime in runtimes),
     )
     metrics.shadow.show(waiting)

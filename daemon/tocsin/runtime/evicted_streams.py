@@ -1,64 +1,67 @@
-"""Streams that were given up and come back: what was remembered of them waits in the store meanwhile.
+"""Evicted streams: their states wait in the store, and come back with the next reading or command.
 
-A watch by the readings' own clock does without: a recording must give the same events however it is cut into batches.
+A watch by the event clock keeps none: a recording must give the same events however it is cut into batches.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
-from tocsin.engine.lifecycle.commands import StreamRefused
-from tocsin.engine.lifecycle.transfer import StreamState
-from tocsin.runtime.journal_entries import return_input
+from tocsin.runtime.journal_entries import RestoreEntry, state_from_plain, state_to_plain
+from tocsin.store import FORMAT
 from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tocsin.engine import EngineResult
-    from tocsin.runtime.core import Core, CoreResult
-    from tocsin.runtime.watch_runtime import WatchRuntime
-    from tocsin.store import Input
+    from tocsin.engine.lifecycle.transfer import StreamState
+    from tocsin.runtime.watch_runtime import WatchResult, WatchRuntime
     from tocsin.store.evicted import Evicted
 
-_LOG = logging.getLogger(__name__)
+
+def encode_state(state: StreamState) -> bytes:
+    """Encode the state of an evicted stream for the store."""
+    return pack({"format": FORMAT, **state_to_plain(state)})
 
 
-def keep(evicted: Evicted, runtime: WatchRuntime, engine_result: EngineResult) -> None:
-    """Keep what was remembered of the streams that a watch has just given up."""
-    if runtime.clock_is_event:
+def decode_state(body: bytes) -> StreamState:
+    """Decode what `encode_state` gave.
+
+    Raises:
+        ValueError: It is of another format.
+    """
+    data = unpack(body)
+    if data["format"] != FORMAT:
+        raise ValueError(f"an evicted stream has format {data['format']!r} (legal: {FORMAT})")
+    return state_from_plain(data)
+
+
+def store_evicted(evicted: Evicted, result: WatchResult) -> None:
+    """Store the states of streams that a watch has just evicted."""
+    if result.runtime.clock_is_event:
         return
-    for given_up in engine_result.evicted:
-        for remembered in given_up.each():
-            evicted.keep(runtime.name, remembered.streams[0], pack(remembered), engine_result.now)
+    for states in result.engine_result.evicted:
+        for state in states.each():
+            evicted.add(result.runtime.name, state.streams[0], encode_state(state), result.engine_result.now)
 
 
-def restore_evicted(
-    evicted: Evicted, core: Core, runtime: WatchRuntime, streams: Iterable[str], now: int
-) -> Iterator[tuple[Input, CoreResult]]:
-    """Let a watch go on with those of some streams that it doesn't know and that are kept.
+def restore_entries(
+    evicted: Evicted, runtime: WatchRuntime, streams: Iterable[str], now: int
+) -> Iterator[RestoreEntry]:
+    """Take the states of streams that a watch doesn't know out of the store.
 
     Args:
-        evicted: What is kept; what is taken up, or is of no use any more, is forgotten.
-        core: Whose watch it is.
+        evicted: The store of evicted streams.
         runtime: The watch.
-        streams: Of which something is to be done now.
+        streams: Streams that are about to be used.
         now: Nanoseconds since 1970.
 
     Yields:
-        What was done, for the journal, and what came of it.
+        An entry for each stream, to be applied before the next is asked for: there may be no room for it then.
     """
-    waiting = runtime.engine.unknown_streams([stream for stream in streams if (runtime.name, stream) in evicted])
-    for stream in waiting:
+    for stream in runtime.engine.unknown_streams([stream for stream in streams if (runtime.name, stream) in evicted]):
         body = evicted.find(runtime.name, stream)
-        if body is None or runtime.engine.table.is_full:  # whoever finds no room now may find it later
+        if body is None or runtime.engine.table.is_full:  # there may be room later
             continue
-        remembered = StreamState(**unpack(body))
         evicted.forget(runtime.name, stream)
-        try:
-            result = core.restore_evicted(runtime.name, remembered, now)
-        except StreamRefused as refused:
-            _LOG.info("watch %s: what was remembered is of no use: %s", runtime.name, refused)
-            continue
-        yield return_input(runtime.name, remembered, now), result
+        yield RestoreEntry(now, runtime.name, decode_state(body))

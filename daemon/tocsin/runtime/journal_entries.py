@@ -1,94 +1,165 @@
-"""The calls that change the core, as entries of the journal and back."""
+"""Journal entries: each is one call of the core, and all that changes it between two snapshots.
+
+`encode` and `decode` turn an entry into bytes and back by literal keys; `FORMAT` counts their changes.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from tocsin.alarm.commands import COMMANDS, Command, CommandEnvelope
 from tocsin.engine import Readings
-from tocsin.engine.lifecycle.commands import STREAM_COMMANDS, StreamRequest
 from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.runtime.journal_commands import (
+    envelope_from_plain,
+    envelope_to_plain,
+    stream_request_from_plain,
+    stream_request_to_plain,
+)
+from tocsin.store import FORMAT
 from tocsin.store.columns import pack, unpack
-from tocsin.store.journal import Input
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tocsin.alarm import Event
-    from tocsin.runtime.core import Core
-
-READINGS = "readings"
-LOSS = "loss"
-TIME = "time"
-ORDER = "order"
-COMMAND = "command"
-RETURN = "return"
+    from tocsin.alarm import CommandEnvelope
+    from tocsin.alarm.commands import Command
+    from tocsin.engine.lifecycle.commands import StreamRequest
 
 
-def readings_input(watches: Sequence[str], readings: Readings, now: int) -> Input:
-    """Watches took in readings, in this order."""
-    return Input(READINGS, now, pack([list(watches), readings]))
+@dataclass(frozen=True, slots=True)
+class ReadingsEntry:
+    """Watches get readings, one watch after the other.
+
+    Attributes:
+        now: The wall clock's time, nanoseconds since 1970; so in all entries.
+        watches: Names of the watches.
+        readings: The readings in the order of arrival.
+    """
+
+    now: int
+    watches: Sequence[str]
+    readings: Readings
 
 
-def loss_input(watches: Sequence[str], streams: Sequence[str], now: int) -> Input:
-    """Watches heard from a source, in this order, that streams are gone."""
-    return Input(LOSS, now, pack([list(watches), list(streams)]))
+@dataclass(frozen=True, slots=True)
+class StaleEntry:
+    """A source reports streams gone to its watches, one watch after the other."""
+
+    now: int
+    watches: Sequence[str]
+    streams: Sequence[str]
 
 
-def time_input(now: int) -> Input:
-    """Time passed."""
-    return Input(TIME, now, b"")
+@dataclass(frozen=True, slots=True)
+class TickEntry:
+    """Time passes in all watches and for all alarms."""
+
+    now: int
 
 
-def order_input(order: CommandEnvelope[Command], now: int) -> Input:
-    """Somebody's order was carried out."""
-    return Input(ORDER, now, pack([order.verb, msgspec.to_builtins(order)]))
+@dataclass(frozen=True, slots=True)
+class AlarmCommandEntry:
+    """A command for alarms is carried out."""
+
+    now: int
+    envelope: CommandEnvelope[Command]
 
 
-def command_input(command: StreamRequest, now: int) -> Input:
-    """Something was done that somebody asked of a stream."""
-    return Input(COMMAND, now, pack([command.verb, msgspec.to_builtins(command)]))
+@dataclass(frozen=True, slots=True)
+class StreamCommandEntry:
+    """A command for a stream is carried out."""
+
+    now: int
+    command: StreamRequest
 
 
-def return_input(watch: str, remembered: StreamState, now: int) -> Input:
-    """Streams came back to a watch with what had been remembered of them: all of it, since the store forgets it."""
-    return Input(RETURN, now, pack([watch, remembered]))
+@dataclass(frozen=True, slots=True)
+class RestoreEntry:
+    """A watch restores an evicted stream; the entry holds the whole state, as the store forgets it."""
+
+    now: int
+    watch: str
+    state: StreamState
 
 
-def _command(body: bytes) -> StreamRequest:
-    verb, fields = unpack(body)
-    return STREAM_COMMANDS[verb](**fields)
+JournalEntry = ReadingsEntry | StaleEntry | TickEntry | AlarmCommandEntry | StreamCommandEntry | RestoreEntry
 
 
-def _order(body: bytes) -> CommandEnvelope[Command]:
-    verb, data = unpack(body)
-    command: Command = msgspec.convert(data.pop("command"), COMMANDS[verb])
-    return CommandEnvelope(command, **data)
+def encode(entry: JournalEntry) -> bytes:
+    """Encode an entry."""
+    return pack({"format": FORMAT, "now": entry.now, **_to_plain(entry)})
 
 
-def apply(core: Core, given: Input) -> list[Event]:
-    """Make the call again.
+def _to_plain(entry: JournalEntry) -> dict[str, Any]:
+    match entry:
+        case ReadingsEntry():
+            return {"kind": "readings", "watches": list(entry.watches), "readings": _readings_to_plain(entry.readings)}
+        case StaleEntry():
+            return {"kind": "stale", "watches": list(entry.watches), "streams": list(entry.streams)}
+        case TickEntry():
+            return {"kind": "tick"}
+        case AlarmCommandEntry():
+            return {"kind": "alarm-command", "envelope": envelope_to_plain(entry.envelope)}
+        case StreamCommandEntry():
+            return {"kind": "stream-command", "command": stream_request_to_plain(entry.command)}
+        case RestoreEntry():
+            return {"kind": "restore", "watch": entry.watch, "state": state_to_plain(entry.state)}
+
+
+def decode(body: bytes) -> JournalEntry:
+    """Decode what `encode` gave.
 
     Raises:
-        ValueError: It is of a kind that this Tocsin doesn't know.
+        ValueError: It is of another format, or of an unknown kind.
+        KeyError: A key is missing.
     """
-    if given.kind == READINGS:
-        watches, fields = unpack(given.body)
-        readings = Readings(**fields)
-        return [event for watch in watches for event in core.take_in(watch, readings, given.now).events]
-    if given.kind == LOSS:
-        watches, streams = unpack(given.body)
-        return [event for watch in watches for event in core.mark_stale(watch, streams, given.now).events]
-    if given.kind == TIME:
-        return [event for result in core.pass_time(given.now) for event in result.events]
-    if given.kind == ORDER:
-        return core.order(_order(given.body), given.now)
-    if given.kind == COMMAND:
-        return [event for result in core.command(_command(given.body), given.now) for event in result.events]
-    if given.kind == RETURN:
-        watch, remembered = unpack(given.body)
-        return core.restore_evicted(watch, StreamState(**remembered), given.now).events
-    legal = f"{READINGS}, {LOSS}, {TIME}, {ORDER}, {COMMAND}, {RETURN}"
-    raise ValueError(f"an input of kind {given.kind!r} (legal: {legal})")
+    data = unpack(body)
+    if data["format"] != FORMAT:
+        raise ValueError(f"a journal entry has format {data['format']!r} (legal: {FORMAT})")
+    now = data["now"]
+    match data["kind"]:
+        case "readings":
+            return ReadingsEntry(now, data["watches"], _readings_from_plain(data["readings"]))
+        case "stale":
+            return StaleEntry(now, data["watches"], data["streams"])
+        case "tick":
+            return TickEntry(now)
+        case "alarm-command":
+            return AlarmCommandEntry(now, envelope_from_plain(data["envelope"]))
+        case "stream-command":
+            return StreamCommandEntry(now, stream_request_from_plain(data["command"]))
+        case "restore":
+            return RestoreEntry(now, data["watch"], state_from_plain(data["state"]))
+        case kind:
+            legal = "readings, stale, tick, alarm-command, stream-command, restore"
+            raise ValueError(f"a journal entry is of kind {kind!r} (legal: {legal})")
+
+
+def state_to_plain(state: StreamState) -> dict[str, Any]:
+    """Encode the state of streams as plain data with arrays."""
+    return {"meta": dict(state.meta), "columns": dict(state.columns)}
+
+
+def state_from_plain(data: Mapping[str, Any]) -> StreamState:
+    """Decode what `state_to_plain` gave.
+
+    Raises:
+        KeyError: A key is missing.
+    """
+    return StreamState(data["meta"], data["columns"])
+
+
+def _readings_to_plain(readings: Readings) -> dict[str, Any]:
+    return {
+        "streams": readings.streams,
+        "channels": readings.channels,
+        "stream": readings.stream,
+        "t": readings.t,
+        "values": readings.values,
+        "labels": readings.labels,
+    }
+
+
+def _readings_from_plain(data: Mapping[str, Any]) -> Readings:
+    return Readings(data["streams"], data["channels"], data["stream"], data["t"], data["values"], data["labels"])

@@ -1,4 +1,4 @@
-"""The MQTT door: requests among the messages, answered in the same step, or soon where that takes a thread."""
+"""Requests over MQTT: answered in the pipeline's step, or soon after it where a request takes a thread."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from tocsin.mqtt.connection import Connection
     from tocsin.runtime.request_handler import RequestHandler
 
-_WAITING = 32  # questions that take a thread; more are refused
+_MAX_WAITING = 32  # requests that take a thread; more are refused
 _MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 _SHOWN_CHARACTERS = 200
 
 
 class MqttRequests:
-    """Takes requests out of what was received, and answers them."""
+    """Takes requests out of the received messages, and answers them. A `MessageHandler` of the pipeline."""
 
     def __init__(self, base: str, connection: Connection, handler: RequestHandler) -> None:
-        """Open it.
+        """Wire the parts.
 
         Args:
             base: Prefix of every topic.
-            connection: To the broker.
-            handler: Answers.
+            connection: Connection to the broker.
+            handler: Answers requests.
         """
         self._topics = RequestTopics(base)
         self._connection = connection
         self._handler = handler
-        self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_WAITING)
+        self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_MAX_WAITING)
 
     def take(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Answer the requests among messages, before what else came with them; the others.
+        """Answer the requests among messages, before the readings that came with them; returns the other messages.
 
-        What somebody acknowledges is what they saw: nothing that arrives in the same moment.
+        An acknowledgement concerns what its actor has seen: nothing that arrives with it.
         """
         prefix = self._topics.prefix
         # By distinct topics: a batch has thousands of messages, and some hundred topics.
@@ -53,7 +53,7 @@ class MqttRequests:
                 try:
                     reply = self._reply(message)
                     body = None if reply is None else encode(reply)
-                except Exception:  # noqa: BLE001  (whatever it is)
+                except Exception:  # noqa: BLE001  (any error of a request)
                     body = self._failed(message)
                 if body is not None:
                     self._answer(message, body)
@@ -62,17 +62,17 @@ class MqttRequests:
         return others
 
     async def run(self) -> None:
-        """Answer what takes a thread, one after the other, until cancelled."""
+        """Answer requests that take a thread, one after the other, until cancelled."""
         while True:
             message, asked = await self._slow.get()
             try:
                 body = encode(await self._handler.answer(asked))
-            except Exception:  # noqa: BLE001  (whatever it is)
+            except Exception:  # noqa: BLE001  (any error of a request)
                 body = self._failed(message)
             self._answer(message, body)
 
     def _reply(self, message: Message) -> Reply | None:
-        """The answer to a request; None where it takes a thread."""
+        """The reply to a request; None where it takes a thread."""
         name = self._topics.verb(message)
         verb = VERBS.get(name)
         if verb is None:
@@ -92,12 +92,12 @@ class MqttRequests:
         try:
             self._slow.put_nowait((message, asked))
         except asyncio.QueueFull:
-            text = f"{name}: {_WAITING} questions wait already (ask again later)"
+            text = f"{name}: {_MAX_WAITING} questions wait already (ask again later)"
             return refusal("busy", text, asked.transaction)
         return None
 
     def _failed(self, message: Message) -> bytes:
-        """No error of the daemon's own may end it: the broker would hand the request over again after every start."""
+        """The reply after an internal error. It must not end the daemon: the broker would redeliver the request."""
         return encode(self._handler.failed(self._topics.verb(message), transaction_of(message.payload)))
 
     def _answer(self, message: Message, body: bytes) -> None:

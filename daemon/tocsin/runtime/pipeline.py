@@ -1,4 +1,4 @@
-"""The way through the house: messages in, decoded, applied, kept, acknowledged; events told."""
+"""Pipeline: messages are decoded, applied, recorded, committed, then acknowledged, and their events published."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.notify.mqtt_messages import score_message
-from tocsin.runtime import reading_rejects
-from tocsin.runtime.evicted_streams import keep, restore_evicted
-from tocsin.runtime.journal_entries import command_input, loss_input, order_input, readings_input, time_input
-from tocsin.runtime.sources import Routing
-from tocsin.runtime.stream_commands import begins_anew, ended, log_entry
+from tocsin.runtime.evicted_streams import restore_entries, store_evicted
+from tocsin.runtime.journal_entries import (
+    AlarmCommandEntry,
+    ReadingsEntry,
+    StaleEntry,
+    StreamCommandEntry,
+    TickEntry,
+)
+from tocsin.runtime.sources import Routing, reading_rejects
+from tocsin.runtime.stream_commands import begins_anew, ended_streams, log_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import CommandEnvelope, Event
     from tocsin.alarm.commands import Command
     from tocsin.alarm.record import AlarmRecord
-    from tocsin.engine import EngineResult
+    from tocsin.engine import Readings
     from tocsin.engine.lifecycle.commands import StreamRequest
     from tocsin.ingest.message import Message
     from tocsin.ingest.reject import Reject
@@ -31,9 +37,12 @@ if TYPE_CHECKING:
     from tocsin.mqtt.connection import Connection
     from tocsin.mqtt.inbox import Batch
     from tocsin.runtime.committer import Committer
-    from tocsin.runtime.core import Core, CoreResult, Incumbent, ShadowResult
+    from tocsin.runtime.core import Core, CoreResult
     from tocsin.runtime.deployment import Deployment
-    from tocsin.runtime.watch_runtime import WatchRuntime
+    from tocsin.runtime.journal_entries import JournalEntry
+    from tocsin.runtime.shadowed_watch import RunningWatch
+    from tocsin.runtime.sources import Source
+    from tocsin.runtime.watch_runtime import ModelOutput, ShadowComparison, WatchResult, WatchRuntime
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,17 +51,17 @@ _MAX_BATCH = 4096
 
 
 class MessageHandler(Protocol):
-    """Who else is sent messages over the broker."""
+    """A receiver of messages that are no readings."""
 
     def take(self, messages: Sequence[Message]) -> Sequence[Message]:
-        """Take those that are for it; the others."""
+        """Handle the messages that are for this handler; returns the others."""
 
 
 class Pipeline:
     """Moves readings from the connection through the core and events back out.
 
-    Everything between `receive` and `acknowledge` is one step without a pause, so that what is acknowledged has been
-    applied and is kept, with its events and what is owed for them.
+    Everything between `receive` and `acknowledge` is one step without a pause: what is acknowledged has been applied
+    and is stored, with its events and their pending deliveries.
     """
 
     def __init__(
@@ -68,11 +77,11 @@ class Pipeline:
         """Wire the parts.
 
         Args:
-            core: What readings go into.
-            connection: To the broker.
-            committer: Keeps what was applied.
-            metrics: Where figures go.
-            rejects: Where refusals are logged.
+            core: State of the daemon.
+            connection: Connection to the broker.
+            committer: Records and commits what was applied.
+            metrics: Metrics of what passes.
+            rejects: Log of rejected readings.
             clock: Nanoseconds since 1970; the only clock that the core's `now` is read from.
         """
         self._core = core
@@ -82,174 +91,133 @@ class Pipeline:
         self._rejects = rejects
         self._clock = clock
         self._stopping = asyncio.Event()
-        self._doors: list[MessageHandler] = []
+        self._handlers: list[MessageHandler] = []
         self._unacknowledged: list[Batch] = []
         self._use(core.deployment)
 
-    def listen_to(self, door: MessageHandler) -> None:
-        """Give a door what comes for it among the readings."""
-        self._doors.append(door)
+    def add_handler(self, handler: MessageHandler) -> None:
+        """Offer all received messages to a handler, before they count as readings."""
+        self._handlers.append(handler)
 
     @property
     def records(self) -> Mapping[tuple[str, str], AlarmRecord]:
-        """Every alarm that has been up, or that somebody has put aside."""
+        """Every alarm that has been active, or that is shelved or removed from service."""
         return self._core.registry.records
 
     @property
     def deployment(self) -> Deployment:
-        """What is at work."""
+        """The current deployment."""
         return self._core.deployment
 
     @property
-    def incumbents(self) -> Mapping[str, Incumbent]:
-        """By watch, what was at work before, where a new model is not warm yet."""
-        return self._core.incumbents
+    def runtimes(self) -> Mapping[str, RunningWatch]:
+        """Running watches by name."""
+        return self._core.runtimes
 
     @property
-    def before(self) -> Deployment | None:
-        """What was at work before a new model began to warm up; None where none does."""
-        return next((incumbent.deployment for incumbent in self._core.incumbents.values()), None)
+    def previous(self) -> Deployment | None:
+        """The deployment before a model that still warms up; None where none does."""
+        return next(iter(self._core.previous.values()), None)
 
     @property
     def waiting(self) -> int:
-        """How many streams wait for a new model to warm up."""
-        return sum(len(incumbent.shadow.waiting) for incumbent in self._core.incumbents.values())
+        """Number of streams that wait for a new model to warm up."""
+        return sum(len(watch.waiting) for watch in self._core.runtimes.values())
 
-    def watched_by(self, watch: str) -> WatchRuntime:
-        """Who speaks of a watch's streams: the model before, while a new one warms up."""
-        incumbent = self._core.incumbents.get(watch)
-        return self._core.runtimes[watch] if incumbent is None else incumbent.runtime
-
-    def command(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
-        """Do what somebody asks of a stream, between two batches; what came of it is kept when this returns, and told.
+    def stream_command(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event]:
+        """Carry out a command for a stream, between two batches; its events are committed when this returns.
 
         Raises:
-            StreamRefused: It can't be done; nothing has changed.
+            StreamRefused: It can't be carried out; nothing has changed.
         """
-        now, command = self._clock(), order.command
-        for runtime in self.deployment.runtimes.values():
-            if not begins_anew(command):
-                self._bring_back(runtime, [command.stream], now)
-        results = self._core.command(command, now)
-        for stream in ended(command):
-            self._forget(stream)
-        self._committer.note(command_input(command, now))
-        for result in results:
-            self._hand_out(result, None)
+        now, command = self._clock(), envelope.command
+        if not begins_anew(command):
+            for runtime in self.deployment.runtimes.values():
+                self._restore_evicted(runtime, [command.stream], now)
+        results = self._apply(StreamCommandEntry(now, command))
+        for stream in ended_streams(command):
+            self._forget_evicted(stream)
         events = [event for result in results for event in result.events]
-        watches = [result.runtime.name for result in results if result.runtime is not None]
-        self._committer.note_command(log_entry(order, now, watches, events))
-        self._committer.keep(now)
-        self.show_alarms()
+        watches = [result.watch.runtime.name for result in results if result.watch is not None]
+        self._committer.record_stream_command(log_entry(envelope, now, watches, events))
+        self._commit(now)
         return events
 
-    def _bring_back(self, runtime: WatchRuntime, streams: Sequence[str], now: int) -> None:
-        """Let streams that were given up come back before anything is done to them."""
-        if not self._committer.evicted:  # none is kept, or there is no store
-            return
-        for given, result in restore_evicted(self._committer.evicted, self._core, runtime, streams, now):
-            self._committer.note(given)
-            self._hand_out(result, None)
-            self._metrics.stays(returned=1)
+    def alarm_command(self, envelope: CommandEnvelope[Command]) -> list[Event]:
+        """Carry out a command for alarms, between two batches; its events are committed when this returns.
 
-    def _forget(self, stream: str) -> None:
-        """Whoever comes next inherits nothing."""
-        if self._committer.evicted:
-            for watch in self.deployment.runtimes:
-                self._committer.evicted.forget(watch, stream)
-
-    def _use(self, deployment: Deployment) -> None:
-        self._routing = Routing(deployment.sources)
-        self._base = deployment.config.publish.base
-        self._publish_scores = deployment.config.publish.scores
-        self._most_unacknowledged = max(1, deployment.config.broker.receive_maximum // 2)
-        # Frames that linger, and silence, are noticed within this time though nothing arrives.
-        periods = (runtime.model.period_ns for runtime in deployment.runtimes.values())
-        self._tick_s = max(0.05, min(1.0, min(periods) / _NS_PER_S / 4))
-
-    def take_over(self, deployment: Deployment) -> None:
-        """Go on with another configuration, between two batches: its watches take over the streams of their namesakes.
-
-        Alarms that it doesn't have any more end.
+        Raises:
+            Refused: It can't be carried out; nothing has changed.
         """
         now = self._clock()
-        for result in self._core.take_over(deployment, now):
-            self._hand_out(result, None)
-        for watch, incumbent in self._core.incumbents.items():
-            for runtime in (incumbent.runtime, self._core.runtimes[watch]):
-                name = f"{runtime.model.name}/{runtime.model.version}"
-                self._metrics.shadow.expects(name, incumbent.shadow.alarms)
-        self._use(deployment)
-        self._committer.note_change_of_configuration()
-        self._committer.keep(now)
-        self.show_alarms()
+        (result,) = self._apply(AlarmCommandEntry(now, envelope))
+        if result.repeated:
+            return result.repeated
+        self._commit(now)
+        return result.events
 
-    def order(self, order: CommandEnvelope[Command]) -> list[Event]:
-        """Do what somebody asks of alarms, between two batches; what came of it is kept when this returns, and told.
+    def apply_deployment(self, deployment: Deployment) -> None:
+        """Migrate to another configuration, between two batches; alarms that it doesn't have end."""
+        now = self._clock()
+        self._migrate(deployment, now)
+        for watch in self._core.runtimes.values():
+            for model, alarm in watch.shadow_alarms:
+                self._metrics.shadow.expects(model, [alarm])
+        self._committer.require_snapshot()
+        self._commit(now)
 
-        Raises:
-            Refused: It can't be done; nothing has changed.
-        """
-        now, before = self._clock(), self._core.registry.last_id
-        events = self._core.order(order, now)
-        new = [event for event in events if event.id > before]
-        if new or not events:  # else it had been carried out before
-            self._committer.note(order_input(order, now))
-            self._tell(new, None)
-            self._committer.keep(now)
-            self.show_alarms()
-        return events
-
-    def begin(self, deployment: Deployment, untold: Sequence[Event]) -> None:
-        """Go on where the daemon was before it ended.
+    def begin(self, deployment: Deployment, unpublished: Sequence[Event]) -> None:
+        """Continue after a restart.
 
         Args:
-            deployment: What is configured now, be it what the core has recovered under or not.
-            untold: What nobody has been told yet.
+            deployment: What is configured now; the core may have recovered under another.
+            unpublished: Events of the recovery.
         """
         now = self._clock()
-        self._tell(untold, None)
+        self._record_events(unpublished, None)
         self._core.resume(now)
         if deployment is not self._core.deployment:
-            for result in self._core.take_over(deployment, now):
-                self._hand_out(result, None)
-            self._use(deployment)
-        self._committer.note_change_of_configuration()
-        self._committer.keep(now)
-        self.show_alarms()
+            self._migrate(deployment, now)
+        self._committer.require_snapshot()
+        self._commit(now)
 
     def stop(self) -> None:
         """Finish what has been received, then end."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Pump until `stop`."""
+        """Process messages until `stop`."""
         while not self._stopping.is_set():
-            await self._turn(self._tick_s)
+            await self._step(self._tick_s)
         waiting = self._connection.inbox_depth
         while waiting > 0 and self._connection.inbox_depth:
-            waiting -= await self._turn(0)
+            waiting -= await self._step(0)
 
-    async def _turn(self, timeout_s: float) -> int:
+    def show_alarms(self) -> None:
+        """Set the gauges of alarms."""
+        self._metrics.active_alarms(self._core.registry.counts())
+        self._metrics.alarm_counts(self._core.registry.alarm_counts())
+
+    async def _step(self, timeout_s: float) -> int:
         batch = await self._connection.receive(max_messages=_MAX_BATCH, timeout_s=timeout_s)
         now = self._clock()
         messages: Sequence[Message] = batch.messages
-        for door in self._doors:
-            messages = door.take(messages)
+        for handler in self._handlers:
+            messages = handler.take(messages)
         self._process(messages, now)
         self._unacknowledged.append(batch)
-        self._acknowledge(kept=self._committer.keep(now))
+        self._acknowledge(stored=self._committer.commit(now))
         return len(batch)
 
-    def _acknowledge(self, *, kept: bool) -> None:
-        """Let the broker forget what is kept.
+    def _acknowledge(self, *, stored: bool) -> None:
+        """Acknowledge what is stored.
 
-        What can't be kept it holds on to for a while: the store may come back. But it sends nothing more once it holds
-        too much, and to go on watching is worth more than to be able to watch the same again after a crash.
+        What can't be stored stays at the broker for a while: the store may recover. But the broker sends nothing more
+        once it holds too much, and alarms now are worth more than the same alarms again after a crash.
         """
-        if not kept:
+        if not stored:
             count = sum(len(batch) for batch in self._unacknowledged)
-            if count <= self._most_unacknowledged:
+            if count <= self._max_unacknowledged:
                 return
             self._metrics.keeping.unstored(count)
         for batch in self._unacknowledged:
@@ -260,7 +228,7 @@ class Pipeline:
         began = time.perf_counter()
         readings = 0
         rejects: list[Reject] = []
-        moved = False
+        results: list[CoreResult] = []
         for source, of_source in self._routing.runs(messages):
             decoded = source.decoder.decode(of_source, now)
             rejects += decoded.rejects
@@ -269,96 +237,117 @@ class Pipeline:
             self._metrics.sparkplug(rebirths=len(decoded.requests), stale=len(decoded.stale))
             watches, received_at = [runtime.name for runtime in source.runtimes], of_source[-1].received_at
             if len(decoded.readings):
-                topics = ", ".join(source.decoder.settings.topics)
-                accepted = 0
                 for runtime in source.runtimes:
-                    self._bring_back(runtime, decoded.readings.streams, now)
-                    result = self._core.take_in(runtime.name, decoded.readings, now)
-                    moved |= self._hand_out(result, received_at)
-                    if result.engine_result is not None:
-                        accepted = max(accepted, result.engine_result.accepted)
-                        rejects += reading_rejects.rejects(
-                            decoded.readings, result.engine_result, runtime.model, topics
-                        )
-                self._committer.note(readings_input(watches, decoded.readings, now))
-                readings += accepted
+                    results += self._restore_evicted(runtime, decoded.readings.streams, now)
+                applied = self._apply(ReadingsEntry(now, watches, decoded.readings), received_at)
+                readings += max(result.watch.engine_result.accepted for result in applied if result.watch is not None)
+                rejects += _rejects(applied, decoded.readings, source)
+                results += applied
             if decoded.stale:
-                moved |= self._lose(watches, decoded.stale, now, received_at)
-        for result in self._core.pass_time(now):
-            moved |= self._hand_out(result, None)
-        self._committer.note(time_input(now))
+                results += self._apply(StaleEntry(now, watches, decoded.stale), received_at)
+        results += self._apply(TickEntry(now))
         if messages:
             self._metrics.batch(messages=len(messages), readings=readings, rejects=rejects)
             self._metrics.applied(time.perf_counter() - began)
             self._rejects.report(rejects, now)
-        if moved:
+        if any(result.events for result in results):
             self.show_alarms()
 
-    def _lose(self, watches: Sequence[str], streams: Sequence[str], now: int, received_at: int) -> bool:
-        """Let watches hear that streams are gone; whether any alarm moved."""
-        moved = False
-        for watch in watches:
-            moved |= self._hand_out(self._core.mark_stale(watch, streams, now), received_at)
-        self._committer.note(loss_input(watches, streams, now))
-        return moved
+    def _apply(self, entry: JournalEntry, received_at: int | None = None) -> list[CoreResult]:
+        """Apply an entry, record it for the journal, and hand out its results.
 
-    def _hand_out(self, result: CoreResult, received_at: int | None) -> bool:
-        """Note what happened to alarms, and show the rest; whether any alarm moved."""
-        self._tell(result.events, received_at)
-        if result.runtime is not None and result.engine_result is not None:
-            model = f"{result.runtime.model.name}/{result.runtime.model.version}"
-            for steps in result.engine_result.steps:
-                self._metrics.stepped(model, len(steps.rows))
-            if result.beside is not None:
-                self._compare(result.runtime, result.engine_result, result.beside)
-            self._metrics.of_streams(result.runtime.name, result.engine_result.steps)
-            evicted = sum(len(kept.streams) for kept in result.engine_result.evicted)
-            self._metrics.stays(reprocessed=result.engine_result.reprocessed, evicted=evicted)
-            if evicted and self._committer.evicted is not None:
-                keep(self._committer.evicted, result.runtime, result.engine_result)
-            if self._publish_scores and self._connection.is_connected:
-                waiting = frozenset[str]() if result.beside is None else result.beside.waiting
-                self._hand_out_scores(result.runtime, result.engine_result, lambda stream: stream not in waiting)
-                if result.beside is not None:
-                    self._hand_out_scores(
-                        result.beside.incumbent.runtime, result.beside.engine_result, lambda stream: stream in waiting
-                    )
-        return bool(result.events)
+        Args:
+            entry: The entry; one that only repeats an earlier command is not recorded.
+            received_at: When its cause was received, nanoseconds since 1970; None: nothing was received.
+        """
+        results = self._core.apply(entry)
+        if not any(result.repeated for result in results):
+            self._committer.record(entry)
+        for result in results:
+            self._hand_out(result, received_at)
+        return results
 
-    def _tell(self, events: Sequence[Event], received_at: int | None) -> None:
-        """Note what is to be told; that waits for the commit, which is soon."""
+    def _restore_evicted(self, runtime: WatchRuntime, streams: Sequence[str], now: int) -> list[CoreResult]:
+        """Restore evicted streams before anything is done to them."""
+        results: list[CoreResult] = []
+        if not self._committer.evicted:  # none is stored, or there is no store
+            return results
+        for entry in restore_entries(self._committer.evicted, runtime, streams, now):
+            try:
+                results += self._apply(entry)
+            except StreamRefused as refused:
+                _LOG.info("watch %s: an evicted stream begins anew: %s", runtime.name, refused)
+                continue
+            self._metrics.stays(returned=1)
+        return results
+
+    def _forget_evicted(self, stream: str) -> None:
+        if self._committer.evicted:
+            for watch in self.deployment.runtimes:
+                self._committer.evicted.forget(watch, stream)
+
+    def _migrate(self, deployment: Deployment, now: int) -> None:
+        for result in self._core.apply_deployment(deployment, now):
+            self._hand_out(result, None)
+        self._use(deployment)
+
+    def _use(self, deployment: Deployment) -> None:
+        self._routing = Routing(deployment.sources)
+        self._base = deployment.config.publish.base
+        self._publish_scores = deployment.config.publish.scores
+        self._max_unacknowledged = max(1, deployment.config.broker.receive_maximum // 2)
+        # Frame timeouts and silence are noticed within this time though nothing arrives.
+        periods = (runtime.model.period_ns for runtime in deployment.runtimes.values())
+        self._tick_s = max(0.05, min(1.0, min(periods) / _NS_PER_S / 4))
+
+    def _commit(self, now: int) -> None:
+        self._committer.commit(now)
+        self.show_alarms()
+
+    def _hand_out(self, result: CoreResult, received_at: int | None) -> None:
+        """Hand a result to deliveries, metrics and the topics of scores."""
+        self._record_events(result.events, received_at)
+        watch = result.watch
+        if watch is None:
+            return
+        for output in watch.outputs:
+            for steps in output.steps:
+                self._metrics.stepped(output.runtime.model_name, len(steps.rows))
+        if watch.comparison is not None:
+            self._compare(watch, watch.comparison)
+        self._metrics.of_streams(watch.runtime.name, watch.engine_result.steps)
+        evicted = sum(len(states.streams) for states in watch.engine_result.evicted)
+        self._metrics.stays(reprocessed=watch.engine_result.reprocessed, evicted=evicted)
+        if evicted and self._committer.evicted is not None:
+            store_evicted(self._committer.evicted, watch)
+        if self._publish_scores and self._connection.is_connected:
+            for output in watch.outputs:
+                self._publish_output(output)
+
+    def _record_events(self, events: Sequence[Event], received_at: int | None) -> None:
+        """Record events for the commit, which is soon; they are published after it."""
         if events:
-            self._committer.note_events(events)
+            self._committer.record_events(events)
         for event in events:
             latency_s = None if received_at is None else (self._clock() - received_at) / _NS_PER_S
             self._metrics.event(event, latency_s)
             _LOG.info("%s %s/%s: %s", event.transition, event.stream, event.alarm, event.report.reason)
 
-    def _compare(self, runtime: WatchRuntime, engine_result: EngineResult, beside: ShadowResult) -> None:
-        """Count what two models say of the same streams, and tell when the new one has taken them all over."""
-        incumbent = beside.incumbent
-        for of, said in ((incumbent.runtime, beside.engine_result), (runtime, engine_result)):
-            name = f"{of.model.name}/{of.model.version}"
-            for alarm in incumbent.shadow.onsets(said):
-                self._metrics.shadow.began(name, alarm)
-            if of is incumbent.runtime:
-                for steps in said.steps:
-                    self._metrics.stepped(name, len(steps.rows))
-        self._metrics.shadow.compared(incumbent.shadow.differences(beside.engine_result, engine_result))
-        self._metrics.shadow.went_over(beside.cut_over)
-        if beside.cut_over and incumbent.shadow.is_over:
-            model = runtime.model
-            _LOG.info("watch %s: %s/%s is warm, and has taken over", runtime.name, model.name, model.version)
+    def _compare(self, watch: WatchResult, comparison: ShadowComparison) -> None:
+        for model, alarm in comparison.onsets:
+            self._metrics.shadow.began(model, alarm)
+        self._metrics.shadow.compared(comparison.differences)
+        self._metrics.shadow.went_over(comparison.cut_over)
+        if comparison.is_complete:
+            _LOG.info("watch %s: %s is warm, and has taken over", watch.runtime.name, watch.runtime.model_name)
 
-    def _hand_out_scores(
-        self, runtime: WatchRuntime, engine_result: EngineResult, speaks_of: Callable[[str], bool]
-    ) -> None:
-        channels = [channel.name for channel in runtime.model.channels]
-        names = runtime.engine.table.names
-        for steps in engine_result.steps:
+    def _publish_output(self, output: ModelOutput) -> None:
+        channels = [channel.name for channel in output.runtime.model.channels]
+        names = output.runtime.engine.table.names
+        for steps in output.steps:
             values = np.where(steps.mask == 0, np.float32(np.nan), steps.x)
             for i, row in enumerate(steps.rows.tolist()):
-                if not speaks_of(names[row]):
+                if not output.publishes(names[row]):
                     continue
                 message = score_message(
                     self._base,
@@ -372,7 +361,13 @@ class Pipeline:
                 )
                 self._connection.publish(message.topic, message.payload, qos=message.qos, retain=message.retain)
 
-    def show_alarms(self) -> None:
-        """Set the gauges of alarms."""
-        self._metrics.active_alarms(self._core.registry.counts())
-        self._metrics.alarm_counts(self._core.registry.alarm_counts())
+
+def _rejects(results: Sequence[CoreResult], readings: Readings, source: Source) -> list[Reject]:
+    """Rejects of a source's readings, over its watches."""
+    topics = ", ".join(source.decoder.settings.topics)
+    watches = [result.watch for result in results if result.watch is not None]
+    return [
+        reject
+        for watch in watches
+        for reject in reading_rejects(readings, watch.engine_result, watch.runtime.model, topics)
+    ]

@@ -1,7 +1,4 @@
-"""Reading the configuration again, while everything runs: all is built and checked first, then swapped at once.
-
-What ran before is kept in mind, to go back to it by one command.
-"""
+"""Reload and rollback of the configuration while the daemon runs: all is checked and built before anything changes."""
 
 from __future__ import annotations
 
@@ -14,6 +11,7 @@ from tocsin.config import check
 from tocsin.engine.handover.migration import is_same_model
 from tocsin.http.server import Answer
 from tocsin.runtime.build import build_deployment, subscriptions
+from tocsin.runtime.shadowed_watch import shadow_obstacle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,71 +22,71 @@ if TYPE_CHECKING:
     from tocsin.mqtt.connection import Connection
     from tocsin.runtime.deployment import Deployment
     from tocsin.runtime.pipeline import Pipeline
-    from tocsin.runtime.watch_runtime import WatchRuntime
+    from tocsin.runtime.shadowed_watch import RunningWatch
 
 _LOG = logging.getLogger(__name__)
 
 
 class Reloader:
-    """Carries out reloads, one at a time. Whatever is wrong with the new configuration, the old one goes on."""
+    """Carries out reloads and rollbacks, one at a time. With a fault in the new configuration the old one goes on."""
 
     def __init__(
-        self, file: Path, at_work: Deployment, pipeline: Pipeline, connection: Connection, metrics: Metrics
+        self, file: Path, deployment: Deployment, pipeline: Pipeline, connection: Connection, metrics: Metrics
     ) -> None:
-        """Begin with the configuration that the daemon was started with.
+        """Start with the configuration that the daemon was started with.
 
         Args:
-            file: Where to read it again.
-            at_work: What was made of it.
-            pipeline: Takes what is made of the next.
-            connection: Subscribes to what its sources want.
-            metrics: Where figures go.
+            file: File of the configuration.
+            deployment: Deployment of the configuration.
+            pipeline: Migrates to the next deployment.
+            connection: Subscribes to the topics of the next sources.
+            metrics: Metrics of reloads.
         """
         self._file = file
-        self._at_work = at_work
+        self._deployment = deployment
         self._pipeline = pipeline
         self._connection = connection
         self._metrics = metrics
-        self._before: Deployment | None = pipeline.before
+        self._previous: Deployment | None = pipeline.previous
         self._one_at_a_time = asyncio.Lock()
 
     @property
-    def at_work(self) -> Deployment:
-        """What is at work."""
-        return self._at_work
+    def deployment(self) -> Deployment:
+        """The current deployment."""
+        return self._deployment
 
     async def reload(self) -> Answer:
-        """Read the configuration, and change over to it if there is no fault in it."""
+        """Read the configuration, and migrate to it if it has no fault."""
         async with self._one_at_a_time:
             # In a thread: loading a bundle takes a second or two, and readings go on arriving.
-            made, faults = await asyncio.to_thread(self._make)
-            if made is None:
+            deployment, faults = await asyncio.to_thread(self._build)
+            if deployment is None:
                 return self._refuse(faults)
-            return await self._change_over(made)
+            return await self._migrate(deployment)
 
     async def roll_back(self) -> Answer:
         """Go back to the configuration that ran before, as it was read then.
 
-        A model that is still warm goes on at once; any other warms up beside the one at work.
+        A model that is still warm goes on at once; any other warms up in the shadow of the current one.
         """
         async with self._one_at_a_time:
-            before = self._before
-            if before is None:
+            previous = self._previous
+            if previous is None:
                 return Answer(succeeded=False, text="nothing ran before this configuration: there is no way back\n")
-            made = await asyncio.to_thread(build_deployment, before.config, before.bundles)
-            return await self._change_over(made, rolls_back=True)
+            deployment = await asyncio.to_thread(build_deployment, previous.config, previous.bundles)
+            return await self._migrate(deployment, rolls_back=True)
 
-    def _make(self) -> tuple[Deployment | None, list[str]]:
-        """What the configuration asks for now, or its faults."""
+    def _build(self) -> tuple[Deployment | None, list[str]]:
+        """The deployment of the present configuration, or its faults."""
         try:
             checked = check(self._file)
             faults = [str(fault) for fault in checked.faults]
             if checked.config is not None:
-                faults += _beyond_a_reload(self._at_work.config, checked.config)
+                faults += _beyond_a_reload(self._deployment.config, checked.config)
             if faults or checked.config is None:
                 return None, faults
             return build_deployment(checked.config, checked.bundles), []
-        except Exception as error:  # noqa: BLE001  (nothing that goes wrong here may end the watch that is kept now)
+        except Exception as error:  # noqa: BLE001  (no error of a reload may end the daemon)
             _LOG.exception("reload")
             return None, [f"{self._file}: {type(error).__name__}: {error}"]
 
@@ -99,28 +97,28 @@ class Reloader:
         _LOG.error("reload: %s is refused; the daemon goes on as before", self._file)
         return Answer(succeeded=False, text="".join(f"{fault}\n" for fault in faults))
 
-    async def _change_over(self, after: Deployment, *, rolls_back: bool = False) -> Answer:
-        told = _changes({name: self._pipeline.watched_by(name) for name in self._at_work.runtimes}, after)
+    async def _migrate(self, after: Deployment, *, rolls_back: bool = False) -> Answer:
+        lines = _changes(self._pipeline.runtimes, after)
         if rolls_back:
-            told.append(f"{self._file}: is not what runs; it is what the next start or reload takes")
+            lines.append(f"{self._file}: is not what runs; it is what the next start or reload takes")
         else:
-            told.append(f"{self._file}: reloaded")
-        self._before = self._at_work
-        self._pipeline.take_over(after)
-        self._at_work = after
+            lines.append(f"{self._file}: reloaded")
+        self._previous = self._deployment
+        self._pipeline.apply_deployment(after)
+        self._deployment = after
         self._metrics.configured(*after.metric_labels())
         if rolls_back:
             self._metrics.rolled_back()
         else:
             self._metrics.reloaded(time.time())
-        for line in told:
+        for line in lines:
             _LOG.info("%s: %s", "rollback" if rolls_back else "reload", line)
         await self._connection.subscribe_to(subscriptions(after.sources, after.config))
-        return Answer(succeeded=True, text="".join(f"{line}\n" for line in told))
+        return Answer(succeeded=True, text="".join(f"{line}\n" for line in lines))
 
 
 def _beyond_a_reload(before: Config, after: Config) -> list[str]:
-    """What can't change while the daemon runs: with whom it speaks, where it listens, and its name there."""
+    """Faults of sections that can't change while the daemon runs: its peers, its addresses, and its name there."""
     fixed = {
         "broker": (before.broker, after.broker),
         "http": (before.http, after.http),
@@ -138,10 +136,11 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
     ]
 
 
-def _changes(before: Mapping[str, WatchRuntime], after: Deployment) -> list[str]:
-    """Say what becomes of each watch's streams, by who watches them now."""
+def _changes(before: Mapping[str, RunningWatch], after: Deployment) -> list[str]:
+    """Lines that say what becomes of each watch's streams, by the model that is warm."""
     lines = []
-    for name, runtime in before.items():
+    for name, watch in before.items():
+        runtime = watch.incumbent
         successor = after.runtimes.get(name)
         streams = f"{runtime.engine.table.count} streams"
         if successor is None:
@@ -151,7 +150,7 @@ def _changes(before: Mapping[str, WatchRuntime], after: Deployment) -> list[str]
             lines.append(f"watch {name}: {streams} go on")
             continue
         old, new = (f"{model.name}/{model.version} {model.sha256[:12]}" for model in (runtime.model, successor.model))
-        obstacle = successor.obstacle(runtime)
+        obstacle = shadow_obstacle(runtime, successor)
         if obstacle is None:
             lines.append(f"watch {name}: {streams} stay with {old}, each until {new} is warm")
         else:

@@ -1,4 +1,4 @@
-"""The desk where requests are answered, whatever door they came through: the same verbs, rules and words."""
+"""Request handler: answers requests of every API by the same verbs and rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tocsin.api.views import (
 )
 from tocsin.engine.lifecycle.commands import StreamRefused
 from tocsin.ingest.reject import printable
-from tocsin.runtime import stream_commands
+from tocsin.runtime import stream_views
 from tocsin.store import AlarmLogQuery, CommandLogQuery
 
 if TYPE_CHECKING:
@@ -33,38 +33,33 @@ if TYPE_CHECKING:
     from tocsin.alarm.commands import Command
     from tocsin.alarm.record import AlarmRecord
     from tocsin.engine.lifecycle.commands import CommandEntry, StreamRequest
-    from tocsin.runtime.core import Incumbent
-    from tocsin.runtime.deployment import Deployment
+    from tocsin.runtime.shadowed_watch import RunningWatch
 
 _LOG = logging.getLogger(__name__)
 
 _SHOWN_CHARACTERS = 500
 
 
-class AtWork(Protocol):
-    """What the desk asks of whoever runs engines and alarms, between two batches."""
+class CommandExecutor(Protocol):
+    """Carries out commands between two batches, and shows alarms and streams."""
 
     @property
     def records(self) -> Mapping[tuple[str, str], AlarmRecord]:
-        """Every alarm that has been up, or that somebody has put aside."""
+        """Every alarm that has been active, or that is shelved or removed from service."""
 
     @property
-    def deployment(self) -> Deployment:
-        """What is at work."""
+    def runtimes(self) -> Mapping[str, RunningWatch]:
+        """Running watches by name."""
 
-    @property
-    def incumbents(self) -> Mapping[str, Incumbent]:
-        """By watch, what was at work before, where a new model is not warm yet."""
+    def alarm_command(self, envelope: CommandEnvelope[Command]) -> list[Event]:
+        """Carry out a command for alarms; its events."""
 
-    def order(self, order: CommandEnvelope[Command]) -> list[Event]:
-        """Let an order move alarms, and tell of it."""
-
-    def command(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
-        """Do what is asked of a stream, and tell what that did to alarms."""
+    def stream_command(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event]:
+        """Carry out a command for a stream; the alarm events that it caused."""
 
 
-class Log(Protocol):
-    """What the desk looks up of what has been."""
+class HistoryLog(Protocol):
+    """Looks up past events and commands."""
 
     def history(self, wanted: AlarmLogQuery) -> list[Event]:
         """Search the alarm log, from any thread."""
@@ -73,7 +68,7 @@ class Log(Protocol):
         """Search the log of commands for streams, from any thread."""
 
     def command_marked(self, transaction: str) -> CommandEntry | None:
-        """The command for a stream that was carried out under a transaction."""
+        """The command for a stream that was carried out with a transaction."""
 
     def events_numbered(self, ids: Sequence[int]) -> list[Event]:
         """The events with these ids."""
@@ -82,21 +77,21 @@ class Log(Protocol):
 class RequestHandler:
     """Answers requests. A command is one step without a pause, so that no reading comes between its parts."""
 
-    def __init__(self, at_work: AtWork, log: Log | None, answered: Callable[[str], None]) -> None:
-        """Open it.
+    def __init__(self, executor: CommandExecutor, log: HistoryLog | None, answered: Callable[[str], None]) -> None:
+        """Wire the parts.
 
         Args:
-            at_work: Who carries out commands.
-            log: Of alarms and commands; None where none is kept.
-            answered: Told the status of each answer.
+            executor: Carries out commands.
+            log: Log of alarms and commands; None where there is no store.
+            answered: Called with the status of each reply.
         """
-        self._at_work = at_work
+        self._executor = executor
         self._log = log
         self._answered = answered
         self._transactions = Transactions()
 
     def answers_at_once(self, asked: Asked) -> bool:
-        """Whether the answer is quick; if not, `answer` waits for it in a thread."""
+        """Whether a request needs no thread; for others `answer` waits for one."""
         return not isinstance(asked.what, queries.History | queries.StreamHistory)
 
     async def answer(self, asked: Asked) -> Reply:
@@ -114,7 +109,7 @@ class RequestHandler:
         return reply
 
     def failed(self, verb: str, transaction: str | None) -> Reply:
-        """The answer to a request that met an error of the daemon's own; asked for while that is handled."""
+        """The reply to a request that met an internal error; called while the exception is handled."""
         shown = printable(verb, _SHOWN_CHARACTERS)
         _LOG.exception("%s met an error that Tocsin doesn't know; please report it", shown)
         self._answered("error")
@@ -136,32 +131,34 @@ class RequestHandler:
             return refusal(refused.code, str(refused), asked.transaction)
         return Reply(status="ok", transaction=asked.transaction, data=data)
 
-    def _do_to_stream(self, order: CommandEnvelope[StreamRequest]) -> list[Event]:
-        """Carry out a command for a stream; one that was carried out before gives what it gave. Alarms see to theirs.
+    def _do_to_stream(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event]:
+        """Carry out a command for a stream; a repeated transaction gives the same events again.
+
+        The alarm registry does the same for its own commands.
 
         Raises:
-            StreamRefused: It can't be done.
+            StreamRefused: It can't be carried out.
             Refused: Its transaction was another command's.
         """
-        before = self._events_before(order)
+        before = self._events_before(envelope)
         if before is not None:
             return before
-        events = self._at_work.command(order)
-        why = f": {printable(order.comment, _SHOWN_CHARACTERS)}" if order.comment else ""
-        who = printable(order.actor, _SHOWN_CHARACTERS)
-        _LOG.info("%s by %s%s", printable(f"{order.verb} {order.command!r:.500}", _SHOWN_CHARACTERS), who, why)
-        self._transactions.record(order, events)
+        events = self._executor.stream_command(envelope)
+        why = f": {printable(envelope.comment, _SHOWN_CHARACTERS)}" if envelope.comment else ""
+        who = printable(envelope.actor, _SHOWN_CHARACTERS)
+        _LOG.info("%s by %s%s", printable(f"{envelope.verb} {envelope.command!r:.500}", _SHOWN_CHARACTERS), who, why)
+        self._transactions.record(envelope, events)
         return events
 
-    def _events_before(self, order: CommandEnvelope[StreamRequest]) -> list[Event] | None:
+    def _events_before(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event] | None:
         """The events of a command that was carried out before, by this process or, as the log says, an earlier one."""
-        events = self._transactions.events_of(order)
-        if events is not None or order.transaction is None or self._log is None:
+        events = self._transactions.events_of(envelope)
+        if events is not None or envelope.transaction is None or self._log is None:
             return events
-        entry = self._log.command_marked(order.transaction)
+        entry = self._log.command_marked(envelope.transaction)
         if entry is None:
             return None
-        check_same(order, entry.verb, entry.digest)
+        check_same(envelope, entry.verb, entry.digest)
         return self._log.events_numbered(entry.events)
 
     def _do(self, asked: Asked) -> Any:  # noqa: ANN401  (a view, by the verb)
@@ -172,28 +169,28 @@ class RequestHandler:
             case queries.Show():
                 return alarm_view(self._record(what))
             case queries.ListStreams():
-                return stream_commands.listed(self._at_work.deployment, what, self._at_work.incumbents)
+                return stream_views.list_streams(self._executor.runtimes, what)
             case queries.ShowStream():
-                return stream_commands.shown(self._at_work.deployment, what.stream, self._at_work.incumbents)
+                return stream_views.show_stream(self._executor.runtimes, what.stream)
             case queries.ExportStream():
-                return stream_commands.export(self._at_work.deployment, what.stream)
+                return stream_views.export_stream(self._executor.runtimes, what.stream)
             case _ if asked.verb.subject is Subject.STREAMS:
                 return _events(
                     self._do_to_stream(CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction))
                 )
             case _:
-                order = CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction)
-                return _events(self._at_work.order(order))
+                envelope = CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction)
+                return _events(self._executor.alarm_command(envelope))
 
     def _listed(self, wanted: queries.List) -> list[AlarmRecord]:
-        found = [record for record in self._at_work.records.values() if _is_wanted(record, wanted)]
+        found = [record for record in self._executor.records.values() if _is_wanted(record, wanted)]
         return sorted(
             found,
             key=lambda r: (not r.status.is_annunciated, -URGENCY[r.status.priority], -(r.status.raised_at or 0), r.key),
         )
 
     def _record(self, wanted: queries.Show) -> AlarmRecord:
-        record = self._at_work.records.get((wanted.stream, wanted.alarm))
+        record = self._executor.records.get((wanted.stream, wanted.alarm))
         if record is None:
             raise Refused(
                 RefusalCode.UNKNOWN_ALARM, f"alarm '{wanted.stream}/{wanted.alarm}' has never been raised (legal: see list)"
@@ -204,8 +201,8 @@ class RequestHandler:
 _LOG_OF = {queries.History: "alarm log", queries.StreamHistory: "log of commands"}
 
 
-def _page(log: Log, wanted: queries.History | queries.StreamHistory) -> HistoryView | StreamHistoryView:
-    """Read a page of a log, the newest first."""
+def _page(log: HistoryLog, wanted: queries.History | queries.StreamHistory) -> HistoryView | StreamHistoryView:
+    """Read a page of a log, the newest entries first."""
     if isinstance(wanted, queries.History):
         events = [event_view(event) for event in reversed(log.history(_search(wanted)))]
         return HistoryView(events=events, before=events[-1].id if len(events) == wanted.limit else None)
@@ -248,9 +245,9 @@ def _search(wanted: queries.History) -> AlarmLogQuery:
 
 def _is_wanted(record: AlarmRecord, wanted: queries.List) -> bool:
     status = record.status
-    put_aside = status.shelved is not None or status.out_of_service
+    set_aside = status.shelved is not None or status.out_of_service
     return (
-        (wanted.all or put_aside or status.state is not State.NORMAL)
+        (wanted.all or set_aside or status.state is not State.NORMAL)
         and (wanted.stream is None or fnmatchcase(record.stream, wanted.stream))
         and (wanted.alarm is None or fnmatchcase(record.alarm, wanted.alarm))
         and wanted.labels.items() <= record.labels.items()

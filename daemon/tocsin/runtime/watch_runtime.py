@@ -2,27 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.engine import EventClock
-from tocsin.engine.handover.migration import migrate
-from tocsin.engine.handover.shadow import Shadow, obstacle
+from tocsin.engine import EngineResult, EventClock
+from tocsin.engine.handover.migration import migrate, retire
 from tocsin.engine.lifecycle import checkpoint
 from tocsin.engine.streams.table import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tocsin.engine import Engine, EngineResult, Readings
+    from tocsin.engine import Engine, Readings
+    from tocsin.engine.events import ConditionEvent
+    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.lifecycle.commands import StreamCommand
     from tocsin.engine.lifecycle.transfer import StreamState
     from tocsin.engine.model import Model
 
 
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """Frames that one model of a watch stepped in a call.
+
+    Attributes:
+        runtime: The model's runtime.
+        steps: The frames.
+        waiting: Streams whose scores the incumbent model publishes.
+        is_incumbent: Whether the model is the incumbent.
+    """
+
+    runtime: WatchRuntime
+    steps: Sequence[Steps]
+    waiting: frozenset[str] = frozenset()
+    is_incumbent: bool = False
+
+    def publishes(self, stream: str) -> bool:
+        """Whether a stream's scores are published from this model."""
+        return (stream in self.waiting) == self.is_incumbent
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowComparison:
+    """Differences between the two models of a shadowed watch in one call.
+
+    Attributes:
+        onsets: Model (`name/version`) and alarm of each model-based condition that became active.
+        differences: By how much the successor's score exceeds the incumbent's, for each frame that both scored.
+        cut_over: Number of streams that the successor took over.
+        is_complete: Whether the successor has taken over all streams.
+    """
+
+    onsets: list[tuple[str, str]]
+    differences: list[float]
+    cut_over: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WatchResult:
+    """Result of one call of a watch.
+
+    Attributes:
+        runtime: Runtime whose engine was called; of a shadowed watch the successor's.
+        engine_result: What that engine gave.
+        events: Condition events for the alarm registry, in order.
+        outputs: Frames by model.
+        comparison: Of a shadowed watch's models; None where one model runs.
+    """
+
+    runtime: WatchRuntime
+    engine_result: EngineResult
+    events: list[ConditionEvent]
+    outputs: tuple[ModelOutput, ...]
+    comparison: ShadowComparison | None = None
+
+
 class WatchRuntime:
     """A running watch. Methods take the wall clock's time, nanoseconds since 1970; the engine gets its own clock's.
+
+    `ShadowedWatch` has the same interface over two engines.
 
     Attributes:
         name: Name of the watch.
@@ -30,7 +91,14 @@ class WatchRuntime:
         model: Model of the engine.
         clock_is_event: Whether the engine's `now` is the newest reading's time, as for recordings, and not the wall
             clock's.
+        waiting: Streams that wait for another model to warm up: none.
+        shadow_alarms: Model and alarm of each condition that two models are compared by: none.
+        is_shadowed: Whether two models run.
     """
+
+    waiting: frozenset[str] = frozenset()
+    shadow_alarms: Sequence[tuple[str, str]] = ()
+    is_shadowed = False
 
     def __init__(self, name: str, engine: Engine, model: Model, *, clock_is_event: bool) -> None:
         self.name = name
@@ -39,39 +107,69 @@ class WatchRuntime:
         self.clock_is_event = clock_is_event
         self._event_clock = EventClock(engine) if clock_is_event else None
 
-    def apply(self, readings: Readings, wall_now: int) -> EngineResult:
+    @property
+    def model_name(self) -> str:
+        """Name and version of the model, as `name/version`."""
+        return f"{self.model.name}/{self.model.version}"
+
+    @property
+    def current(self) -> WatchRuntime:
+        """The runtime to use from now on."""
+        return self
+
+    @property
+    def incumbent(self) -> WatchRuntime:
+        """The runtime whose model is warm."""
+        return self
+
+    def previous_model(self, stream: str) -> Model | None:  # noqa: ARG002  (the shadowed watch looks it up)
+        """The model that a stream still waits under: none."""
+        return None
+
+    def apply(self, readings: Readings, wall_now: int) -> WatchResult:
         """Apply readings, or let time pass where there are none."""
         if self._event_clock is not None:
-            return self._event_clock.apply(readings)
-        return self.engine.apply(readings, wall_now)
+            return self._result(self._event_clock.apply(readings))
+        return self._result(self.engine.apply(readings, wall_now))
 
-    def mark_stale(self, streams: Sequence[str], wall_now: int) -> EngineResult:
+    def mark_stale(self, streams: Sequence[str], wall_now: int) -> WatchResult:
         """Mark streams stale that their source reports gone."""
-        return self.engine.mark_stale(streams, self.now(wall_now))
+        return self._result(self.engine.mark_stale(streams, self.now(wall_now)))
 
     def check_command(self, command: StreamCommand, wall_now: int) -> None:
-        """Check that the engine can carry out a command; nothing changes.
+        """Check that a command can be carried out; nothing changes.
 
         Raises:
             StreamRefused: It can't.
         """
         self.engine.refuse(command, self.now(wall_now))
 
-    def carry_out(self, command: StreamCommand, wall_now: int) -> EngineResult:
+    def carry_out(self, command: StreamCommand, wall_now: int) -> WatchResult:
         """Carry out a command for a stream.
 
         Raises:
-            StreamRefused: The engine can't; nothing has changed.
+            StreamRefused: It can't be; nothing has changed.
         """
-        return self.engine.carry_out(command, self.now(wall_now))
+        return self._result(self.engine.carry_out(command, self.now(wall_now)))
 
-    def import_streams(self, state: StreamState, wall_now: int) -> EngineResult:
-        """Go on with the state of streams that was exported elsewhere or evicted here.
+    def follow(self, command: StreamCommand, wall_now: int) -> None:
+        """Note a command that other watches carried out."""
+
+    def import_stream(self, state: StreamState, wall_now: int) -> WatchResult:
+        """Go on with the state of a stream that was exported elsewhere.
 
         Raises:
             StreamRefused: The state is another model's, or there is no room; nothing has changed.
         """
-        return self.engine.import_streams(state, self.now(wall_now))
+        return self.restore_evicted(state, wall_now)
+
+    def restore_evicted(self, state: StreamState, wall_now: int) -> WatchResult:
+        """Go on with the state of a stream that was evicted here.
+
+        Raises:
+            StreamRefused: The state is another model's, or there is no room; nothing has changed.
+        """
+        return self._result(self.engine.import_streams(state, self.now(wall_now)))
 
     def is_on_standby(self, stream: str, wall_now: int) -> bool:
         """Whether a stream is known and on standby."""
@@ -87,39 +185,34 @@ class WatchRuntime:
         for column in (table.last_reading_at, table.opened_at):
             column[column != NEVER] = np.maximum(column[column != NEVER], wall_now)
 
-    def migrate_from(self, predecessor: WatchRuntime, wall_now: int) -> EngineResult:
-        """Take over the streams of another configuration's runtime, which must not be used any more.
+    def roll_back(self, wall_now: int) -> list[ConditionEvent]:  # noqa: ARG002  (the shadowed watch needs it)
+        """Give all streams back to the incumbent; the condition events of that."""
+        return []
 
-        The result names streams and alarms as `predecessor` knows them.
+    def retire(self, wall_now: int) -> WatchResult:
+        """End the alarms of a watch that is no longer configured."""
+        return self._result(EngineResult(wall_now, events=retire(self.engine, wall_now)))
+
+    def migrate_to(self, successor: WatchRuntime, wall_now: int) -> WatchResult:
+        """Hand all streams to a successor; this runtime must not be used any more.
+
+        The result names streams and alarms as this runtime knows them.
         """
-        now = predecessor.now(wall_now)
-        engine_result = migrate(predecessor.engine, self.engine, now)
-        self.set_clock(predecessor, now, wall_now)
-        return engine_result
+        now = self.now(wall_now)
+        engine_result = migrate(self.engine, successor.engine, now)
+        successor.continue_clock(self, wall_now)
+        return self._result(engine_result)
 
-    def obstacle(self, incumbent: WatchRuntime) -> str | None:
-        """Why this model can't warm up as a shadow of the incumbent's model; None if it can."""
-        if self.clock_is_event != incumbent.clock_is_event:
-            return "its clock is another"
-        return obstacle(incumbent.model, self.model)
-
-    def stand_beside(self, incumbent: WatchRuntime, wall_now: int) -> tuple[Shadow, EngineResult]:
-        """Let the model warm up on the streams of an incumbent, which goes on."""
-        now = incumbent.now(wall_now)
-        shadow, engine_result = Shadow.start(incumbent.engine, self.engine, now)
-        self.set_clock(incumbent, now, wall_now)
-        return shadow, engine_result
-
-    def set_clock(self, predecessor: WatchRuntime, now: int, wall_now: int) -> None:
-        """Continue the clock of a predecessor at its `now`."""
-        table = self.engine.table
+    def continue_clock(self, predecessor: WatchRuntime, wall_now: int) -> None:
+        """Start from a predecessor's time."""
+        table, now = self.engine.table, predecessor.now(wall_now)
         rows = slice(0, len(table))
         if self._event_clock is not None:
             self._event_clock = EventClock(self.engine, max(now, int(table.newest_t[rows].max(initial=0))))
-        if (self._event_clock is None) != (predecessor._event_clock is None):
+        if self.clock_is_event != predecessor.clock_is_event:
             # Silence was counted on the other clock: it begins anew.
             heard = table.last_reading_at[rows] != NEVER
-            table.last_reading_at[rows][heard] = wall_now if self._event_clock is None else self._event_clock.now
+            table.last_reading_at[rows][heard] = self.now(wall_now)
 
     def now(self, wall_now: int) -> int:
         """The engine's time."""
@@ -141,3 +234,6 @@ class WatchRuntime:
         checkpoint.restore(self.engine, data["engine"])
         if self._event_clock is not None:
             self._event_clock = EventClock(self.engine, data["clock"])
+
+    def _result(self, engine_result: EngineResult) -> WatchResult:
+        return WatchResult(self, engine_result, engine_result.events, (ModelOutput(self, engine_result.steps),))

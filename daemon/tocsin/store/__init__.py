@@ -1,19 +1,19 @@
-"""What outlives the daemon, in one SQLite file: the alarm log, the journal of inputs, snapshots, pending deliveries.
+"""Store in one SQLite file: alarm log, command log, journal, snapshots, evicted streams, pending deliveries.
 
-A shell: it knows alarms' and engines' plain values, and no broker, no web server and no metric.
+An adapter: it takes plain values of alarms and engines, and imports no broker, no web server and no metric.
 """
 
 from tocsin.store.alarm_log import AlarmLogQuery
 from tocsin.store.command_log import CommandLogQuery
-from tocsin.store.journal import Entry, Input
-from tocsin.store.schema import StoreError
+from tocsin.store.journal import JournalCommit
+from tocsin.store.schema import FORMAT, StoreError
 from tocsin.store.store import Retention, Store
 
 __all__ = [
+    "FORMAT",
     "AlarmLogQuery",
     "CommandLogQuery",
-    "Entry",
-    "Input",
+    "JournalCommit",
     "Retention",
     "Store",
     "StoreError",

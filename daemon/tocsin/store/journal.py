@@ -1,7 +1,6 @@
-"""Inputs in the order in which they were applied, and snapshots of what they had made by some position.
+"""Journal of applied entries in order, and snapshots of the state at a position of it.
 
-"Append, get a position, read from a position; put and get a snapshot at a position": what is in an input or a snapshot
-is the business of whoever applies it.
+Entries and snapshots are bytes here: the runtime encodes and applies them.
 """
 
 from __future__ import annotations
@@ -18,56 +17,42 @@ if TYPE_CHECKING:
 PART_BYTES = 1 << 18
 
 
-class Input(msgspec.Struct, frozen=True, array_like=True):
-    """One call that changed what the daemon knows.
-
-    Attributes:
-        kind: Which call.
-        now: Its `now`, nanoseconds since 1970.
-        body: Everything else of it, encoded.
-    """
-
-    kind: str
-    now: int
-    body: bytes
-
-
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """The inputs of one commit.
+class JournalCommit:
+    """The journal entries of one commit.
 
     Attributes:
-        position: Counts up from 1.
-        last_event: The id of the last event once they had been applied.
-        inputs: In order.
+        position: Number of the commit, from 1.
+        last_event: Id of the last alarm event after the entries.
+        entries: Encoded entries in order.
     """
 
     position: int
     last_event: int
-    inputs: list[Input]
+    entries: list[bytes]
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(list[Input]).decode
+_decode = msgspec.msgpack.Decoder(list[bytes]).decode
 
 
-def append(connection: sqlite3.Connection, position: int, last_event: int, inputs: Sequence[Input]) -> int:
-    """Insert a row, in a transaction of the caller's; its size in bytes."""
-    body = _encode(inputs)
+def append(connection: sqlite3.Connection, position: int, last_event: int, entries: Sequence[bytes]) -> int:
+    """Insert a commit's entries, in a transaction of the caller's; returns their size in bytes."""
+    body = _encode(entries)
     connection.execute("INSERT INTO journal VALUES (?, ?, ?)", (position, last_event, body))
     return len(body)
 
 
-def read(connection: sqlite3.Connection, after: int) -> Iterator[Entry]:
-    """The rows beyond a position."""
+def read(connection: sqlite3.Connection, after: int) -> Iterator[JournalCommit]:
+    """Read the commits after a position, in order."""
     for position, last_event, body in connection.execute(
         "SELECT position, last_event, body FROM journal WHERE position > ? ORDER BY position", (after,)
     ):
-        yield Entry(position, last_event, _decode(body))
+        yield JournalCommit(position, last_event, _decode(body))
 
 
 def last_position(connection: sqlite3.Connection) -> int:
-    """The highest position there ever was; 0 if there was none."""
+    """The highest position that was ever used; 0 if none was."""
     return int(
         connection.execute(
             "SELECT max(ifnull((SELECT max(position) FROM journal), 0), "
@@ -77,23 +62,23 @@ def last_position(connection: sqlite3.Connection) -> int:
 
 
 def size(connection: sqlite3.Connection) -> int:
-    """Bytes in all rows."""
+    """Size of all entries in bytes."""
     return int(connection.execute("SELECT ifnull(sum(length(body)), 0) FROM journal").fetchone()[0])
 
 
 def put_part(connection: sqlite3.Connection, position: int, part: int, body: bytes) -> None:
-    """Write a part of a snapshot, which counts for nothing until `conclude`."""
+    """Write a part of a snapshot, which is not valid before `conclude`."""
     connection.execute("INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)", (position, part, body))
 
 
 def conclude(connection: sqlite3.Connection, position: int, made_at: int) -> None:
-    """Make the snapshot at a position the one that counts, in a transaction of the caller's."""
+    """Make the snapshot at a position the valid one, in a transaction of the caller's."""
     connection.execute("DELETE FROM snapshot_at")
     connection.execute("INSERT INTO snapshot_at VALUES (?, ?)", (position, made_at))
 
 
 def latest(connection: sqlite3.Connection) -> tuple[int, int, bytes] | None:
-    """Position, time and body of the snapshot that counts; None if there is none."""
+    """Position, time and body of the valid snapshot; None if there is none."""
     at = connection.execute("SELECT position, made_at FROM snapshot_at").fetchone()
     if at is None:
         return None
@@ -101,19 +86,26 @@ def latest(connection: sqlite3.Connection) -> tuple[int, int, bytes] | None:
     return int(at[0]), int(at[1]), b"".join(row[0] for row in parts)
 
 
-def truncate(connection: sqlite3.Connection, most: int) -> int:
-    """Remove up to so many rows that the snapshot covers, and parts of other snapshots; the bytes that went.
+def truncate(connection: sqlite3.Connection, max_rows: int) -> int:
+    """Remove rows that the valid snapshot covers, and parts of older snapshots, in one transaction.
 
-    In one transaction, but for parts beyond the snapshot's position: those are being written.
+    Parts beyond the valid snapshot's position stay: they are being written.
+
+    Args:
+        connection: Connection to the file.
+        max_rows: How many rows, and how many parts, are removed at most.
+
+    Returns:
+        Removed bytes.
     """
     at = connection.execute("SELECT position FROM snapshot_at").fetchone()
     if at is None:
         return 0
     rows = connection.execute(
-        "SELECT position, length(body) FROM journal WHERE position <= ? ORDER BY position LIMIT ?", (at[0], most)
+        "SELECT position, length(body) FROM journal WHERE position <= ? ORDER BY position LIMIT ?", (at[0], max_rows)
     ).fetchall()
     parts = connection.execute(
-        "SELECT position, part, length(body) FROM snapshot WHERE position < ? LIMIT ?", (at[0], most)
+        "SELECT position, part, length(body) FROM snapshot WHERE position < ? LIMIT ?", (at[0], max_rows)
     ).fetchall()
     if not rows and not parts:
         return 0

@@ -1,4 +1,4 @@
-"""The file: its tables, its version, and what it takes to open one that may be old, new, foreign or damaged."""
+"""File of the store: its tables and format, and what files are migrated or refused."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 FILE = "tocsin.db"
-VERSION = 2
-_APPLICATION = 0x746F6373  # "tocs", in SQLite's header: this file is Tocsin's
+FORMAT = 1
+"""Format of everything that Tocsin stores: the tables, journal entries, snapshots and states of evicted streams."""
+_APPLICATION = 0x54435331  # "TCS1", in SQLite's header: the file is Tocsin's; its user_version is the format
+_APPLICATION_BEFORE_FORMATS = 0x746F6373  # "tocs": written before format 1
 _BUSY_MS = 2000
-_AUTOCHECKPOINT_PAGES = 8192  # the housekeeper is sooner; this is for when it isn't
+_AUTOCHECKPOINT_PAGES = 8192  # maintenance is sooner; this is for when it isn't
 
 _TABLES = """
 -- Every transition of every alarm. `body` is the whole event as JSON; the columns are what is searched by.
@@ -64,10 +66,10 @@ BEGIN SELECT RAISE(ABORT, 'the alarm log is append-only'); END;
 CREATE TRIGGER labels_are_kept BEFORE DELETE ON labels WHEN EXISTS (SELECT 1 FROM event WHERE labels = OLD.id)
 BEGIN SELECT RAISE(ABORT, 'the alarm log is append-only'); END;
 
--- What came in since the last snapshot: one row a commit.
+-- Entries since the last snapshot: one row a commit.
 CREATE TABLE journal(position INTEGER PRIMARY KEY, last_event INTEGER NOT NULL, body BLOB NOT NULL);
 CREATE TABLE snapshot(position INTEGER, part INTEGER, body BLOB NOT NULL, PRIMARY KEY(position, part));
--- The snapshot that counts; another one is being written, or is waiting to be removed.
+-- The valid snapshot; another one is being written, or is to be removed.
 CREATE TABLE snapshot_at(position INTEGER NOT NULL, made_at INTEGER NOT NULL);
 
 -- Pending deliveries. `body` is the payload as its sink encodes it.
@@ -92,15 +94,13 @@ CREATE TABLE dead_letter(
     died_at INTEGER NOT NULL,
     reason TEXT NOT NULL
 );
-"""
 
-_SINCE_2 = """
--- What people asked of streams, as far as it was done. `body` is the whole entry as JSON.
+-- Commands for streams that were carried out. `body` is the whole entry as JSON.
 CREATE TABLE stream_command(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     at INTEGER NOT NULL,            -- ns since 1970
     actor TEXT NOT NULL,
-    mark TEXT,                      -- the asker's own, its transaction
+    mark TEXT,                      -- the actor's own id of the request, its transaction
     verb TEXT NOT NULL,
     stream TEXT NOT NULL,
     to_stream TEXT,                 -- of a transfer
@@ -130,7 +130,7 @@ CREATE TRIGGER stream_command_is_not_replaced BEFORE INSERT ON stream_command
 WHEN EXISTS (SELECT 1 FROM stream_command WHERE id = NEW.id)
 BEGIN SELECT RAISE(ABORT, 'the log of commands is append-only'); END;
 
--- What was remembered of streams that were given up, should they come back.
+-- States of evicted streams, in case they come back.
 CREATE TABLE evicted(
     watch TEXT NOT NULL,
     stream TEXT NOT NULL,
@@ -138,46 +138,37 @@ CREATE TABLE evicted(
     body BLOB NOT NULL,
     PRIMARY KEY(watch, stream)
 );
+
+-- The version of Tocsin that opened the file last; one row, in every format.
+CREATE TABLE written_by(version TEXT NOT NULL);
 """
 
 
-def _migrate_from_1(connection: sqlite3.Connection) -> None:
-    for statement in _statements(_SINCE_2):
-        connection.execute(statement)
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Cut a script up: as a whole it would end the transaction that it runs in."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
-
-
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _migrate_from_1}
-"""From a version to the next one; each runs in the transaction that sets the new version."""
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+"""By format, what turns a file of it into one of the next; each runs in the transaction that sets the new format."""
 
 
 class StoreError(Exception):
-    """The store can't be used; says what to do about it.
+    """The store can't be used.
 
     Attributes:
         remedy: What the operator can do.
     """
 
     def __init__(self, message: str, remedy: str) -> None:
-        """Keep both."""
         super().__init__(message)
         self.remedy = remedy
 
 
-def open_file(folder: Path) -> sqlite3.Connection:
-    """Open a folder's file to write in it, or make it; the caller holds the folder's lock.
+def open_file(folder: Path, version: str) -> sqlite3.Connection:
+    """Open a folder's file to write in it, or create it; the caller holds the folder's lock.
+
+    Args:
+        folder: The folder.
+        version: Version of this Tocsin.
 
     Raises:
-        StoreError: It can't be opened, isn't Tocsin's, is newer than this Tocsin, or is damaged.
+        StoreError: It can't be opened, isn't Tocsin's, is newer than this Tocsin or too old, or is damaged.
     """
     file = folder / FILE
     try:
@@ -186,7 +177,7 @@ def open_file(folder: Path) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as error:
         raise StoreError(f"{file}: {error}", "give the daemon's user the folder, or set store.folder") from error
     try:
-        _prepare(connection, file)
+        _prepare(connection, file, version)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise damaged(file, error) from error
@@ -197,7 +188,7 @@ def open_file(folder: Path) -> sqlite3.Connection:
 
 
 def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Connect to a file whose tables are there, or will be."""
+    """Connect to a file that exists."""
     uri = f"{file.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -205,50 +196,84 @@ def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def damaged(file: Path, error: object) -> StoreError:
-    """What to say of a file that can't be read."""
+    """The error of a file that can't be read."""
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
         return StoreError(f"{file}: {error}", "end the program that writes in it")
     return StoreError(
         f"{file} is damaged ({error})",
-        f"keep it and look what is in it: sqlite3 {file} .recover > recovered.sql; then put a backup in its place, or "
+        f"see what can be read of it: sqlite3 {file} .recover > recovered.sql; then put a backup in its place, or "
         "move it away: the daemon begins anew, with streams that warm up and an empty log",
     )
 
 
-def _prepare(connection: sqlite3.Connection, file: Path) -> None:
-    version = _pragma(connection, "user_version")
-    application = _pragma(connection, "application_id")
-    is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    if application != _APPLICATION and not is_empty:
-        raise StoreError(f"{file} is a database, but not Tocsin's", "set store.folder to a folder of the daemon's own")
-    if version > VERSION:
+def check_format(connection: sqlite3.Connection, file: Path) -> None:
+    """Check that a file is of a format that this Tocsin reads.
+
+    Raises:
+        StoreError: It is not Tocsin's, is newer than this Tocsin, or is older than the first format.
+    """
+    application, found = _pragma(connection, "application_id"), _pragma(connection, "user_version")
+    if application == _APPLICATION_BEFORE_FORMATS:
+        shows = f'sqlite3 {file} "SELECT body FROM event ORDER BY id"'  # noqa: S608  (for the operator's shell)
         raise StoreError(
-            f"{file} has version {version}; this Tocsin reads up to {VERSION}",
-            "run the newer Tocsin that wrote it, or set store.folder to another folder",
+            f"{file} was written by a Tocsin before store format 1; this Tocsin reads format {FORMAT}",
+            f"move the folder {file.parent} aside: the daemon begins anew, with streams that warm up and an empty "
+            f"alarm log. This shows the old alarm log: {shows}",
         )
+    if application != _APPLICATION:
+        raise StoreError(f"{file} is a database, but not Tocsin's", "set store.folder to a folder of the daemon's own")
+    if found > FORMAT:
+        raise StoreError(
+            f"{file} has format {found}, written by Tocsin {_written_by(connection)}; this one reads up to {FORMAT}",
+            "run that Tocsin or a later one, or set store.folder to another folder",
+        )
+    if found < FORMAT and found not in MIGRATIONS:
+        raise StoreError(
+            f"{file} has format {found}, written by Tocsin {_written_by(connection)}; this one reads format {FORMAT}",
+            "open it with a Tocsin in between, which migrates it, or set store.folder to another folder",
+        )
+
+
+def _prepare(connection: sqlite3.Connection, file: Path, version: str) -> None:
+    is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     if is_empty:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # before the first table, or never
+    else:
+        check_format(connection, file)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on the disk when it returns
     connection.execute(f"PRAGMA wal_autocheckpoint = {_AUTOCHECKPOINT_PAGES}")
     if is_empty:
         connection.executescript(
-            f"BEGIN; {_TABLES} {_SINCE_2} PRAGMA application_id = {_APPLICATION}; "
-            f"PRAGMA user_version = {VERSION}; COMMIT;"
+            f"BEGIN; {_TABLES} PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
         )
-        return
-    for old in range(version, VERSION):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+    else:
+        _migrate(connection)
+        found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise damaged(file, found[0])
+    if _written_by(connection) != version:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM written_by")
+            connection.execute("INSERT INTO written_by VALUES (?)", (version,))
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file to the present format, one step and one transaction a format."""
+    for old in range(_pragma(connection, "user_version"), FORMAT):
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
             MIGRATIONS[old](connection)
             connection.execute(f"PRAGMA user_version = {old + 1}")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
-    found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
-    if found != ["ok"]:
-        raise damaged(file, found[0])
+
+
+def _written_by(connection: sqlite3.Connection) -> str:
+    try:
+        found = connection.execute("SELECT version FROM written_by").fetchone()
+    except sqlite3.OperationalError:  # a later format may lack the table
+        found = None
+    return "of an unknown version" if found is None else str(found[0])
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -1,4 +1,4 @@
-"""The store: one folder, one daemon, one file."""
+"""Store: one folder for one daemon, with one file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tocsin import __version__
 from tocsin.store import alarm_log, command_log, deliveries, evicted, journal
 from tocsin.store.evicted import Evicted
-from tocsin.store.schema import FILE, StoreError, connect, damaged, open_file
+from tocsin.store.schema import FILE, StoreError, check_format, connect, damaged, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,22 +26,22 @@ if TYPE_CHECKING:
     from tocsin.engine.lifecycle.commands import CommandEntry
     from tocsin.store.alarm_log import AlarmLogQuery
     from tocsin.store.command_log import CommandLogQuery
-    from tocsin.store.journal import Entry, Input
+    from tocsin.store.journal import JournalCommit
 
 _LOCK = "lock"
 _NS_PER_DAY = 86_400 * 1_000_000_000
-_CHUNK = 500  # rows that one step of housekeeping removes; a commit waits for no more
+_CHUNK = 500  # rows that one step of maintenance removes; a commit waits for no more
 _SPARE_PAGES = 4096
 _VACUUM_PAGES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long the alarm log is kept; what comes first counts.
+    """How long the alarm log is kept: until either limit is reached.
 
     Attributes:
-        days: By the time at which an event was processed.
-        max_bytes: Of the log's share of the file.
+        days: Age of events, by the time at which they were processed.
+        max_bytes: Size of the log within the file.
     """
 
     days: float
@@ -48,28 +49,28 @@ class Retention:
 
 
 class Store:
-    """What outlives the daemon.
+    """Everything that outlives the daemon.
 
     `commit` is called by the event loop. `history`, `dead_letters`, `write_snapshot` and `tidy` may be called from
     other threads, and let a commit wait for a few milliseconds at most.
 
     Attributes:
-        file: Where it all is.
-        deliveries: The pending deliveries.
-        evicted: What was remembered of streams that were given up.
-        log_events: How many events the log holds.
-        journal_bytes: Of the inputs since the last snapshot, and those that wait to be removed.
-        snapshot_at: When the last snapshot was made, nanoseconds since 1970; None if there is none.
+        file: The SQLite file.
+        deliveries: Pending deliveries.
+        evicted: States of evicted streams.
+        log_events: Number of events in the alarm log.
+        journal_bytes: Size of the journal since the last snapshot, and of rows that are to be removed.
+        snapshot_at: Time of the last snapshot, nanoseconds since 1970; None if there is none.
     """
 
     def __init__(
         self, folder: Path, lock: int, connection: sqlite3.Connection, max_pending: int, keep_streams_ns: int
     ) -> None:
-        """Take over an open file; `open` makes one."""
+        """Use an open file; see `open`."""
         self.file = folder / FILE
         self._lock = lock
         self._connection = connection
-        self._aside = connect(self.file)  # for what takes longer
+        self._aside = connect(self.file)  # for longer work, in threads
         self._aside.execute("PRAGMA synchronous = NORMAL")
         self._one_writer = threading.Lock()
         self._closed = False
@@ -84,19 +85,19 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path, *, max_pending: int = 100_000, keep_streams_days: float = 7.0) -> Self:
-        """Open a folder's store, or make it.
+        """Open a folder's store, or create it.
 
         Args:
-            folder: Made if it isn't there; nobody but its owner can read what is written in it.
-            max_pending: How many deliveries of one sink may be pending; then the oldest is dropped, and counted.
-            keep_streams_days: How long what was remembered of a stream is kept after it was given up.
+            folder: Created if it isn't there; readable to its owner alone.
+            max_pending: Pending deliveries of one sink; beyond that the oldest is dropped, and counted.
+            keep_streams_days: How long the state of an evicted stream is kept.
 
         Raises:
-            StoreError: Another daemon uses it, it can't be written, is newer than this Tocsin, or is damaged.
+            StoreError: Another daemon uses it, it can't be written, is newer than this Tocsin, too old, or damaged.
         """
         lock = _lock(folder)
         try:
-            connection = open_file(folder)
+            connection = open_file(folder, __version__)
             try:
                 return cls(folder, lock, connection, max_pending, round(keep_streams_days * _NS_PER_DAY))
             except sqlite3.DatabaseError as error:
@@ -107,17 +108,15 @@ class Store:
             raise
 
     def __enter__(self) -> Self:
-        """Use it as a context."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
         self.close()
 
     def close(self) -> None:
-        """Write down what is settled, and let go of the folder."""
+        """Write settled deliveries, and unlock the folder."""
         if self._closed:
             return
         self._closed = True
@@ -127,11 +126,11 @@ class Store:
         self._connection.close()
         os.close(self._lock)
 
-    # The way in.
+    # Writing.
 
     @property
     def position(self) -> int:
-        """Of the last journal entry; 0 if there was none."""
+        """Position of the last commit in the journal; 0 if there was none."""
         return self._position
 
     @property
@@ -141,37 +140,37 @@ class Store:
 
     def commit(
         self,
-        inputs: Sequence[Input],
+        entries: Sequence[bytes],
         events: Sequence[Event],
         *,
         commands: Sequence[CommandEntry] = (),
         snapshot: bytes | None = None,
         now: int = 0,
     ) -> None:
-        """Keep all of it or nothing, and what has changed of deliveries and evicted streams.
+        """Commit everything given, with pending changes of deliveries and evicted streams, in one transaction.
 
         It is on the disk when this returns.
 
         Args:
-            inputs: What was applied, in order.
-            events: What came of it.
-            commands: What people asked of streams.
-            snapshot: What the inputs have made by now, all earlier ones included, where the journal shall begin anew.
-            now: When the snapshot was made, nanoseconds since 1970.
+            entries: Encoded journal entries that were applied, in order.
+            events: Alarm events of the entries.
+            commands: Commands for streams, for their log.
+            snapshot: Encoded state after all entries so far, in place of `entries`: the journal begins anew.
+            now: Time of the snapshot, nanoseconds since 1970.
 
         Raises:
-            sqlite3.Error: The disk is full, or broken. Nothing of it is kept, and it may be tried again.
+            sqlite3.Error: The disk is full, or broken. Nothing is committed; the call can be repeated.
         """
         changes = self.deliveries.changes
-        if not (inputs or events or commands or changes or self.evicted.pending or snapshot is not None):
+        if not (entries or events or commands or changes or self.evicted.pending or snapshot is not None):
             return
         last_event = events[-1].id if events else self._last_event
-        position = self._position + bool(inputs or snapshot is not None)
+        position = self._position + bool(entries or snapshot is not None)
         size = 0
         with self._one_writer, self._connection as c:
             c.execute("BEGIN IMMEDIATE")
-            if inputs and snapshot is None:
-                size = journal.append(c, position, last_event, inputs)
+            if entries and snapshot is None:
+                size = journal.append(c, position, last_event, entries)
             alarm_log.append(c, events)
             command_log.append(c, commands)
             evicted.write(c, self.evicted)
@@ -189,15 +188,15 @@ class Store:
         self.evicted.pending.clear()
 
     def write_snapshot(self, position: int, snapshot: bytes, now: int) -> None:
-        """Keep what the inputs up to a position have made, bit by bit; meant for a thread.
+        """Write a snapshot part by part; meant for a thread.
 
         Args:
             position: `position` when the snapshot was taken.
-            snapshot: It.
-            now: When, nanoseconds since 1970.
+            snapshot: The encoded state at that position.
+            now: Time of the snapshot, nanoseconds since 1970.
 
         Raises:
-            sqlite3.Error: The disk is full, or broken. The last snapshot and the journal since are still there.
+            sqlite3.Error: The disk is full, or broken. The last snapshot and the journal since are intact.
         """
         latest = self._aside.execute("SELECT position FROM snapshot_at").fetchone()
         if latest is not None and latest[0] >= position:
@@ -215,7 +214,7 @@ class Store:
         self.snapshot_at = now
 
     def tidy(self, retention: Retention, now: int) -> bool:
-        """One step of housekeeping, for a thread: what is too old or too much goes, the file's log is folded in.
+        """Do one step of maintenance, in a thread: remove what retention doesn't keep, and checkpoint SQLite's own log.
 
         Returns:
             Whether there is more to do.
@@ -241,15 +240,15 @@ class Store:
         self._aside.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return bool(went or gone or of_commands or spare > _SPARE_PAGES)
 
-    # The way out.
+    # Reading.
 
     def snapshot(self) -> tuple[int, bytes] | None:
         """Position and body of the last snapshot; None if there is none."""
         found = journal.latest(self._connection)
         return None if found is None else (found[0], found[2])
 
-    def inputs(self, after: int) -> Iterator[Entry]:
-        """The journal beyond a position, in order."""
+    def journal(self, after: int) -> Iterator[JournalCommit]:
+        """The journal after a position, in order."""
         return journal.read(self._connection, after)
 
     def history(self, wanted: AlarmLogQuery) -> list[Event]:
@@ -262,11 +261,11 @@ class Store:
             return command_log.read(connection, wanted)
 
     def command_marked(self, transaction: str) -> CommandEntry | None:
-        """The command for a stream that was carried out under this transaction; None if none was."""
+        """The command for a stream with this transaction; None if none was carried out."""
         return command_log.marked(self._connection, transaction)
 
     def events_numbered(self, ids: Sequence[int]) -> list[Event]:
-        """The events with these ids, as far as the log still has them, the oldest first."""
+        """The events with these ids that the log still has, the oldest first."""
         return alarm_log.numbered(self._connection, ids)
 
     def events_after(self, event_id: int) -> list[Event]:
@@ -297,10 +296,11 @@ def read_history(file: Path, wanted: AlarmLogQuery) -> list[Event]:
     """Find events in a store's file, be it in use or not, the oldest first.
 
     Raises:
-        StoreError: There is no such file, or it is damaged.
+        StoreError: There is no such file, it is of a format that this Tocsin doesn't read, or it is damaged.
     """
     try:
         with closing(connect(file, read_only=True)) as connection:
+            check_format(connection, file)
             return alarm_log.read(connection, wanted)
     except sqlite3.OperationalError as error:
         raise StoreError(f"{file}: {error}", "is store.folder the one that the daemon uses?") from error
@@ -309,7 +309,7 @@ def read_history(file: Path, wanted: AlarmLogQuery) -> list[Event]:
 
 
 def _lock(folder: Path) -> int:
-    """Hold the folder: the lock ends with the process, however that ends."""
+    """Lock the folder; the lock ends with the process, however that ends."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
