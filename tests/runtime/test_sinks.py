@@ -14,6 +14,7 @@ from alarm_events import event
 import tocsin
 from tocsin.config import check
 from tocsin.config.notify import Notify, SinkEntry
+from tocsin.config.sink_plugins import SinkPluginError
 from tocsin.delivery import RetryPolicy
 from tocsin.metrics.metrics import Metrics
 from tocsin.runtime.committer import Committer
@@ -103,3 +104,21 @@ def test_a_kind_of_sink_is_named_by_its_own_module_and_its_entry_alone():
     }
     assert naming - own - {"notify/__init__.py"} == set()
     assert {*Notify.model_fields} == {"alertmanager", "webhooks", "home_assistant"}
+
+
+@pytest.mark.parametrize(
+    ("build", "reason"),
+    [
+        (
+            lambda options, _: Path(options.loft).read_text(),
+            r"can't be made of notify.pigeon \(FileNotFoundError: .*'north'",
+        ),
+        (lambda *_: 7, "is of type int, and no tocsin.delivery.Sink"),
+    ],
+)
+def test_a_sink_that_cannot_be_made_ends_the_start_with_its_reason(tmp_path, monkeypatch, build, reason):
+    plug_in_sinks.install(monkeypatch, pigeon="Pigeon")
+    monkeypatch.setattr(plug_in_sinks.Pigeon, "build", build)
+    checked = check(configurations.write(tmp_path, notify={"pigeon": {"loft": "north"}}))
+    with pytest.raises(SinkPluginError, match=f"sink 'pigeon' {reason}"):
+        build_sinks(checked.config, tmp_path, "0", None, None)

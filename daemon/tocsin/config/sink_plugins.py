@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ValidationError
 
+from tocsin.delivery import Sink
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tocsin.delivery import Sink, SinkContext
+    from tocsin.delivery import SinkContext
 
 GROUP = "tocsin.sinks"
 
@@ -71,6 +73,25 @@ def load_sink(name: str) -> SinkPlugin:
         raise SinkPluginError(f"{place} has no method `build(options, context)`: {_BUG}")
     loaded: SinkPlugin = plugin
     return loaded
+
+
+def build_plugin(name: str, options: Mapping[str, Any], context: SinkContext) -> Sink:
+    """Make an installed sink.
+
+    Raises:
+        SinkPluginError: It can't be loaded, doesn't take its options, or raises.
+    """
+    plugin = load_sink(name)
+    try:
+        made = plugin.build(plugin.Options.model_validate(options), context)
+    except Exception as error:
+        raise SinkPluginError(
+            f"sink {name!r} can't be made of notify.{name} ({type(error).__name__}: {error}): correct its options, or "
+            f"{_BUG}"
+        ) from error
+    if Sink not in type(made).__mro__:
+        raise SinkPluginError(f"sink {name!r} is of type {type(made).__name__}, and no tocsin.delivery.Sink: {_BUG}")
+    return made
 
 
 def plugin_faults(name: str, options: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

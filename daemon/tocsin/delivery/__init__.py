@@ -3,6 +3,7 @@
 Pure of SQL, HTTP and MQTT: the store keeps the queue's changes, and `tocsin.notify` implements the sinks.
 """
 
+from tocsin.delivery.guarded_sink import GuardedSink
 from tocsin.delivery.queue import DeadLetter, DeliveryQueue, PendingDelivery, QueueChanges
 from tocsin.delivery.sink import Delivery, DeliveryResult, DeliveryStatus, EventFilter, Sink, SinkContext, SinkFactory
 from tocsin.delivery.worker import DeliveryWorker, RetryPolicy
@@ -15,6 +16,7 @@ __all__ = [
     "DeliveryStatus",
     "DeliveryWorker",
     "EventFilter",
+    "GuardedSink",
     "PendingDelivery",
     "QueueChanges",
     "RetryPolicy",

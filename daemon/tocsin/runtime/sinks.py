@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from tocsin.alarm import Event, Transition
-from tocsin.config.sink_plugins import load_sink
-from tocsin.delivery import DeliveryWorker, SinkContext
+from tocsin.config.sink_plugins import build_plugin
+from tocsin.delivery import DeliveryWorker, GuardedSink, SinkContext
 from tocsin.notify.home_assistant import StreamDevice
 from tocsin.notify.mqtt import MqttSink
 
@@ -37,17 +37,17 @@ def build_sinks(
         report: Receives a sink's name and the outcome of each attempt.
 
     Raises:
-        OSError: A file that a sink needs can't be read.
-        ValueError: An option can't be used.
+        OSError: A file that a built-in sink needs can't be read.
+        ValueError: An option of a built-in sink can't be used.
+        SinkPluginError: A sink of another package can't be made.
     """
     sinks: list[Sink] = [MqttSink(config.publish.base, publish)]
     for kind, name, options in config.notify.sinks():
         context = SinkContext(name, folder, config.broker.client_id, version, report)
         sinks.append(_built_in(kind).build(options, context))
     for name, options in config.notify.plugin_options().items():
-        plugin = load_sink(name)
         context = SinkContext(name, folder, config.broker.client_id, version, report)
-        sinks.append(plugin.build(plugin.Options.model_validate(options), context))
+        sinks.append(GuardedSink(name, build_plugin(name, options, context), report))
     return sinks
 
 
