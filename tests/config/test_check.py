@@ -25,7 +25,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "topic: vitals/{ward}/{bed}",
             "topic: tocsin/{what}/{bed}",
-            "4: sources.0.topic: 'tocsin/{what}/{bed}' lies below publish.base 'tocsin': we would read what we say",
+            "4: sources.0.topic: 'tocsin/{what}/{bed}' is below publish.base 'tocsin': the daemon would read its own messages",
         ),
         # Values and keys.
         ("host: localhost", "hots: x", "2: broker.hots: is not a known key"),
@@ -393,7 +393,7 @@ def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
     text = LINES + "      gone: {silent: {for_s: 10 min}}\n"
     (fault,) = faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 300\n"))
     assert fault.endswith(
-        "evict_after_s 300 gives streams up before alarm gone can ring (legal: more than its silent.for_s, 600)"
+        "evict_after_s 300 evicts streams before alarm gone is raised (legal: more than its silent.for_s, 600)"
     )
     assert faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 1 h\n")) == []
 

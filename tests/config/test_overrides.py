@@ -106,9 +106,9 @@ def test_sound_overrides_become_the_engines(checked):
         ("{streams: a, profile: {news2_scale: 3}}", "0.profile.news2_scale: news2_scale 3 (legal: 1 or 2)"),
         (
             "{streams: a, limits: {hr-high: 130}, off: [hr-high]}",
-            "0: hr-high stands here twice: an alarm has a limit, or a budget, or is off",
+            "0: hr-high is named twice: an alarm has a limit, or a budget, or is off",
         ),
-        ("{streams: a, limits: {odd: 1}, budgets: {odd: 1}}", "0: odd stands here twice"),
+        ("{streams: a, limits: {odd: 1}, budgets: {odd: 1}}", "0: odd is named twice"),
     ],
 )
 def test_a_fault_has_its_line(checked, override, fault):

@@ -60,7 +60,7 @@ async def test_garbage_is_counted_and_logged_and_changes_nothing(mosquitto, conf
     assert daemon.metric("tocsin_readings_accepted_total") == 41
     assert daemon.metric("tocsin_streams") == 3
 
-    lines = re.findall(r"WARNING refused \((\w+)\) on \S+(?: \(stream (\S+)\))?: ", daemon.errors)
+    lines = re.findall(r"WARNING rejected \((\w+)\) on \S+(?: \(stream (\S+)\))?: ", daemon.errors)
     assert set(Counter(lines).values()) == {1}, "more than a line a minute"
     assert {reason for reason, _ in lines} == set(expected)
     assert {stream for _, stream in lines} == {"icu/dirty", ""}
@@ -78,4 +78,4 @@ async def test_one_wrong_value_leaves_the_others(mosquitto, configuration, run):
     _, body, _ = heard[-1]
     assert {name: entry["value"] for name, entry in body["channels"].items()} == {"hr": None, "spo2": 97.0}
     assert body["score"] == 98
-    assert re.search(r"refused \(implausible\) on .*\(stream icu/a\): hr=999 is not in 0\.\.300 /min", daemon.errors)
+    assert re.search(r"rejected \(implausible\) on .*\(stream icu/a\): hr=999 is not in 0\.\.300 /min", daemon.errors)

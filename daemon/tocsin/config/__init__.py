@@ -1,4 +1,4 @@
-"""The configuration: one YAML file, checked as a whole before anything starts."""
+"""Configuration: one YAML file, checked as a whole before the daemon starts."""
 
 from tocsin.config.check import Checked, check
 from tocsin.config.document import Fault

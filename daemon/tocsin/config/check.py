@@ -1,4 +1,4 @@
-"""Checking a configuration and everything it names; every fault is reported, not only the first."""
+"""Check of a configuration and of all that it refers to; it reports every fault."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _Path = tuple[str | int, ...]
 
 _UNKNOWN_KEY = "is not a known key"
 
-# What pydantic says, where it speaks of Python.
-_IN_OUR_WORDS = (
+# Texts of pydantic in terms of Python, and their replacements.
+_TEXTS = (
     ("Extra inputs are not permitted", _UNKNOWN_KEY),
     ("Field required", "is missing"),
     ("Input should be a valid string", "should be text"),
@@ -43,13 +43,13 @@ _IN_OUR_WORDS = (
 
 @dataclass(slots=True)
 class Checked:
-    """What checking a file found.
+    """Result of checking a file.
 
     Attributes:
-        file: The configuration.
-        config: None if it could not even be read.
-        bundles: By watch; complete if there are no faults.
-        faults: In the order of their lines.
+        file: File of the configuration.
+        config: Configuration; None if it doesn't fit the schema.
+        bundles: Bundles by watch; complete if there are no faults.
+        faults: Faults in the order of their lines.
     """
 
     file: Path
@@ -59,14 +59,14 @@ class Checked:
 
 
 def check(file: Path) -> Checked:
-    """Read a configuration, load what it names, and collect every fault."""
+    """Read a configuration, load its bundles, and collect all faults."""
     checked = Checked(file)
     try:
         document = read(file)
     except DocumentError as error:
         checked.faults.append(error.fault)
         return checked
-    # Neither can be a keyword: one that is no text, or one that pydantic-settings would take for an option of its own.
+    # Keys that can't be keyword arguments: those that are no text, and those that are options of pydantic-settings.
     odd = [key for key in document.content if not isinstance(key, str) or key.startswith("_")]
     checked.faults = [document.fault([key], _UNKNOWN_KEY) for key in odd]
     try:
@@ -75,18 +75,18 @@ def check(file: Path) -> Checked:
         checked.faults += [_schema_fault(document, entry["loc"], entry["msg"]) for entry in error.errors()]
     except SettingsError as error:
         checked.faults.append(_environment_fault(error))
-    names = ReferenceChecker(document)
-    names.check(checked.config)
-    checked.bundles = names.bundles
-    checked.faults += [*names.faults, *_unknown_variables()]
+    references = ReferenceChecker(document)
+    references.check(checked.config)
+    checked.bundles = references.bundles
+    checked.faults += [*references.faults, *_unknown_variables()]
     checked.faults.sort(key=lambda fault: _line(fault.place))
     return checked
 
 
 def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
-    message = next((ours for theirs, ours in _IN_OUR_WORDS if message.startswith(theirs)), message)
+    message = next((text for theirs, text in _TEXTS if message.startswith(theirs)), message)
     message = message.removeprefix("Value error, ")
-    # pydantic marks the key of a mapping itself with '[key]'; the line is that of the entry.
+    # pydantic marks the key of a mapping with '[key]'; the line is that of the entry.
     path = tuple(part for part in loc if part != "[key]")
     renamed = new_name(path) if message == _UNKNOWN_KEY else None
     given = _variables(path) or (_variables_below(path) if document.value(path) is None else [])
@@ -111,19 +111,19 @@ def _variable(path: _Path) -> str:
 
 
 def _variables(path: _Path) -> list[str]:
-    """Find the environment variable that sets the value at `path`; its case doesn't matter."""
+    """Find the environment variables that set the value at `path`, in any case."""
     wanted = _variable(path)
     return [name for name in os.environ if name.upper() == wanted]
 
 
 def _variables_below(path: _Path) -> list[str]:
-    """Find the environment variables that set values inside what is at `path`, or all that it is a part of."""
+    """Find the environment variables that set values below `path`, or a section that contains it."""
     wanted = _variable(path)
     return sorted(n for n in os.environ if n.upper().startswith(f"{wanted}__") or wanted.startswith(f"{n.upper()}__"))
 
 
 def _unknown_variables() -> list[Fault]:
-    """Name variables that set nothing; only with `__`, as platforms set the like of TOCSIN_PORT by themselves."""
+    """Find variables that set nothing; only those with `__`, as platforms set variables such as TOCSIN_PORT."""
     sections = ", ".join(f"TOCSIN_{name.upper()}__…" for name in Config.model_fields)
     return [
         Fault(f"environment {name}", "", f"sets nothing (legal: {sections})")
@@ -133,7 +133,7 @@ def _unknown_variables() -> list[Fault]:
 
 
 def _environment_fault(error: SettingsError) -> Fault:
-    """Name the variable whose text is not the JSON that it has to be."""
+    """Fault of a variable that is not JSON."""
     found = re.search(r'field "(\w+)"', str(error))
     path: _Path = (found[1],) if found is not None else ()
     given = _variables(path) or _variables_below(path)

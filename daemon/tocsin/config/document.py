@@ -1,4 +1,4 @@
-"""The YAML file itself: its text, and on which line each value stands."""
+"""Document of a configuration: the YAML file, with the lines of its values, and faults at them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _PLACEHOLDER = re.compile(r"\{\w+\}")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something wrong in a configuration.
+    """Fault of a configuration.
 
     Attributes:
-        place: File and line.
+        place: File and line, or environment variables.
         path: Keys from the top, joined by dots; empty for the file as a whole.
-        message: What is wrong, and what is legal.
+        message: Fault, and what is legal.
     """
 
     place: str
@@ -34,25 +34,28 @@ class Fault:
     message: str
 
     def __str__(self) -> str:
-        """One line: where, what, why."""
+        """One line: place, path, message."""
         return f"{self.place}: {self.path}: {self.message}" if self.path else f"{self.place}: {self.message}"
 
 
 class DocumentError(Exception):
-    """A file that can't be read as YAML."""
+    """A file can't be read as YAML.
+
+    Attributes:
+        fault: Fault of the file.
+    """
 
     def __init__(self, fault: Fault) -> None:
-        """Carry the fault."""
         super().__init__(str(fault))
         self.fault = fault
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed YAML file.
+    """Parsed YAML file.
 
     Attributes:
-        file: Where it came from.
+        file: Path of the file.
         content: Mappings, sequences and scalars.
     """
 
@@ -60,7 +63,7 @@ class Document:
     content: dict[str, Any]
 
     def fault(self, path: Sequence[str | int], message: str) -> Fault:
-        """Make a fault at the line of the value at `path`, or of the nearest one above it."""
+        """Create a fault at the line of the value at `path`, or of the nearest one above it."""
         return Fault(f"{self.file}:{self._line(path)}", ".".join(str(part) for part in path), message)
 
     def value(self, path: Sequence[str | int]) -> object:
@@ -80,7 +83,7 @@ class Document:
         line = node.lc.line if isinstance(node, CommentedBase) else 0
         for part in path:
             if isinstance(node, CommentedMap) and part in node:
-                if part not in (node.lc.data or {}):  # merged in by <<: it stands elsewhere
+                if part not in (node.lc.data or {}):  # merged in by <<, from another line
                     break
                 line = node.lc.key(part)[0]
             elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
@@ -95,7 +98,7 @@ def read(file: Path) -> Document:
     """Parse a YAML 1.2 file.
 
     Raises:
-        DocumentError: It can't be read, isn't YAML, names a key twice, or isn't a mapping.
+        DocumentError: The file can't be read, is no YAML, has a key twice, or is no mapping.
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -120,7 +123,7 @@ def read(file: Path) -> Document:
 
 
 def _problem(error: MarkedYAMLError, line: list[str]) -> str:
-    """Say what is wrong, without the values that the parser quotes: one may be the password."""
+    """Describe an error without the values that the parser quotes: one may be the password."""
     problem = str(error.problem or error.context or "not YAML").splitlines()[0]
     if problem.startswith("found duplicate key"):
         return problem.partition(" with value ")[0]

@@ -1,4 +1,4 @@
-"""Renamed keys of the configuration: a file or a variable that has the old one is answered with the new one."""
+"""Renamed keys of the configuration, so that a file or a variable with an old key is a fault with the new one."""
 
 from __future__ import annotations
 

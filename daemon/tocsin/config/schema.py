@@ -1,7 +1,7 @@
-"""What may stand in the configuration.
+"""Schema of the configuration.
 
-Unknown keys are refused. Durations are seconds, as the names say (`_s`), or a number with a unit (`"2 min"`). Every
-value can be given by the environment too, `TOCSIN_BROKER__HOST` for `broker.host`, and the environment wins.
+Unknown keys are faults. Durations, with names in `_s`, are seconds or a number with a unit (`"2 min"`). Environment
+variables override the file: `TOCSIN_BROKER__HOST` is `broker.host`.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class TlsEntry(Section):
-    """Encryption to the broker."""
+    """TLS to the broker."""
 
-    ca_file: Path | None = Field(default=None, description="Certificates to trust; the system's where it is left out.")
-    cert_file: Path | None = Field(default=None, description="The daemon's own certificate.")
-    key_file: Path | None = Field(default=None, description="Its private key.")
+    ca_file: Path | None = Field(default=None, description="Trusted certificate authorities; the system's if left out.")
+    cert_file: Path | None = Field(default=None, description="Client certificate of the daemon.")
+    key_file: Path | None = Field(default=None, description="Private key of the client certificate.")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -51,7 +51,7 @@ class TlsEntry(Section):
 
 
 class Broker(Section):
-    """The MQTT broker."""
+    """Connection to the MQTT broker."""
 
     host: str = Field(default="localhost", min_length=1)
     port: Port = 1883
@@ -59,17 +59,19 @@ class Broker(Section):
         Literal["5", "3.1.1"],
         BeforeValidator(lambda value: str(value) if type(value) is int else value),  # 5 is a number to YAML
         WithJsonSchema({"enum": ["5", "3.1.1", 5]}),
-    ] = Field(default="5", description="Of MQTT.")
+    ] = Field(default="5", description="MQTT version.")
     client_id: str = Field(
-        default="tocsin", min_length=1, max_length=64, description="Keeps the session: one daemon, one id."
+        default="tocsin", min_length=1, max_length=64, description="Name of the session: one daemon, one id."
     )
     username: str | None = None
     password: SecretStr | None = None
-    password_file: Path | None = Field(default=None, description="A file that holds the password and nothing else.")
+    password_file: Path | None = Field(default=None, description="File with the password and nothing else.")
     tls: TlsEntry | None = None
     keepalive_s: Annotated[Seconds, Field(le=65535)] = 30.0
-    session_expiry_s: Seconds = Field(default=3600.0, description="How long the broker queues while we are away.")
-    receive_maximum: int = Field(default=1000, ge=1, le=65535, description="Unacknowledged messages in flight.")
+    session_expiry_s: Seconds = Field(
+        default=3600.0, description="Time for which the broker queues messages while the daemon is away."
+    )
+    receive_maximum: int = Field(default=1000, ge=1, le=65535, description="Maximum number of unacknowledged messages.")
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
@@ -85,16 +87,16 @@ def _named(value: object) -> object:
 
 
 class ChannelField(Section):
-    """Where a channel's values stand, and in which unit."""
+    """Field of a channel in payloads, and its unit."""
 
     field: str | None = Field(
-        default=None, description="What the payload, or {channel} in the topic, calls it; the same if left out."
+        default=None, description="Name in the payload, or of {channel} in the topic; the channel's if left out."
     )
     unit: str | None = Field(
-        default=None, description="UCUM code of the unit that the values come in, such as '[degF]'; the channel's own."
+        default=None, description="UCUM code of the values' unit, such as '[degF]'; the channel's if left out."
     )
-    scale: float | None = Field(default=None, description="Instead of a unit: the channel is value × scale + offset.")
-    offset: float | None = Field(default=None, description="Likewise.")
+    scale: float | None = Field(default=None, description="In place of a unit: the channel is value × scale + offset.")
+    offset: float | None = Field(default=None, description="In place of a unit: see scale.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -132,19 +134,19 @@ FormatName = Annotated[
 
 
 class SourceEntry(Section):
-    """Readings that come over some topics, all written the same way."""
+    """Source of readings: topics whose payloads have one format."""
 
     topic: Topics | None = Field(
         default=None,
-        description="With captures, such as vitals/{ward}/{bed}; or a list: the first that matches is taken. "
-        "{channel} says which channel a topic is of. Sparkplug's own if left out, with format: sparkplug.",
+        description="Topic template with captures, such as vitals/{ward}/{bed}; or a list, of which the first that "
+        "matches is taken. {channel} names a channel. With format: sparkplug, Sparkplug's topics if left out.",
     )
     stream: str | None = Field(
         default=None,
-        description="What a stream is called, from the captures; all of them but {channel} joined by / if left out.",
+        description="Name of a stream by the captures; all of them but {channel}, joined by /, if left out.",
     )
     watch: Names | None = Field(
-        default=None, description="Which watch, or watches, take them; needed where there are several."
+        default=None, description="Watch or watches that get the readings; required where there are several."
     )
     qos: Literal[0, 1] = 1
     format: FormatName = Field(
@@ -154,27 +156,29 @@ class SourceEntry(Section):
     )
     time: str | None = Field(
         default="t",
-        description="JSON: the field that says when a reading was taken: seconds, milli-, micro- or nanoseconds since "
-        "1970, or ISO 8601. null: the time of arrival.",
+        description="JSON: field with the time of a reading: seconds, milli-, micro- or nanoseconds since 1970, or ISO "
+        "8601. null: the time of arrival.",
     )
-    value: str = Field(default="value", description="JSON with {channel} in the topic: the field with the value.")
+    value: str = Field(default="value", description="JSON with {channel} in the topic: field with the value.")
     name: str | None = Field(
         default=None,
-        description="How the names inside SenML, Sparkplug and Influx payloads are read, such as {bed}/{channel}; the "
+        description="Template of the names inside SenML, Sparkplug and Influx payloads, such as {bed}/{channel}; the "
         "whole name is the channel's if left out.",
     )
-    precision: Literal["ns", "us", "ms", "s"] = Field(default="ns", description="Influx: what its times count.")
+    precision: Literal["ns", "us", "ms", "s"] = Field(default="ns", description="Influx: unit of times.")
     primary_host: Name | None = Field(
-        default=None, description="Sparkplug: be the primary host of this name, and say whether it is online."
+        default=None, description="Sparkplug: name of the primary host that the daemon is, with a STATE of its own."
     )
     labels: list[str] | None = Field(
-        default=None, description="Which captures become the stream's labels; all of them if left out."
+        default=None, description="Captures that become labels of the stream; all of them if left out."
     )
     channels: dict[Name, Mapped] | None = Field(
         default=None,
-        description="Channel to field, or to field and unit; the model's channels under their own names if left out.",
+        description="Field, or field and unit, by channel; the model's channels under their own names if left out.",
     )
-    max_payload_bytes: int = Field(default=65536, ge=1, le=16_777_216, description="A longer body is refused unread.")
+    max_payload_bytes: int = Field(
+        default=65536, ge=1, le=16_777_216, description="Longer payloads are rejected unread."
+    )
 
     @model_validator(mode="after")
     def _keys_fit_the_format(self) -> Self:
@@ -196,9 +200,14 @@ class AlarmEntry(AlarmCondition, AlarmPolicyEntry):
         default=None,
         description="technical for absent, flatline, implausible and silent, physiological otherwise, if left out.",
     )
-    on_delay_s: Seconds = Field(default=0.0, description="The condition must hold for so long, in the readings' time.")
-    off_delay_s: Seconds = Field(default=0.0, description="It must have ceased for so long.")
-    inhibits: list[Inhibits] = Field(default=[], description="Alarms that it keeps quiet while its condition holds.")
+    on_delay_s: Seconds = Field(
+        default=0.0,
+        description="Time for which the condition must hold before the alarm is raised, by the readings' clock.",
+    )
+    off_delay_s: Seconds = Field(
+        default=0.0, description="Time for which the condition must not hold before the alarm clears."
+    )
+    inhibits: list[Inhibits] = Field(default=[], description="Alarms that are suppressed while its condition holds.")
 
     @model_validator(mode="after")
     def _silence_has_no_delays(self) -> Self:
@@ -214,24 +223,27 @@ class AlarmEntry(AlarmCondition, AlarmPolicyEntry):
 
 
 class Adapt(Section):
-    """How far thresholds of scores may be adapted to each stream."""
+    """Adaptation of score thresholds to each stream."""
 
     max_ratio: float = Field(
-        default=4.0, gt=1, le=10, description="A stream's threshold is raised to no more than so many times."
+        default=4.0,
+        gt=1,
+        le=10,
+        description="Upper bound of a stream's threshold, as a multiple of the calibrated one.",
     )
     settle_s: Annotated[Seconds, Field(gt=0)] = Field(
-        default=3600.0, description="How long a stream is looked at, by frames with a score, before it has one."
+        default=3600.0, description="Time with a score for which a stream settles before its threshold is adapted."
     )
     max_rise_per_hour: float = Field(
         default=0.36,
         gt=0,
         le=2,
-        description="How fast what is usual of a stream may rise then, as a part of itself in an hour.",
+        description="Fastest relative rise of a settled stream's score quantiles in an hour.",
     )
 
 
-def _how(value: object) -> object:
-    """Take true for all defaults, and false for none at all."""
+def _adapt(value: object) -> object:
+    """Convert true into the defaults, and false into None."""
     if value is None or isinstance(value, Adapt | Mapping):
         return value
     try:
@@ -241,54 +253,59 @@ def _how(value: object) -> object:
 
 
 class WatchEntry(Section):
-    """One model watching streams, and what rings."""
+    """Watch: one model on streams, and its alarms."""
 
-    model: str = Field(description="A bundle's folder, or NAME/VERSION of a shipped one.")
+    model: str = Field(description="Folder of a bundle, or NAME/VERSION of a shipped one.")
     period_s: Annotated[Seconds, Field(gt=0)] | None = Field(
-        default=None, description="The length of a tick, for a bundle of any period; the bundle's own if left out."
+        default=None, description="Length of a tick, for a bundle of any period; the bundle's if left out."
     )
     clock: Literal["wall", "event"] = Field(
-        default="wall", description="wall for live streams; event for recordings: now is the newest reading's time."
+        default="wall",
+        description="wall: processing time, for live streams; event: the newest reading's time, for recordings.",
     )
-    lateness_s: Seconds = Field(default=0.0, description="How long a tick waits for readings out of order.")
+    lateness_s: Seconds = Field(
+        default=0.0, description="Allowed lateness: time for which a tick waits for readings out of order."
+    )
     frame_timeout_s: Seconds | None = Field(
-        default=None, description="How long an incomplete frame waits for its missing channels; one tick if left out."
+        default=None,
+        description="Time for which an incomplete frame waits for its missing channels; one tick if left out.",
     )
-    max_skew_s: Seconds = Field(default=5.0, description="A reading further ahead of the clock is refused.")
+    max_skew_s: Seconds = Field(default=5.0, description="Readings further ahead of the clock are rejected.")
     reprocess_late_ticks: int = Field(
         default=0,
         ge=0,
         le=600,
-        description="A reading later than lateness_s, at most so many ticks back, is put in, and the stream "
-        "is scored again from there; 0: it is refused. Each tick costs memory in every stream.",
+        description="Readings later than lateness_s by at most this number of ticks are inserted, and the stream is "
+        "scored again from there; 0: they are rejected. Each tick costs memory in every stream.",
     )
     aggregate: dict[Name, Aggregation] = Field(
         default={},
-        description="What counts of several values of a channel in one tick: last (if left out), mean, min or max. "
-        "With any but last, no frame closes before its tick is over.",
+        description="Aggregate of several values of a channel in one tick: last (if left out), mean, min or max. With "
+        "any but last, no frame closes before its tick is over.",
     )
-    max_streams: int = Field(default=10_000, ge=1, le=1_000_000, description="Readings of more are refused.")
+    max_streams: int = Field(
+        default=10_000, ge=1, le=1_000_000, description="Readings of further streams are rejected."
+    )
     evict_after_s: Annotated[Seconds, Field(gt=0)] | None = Field(
         default=None,
-        description="A stream of which nothing was heard for so long is given up, unless a command admitted it; none "
-        "is if left out.",
+        description="Streams idle for this long are evicted, unless a command admitted them; never if left out.",
     )
     explain_ticks: int = Field(
         default=60,
         ge=0,
         le=3600,
-        description="So many frames of each stream are kept, or up to twice as many, to explain an alarm; 0: none.",
+        description="Number of frames kept of each stream to explain an alarm, up to twice as many; 0: none.",
     )
-    adapt: Annotated[Adapt | None, BeforeValidator(_how, json_schema_input_type=bool | Adapt | None)] = Field(
+    adapt: Annotated[Adapt | None, BeforeValidator(_adapt, json_schema_input_type=bool | Adapt | None)] = Field(
         default=None,
-        description="Whether the threshold of scores rises for streams whose scores are usually higher than those "
-        "calibrated on. Beside it a drift alarm should watch.",
+        description="Whether score thresholds rise for streams with higher scores than those of the calibration. Add a "
+        "drift alarm to it.",
     )
     alarms: dict[Name, AlarmEntry] = Field(min_length=1)
     overrides: list[OverrideEntry] = Field(
         default=[],
-        description="What is otherwise in some streams. Of each alarm, and of each part of a profile, the first entry "
-        "counts that matches a stream's name and says something of it; what was set in the stream goes before.",
+        description="Settings of single streams. For each alarm, and each part of a profile, the first entry applies "
+        "that matches the stream's name and sets it; a command's settings of the stream override it.",
     )
 
     @model_validator(mode="after")
@@ -297,67 +314,72 @@ class WatchEntry(Section):
             silent_s = alarm.condition.for_s if isinstance(alarm.condition, SilentEntry) else 0.0
             if self.evict_after_s is not None and silent_s >= self.evict_after_s:
                 raise ValueError(
-                    f"evict_after_s {self.evict_after_s:g} gives streams up before alarm {name} can ring (legal: more "
+                    f"evict_after_s {self.evict_after_s:g} evicts streams before alarm {name} is raised (legal: more "
                     f"than its silent.for_s, {silent_s:g})"
                 )
         return self
 
 
 class Publish(Section):
-    """Where alarms go."""
+    """Messages that the daemon publishes."""
 
-    base: str = Field(default="tocsin", pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", description="Prefix of every topic.")
+    base: str = Field(default="tocsin", pattern=r"^[^+#\s/]+(/[^+#\s/]+)*$", description="Prefix of all topics.")
     scores: bool = Field(default=False, description="Publish every frame's score, values and expected band.")
 
 
 class StoreEntry(Section):
-    """What outlives the daemon, in one file: the alarm log, what streams remember, what is still to be told."""
+    """Persistent state in one file: the alarm log, streams, pending deliveries."""
 
-    folder: Path = Field(description="Of the daemon's own: made if it isn't there, and used by one daemon.")
+    folder: Path = Field(description="Folder of one daemon alone; created if it is missing.")
     retain_days: float = Field(
-        default=365.0, gt=0, le=36_500, description="How long events and commands stay in their logs."
+        default=365.0, gt=0, le=36_500, description="Retention of events and commands in their logs."
     )
-    max_mb: int = Field(default=1024, ge=16, description="How large the alarm log may be; then the oldest events go.")
+    max_mb: int = Field(
+        default=1024, ge=16, description="Size limit of the alarm log; beyond it the oldest events are deleted."
+    )
     retain_evicted_days: float = Field(
         default=7.0,
         gt=0,
         le=36_500,
-        description="How long what a stream remembered is kept after it was given up, should it come back.",
+        description="Retention of the state of evicted streams, from which they are restored.",
     )
     snapshot_every_s: Annotated[Seconds, Field(ge=1)] = Field(
-        default=60.0, description="After a crash at most the inputs of so long are applied again."
+        default=60.0, description="Interval of snapshots: after a crash at most its inputs are applied again."
     )
     max_pending: int = Field(
-        default=100_000, ge=1000, description="How much may wait to be told to one receiver; then the oldest news goes."
+        default=100_000, ge=1000, description="Limit of pending deliveries per sink; beyond it the oldest are dropped."
     )
 
 
 class StreamMetrics(Section):
-    """Which streams have metrics of their own."""
+    """Streams with metrics of their own."""
 
     streams: list[Annotated[str, Field(min_length=1)]] = Field(
         default=[],
-        description="Names of streams; * stands for any text, also one with / in it. None: metrics name no stream.",
+        description="Names of streams; * matches any text, / included. None: no metric has a stream.",
     )
     max_streams: int = Field(
-        default=50, ge=1, le=100, description="Those that come first; each costs Prometheus some twenty series or more."
+        default=50,
+        ge=1,
+        le=100,
+        description="Limit; the first streams count. Each costs Prometheus twenty series or more.",
     )
 
 
 class Http(Section):
-    """Metrics, health, and the door for commands."""
+    """HTTP server: metrics, health, and the API."""
 
     host: str = "127.0.0.1"
-    port: Port = Field(default=9464, description="0 takes a free one.")
+    port: Port = Field(default=9464, description="0: a free port.")
     token_file: Path | None = Field(
         default=None,
-        description="A file that holds a secret of 16 characters or more: whoever sends it may command. Without it "
-        "commands are taken only where host is this machine alone.",
+        description="File with a secret of 16 characters or more that authorizes commands. Without it commands are "
+        "accepted only where host is a loopback address.",
     )
 
 
 class Config(BaseSettings):
-    """tocsin.yaml."""
+    """Whole configuration, such as `tocsin.yaml`."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="TOCSIN_", env_nested_delimiter="__", validate_default=True
@@ -366,15 +388,13 @@ class Config(BaseSettings):
     broker: Broker = Broker()
     sources: list[SourceEntry] = Field(min_length=1)
     watches: dict[Name, WatchEntry] = Field(min_length=1)
-    alarms: Defaults = Field(
-        default=Defaults(), description="How alarms are handled whose own entries leave it out, by category."
-    )
+    alarms: Defaults = Field(default=Defaults(), description="Defaults of alarm policies by category.")
     groups: Groups = Groups()
     publish: Publish = Publish()
     notify: Notify = Notify()
     http: Http = Http()
     metrics: StreamMetrics = StreamMetrics()
-    store: StoreEntry | None = Field(default=None, description="Left out: nothing outlives the daemon.")
+    store: StoreEntry | None = Field(default=None, description="Left out: nothing is persistent.")
 
     @classmethod
     def settings_customise_sources(
@@ -385,5 +405,5 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file."""
+        """Give environment variables precedence over the file."""
         return env_settings, init_settings

@@ -1,4 +1,4 @@
-"""Files that hold a secret and nothing else."""
+"""Files with a secret and nothing else."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def secret(what: str, file: Path) -> str:
     """Read a secret.
 
     Args:
-        what: How to call the file if it can't be read.
-        file: Its name.
+        what: Name of the file in error texts.
+        file: Path of the file.
 
     Raises:
-        OSError: It can't be read, or is not UTF-8.
+        OSError: The file can't be read, or is not UTF-8.
     """
     try:
         return file.read_text(encoding="utf-8").rstrip("\r\n")
@@ -27,10 +27,10 @@ def secret(what: str, file: Path) -> str:
 
 
 def token(file: Path) -> str:
-    """Read the secret that opens the HTTP door.
+    """Read the token of the HTTP API.
 
     Raises:
-        OSError: It can't be read, is not UTF-8, too short to be a secret, or can't be sent in a header.
+        OSError: The file can't be read or is not UTF-8, or the token is too short or can't be sent in a header.
     """
     found = secret("token file", file)
     if len(found) < SHORTEST_TOKEN or not found.isascii() or not found.isprintable() or " " in found:

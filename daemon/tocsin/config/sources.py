@@ -1,4 +1,4 @@
-"""What a source's entry comes to: topics, watches, fields."""
+"""Settings of sources for ingest, from their entries in the configuration."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 class UnitError(ValueError):
-    """A unit can't be brought into a channel's."""
+    """A unit doesn't convert into a channel's."""
 
 
 def topics_of(entry: SourceEntry) -> tuple[str, ...]:
-    """The topic templates that a source listens to, in the order in which they are tried."""
+    """Topic templates of a source, in the order in which they are tried."""
     return registry.find(entry.format).topics if entry.topic is None else tuple(entry.topic)
 
 
 def watches_of(entry: SourceEntry, watches: Sequence[str]) -> list[str]:
-    """The watches that take a source's readings: those it names, or the only one."""
+    """Watches that get a source's readings: those it names, or the only one."""
     return list(dict.fromkeys(entry.watch or watches[:1]))
 
 
 def units_of(models: Iterable[Model]) -> dict[str, str]:
-    """The channels that messages can carry for any of these models, and their units."""
+    """Units of the channels that messages can carry for any of these models, by channel."""
     return {
         channel.name: channel.unit
         for model in models
@@ -42,14 +42,14 @@ def units_of(models: Iterable[Model]) -> dict[str, str]:
 
 
 def fields_of(entry: SourceEntry, units: Mapping[str, str]) -> tuple[FieldSettings, ...]:
-    """Where each channel's values stand.
+    """Map the fields of a source to channels.
 
     Args:
-        entry: The source's.
-        units: The models' channels, and their units.
+        entry: Entry of the source.
+        units: Units of the models' channels.
 
     Raises:
-        UnitError: It says which unit can't be converted, and what is legal.
+        UnitError: A unit doesn't convert; the text lists those that do.
     """
     if entry.channels is None:
         return tuple(FieldSettings(name, name, unit=unit) for name, unit in units.items())
@@ -57,10 +57,10 @@ def fields_of(entry: SourceEntry, units: Mapping[str, str]) -> tuple[FieldSettin
 
 
 def field_of(channel: str, field: ChannelField, unit: str) -> FieldSettings:
-    """Where one channel's values stand.
+    """Map a field to a channel with this unit.
 
     Raises:
-        UnitError: It says which unit can't be converted, and what is legal.
+        UnitError: The field's unit doesn't convert; the text lists those that do.
     """
     name = field.field or channel
     if field.unit is not None:
@@ -77,15 +77,15 @@ def field_of(channel: str, field: ChannelField, unit: str) -> FieldSettings:
 
 
 def source_settings(entry: SourceEntry, units: Mapping[str, str], max_skew_ns: int) -> SourceSettings:
-    """What a source's decoder has to know.
+    """Build the settings of a source's decoder.
 
     Args:
-        entry: The source's.
-        units: The channels of the models that take it, and their units.
-        max_skew_ns: How far ahead of the clock a reading may be.
+        entry: Entry of the source.
+        units: Units of the channels of the models that get its readings.
+        max_skew_ns: Limit of times ahead of the clock, nanoseconds.
 
     Raises:
-        ValueError: What `SourceSettings` and `fields_of` refuse.
+        ValueError: `SourceSettings` or `fields_of` refuses the entry.
     """
     return SourceSettings(
         topic=topics_of(entry),

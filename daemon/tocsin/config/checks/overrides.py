@@ -1,4 +1,4 @@
-"""What can be wrong with overrides of streams, beyond what the schema sees."""
+"""Checks of overrides of streams beyond the schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _Fault = tuple[tuple[str | int, ...], str]
 
 
 def override_faults(watches: Mapping[str, WatchEntry], bundles: Mapping[str, Bundle]) -> Iterator[_Fault]:
-    """Find what is wrong: the keys that lead there, and what it is."""
+    """Find the faults of overrides: paths and messages."""
     for name, watch in watches.items():
         for index, entry in enumerate(watch.overrides):
             for path, message in _of_entry(entry, name, watch, bundles.get(name)):

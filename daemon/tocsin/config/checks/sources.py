@@ -1,4 +1,4 @@
-"""What can be wrong with a source."""
+"""Checks of sources: topics, names, fields, and the streams that they can name."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def source_faults(  # noqa: C901  (one check after the other)
     base: str,
     broker: Broker,
 ) -> Iterator[_Fault]:
-    """Check a source.
+    """Find the faults of a source.
 
     Args:
-        entry: It.
-        watches: Those that fit the schema.
-        names: Of all watches.
-        bundles: By watch, those that could be loaded.
-        base: The prefix of what the daemon publishes.
-        broker: Where it all comes from.
+        entry: Entry of the source.
+        watches: Watches that fit the schema.
+        names: Names of all watches.
+        bundles: Bundles that could be loaded, by watch.
+        base: Prefix of the daemon's topics.
+        broker: Section `broker`.
 
     Yields:
-        Where in the entry, and what.
+        Paths below the entry, and messages.
     """
     templates = []
     for where, topic in _topics(entry):
@@ -51,9 +51,12 @@ def source_faults(  # noqa: C901  (one check after the other)
         except ValueError as error:
             yield where, str(error)
         if topic.startswith("$share/"):
-            yield where, f"{topic!r} shares its messages out, and a stream needs all of its own: write the topic alone"
+            yield (
+                where,
+                f"{topic!r} is a shared subscription, and a stream needs all of its messages: write the topic alone",
+            )
         if f"{topic}/".startswith(f"{base}/"):
-            yield where, f"{topic!r} lies below publish.base {base!r}: we would read what we say"
+            yield where, f"{topic!r} is below publish.base {base!r}: the daemon would read its own messages"
     if len(templates) == len(topics_of(entry)):
         yield from _naming_faults(entry, templates)
         yield from _format_faults(entry, templates)
@@ -75,7 +78,7 @@ def source_faults(  # noqa: C901  (one check after the other)
 
 
 def decoder_faults(entry: SourceEntry, names: Sequence[str], bundles: Mapping[str, Bundle]) -> list[_Fault]:
-    """What the decoder itself refuses of a source in which nothing else is wrong: the daemon would end by it."""
+    """Find the faults that the decoder itself raises, of a source without other faults."""
     taking = watches_of(entry, names)
     if not taking or any(name not in bundles for name in taking):
         return []
@@ -92,7 +95,7 @@ def _topics(entry: SourceEntry) -> list[tuple[_Path, str]]:
 
 
 def _names(entry: SourceEntry) -> tuple[str, ...]:
-    """What names inside the payload may add to the captures."""
+    """Names inside payloads, besides the captures."""
     if not registry.find(entry.format).naming.names_values:
         return ()
     return NameTemplate(entry.name or f"{{{CHANNEL}}}").names
@@ -130,7 +133,7 @@ def _format_faults(entry: SourceEntry, templates: list[TopicTemplate]) -> Iterat
 def _sharing_faults(
     taking: list[str], watches: Mapping[str, WatchEntry], bundles: Mapping[str, Bundle]
 ) -> Iterator[_Fault]:
-    """What watches of one source may not differ in."""
+    """Find settings in which watches of one source differ, and must not."""
     there = [name for name in taking if name in watches]
     skews = sorted({watches[name].max_skew_s for name in there})
     if len(skews) > 1:
@@ -168,7 +171,7 @@ def _mapping_faults(entry: SourceEntry, bundles: list[Bundle]) -> Iterator[_Faul
 
 
 def _channel_faults(entry: SourceEntry, templates: list[TopicTemplate], channels: int) -> Iterator[_Fault]:
-    """Single values have to say which channel they are of, if there are several."""
+    """Find sources of several channels in which a value names no channel."""
     used = registry.find(entry.format)
     if channels == 1 or any(CHANNEL in template.names for template in templates):
         return
