@@ -135,7 +135,7 @@ class Whole:
         core = Core(made())
         metrics = Metrics("0", *core.deployment.metric_labels())
         self._connection = Connection(ConnectionSettings("localhost", 1, "bench"))
-        committer = Committer(Store.open(folder), lambda: encode_snapshot(core), metrics.keeping)
+        committer = Committer(Store.open(folder), lambda: encode_snapshot(core), metrics.store)
         self._pipeline = Pipeline(core, self._connection, committer, metrics, RejectLog(), clock=lambda: self._now)
         self._pipeline.stop()  # so that `run` ends once it has emptied the inbox
         self.spent: list[float] = []

@@ -272,16 +272,16 @@ class Daemon:
         self._metrics = Metrics(VERSION, *recovered.deployment.metric_labels())
         self._metrics.started(now / S)
         self._committer = Committer(
-            self._store, lambda: encode_snapshot(core), self._metrics.keeping, monotonic=lambda: self.now / S
+            self._store, lambda: encode_snapshot(core), self._metrics.store, monotonic=lambda: self.now / S
         )
         self._broker = _Broker(self.recording)
         mqtt = MqttSink(config.publish.base, self._broker.publish)
         self._committer.add_sink(mqtt)
         self._committer.add_sink(_EventRecorder(self._take_event))
         self._make_sinks(config)
-        self._metrics.keeping.sinks([mqtt.name, *(sink.name for sink in self._sinks)])
+        self._metrics.store.sinks([mqtt.name, *(sink.name for sink in self._sinks)])
         self._mqtt_worker = DeliveryWorker(
-            mqtt, self._committer.deliveries, self._metrics.keeping.tried, clock=lambda: self.now
+            mqtt, self._committer.deliveries, self._metrics.store.attempted, clock=lambda: self.now
         )
         self._pipeline = Pipeline(
             core, self._broker, self._committer, self._metrics, _Rejects(self.recording), clock=lambda: self.now
@@ -564,7 +564,7 @@ class Daemon:
     def _exposition(self) -> Exposition:
         runtimes = self._reloader.deployment.runtimes.values()
         daemon._refresh(self._metrics, self._broker, runtimes, self._pipeline.waiting)  # noqa: SLF001
-        self._metrics.keeping.show(daemon._figures(self._committer, self._store))  # noqa: SLF001
+        self._metrics.store.show(daemon._store_statistics(self._committer, self._store))  # noqa: SLF001
         return Exposition(self._metrics.render(), CONTENT_TYPE)
 
     def _fix_clock_of_series(self) -> None:

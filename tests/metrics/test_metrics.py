@@ -14,12 +14,12 @@ from tocsin.engine.events import Category, Priority
 from tocsin.engine.model import Model, Task
 from tocsin.engine.result import ReadingReject
 from tocsin.ingest.reject import Reject, RejectReason
-from tocsin.metrics.metrics import ConnectionFigures, Metrics
+from tocsin.metrics.metrics import ConnectionStatistics, Metrics
 
 MODEL = Model("ward", "1.0.0", "ab" * 32, Task.FORECAST, (), 1, 1, 0, 1, 1.0, 1.0, None)
 ALARM = ("desaturation", Priority.HIGH, Category.PHYSIOLOGICAL)
 EVENT = event()
-FIGURES = ConnectionFigures(
+FIGURES = ConnectionStatistics(
     connected=True,
     connects_total=1,
     inbox_messages=5,

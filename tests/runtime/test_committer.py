@@ -46,12 +46,12 @@ class House:
         self.store = Store.open(folder / "state")
         core = Core(made)
         self.committer = Committer(
-            self.store, lambda: encode_snapshot(core), self.metrics.keeping, monotonic=lambda: self.moment
+            self.store, lambda: encode_snapshot(core), self.metrics.store, monotonic=lambda: self.moment
         )
         # The lambda: what is published here is set below.
         sink = MqttSink("tocsin", lambda *message, **how: self.connection.publish(*message, **how))  # noqa: PLW0108
         self.committer.add_sink(sink)
-        DeliveryWorker(sink, self.committer.deliveries, self.metrics.keeping.tried).start()
+        DeliveryWorker(sink, self.committer.deliveries, self.metrics.store.attempted).start()
         self.pipeline = Pipeline(core, self.connection, self.committer, self.metrics, RejectLog())
         self.pipeline.begin(made, [])
         self.core = core

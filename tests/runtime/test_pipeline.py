@@ -20,7 +20,7 @@ async def test_the_inbox_is_emptied_before_the_end(tmp_path):
     connection = Connection(ConnectionSettings("localhost", 1, "test"))
     made = build_deployment(checked.config, checked.bundles)
     metrics = Metrics("0", *made.metric_labels())
-    committer = Committer(None, bytes, metrics.keeping)
+    committer = Committer(None, bytes, metrics.store)
     pipeline = Pipeline(Core(made), connection, committer, metrics, RejectLog())
     messages = 9000  # more than one batch
     for bed in range(messages):

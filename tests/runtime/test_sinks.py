@@ -32,13 +32,13 @@ async def delivering(folder, store=None, **notify):
     metrics, published = Metrics("0", [], []), []
     sinks = build_sinks(
         checked.config, folder, "0", lambda topic, *_, settled, **__: (published.append(topic), settled()),
-        metrics.keeping.tried,
+        metrics.store.attempted,
     )  # fmt: skip
-    committer = Committer(store, bytes, metrics.keeping)
+    committer = Committer(store, bytes, metrics.store)
     for sink in sinks:
         committer.add_sink(sink)
-    metrics.keeping.sinks(sink.name for sink in sinks)
-    running = asyncio.create_task(run_sinks(sinks, committer.deliveries, metrics.keeping.tried))
+    metrics.store.sinks(sink.name for sink in sinks)
+    running = asyncio.create_task(run_sinks(sinks, committer.deliveries, metrics.store.attempted))
 
     def commit(*events):
         committer.record_events(events)

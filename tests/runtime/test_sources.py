@@ -32,11 +32,11 @@ class House:
         self.deployment = build_deployment(self.checked.config, self.checked.bundles)
         self.connection = Connection(ConnectionSettings("localhost", 1, "test"))
         self.metrics = Metrics("0", *self.deployment.metric_labels())
-        committer = Committer(None, bytes, self.metrics.keeping)
+        committer = Committer(None, bytes, self.metrics.store)
         # The lambda: what is published here is set below.
         sink = MqttSink("tocsin", lambda *message, **how: self.connection.publish(*message, **how))  # noqa: PLW0108
         committer.add_sink(sink)
-        DeliveryWorker(sink, committer.deliveries, self.metrics.keeping.tried).start()
+        DeliveryWorker(sink, committer.deliveries, self.metrics.store.attempted).start()
         self._pipeline = Pipeline(Core(self.deployment), self.connection, committer, self.metrics, RejectLog())
         self.published = []
         monkeypatch.setattr(

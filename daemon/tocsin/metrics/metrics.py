@@ -44,7 +44,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectionFigures:
+class ConnectionStatistics:
     """The state of the connection to the broker; totals since the daemon started.
 
     Attributes:
@@ -182,7 +182,7 @@ class Metrics:
         self._inbox_dropped = MirroredCounter(dropped.labels("inbox"))
         self._outbox_dropped = MirroredCounter(dropped.labels("outbox"))
 
-        self.keeping = StoreMetrics(registry)
+        self.store = StoreMetrics(registry)
         self.shadow = ShadowMetrics(registry)
 
         Gauge("tocsin_build_info", "The daemon's version.", ["version"], registry=registry).labels(version).set(1)
@@ -278,7 +278,7 @@ class Metrics:
         """Observe the time that the engine took for a batch."""
         self._apply.observe(duration_s)
 
-    def stays(self, *, reprocessed: int = 0, evicted: int = 0, returned: int = 0) -> None:
+    def stream_changes(self, *, reprocessed: int = 0, evicted: int = 0, returned: int = 0) -> None:
         """Count late readings that were reprocessed, evicted streams, and evicted streams that came back."""
         self._reprocessed.inc(reprocessed)
         self._evicted.inc(evicted)
@@ -331,14 +331,14 @@ class Metrics:
         self._streams.set(known)
         self._warming_up.set(warming_up)
 
-    def connection(self, figures: ConnectionFigures) -> None:
+    def connection(self, statistics: ConnectionStatistics) -> None:
         """Set the connection's gauges and counters."""
-        self._connected.set(1 if figures.connected else 0)
-        self._connects.follow(figures.connects_total)
-        self._inbox.set(figures.inbox_messages)
-        self._inbox_dropped.follow(figures.inbox_dropped_total)
-        self._outbox.set(figures.outbox_messages)
-        self._outbox_dropped.follow(figures.outbox_dropped_total)
+        self._connected.set(1 if statistics.connected else 0)
+        self._connects.follow(statistics.connects_total)
+        self._inbox.set(statistics.inbox_messages)
+        self._inbox_dropped.follow(statistics.inbox_dropped_total)
+        self._outbox.set(statistics.outbox_messages)
+        self._outbox_dropped.follow(statistics.outbox_dropped_total)
 
     def families(self) -> Iterator[Metric]:
         """All metrics with their samples."""

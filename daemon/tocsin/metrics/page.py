@@ -63,8 +63,8 @@ def _described() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     no_step = cast("StepFunction", None)  # never called
     model = Model("model", "1", "0", Task.FORECAST, (), 1, 1, 0, 1, 1.0, 1.0, no_step)
     metrics = Metrics("0", [model], [("alarm", Priority.HIGH, Category.PHYSIOLOGICAL)])
-    metrics.shadow.expects("model/1", ["alarm"])
-    metrics.keeping.sinks(["sink"])
+    metrics.shadow.add_model("model/1", ["alarm"])
+    metrics.store.sinks(["sink"])
     for family in metrics.families():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         yield name, family.type, _labels(family), family.documentation

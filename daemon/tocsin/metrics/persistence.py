@@ -20,7 +20,7 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFigures:
+class StoreStatistics:
     """The state of the store and of deliveries at a moment.
 
     Attributes:
@@ -115,7 +115,7 @@ class StoreMetrics:
             for status in DeliveryStatus:
                 self._attempts.labels(name, status)
 
-    def tried(self, sink: str, status: DeliveryStatus) -> None:
+    def attempted(self, sink: str, status: DeliveryStatus) -> None:
         """Count an attempt to deliver."""
         self._attempts.labels(sink, status).inc()
 
@@ -135,15 +135,15 @@ class StoreMetrics:
         """Count events that will never be in the log."""
         self._unlogged.inc(events)
 
-    def show(self, figures: StoreFigures) -> None:
+    def show(self, statistics: StoreStatistics) -> None:
         """Set the gauges."""
-        self._failing.set(figures.is_failing)
-        self._journal.set(figures.journal_bytes)
-        self._snapshot.set((figures.snapshot_at or 0) / _NS_PER_S)
-        self._log.set(figures.log_events)
-        self.sinks([*figures.pending, *figures.dropped_total, *figures.dead_letters])
-        for sink, count in figures.pending.items():
+        self._failing.set(statistics.is_failing)
+        self._journal.set(statistics.journal_bytes)
+        self._snapshot.set((statistics.snapshot_at or 0) / _NS_PER_S)
+        self._log.set(statistics.log_events)
+        self.sinks([*statistics.pending, *statistics.dropped_total, *statistics.dead_letters])
+        for sink, count in statistics.pending.items():
             self._pending.labels(sink).set(count)
-        self._dropped.follow(figures.dropped_total)
-        for sink, count in figures.dead_letters.items():
+        self._dropped.follow(statistics.dropped_total)
+        for sink, count in statistics.dead_letters.items():
             self._dead.labels(sink).set(count)

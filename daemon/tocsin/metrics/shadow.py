@@ -44,12 +44,12 @@ class ShadowMetrics:
         """Set the number of streams that wait."""
         self._waiting.set(waiting)
 
-    def expects(self, model: str, alarms: Iterable[str]) -> None:
+    def add_model(self, model: str, alarms: Iterable[str]) -> None:
         """Create the series of onsets of a model, `name/version`, at 0."""
         for alarm in alarms:
             self._onsets.labels(model, alarm)
 
-    def began(self, model: str, alarm: str) -> None:
+    def onset(self, model: str, alarm: str) -> None:
         """Count an onset.
 
         Args:
@@ -63,6 +63,6 @@ class ShadowMetrics:
         self._frames.inc(len(differences))
         self._difference.inc(sum(map(abs, differences)))
 
-    def went_over(self, streams: int) -> None:
+    def cut_over(self, streams: int) -> None:
         """Count streams that were cut over."""
         self._cut_over.inc(streams)

@@ -16,8 +16,8 @@ from tocsin.http.authorization import Guard
 from tocsin.http.routes import Api
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.ingest.reject_log import RejectLog
-from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionFigures, Metrics
-from tocsin.metrics.persistence import StoreFigures
+from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionStatistics, Metrics
+from tocsin.metrics.persistence import StoreStatistics
 from tocsin.mqtt.connection import Connection
 from tocsin.notify.home_assistant import DiscoverySettings, HomeAssistantDiscovery
 from tocsin.runtime.build import build_deployment, connection_settings
@@ -82,10 +82,10 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     connection = Connection(connection_settings(config, deployment.sources, folder, tocsin.__version__, time.time_ns()))
     metrics = Metrics(tocsin.__version__, *deployment.metric_labels())
     metrics.started(time.time())
-    tried = metrics.keeping.tried
-    sinks = build_sinks(config, folder, tocsin.__version__, connection.publish, tried)
-    metrics.keeping.sinks(sink.name for sink in sinks)
-    committer = Committer(store, lambda: encode_snapshot(core), metrics.keeping)
+    report = metrics.store.attempted
+    sinks = build_sinks(config, folder, tocsin.__version__, connection.publish, report)
+    metrics.store.sinks(sink.name for sink in sinks)
+    committer = Committer(store, lambda: encode_snapshot(core), metrics.store)
     restore(sinks, core.registry.records.values())
     for sink in sinks:
         committer.add_sink(sink)
@@ -95,7 +95,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
 
     def render() -> Exposition:
         _refresh(metrics, connection, reloader.deployment.runtimes.values(), pipeline.waiting)
-        metrics.keeping.show(_figures(committer, store))
+        metrics.store.show(_store_statistics(committer, store))
         return Exposition(metrics.render(), CONTENT_TYPE)
 
     def not_ready() -> list[str]:
@@ -129,7 +129,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
         services = [
             tasks.create_task(_reload_on(hung_up, reloader), name="reload"),
             tasks.create_task(requests.run(), name="requests"),
-            tasks.create_task(run_sinks(sinks, committer.deliveries, tried), name="sinks"),
+            tasks.create_task(run_sinks(sinks, committer.deliveries, report), name="sinks"),
         ]
         if discovery is not None:
             announcing = discovery.run(lambda: stream_devices(reloader.deployment.runtimes.values()))
@@ -197,8 +197,8 @@ def _recovered(checked: Checked, config: Config, store: Store | None) -> Recover
     return recover(store, build, checked.file.parent, time.time_ns())
 
 
-def _figures(committer: Committer, store: Store | None) -> StoreFigures:
-    return StoreFigures(
+def _store_statistics(committer: Committer, store: Store | None) -> StoreStatistics:
+    return StoreStatistics(
         is_failing=committer.problem is not None,
         journal_bytes=0 if store is None else store.journal_bytes,
         snapshot_at=None if store is None else store.snapshot_at,
@@ -212,7 +212,7 @@ def _figures(committer: Committer, store: Store | None) -> StoreFigures:
 def _refresh(metrics: Metrics, connection: Connection, runtimes: Collection[WatchRuntime], waiting: int) -> None:
     """Set the gauges at a scrape."""
     metrics.connection(
-        ConnectionFigures(
+        ConnectionStatistics(
             connected=connection.is_connected,
             connects_total=connection.connects,
             inbox_messages=connection.inbox_depth,

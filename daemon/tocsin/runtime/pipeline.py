@@ -162,7 +162,7 @@ class Pipeline:
         self._migrate(deployment, now)
         for watch in self._core.runtimes.values():
             for model, alarm in watch.shadow_alarms:
-                self._metrics.shadow.expects(model, [alarm])
+                self._metrics.shadow.add_model(model, [alarm])
         self._committer.require_snapshot()
         self._commit(now)
 
@@ -219,7 +219,7 @@ class Pipeline:
             count = sum(len(batch) for batch in self._unacknowledged)
             if count <= self._max_unacknowledged:
                 return
-            self._metrics.keeping.unstored(count)
+            self._metrics.store.unstored(count)
         for batch in self._unacknowledged:
             self._connection.acknowledge(batch)
         self._unacknowledged.clear()
@@ -278,7 +278,7 @@ class Pipeline:
             except StreamRefused as refused:
                 _LOG.info("watch %s: an evicted stream begins anew: %s", runtime.name, refused)
                 continue
-            self._metrics.stays(returned=1)
+            self._metrics.stream_changes(returned=1)
         return results
 
     def _forget_evicted(self, stream: str) -> None:
@@ -317,7 +317,7 @@ class Pipeline:
             self._compare(watch, watch.comparison)
         self._metrics.of_streams(watch.runtime.name, watch.engine_result.steps)
         evicted = sum(len(states.streams) for states in watch.engine_result.evicted)
-        self._metrics.stays(reprocessed=watch.engine_result.reprocessed, evicted=evicted)
+        self._metrics.stream_changes(reprocessed=watch.engine_result.reprocessed, evicted=evicted)
         if evicted and self._committer.evicted is not None:
             store_evicted(self._committer.evicted, watch)
         if self._publish_scores and self._connection.is_connected:
@@ -335,9 +335,9 @@ class Pipeline:
 
     def _compare(self, watch: WatchResult, comparison: ShadowComparison) -> None:
         for model, alarm in comparison.onsets:
-            self._metrics.shadow.began(model, alarm)
+            self._metrics.shadow.onset(model, alarm)
         self._metrics.shadow.compared(comparison.differences)
-        self._metrics.shadow.went_over(comparison.cut_over)
+        self._metrics.shadow.cut_over(comparison.cut_over)
         if comparison.is_complete:
             _LOG.info("watch %s: %s is warm, and has taken over", watch.runtime.name, watch.runtime.model_name)
 
