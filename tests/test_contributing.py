@@ -1,0 +1,137 @@
+"""CONTRIBUTING.md is followed to the letter: its code is installed as other packages, and the daemon uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import configurations
+import pytest
+from alarm_events import event
+
+from tocsin.config import check
+from tocsin.config.conditions import registry as conditions
+from tocsin.delivery import DeliveryStatus
+from tocsin.engine import Readings
+from tocsin.ingest.formats import registry as formats
+from tocsin.ingest.message import Message
+from tocsin.runtime.build import build_deployment
+from tocsin.runtime.sinks import build_sinks
+
+PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+S = 1_000_000_000
+NOW = 1_700_000_000 * S
+
+
+def section(title):
+    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def code(title, language):
+    return re.findall(rf"```{language}\n(.*?)```", section(title), re.DOTALL)
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install the package of a section, as pip would: a module, and its metadata on the path."""
+    names = []
+
+    def put(title):
+        name = re.search(r"`(\w+)\.py`:\n\n```python", section(title))[1]
+        site = tmp_path / "site"
+        metadata = site / f"{name}-1.0.dist-info"
+        metadata.mkdir(parents=True)
+        (site / f"{name}.py").write_text(code(title, "python")[0])
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        group, entry = re.fullmatch(
+            r'\[project\.entry-points\."([\w.]+)"\]\n([\w-]+ = ".*?")\n', code(title, "toml")[0]
+        ).groups()
+        (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n")
+        monkeypatch.syspath_prepend(site)
+        importlib.invalidate_caches()
+        names.append(name)
+        forget()
+
+    def forget():
+        for cached in (conditions.plug_ins, formats.plug_ins, formats.by_content_type):
+            getattr(cached, "cache_clear", lambda: None)()
+
+    yield put
+    monkeypatch.undo()
+    forget()
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+def made(folder, **changes):
+    checked = check(configurations.write(folder, **changes))
+    assert checked.faults == []
+    return build_deployment(checked.config, checked.bundles)
+
+
+def test_its_condition_raises_an_alarm_with_a_reason(install, tmp_path):
+    install("Add a condition")
+    alarms = re.search(r"probes-differ: \{(.*)\}\n", code("Add a condition", "yaml")[0])[1]
+    assert alarms == "sensors-disagree: {first: hr, second: spo2, limit: 40}"
+    deployment = made(
+        tmp_path,
+        watches={
+            "ward": {
+                "alarms": {
+                    "probes-differ": {"sensors-disagree": {"first": "hr", "second": "spo2", "limit": 40}, "priority": "low"}
+                }
+            }
+        },
+    )
+    engine = deployment.watches["ward"].engine
+    events = []
+    for second, hr in enumerate((80.0, 150.0, 150.0, 90.0, 90.0)):
+        t = NOW + second * S
+        events += engine.apply(Readings.of([("icu/1", t, {"hr": hr, "spo2": 97.0})]), t).events
+    found = [(e.kind.value, e.category.value, e.report.reason) for e in events if e.alarm == "probes-differ"]
+    assert found == [
+        ("active", "technical", "hr and spo2 differ by more than 40"),
+        ("inactive", "technical", "hr and spo2 agree"),
+    ]
+
+
+def test_a_channel_that_its_condition_does_not_find_is_a_fault(install, tmp_path):
+    install("Add a condition")
+    entry = {"sensors-disagree": {"first": "hr", "second": "pulse", "limit": 40}}
+    checked = check(configurations.write(tmp_path, watches={"ward": {"alarms": {"probes-differ": entry}}}))
+    (fault,) = checked.faults
+    assert "pulse" in str(fault)
+
+
+def test_its_payload_format_is_decoded(install, tmp_path):
+    install("Add a payload format")
+    deployment = made(tmp_path, sources=[{"topic": "vitals/{ward}/{bed}", "format": "lines"}])
+    message = Message("vitals/icu/1", b"hr 72\nspo2 abc\nother 3\n", NOW)
+    decoded = deployment.sources[0].decoder.decode([message], NOW)
+    assert decoded.readings.streams == ("icu/1",) or list(decoded.readings.streams) == ["icu/1"]
+    assert 72.0 in decoded.readings.values
+    assert [reject.detail for reject in decoded.rejects] == ["'spo2 abc' is not NAME VALUE"]
+
+
+async def test_its_sink_delivers_an_event(install, tmp_path):
+    install("Add a sink")
+    assert code("Add a sink", "yaml") == ["notify:\n  logfile: {file: events.log}\n"]
+    checked = check(configurations.write(tmp_path, notify={"logfile": {"file": "events.log"}}))
+    assert checked.faults == []
+    sinks = build_sinks(checked.config, tmp_path, "0", lambda *_, **__: None, lambda *_: None)
+    (sink,) = [sink for sink in sinks if sink.name == "logfile"]
+    for delivery in sink.payload_for(event(id=7)):
+        result = await asyncio.wait_for(sink.send(delivery), 5)
+        assert result.status is DeliveryStatus.DELIVERED
+    assert (tmp_path / "events.log").read_text() == "raise icu/1/desaturation\n"
+
+
+def test_every_file_it_names_exists():
+    root = Path(__file__).parents[1]
+    named = re.findall(r"`((?:daemon|training|tests|scripts|config|docs)/[\w/.-]+?)`", PAGE)
+    assert [name for name in named if not (root / name).exists()] == []
+    links = re.findall(r"\]\(([\w/.-]+)\)", PAGE)
+    assert [name for name in links if not (root / name).exists()] == []
