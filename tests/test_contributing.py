@@ -35,7 +35,7 @@ def code(title, language):
 
 
 def install(folder, title):
-    """Install the package of a section below a folder, as pip would: a module and its metadata; what to put on the path."""
+    """Install the package of a section below a folder, as pip would; the folder that it is imported from."""
     name = re.search(r"`(\w+)\.py`:\n\n```python", section(title))[1]
     site = folder / "site"
     metadata = site / f"{name}-1.0.dist-info"
@@ -62,7 +62,7 @@ def installed(tmp_path, monkeypatch):
         forget()
 
     def forget():
-        formats.plug_ins.cache_clear()
+        formats.installed.cache_clear()
 
     yield put
     monkeypatch.undo()
@@ -88,6 +88,7 @@ PLAY = """
 import json, sys
 from pathlib import Path
 from tocsin.config import check
+from tocsin.engine import Readings
 from tocsin.runtime.build import build_runtimes
 checked = check(Path(sys.argv[1]))
 engine = build_runtimes(checked.config, checked.bundles)["ward"].engine
@@ -95,7 +96,8 @@ S, events = 1_000_000_000, []
 for k, value in enumerate(json.loads(sys.argv[2])):
     t = 1_700_000_000 * S + k * S
     events += engine.apply(Readings.of([("icu/1", t, {"hr": value, "spo2": 97})]), t).events
-print(json.dumps([[e.kind.value, e.category.value, e.report.reason] for e in events]))
+found = [e for e in events if e.alarm == "probes-differ"]
+print(json.dumps([[e.kind.value, e.category.value, e.report.reason] for e in found]))
 """
 
 

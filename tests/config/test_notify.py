@@ -59,8 +59,8 @@ def test_a_broken_sink_is_a_fault_that_names_its_code(tmp_path, monkeypatch, val
     plug_in_sinks.install(monkeypatch, pigeon=value)
     (found,) = faults(tmp_path, pigeon={})
     place = value if ":" in value else f"plug_in_sinks:{value}"
-    assert found.startswith(f"notify.pigeon: sink 'pigeon' ({place}) {fault}")
-    assert found.endswith("update or uninstall the package, or leave the key out")
+    assert found.startswith(f"notify.pigeon: sink 'pigeon' of an unknown package ({place}) {fault}")
+    assert found.endswith("update or uninstall the package")
 
 
 def test_the_broker_s_own_sink_cannot_be_replaced(tmp_path, monkeypatch):
@@ -70,6 +70,7 @@ def test_the_broker_s_own_sink_cannot_be_replaced(tmp_path, monkeypatch):
 
 def test_two_packages_with_one_sink_are_a_fault(tmp_path, monkeypatch):
     point = EntryPoint("pigeon", "plug_in_sinks:Pigeon", "tocsin.sinks")
-    monkeypatch.setattr("tocsin.config.sink_plugins.entry_points", lambda **_: [point, point])
+    monkeypatch.setattr("tocsin.plug_ins.entry_points", lambda **_: [point, point])
     (found,) = faults(tmp_path, pigeon={})
-    assert found.endswith("both have a sink 'pigeon': uninstall one of them")
+    assert "sink 'pigeon' is in " in found
+    assert found.endswith(": uninstall one of them")

@@ -20,7 +20,7 @@ def faults_of(folder, source, **changes):
 @pytest.fixture(autouse=True)
 def _as_installed():
     yield
-    registry.plug_ins.cache_clear()
+    registry.installed.cache_clear()
 
 
 SOUND = [

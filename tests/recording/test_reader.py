@@ -125,7 +125,11 @@ def test_restamped_no_reading_lies_in_the_future(table, speed):
         ("t,bed,hr\n1,a,80\n2,,81\n", {}, r"column 'bed': row 2: None can't be a level of the topic$"),
         ("t,bed,hr\n1,a/b,80\n", {}, r"column 'bed': row 1: 'a/b' can't be a level of the topic$"),
         ("t,bed,hr\n1,+,80\n", {}, r"column 'bed': row 1: '\+' can't be a level of the topic$"),
-        ("t,bed,hr\n1,a,80\n", {"start": None}, r"column 't': row 1: a time before the year 2000: give the start of relative times by --start"),
+        (
+            "t,bed,hr\n1,a,80\n",
+            {"start": None},
+            r"column 't': row 1: a time before the year 2000: give the start of relative times by --start",
+        ),
         (
             "t,bed,hr\n1767225600000,a,80\n",
             {"start": None},

@@ -14,7 +14,7 @@ from alarm_events import event
 import tocsin
 from tocsin.config import check
 from tocsin.config.notify import Notify, SinkEntry
-from tocsin.config.sink_plugins import SinkPluginError
+from tocsin.plug_ins import PlugInError
 from tocsin.delivery import RetryPolicy
 from tocsin.metrics.metrics import Metrics
 from tocsin.runtime.committer import Committer
@@ -120,5 +120,5 @@ def test_a_sink_that_cannot_be_made_ends_the_start_with_its_reason(tmp_path, mon
     plug_in_sinks.install(monkeypatch, pigeon="Pigeon")
     monkeypatch.setattr(plug_in_sinks.Pigeon, "build", build)
     checked = check(configurations.write(tmp_path, notify={"pigeon": {"loft": "north"}}))
-    with pytest.raises(SinkPluginError, match=f"sink 'pigeon' {reason}"):
+    with pytest.raises(PlugInError, match=f"sink 'pigeon' {reason}"):
         build_sinks(checked.config, tmp_path, "0", None, None)

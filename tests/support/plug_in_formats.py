@@ -84,5 +84,5 @@ def install(monkeypatch, **objects):
         for name, attributes in objects.items()
         for attribute in attributes.split()
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: found if group == registry.PLUGINS else [])
-    registry.plug_ins.cache_clear()
+    monkeypatch.setattr("tocsin.plug_ins.entry_points", lambda group: found if group == registry.PLUGINS else [])
+    registry.installed.cache_clear()

@@ -60,7 +60,7 @@ def install(monkeypatch, **sinks):
         for name, value in sinks.items()
     ]
 
-    def entry_points(*, group, name=None):
-        return [point for point in points if group == point.group and name in {None, point.name}]
+    def entry_points(*, group):
+        return [point for point in points if group == point.group]
 
-    monkeypatch.setattr("tocsin.config.sink_plugins.entry_points", entry_points)
+    monkeypatch.setattr("tocsin.plug_ins.entry_points", entry_points)

@@ -33,7 +33,7 @@ def run(
     It reconnects to the broker without limit. On SIGTERM it stops reading, finishes its work,
     publishes offline and exits with 0.
     """
-    from tocsin.config.sink_plugins import SinkPluginError  # noqa: PLC0415
+    from tocsin.plug_ins import PlugInError  # noqa: PLC0415
     from tocsin.http.server import PortTakenError  # noqa: PLC0415
     from tocsin.runtime import run as run_daemon  # noqa: PLC0415  (slow to import)
     from tocsin.store import StoreError  # noqa: PLC0415
@@ -49,7 +49,7 @@ def run(
         asyncio.run(run_daemon(checked))
     except PortTakenError as error:
         raise Failure(str(error), f"set http.port in {file}, or TOCSIN_HTTP__PORT") from error
-    except SinkPluginError as error:
+    except PlugInError as error:
         raise Failure(str(error)) from error
     except StoreError as error:
         raise Failure(str(error), error.remedy) from error

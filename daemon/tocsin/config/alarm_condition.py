@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import BeforeValidator, ConfigDict, Field, RootModel, create_model, model_validator
 
 from tocsin.config.conditions.entry import ConditionEntry
-from tocsin.config.conditions.registry import built_in, plug_ins
+from tocsin.config.conditions.registry import built_in, installed
 from tocsin.config.types import Section
 from tocsin.engine.conditions.combination import AllOf, AnyOf
 
@@ -72,7 +72,7 @@ def choice(name: str, base: type[ConditionChoice], fields: dict[str, Any]) -> ty
     return made
 
 
-_usable, _faults = plug_ins()
+_usable, _faults = installed()
 _entries = {**built_in(), **_usable}
 _broken = {key: _broken_field(fault) for key, fault in _faults.items()}
 

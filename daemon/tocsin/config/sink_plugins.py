@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from pydantic import BaseModel, ValidationError
 
+from tocsin import plug_ins
 from tocsin.delivery import Sink
+from tocsin.plug_ins import PlugInError, origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from tocsin.delivery import SinkContext
 
 GROUP = "tocsin.sinks"
-
-_BUG = "update or uninstall the package, or leave the key out"
 
 
 class SinkPlugin(Protocol):
@@ -38,59 +37,48 @@ class SinkPlugin(Protocol):
         ...
 
 
-class SinkPluginError(Exception):
-    """A sink that can't be used; the message says why and what to do."""
-
-
 def sink_names() -> list[str]:
     """The names of the installed sinks, sorted."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    return list(plug_ins.installed(GROUP))
 
 
 def load_sink(name: str) -> SinkPlugin:
     """Load an installed sink.
 
     Raises:
-        SinkPluginError: No package has it, several have it, it can't be imported, or it is no sink.
+        PlugInError: No package has it, several have it, it can't be imported, or it is no sink.
     """
-    found = list(entry_points(group=GROUP, name=name))
-    if not found:
-        raise SinkPluginError(
-            f"no installed package has a sink {name!r} (installed: {', '.join(sink_names()) or 'none'})"
-        )
-    if len(found) > 1:
-        packages = " and ".join(sorted(point.dist.name if point.dist else point.value for point in found))
-        raise SinkPluginError(f"{packages} both have a sink {name!r}: uninstall one of them")
-    place = f"sink {name!r} ({found[0].value})"
-    try:
-        plugin = found[0].load()
-    except Exception as error:
-        raise SinkPluginError(f"{place} can't be loaded ({type(error).__name__}: {error}): {_BUG}") from error
+    points = plug_ins.installed(GROUP).get(name, ())
+    if not points:
+        raise PlugInError(f"no installed package has a sink {name!r} (installed: {', '.join(sink_names()) or 'none'})")
+    plugin = plug_ins.load("sink", points)
+    place = f"sink {name!r} of {origin(points[0])}"
     options = getattr(plugin, "Options", None)
     if not (isinstance(options, type) and issubclass(options, BaseModel)):
-        raise SinkPluginError(f"{place} has no pydantic model `Options`: {_BUG}")
+        raise PlugInError(f"{place} has no pydantic model `Options`: {plug_ins.REMEDY}")
     if not callable(getattr(plugin, "build", None)):
-        raise SinkPluginError(f"{place} has no method `build(options, context)`: {_BUG}")
-    loaded: SinkPlugin = plugin
-    return loaded
+        raise PlugInError(f"{place} has no method `build(options, context)`: {plug_ins.REMEDY}")
+    return cast("SinkPlugin", plugin)
 
 
 def build_plugin(name: str, options: Mapping[str, Any], context: SinkContext) -> Sink:
     """Make an installed sink.
 
     Raises:
-        SinkPluginError: It can't be loaded, doesn't take its options, or raises.
+        PlugInError: It can't be loaded, doesn't take its options, or raises.
     """
     plugin = load_sink(name)
     try:
         made = plugin.build(plugin.Options.model_validate(options), context)
     except Exception as error:
-        raise SinkPluginError(
+        raise PlugInError(
             f"sink {name!r} can't be made of notify.{name} ({type(error).__name__}: {error}): correct its options, or "
-            f"{_BUG}"
+            f"{plug_ins.REMEDY}"
         ) from error
     if Sink not in type(made).__mro__:
-        raise SinkPluginError(f"sink {name!r} is of type {type(made).__name__}, and no tocsin.delivery.Sink: {_BUG}")
+        raise PlugInError(
+            f"sink {name!r} is of type {type(made).__name__}, and no tocsin.delivery.Sink: {plug_ins.REMEDY}"
+        )
     return made
 
 
@@ -98,7 +86,7 @@ def plugin_faults(name: str, options: Mapping[str, Any]) -> Iterator[tuple[tuple
     """Find the faults of an entry for an installed sink: the path below the entry, and what is wrong."""
     try:
         plugin = load_sink(name)
-    except SinkPluginError as error:
+    except PlugInError as error:
         yield (), str(error)
         return
     try:

@@ -193,7 +193,8 @@ class RequestHandler:
         record = self._executor.records.get((wanted.stream, wanted.alarm))
         if record is None:
             raise Refused(
-                RefusalCode.UNKNOWN_ALARM, f"alarm '{wanted.stream}/{wanted.alarm}' has never been raised (legal: see list)"
+                RefusalCode.UNKNOWN_ALARM,
+                f"alarm '{wanted.stream}/{wanted.alarm}' has never been raised (legal: see list)",
             )
         return record
 

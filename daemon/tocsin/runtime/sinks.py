@@ -39,7 +39,7 @@ def build_sinks(
     Raises:
         OSError: A file that a built-in sink needs can't be read.
         ValueError: An option of a built-in sink can't be used.
-        SinkPluginError: A sink of another package can't be made.
+        PlugInError: A sink of another package can't be made.
     """
     sinks: list[Sink] = [MqttSink(config.publish.base, publish)]
     for kind, name, options in config.notify.sinks():

@@ -108,8 +108,8 @@ def faults(monkeypatch):
     """The faults of installed conditions, by key."""
 
     def of(*points):
-        monkeypatch.setattr(registry, "entry_points", lambda **_: list(points))
-        return registry.plug_ins.__wrapped__()[1]
+        monkeypatch.setattr("tocsin.plug_ins.entry_points", lambda **_: list(points))
+        return registry.installed.__wrapped__()[1]
 
     return of
 

@@ -23,7 +23,7 @@ FIELDS = (FieldSettings("hr", "HR"), FieldSettings("temp", "temp_f", 5 / 9, -160
 @pytest.fixture(autouse=True)
 def _as_installed():
     yield
-    registry.plug_ins.cache_clear()
+    registry.installed.cache_clear()
 
 
 def decoder(payload_format):
@@ -90,8 +90,8 @@ def test_a_plug_in_that_is_wrong_costs_its_message_alone(monkeypatch, payload, s
         ({"csv": "MISSING"}, "csv", r"format 'csv' of an unknown package \(plug_in_formats:MISSING\) can't be loaded"),
         ({"csv": "NOT_A_FORMAT"}, "csv", r"is a type \(legal: a PayloadFormat of the entry point's name\)"),
         ({"csv": "ODD"}, "csv", "format 'csv' of .* is format 'odd'"),
-        ({"csv": "CSV CSV"}, "csv", "format 'csv' is there twice, .* and .*: uninstall one"),
-        ({"plain": "PLAIN"}, "plain", "format 'plain' is there twice, the built-in one and .*: uninstall one"),
+        ({"csv": "CSV CSV"}, "csv", "format 'csv' is in .* and .*: uninstall one of them"),
+        ({"plain": "PLAIN"}, "plain", "format 'plain' is built in, and in .*: uninstall the package"),
         ({"bare": "BARE"}, "bare", "format 'bare' builds a reader without `read`: object"),
         ({"failing": "FAILING"}, "failing", r"format 'failing' builds no reader \(ZeroDivisionError: division by zero"),
         ({"csv": "CSV", "twin": "TWIN"}, "auto", "content type 'text/csv' is that of two formats, csv and twin"),

@@ -9,12 +9,17 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
+from tocsin import plug_ins
 from tocsin.ingest import formats
 from tocsin.ingest.addressing import Naming
 from tocsin.ingest.formats.payload_format import PayloadFormat
 from tocsin.ingest.formats.plug_in import guarded
+from tocsin.plug_ins import PlugInError, origin
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 PLUGINS = "tocsin.formats"
 
@@ -42,17 +47,14 @@ def built_in() -> dict[str, PayloadFormat]:
 
 
 @cache
-def plug_ins() -> dict[str, tuple[EntryPoint, ...]]:
+def installed() -> dict[str, tuple[EntryPoint, ...]]:
     """Entry points of installed formats by name; more than one of a name can't be used."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for entry in entry_points(group=PLUGINS):
-        found[entry.name] = (*found.get(entry.name, ()), entry)
-    return found
+    return plug_ins.installed(PLUGINS)
 
 
 def names() -> list[str]:
     """Names of all formats, in alphabetical order."""
-    return sorted({*built_in(), *plug_ins()})
+    return sorted({*built_in(), *installed()})
 
 
 def find(name: str) -> PayloadFormat:
@@ -62,15 +64,14 @@ def find(name: str) -> PayloadFormat:
         FormatError: No format has this name, two plug-ins have it, or the plug-in can't be imported or is no
             `PayloadFormat`.
     """
-    entries = plug_ins().get(name, ())
-    if len(entries) > 1 or (entries and name in built_in()):
-        rivals = " and ".join(["the built-in one"] * (name in built_in()) + [_origin(entry) for entry in entries])
-        raise FormatError(f"format {name!r} is there twice, {rivals}: uninstall one")
+    points = installed().get(name, ())
+    if points and name in built_in():
+        raise FormatError(f"format {name!r} is built in, and in {origin(points[0])}: uninstall the package")
     if name in built_in():
         return built_in()[name]
-    if not entries:
+    if not points:
         raise FormatError(f"format {name!r} is not known (legal: {', '.join(names())})")
-    return _loaded(entries[0])
+    return _loaded(points)
 
 
 def by_content_type() -> dict[str, PayloadFormat]:
@@ -80,7 +81,7 @@ def by_content_type() -> dict[str, PayloadFormat]:
         FormatError: A plug-in can't be used, or two formats have one content type.
     """
     found: dict[str, PayloadFormat] = {}
-    for name in (*built_in(), *plug_ins()):
+    for name in (*built_in(), *installed()):
         entry = find(name)
         for content_type in entry.content_types:
             if content_type in found:
@@ -100,23 +101,15 @@ def media_type(content_type: str | None) -> str:
 
 
 @cache
-def _loaded(entry: EntryPoint) -> PayloadFormat:
+def _loaded(points: tuple[EntryPoint, ...]) -> PayloadFormat:
     try:
-        loaded = entry.load()
-    except Exception as error:  # a plug-in's code can raise anything
-        raise FormatError(
-            f"format {entry.name!r} of {_origin(entry)} can't be loaded ({type(error).__name__}: {error}): repair or "
-            "uninstall it"
-        ) from error
-    if not isinstance(loaded, PayloadFormat) or loaded.name != entry.name:
+        loaded = plug_ins.load("format", points)
+    except PlugInError as error:
+        raise FormatError(str(error)) from error
+    if not isinstance(loaded, PayloadFormat) or loaded.name != points[0].name:
         is_what = f"format {loaded.name!r}" if isinstance(loaded, PayloadFormat) else f"a {type(loaded).__name__}"
         raise FormatError(
-            f"format {entry.name!r} of {_origin(entry)} is {is_what} (legal: a PayloadFormat of the entry point's name)"
+            f"format {points[0].name!r} of {origin(points[0])} is {is_what} "
+            "(legal: a PayloadFormat of the entry point's name)"
         )
     return guarded(loaded)
-
-
-def _origin(entry: EntryPoint) -> str:
-    """Name the package of an entry point, and the object that it refers to."""
-    package = entry.dist.name if entry.dist is not None else "an unknown package"
-    return f"{package} ({entry.value})"
