@@ -63,7 +63,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "priority: high",
             "priority: medium\n        escalate: [{after_s: 60, to: low}]",
-            "12: .*escalate.0.to: low is no step up for an alarm of priority medium: leave the step out",
+            "12: .*escalate.0.to: low is no rise for an alarm of priority medium: leave the step out",
         ),
         (
             "priority: high",

@@ -1,4 +1,4 @@
-"""What may stand in the configuration on how alarms are handled once they ring; docs/alarms.md says what each means."""
+"""Configuration of alarm policies and groups, as docs/alarms.md describes them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Label = Annotated[str, Field(min_length=1)]
 
 
 class Step(Section):
-    """A step up in priority."""
+    """A rise of priority."""
 
-    after_s: Time = Field(description="People have been told for so long, and nobody has acknowledged it.")
+    after_s: Time = Field(description="Time for which the alarm has been annunciated and unacknowledged.")
     to: Priority
 
 
 class Chattering(Section):
-    """What becomes of an alarm that rises and clears three times in a minute."""
+    """Handling of an alarm that is active and inactive three times within a minute."""
 
-    shelve_s: Time | None = Field(default=None, description="It is shelved for so long.")
+    shelve_s: Time | None = Field(default=None, description="Time for which it is shelved.")
     off_delay_s: Time | None = Field(
-        default=None, description="Its clears are held back for so long, until it is calm."
+        default=None, description="Time for which its clears are deferred, until it is calm."
     )
 
     @model_validator(mode="after")
@@ -39,28 +39,28 @@ class Chattering(Section):
 
 
 class Inhibits(Section):
-    """Alarms that another one keeps quiet while its condition holds."""
+    """Alarms that another one suppresses while its condition holds."""
 
-    alarm: str = Field(min_length=1, description="Their names; * stands for any text.")
+    alarm: str = Field(min_length=1, description="Pattern of their names; * matches any text.")
     equal: list[Label] = Field(
-        min_length=1, description="Labels that both streams have alike; stream is the stream's own name."
+        min_length=1, description="Labels that both streams have with equal values; stream is the stream's name."
     )
 
 
 class AlarmPolicyEntry(Section):
-    """How an alarm is handled. What is left out is as `alarms` has it for the alarm's category; null is none."""
+    """Policy of an alarm. Keys that are left out are taken from `alarms` for the alarm's category; null is none."""
 
     on_clear: OnClear = Field(
         default=OnClear.END,
-        description="What it means that its condition has ceased: end, it is over; acknowledge, once somebody has seen "
-        "it; latch, once somebody has seen and reset it.",
+        description="When the occurrence ends, once its condition no longer holds: end, at once; acknowledge, when it "
+        "is acknowledged; latch, when it is acknowledged and reset.",
     )
     escalate: list[Step] | None = Field(
-        default=None, description="Steps up in priority while nobody acknowledges it, in the order of time."
+        default=None, description="Rises of priority while it is unacknowledged, in the order of time."
     )
-    remind_s: Time | None = Field(default=None, description="Tell it again so often until somebody acknowledges it.")
+    remind_s: Time | None = Field(default=None, description="Interval of reminders until it is acknowledged.")
     re_alarm_s: Time | None = Field(
-        default=None, description="Acknowledged, and still there after so long: unacknowledged again."
+        default=None, description="Time after which an acknowledged and active alarm becomes unacknowledged again."
     )
     chattering: Chattering | None = None
 
@@ -76,24 +76,24 @@ class AlarmPolicyEntry(Section):
 
 
 class Defaults(Section):
-    """How the alarms of a category are handled."""
+    """Default policies by category."""
 
     physiological: AlarmPolicyEntry = AlarmPolicyEntry()
     technical: AlarmPolicyEntry = AlarmPolicyEntry()
 
     def of(self, category: Category) -> AlarmPolicyEntry:
-        """Of one category."""
+        """The default policy of a category."""
         return self.technical if category is Category.TECHNICAL else self.physiological
 
 
 class FloodEntry(Section):
-    """When there are so many new alarms in a group that people are told of them as one."""
+    """Limits of a flood in a group, whose alarms are annunciated as one."""
 
-    begin: int = Field(default=10, ge=1, description="More new alarms than so many within window_s.")
-    end: int = Field(default=5, ge=1, description="Fewer than so many: it is over.")
+    begin: int = Field(default=10, ge=1, description="More new alarms than this within window_s begin a flood.")
+    end: int = Field(default=5, ge=1, description="Fewer new alarms than this within window_s end it.")
     window_s: Time = 600.0
     except_priorities: list[Priority] = Field(
-        default=[], description="Alarms of these priorities are told one by one all the same."
+        default=[], description="Alarms of these priorities are annunciated one by one even in a flood."
     )
 
     @model_validator(mode="after")
@@ -104,9 +104,10 @@ class FloodEntry(Section):
 
 
 class Groups(Section):
-    """Who is overwhelmed together."""
+    """Groups of streams, in each of which floods are detected."""
 
     by: list[Label] = Field(
-        default=[], description="Labels, such as ward: streams that have them alike are a group. None: all are one."
+        default=[],
+        description="Labels, such as ward: streams with equal values are a group. Empty: one group of all.",
     )
-    flood: FloodEntry | None = Field(default=None, description="{} for 10 alarms in 10 minutes; none if left out.")
+    flood: FloodEntry | None = Field(default=None, description="{} for 10 alarms in 10 minutes; null: none.")

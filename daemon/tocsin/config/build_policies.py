@@ -1,4 +1,4 @@
-"""From how alarms are to be handled, as configured, to the register's plans."""
+"""Building of alarm policies from the configuration."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ if TYPE_CHECKING:
 _NS_PER_S = 1_000_000_000
 
 
-def plan_of(watch: str, alarm: Alarm, channels: tuple[str, ...], entry: AlarmEntry, defaults: Defaults) -> AlarmPolicy:
-    """Say how an alarm is handled.
+def policy_of(
+    watch: str, alarm: Alarm, channels: tuple[str, ...], entry: AlarmEntry, defaults: Defaults
+) -> AlarmPolicy:
+    """Build the policy of an alarm.
 
     Args:
-        watch: Whose.
-        alarm: It.
-        channels: Those that its condition looks at.
-        entry: It, as configured.
-        defaults: For what its entry leaves out.
+        watch: The watch's name.
+        alarm: The alarm.
+        channels: Channels that its condition reads.
+        entry: Its configuration.
+        defaults: Default policies for the keys that the entry leaves out.
     """
     of_category = defaults.of(alarm.category)
 
-    def wanted(key: str) -> Any:  # noqa: ANN401  (the field's own type)
+    def configured(key: str) -> Any:  # noqa: ANN401  (the field's own type)
         chosen: AlarmPolicyEntry = entry if key in entry.model_fields_set else of_category
         return getattr(chosen, key)
 
-    chattering = wanted("chattering")
+    chattering = configured("chattering")
     return AlarmPolicy(
         watch=watch,
         alarm=alarm.name,
         priority=alarm.priority,
         category=alarm.category,
         channels=channels,
-        on_clear=wanted("on_clear"),
-        escalate=tuple(Escalation(_ns(step.after_s), step.to) for step in wanted("escalate") or ()),
-        remind_ns=_ns_or_none(wanted("remind_s")),
-        re_alarm_ns=_ns_or_none(wanted("re_alarm_s")),
+        on_clear=configured("on_clear"),
+        escalate=tuple(Escalation(_ns(step.after_s), step.to) for step in configured("escalate") or ()),
+        remind_ns=_ns_or_none(configured("remind_s")),
+        re_alarm_ns=_ns_or_none(configured("re_alarm_s")),
         chatter_off_delay_ns=None if chattering is None else _ns_or_none(chattering.off_delay_s),
         chatter_shelve_ns=None if chattering is None else _ns_or_none(chattering.shelve_s),
         inhibits=tuple(Inhibition(rule.alarm, tuple(rule.equal)) for rule in entry.inhibits),
@@ -48,7 +50,7 @@ def plan_of(watch: str, alarm: Alarm, channels: tuple[str, ...], entry: AlarmEnt
 
 
 def grouping_of(groups: Groups) -> Grouping | None:
-    """Say when alarms are told as one; None: never."""
+    """Build the grouping of alarms for floods; None: floods are not detected."""
     flood = groups.flood
     if flood is None:
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.alarm import AlarmPolicies
 from tocsin.config.build_overrides import overrides
-from tocsin.config.build_policies import grouping_of, plan_of
+from tocsin.config.build_policies import grouping_of, policy_of
 from tocsin.config.conditions.score import score_statistics
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of
@@ -60,7 +60,7 @@ def build_policies(config: Config, runtimes: dict[str, WatchRuntime]) -> AlarmPo
         for alarm in runtime.engine.alarms:
             channels = tuple(runtime.model.channels[channel].name for channel in alarm.condition.channels)
             entry = config.watches[name].alarms[alarm.name]
-            found.append(plan_of(name, alarm, channels, entry, config.alarms))
+            found.append(policy_of(name, alarm, channels, entry, config.alarms))
     return AlarmPolicies(found, grouping_of(config.groups), lambda stream: labels_by_watch(runtimes, stream))
 
 

@@ -1,4 +1,4 @@
-"""The alarm log: every transition of every alarm, appended and searched, never changed."""
+"""Alarm log: every transition of every alarm, append-only and searchable."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AlarmLogQuery:
-    """Which events are wanted; what is left out restricts nothing.
+    """Filter of events; None and empty mean no restriction.
 
     Attributes:
-        since: `t` from here on, nanoseconds since 1970.
-        until: `t` before this.
-        stream: Its name; `*` stands for any text, `?` for one character.
-        labels: Names and values that the stream must have.
-        alarm: Its name, likewise.
-        priority: Of the alarm when it happened.
-        category: Of the alarm.
-        transition: What happened.
-        occurrence: The id of the event that raised it.
-        actor: Who did it.
-        verdict: What somebody marked it as.
-        below_id: Ids below this: to go on where a page ended.
-        limit: How many at most, the newest.
+        since: Least `t`, nanoseconds since 1970.
+        until: Events before this `t`.
+        stream: Pattern of the stream's name; `*` matches any text, `?` one character.
+        labels: Labels that the stream must have.
+        alarm: Pattern of the alarm's name.
+        priority: Priority after the event.
+        category: Category of the alarm.
+        transition: The transition.
+        occurrence: The id of the event that raised the occurrence.
+        actor: The person or program that gave the command.
+        verdict: The verdict of a mark.
+        below_id: Ids below this, to continue where a page ended.
+        limit: Greatest number of events, the newest.
     """
 
     since: int | None = None
@@ -60,7 +60,7 @@ _labels = msgspec.json.Encoder(order="sorted")
 
 
 def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
-    """Insert events, in a transaction of the caller's."""
+    """Insert events, within the caller's transaction."""
     ids: dict[str, int] = {}
     rows = []
     for event in events:
@@ -68,7 +68,6 @@ def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
         if labels not in ids:
             ids[labels] = _labels_id(connection, labels)
         body = serialization.encode_event(event).decode()
-        verdict = getattr(event, "verdict", None)
         rows.append(
             (
                 event.id,
@@ -81,7 +80,7 @@ def append(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
                 str(event.transition),
                 event.occurrence,
                 event.actor,
-                None if verdict is None else str(verdict),
+                None if event.verdict is None else str(event.verdict),
                 ids[labels],
                 body,
             )
@@ -96,10 +95,10 @@ def _labels_id(connection: sqlite3.Connection, labels: str) -> int:
     return int(found[0])
 
 
-def read(connection: sqlite3.Connection, history: AlarmLogQuery) -> list[Event]:
+def read(connection: sqlite3.Connection, query: AlarmLogQuery) -> list[Event]:
     """Find events, the oldest first."""
-    where, values = _where(history)
-    limit = "" if history.limit is None else f"LIMIT {int(history.limit)}"
+    where, values = _where(query)
+    limit = "" if query.limit is None else f"LIMIT {int(query.limit)}"
     rows = connection.execute(f"SELECT body FROM event {where} {_ORDER} {limit}", values)  # noqa: S608  (no text of the caller's)
     return [serialization.decode_event(row[0]) for row in reversed(rows.fetchall())]
 
@@ -111,13 +110,13 @@ def after(connection: sqlite3.Connection, event_id: int) -> list[Event]:
 
 
 def numbered(connection: sqlite3.Connection, ids: Iterable[int]) -> list[Event]:
-    """The events with these ids, as far as they are still there, the oldest first."""
+    """The events with these ids that are not removed yet, the oldest first."""
     rows = (connection.execute("SELECT body FROM event WHERE id = ?", (number,)).fetchone() for number in sorted(ids))
     return [serialization.decode_event(row[0]) for row in rows if row is not None]
 
 
 def last_id(connection: sqlite3.Connection) -> int:
-    """The highest id there ever was; 0 if there was none."""
+    """The highest id that was ever logged; 0 if there is none."""
     return int(
         connection.execute(
             "SELECT max((SELECT before - 1 FROM retention), (SELECT ifnull(max(id), 0) FROM event))"
@@ -125,7 +124,7 @@ def last_id(connection: sqlite3.Connection) -> int:
     )
 
 
-def _where(history: AlarmLogQuery) -> tuple[str, list[Any]]:
+def _where(query: AlarmLogQuery) -> tuple[str, list[Any]]:
     terms: list[str] = []
     values: list[Any] = []
 
@@ -134,28 +133,37 @@ def _where(history: AlarmLogQuery) -> tuple[str, list[Any]]:
         values.extend(given)
 
     for term, value in (
-        ("t >= ?", history.since),
-        ("t < ?", history.until),
-        ("stream GLOB ?", history.stream),
-        ("alarm GLOB ?", history.alarm),
-        ("priority = ?", history.priority),
-        ("category = ?", history.category),
-        ("transition = ?", history.transition),
-        ("occurrence = ?", history.occurrence),
-        ("actor = ?", history.actor),
-        ("verdict = ?", history.verdict),
-        ("id < ?", history.below_id),
+        ("t >= ?", query.since),
+        ("t < ?", query.until),
+        ("stream GLOB ?", query.stream),
+        ("alarm GLOB ?", query.alarm),
+        ("priority = ?", query.priority),
+        ("category = ?", query.category),
+        ("transition = ?", query.transition),
+        ("occurrence = ?", query.occurrence),
+        ("actor = ?", query.actor),
+        ("verdict = ?", query.verdict),
+        ("id < ?", query.below_id),
     ):
         if value is not None:
             add(term, str(value) if isinstance(value, str) else value)
-    for name, value in history.labels.items():
+    for name, value in query.labels.items():
         # Quoted: a label's name may hold anything.
         add("labels IN (SELECT id FROM labels WHERE json_extract(body, ?) = ?)", f'$."{name}"', value)
     return ("WHERE " + " AND ".join(terms) if terms else ""), values
 
 
 def forget(connection: sqlite3.Connection, before: int, most: int) -> int:
-    """Remove up to so many of the oldest events with ids below one; how many went. In one transaction."""
+    """Remove the oldest events, in one transaction.
+
+    Args:
+        connection: The store.
+        before: Events with lower ids are removed.
+        most: Greatest number of events to remove.
+
+    Returns:
+        The number of removed events.
+    """
     ids = connection.execute("SELECT id FROM event WHERE id < ? ORDER BY id LIMIT ?", (before, most)).fetchall()
     if not ids:
         return 0
@@ -168,7 +176,7 @@ def forget(connection: sqlite3.Connection, before: int, most: int) -> int:
 
 
 def older_than(connection: sqlite3.Connection, raised_at: int) -> int:
-    """The id before which every event was processed before a time; ids count up with it."""
+    """The id of the first event that was processed at or after a time: ids count up with the time of processing."""
     row = connection.execute(
         "SELECT id FROM event WHERE id > (SELECT before - 1 FROM retention) AND raised_at >= ? ORDER BY id LIMIT 1",
         (raised_at,),

@@ -262,7 +262,7 @@ class Store:
 
     def command_marked(self, transaction: str) -> CommandEntry | None:
         """The command for a stream with this transaction; None if none was carried out."""
-        return command_log.marked(self._connection, transaction)
+        return command_log.of_transaction(self._connection, transaction)
 
     def events_numbered(self, ids: Sequence[int]) -> list[Event]:
         """The events with these ids that the log still has, the oldest first."""

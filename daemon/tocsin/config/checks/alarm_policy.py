@@ -1,4 +1,4 @@
-"""What can be wrong with how alarms are to be handled, beyond what the schema sees."""
+"""Checks of alarm policies beyond the schema."""
 
 from __future__ import annotations
 
@@ -22,14 +22,18 @@ _Fault = tuple[tuple[str | int, ...], str]
 
 
 def alarm_policy_faults(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
-    """Find what is wrong: the keys that lead there, and what it is."""
+    """Find faults.
+
+    Yields:
+        The keys that lead to a fault, and the fault.
+    """
     names = sorted({name for watch in watches.values() for name in watch.alarms})
     for watch_name, watch in watches.items():
         for name, alarm in watch.alarms.items():
             path = "watches", watch_name, "alarms", name
             yield from _inhibits(path, alarm, [other for other in names if other != name])
             yield from _escalates(path, alarm)
-    yield from _doubles(watches, sources)
+    yield from _duplicates(watches, sources)
 
 
 def _inhibits(path: tuple[str | int, ...], alarm: AlarmEntry, others: list[str]) -> Iterator[_Fault]:
@@ -45,12 +49,12 @@ def _inhibits(path: tuple[str | int, ...], alarm: AlarmEntry, others: list[str])
 def _escalates(path: tuple[str | int, ...], alarm: AlarmEntry) -> Iterator[_Fault]:
     for index, step in enumerate(alarm.escalate or []):
         if URGENCY[step.to] <= URGENCY[alarm.priority]:
-            message = f"{step.to} is no step up for an alarm of priority {alarm.priority}: leave the step out"
+            message = f"{step.to} is no rise for an alarm of priority {alarm.priority}: leave the step out"
             yield (*path, "escalate", index, "to"), message
 
 
-def _doubles(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
-    """Two alarms of one name about one stream couldn't be told apart by anybody."""
+def _duplicates(watches: Mapping[str, WatchEntry], sources: Sequence[SourceEntry]) -> Iterator[_Fault]:
+    """Find alarms of one name that two watches can raise for one stream: their events would be indistinguishable."""
     for (first, one), (second, other) in combinations(watches.items(), 2):
         names = [name for name in other.alarms if name in one.alarms]
         if names and _share_a_stream(first, second, sources, list(watches)):
@@ -71,7 +75,7 @@ def _share_a_stream(first: str, second: str, sources: Sequence[SourceEntry], wat
 
 
 def _streams(source: SourceEntry) -> list[str]:
-    """The patterns that a source's streams are named by; none where payloads name them, or where they are wrong."""
+    """The patterns of a source's stream names; empty where payloads name them, or where the patterns are at fault."""
     if source.stream is not None or source.name is not None:
         return [source.stream] if source.stream is not None else []
     patterns = []
