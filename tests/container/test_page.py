@@ -1,4 +1,4 @@
-"""docs/container.md says what is so."""
+"""docs/container.md agrees with the image, Compose and the schema."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def test_its_links_lead_somewhere():
 
 
 def test_the_table_of_ports_is_that_of_compose():
-    told = dict(re.findall(r"^\| (\w+) \| (\d+)", PAGE, re.MULTILINE))
+    ports = dict(re.findall(r"^\| (\w+) \| (\d+)", PAGE, re.MULTILINE))
     mapped = {name.capitalize(): service["ports"][0].split(":")[1] for name, service in SERVICES.items()}
-    assert told == mapped
+    assert ports == mapped
 
 
 def test_what_is_writable_is_what_the_image_declares():
@@ -44,6 +44,6 @@ def test_the_user_and_the_variables_are_the_images():
 def test_the_cap_is_the_configurations():
     schema = Config.model_json_schema()["$defs"]["StreamMetrics"]["properties"]["max_streams"]
     assert schema["maximum"] == 100
-    assert "never to more than a hundred" in PAGE
+    assert "never more than a hundred" in PAGE
     metrics = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     assert f"max_streams: {schema['default']}       # at most {schema['maximum']}" in metrics
