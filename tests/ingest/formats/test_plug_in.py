@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
-import sys
-from importlib.metadata import EntryPoint
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from decoded import reasons, rows
@@ -130,18 +125,3 @@ def test_every_built_in_format_is_registered_by_its_own_module():
     assert registry.find("json") is registry.built_in()["json"]
     with pytest.raises(FormatError, match="legal: auto, "):
         registry.find("JSON")
-
-
-def test_the_format_of_the_page_reads_messages(monkeypatch):
-    page = (Path(__file__).parents[3] / "docs" / "mqtt.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    module = ModuleType("bedside_csv")
-    exec(block, vars(module))  # noqa: S102  (what the page shows)
-    monkeypatch.setitem(sys.modules, "bedside_csv", module)
-    (declared,) = re.findall(r'^csv = "(\S+)"$', page, re.MULTILINE)
-    points = [EntryPoint("csv", declared, registry.PLUGINS)]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)  # noqa: ARG005
-    registry.plug_ins.cache_clear()
-    decoded = decoder("csv").decode([message(b"1763999990,HR,72\nx")], NOW)
-    assert rows(decoded) == [("icu/7", NOW - 10 * S, [72.0, None])]
-    assert reasons(decoded) == [("unreadable", "'x' is not SECONDS,NAME,VALUE")]
