@@ -30,7 +30,7 @@ def applied(watching, decoder, readings):
 
 
 def test_a_time_in_the_future_is_refused_and_holds_up_nothing():
-    watching = engine(alarm("hr-high", Above(0, 120, 0)), lateness_s=2, linger_s=10)
+    watching = engine(alarm("hr-high", Above(0, 120, 0)), lateness_s=2, frame_timeout_s=10)
     start = datetime(2026, 3, 1, tzinfo=UTC)
     times = [start + timedelta(seconds=k) for k in range(10)]
     readings = [(came, came.isoformat(), 80) for came in times]
@@ -46,7 +46,7 @@ def test_when_summer_time_begins_or_ends_no_tick_is_missed_doubled_or_late():
     """Local times with their offset, an hour around 02:00 and 03:00."""
     zone = ZoneInfo("Europe/Berlin")
     for change in (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)):
-        watching = engine(alarm("silent", Silent(90 * S)), linger_s=10)
+        watching = engine(alarm("silent", Silent(90 * S)), frame_timeout_s=10)
         times = [change + timedelta(minutes=k) for k in range(-60, 61)]
         readings = [(came, came.astimezone(zone).isoformat(), 80) for came in times]
         outcomes, rejects = applied(watching, DECODER, readings)

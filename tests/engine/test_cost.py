@@ -18,7 +18,7 @@ MOST_BESIDE_STATE = 2000
 def bytes_of_a_stream(reprocess_late_ticks):
     model = load(shipped_folder() / "ward-vitals" / "1").model
     table = Engine(Watch(model, [], FrameClock(2 * S, 3 * S, reprocess_late_ticks), 10)).table
-    return sum(getattr(table, name)[0].nbytes for name in table.columns), 4 * model.state_size
+    return sum(column.of(table)[0].nbytes for column in table.COLUMNS), 4 * model.state_size
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_low_limit_waits_for_its_on_delay():
 
 
 def test_a_channel_not_measured_makes_its_limit_unknown_and_keeps_the_alarm():
-    watching = engine(alarm("hr-high", Above(HR, 120, 0)), linger_s=0.5)
+    watching = engine(alarm("hr-high", Above(HR, 120, 0)), frame_timeout_s=0.5)
     results = [
         apply(watching, reading(at=0, hr=130, spo2=97)),
         apply(watching, reading(at=1, spo2=97)),
@@ -158,7 +158,7 @@ def test_readings_of_one_tick_share_a_frame_and_the_newest_value_stays():
 
 
 def test_a_complete_frame_closes_at_once_and_an_incomplete_one_lingers():
-    watching = engine(linger_s=0.5)
+    watching = engine(frame_timeout_s=0.5)
     assert len(apply(watching, reading(at=0, hr=80, spo2=97)).steps) == 1
     assert apply(watching, reading(at=1, hr=80), now=1).steps == []
     assert let_pass(watching, until=1.4).steps == []
@@ -187,7 +187,7 @@ def test_a_late_reading_and_a_doubled_one_are_refused_and_change_nothing():
 
 
 def test_an_implausible_value_is_left_out_and_a_reading_of_nothing_else_makes_no_frame():
-    watching = engine(linger_s=0.5)
+    watching = engine(frame_timeout_s=0.5)
     result = apply(watching, reading(at=0, hr=1e300, spo2=97), now=1)
     assert result.rejected[ReadingReject.IMPLAUSIBLE].tolist() == [0]
     (steps,) = let_pass(watching, until=2).steps
@@ -198,7 +198,7 @@ def test_an_implausible_value_is_left_out_and_a_reading_of_nothing_else_makes_no
 
 
 def test_a_reading_without_values_makes_a_frame():
-    watching = engine(linger_s=0.5)
+    watching = engine(frame_timeout_s=0.5)
     apply(watching, reading(at=0))
     (steps,) = let_pass(watching, until=1).steps
     assert steps.mask[0].tolist() == [0, 0, 0, 1]
@@ -228,7 +228,7 @@ def test_delta_counts_from_the_last_observation_and_is_capped():
         deltas.append(delta[0, :2].tolist())
         return counting_step(x, mask, delta, state)
 
-    watching = engine(step=step, linger_s=0)
+    watching = engine(step=step, frame_timeout_s=0)
     for k, values in ((0, {"hr": 80}), (1, {"hr": 80}), (4, {"hr": 80, "spo2": 97}), (5, {"spo2": 97}), (50, {})):
         apply(watching, reading(at=k, **values))
     assert deltas == [[0, 0], [1, 1], [3, 4], [1, 1], [30, 30]]

@@ -33,21 +33,21 @@ settings_of_a_watch = st.fixed_dictionaries(
     {},
     optional={
         "lateness_s": st.integers(0, 3),
-        "rewind": st.integers(0, 6),
+        "reprocess_late_ticks": st.integers(0, 6),
         "gaps": st.just("blind"),
-        "combine": st.sampled_from([{"hr": "mean"}, {"hr": "min", "spo2": "max"}]),
+        "aggregate": st.sampled_from([{"hr": "mean"}, {"hr": "min", "spo2": "max"}]),
         "max_gap_ticks": st.just(5),
     },
 )
 
 
-def watching(*more, linger_s=10**9, **clock):
+def watching(*more, frame_timeout_s=10**9, **clock):
     return engine(
         *more,
         alarm("hr-high", Above(0, 120, 5), on_delay_s=2, off_delay_s=1),
         alarm("odd", ScoreAbove(105)),
         alarm("no-spo2", Absent(1, 4 * S)),
-        linger_s=linger_s,
+        frame_timeout_s=frame_timeout_s,
         **clock,
     )
 
@@ -167,7 +167,7 @@ def test_any_order_within_lateness_with_doubles_gives_the_ordered_stream(data):
 @given(readings, st.lists(st.integers(1, 7), max_size=50))
 def test_on_the_event_clock_lingering_and_silence_do_not_depend_on_the_cut_either(rows, sizes):
     silent = alarm("silent", Silent(3 * S))
-    whole, cut = watching(silent, linger_s=1.5), watching(silent, linger_s=1.5)
+    whole, cut = watching(silent, frame_timeout_s=1.5), watching(silent, frame_timeout_s=1.5)
     results = [EventClock(whole).apply(batch(rows))]
     clock, cut_outcomes, rest = EventClock(cut), [], list(rows)
     for size in [*sizes, len(rest) or 1]:

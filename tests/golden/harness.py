@@ -423,7 +423,7 @@ class Daemon:
             table = runtime.engine.table
             of_watch = found.setdefault(name, {})
             for stream in sorted(table.names[row] for row in table.live_rows().tolist()):
-                kept = runtime.engine.export([stream])
+                kept = runtime.engine.export_streams([stream])
                 of_watch[stream] = {column: _hash(values) for column, values in kept.columns.items()}
         return found
 

@@ -19,7 +19,7 @@ def hears(daemon, bed, second):
 def row(daemon, bed):
     table = daemon.core.runtimes["ward"].engine.table
     found = table.row_of(bed)
-    return None if found is None else {name: getattr(table, name)[found].copy() for name in table.columns}
+    return None if found is None else {column.key: column.of(table)[found].copy() for column in table.COLUMNS}
 
 
 def test_an_evicted_stream_comes_back_as_it_was_also_after_a_crash(toy, tmp_path):

@@ -287,7 +287,7 @@ def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp
     now = ringing(daemon)
     kept = take_snapshot(daemon.core)
     for name in ("score_quantiles", "score_count"):
-        del kept["core"]["watches"]["ward"]["engine"]["table"][name]
+        del kept["core"]["watches"]["ward"]["engine"]["columns"][name]
     daemon.store.write_snapshot(daemon.store.position, pack(kept), now)
     before = statuses(daemon.core)
     daemon.crash()

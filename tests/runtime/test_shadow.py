@@ -11,7 +11,6 @@ from ruamel.yaml import YAML
 
 from tocsin.config import check
 from tocsin.engine import Readings
-from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,
@@ -23,6 +22,7 @@ from tocsin.engine.lifecycle.commands import (
     StreamRefused,
     Transfer,
 )
+from tocsin.engine.types import ConditionState
 from tocsin.runtime import stream_views
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core

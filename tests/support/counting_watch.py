@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tocsin.engine.conditions.adaptation import Adaptation
-    from tocsin.engine.lifecycle.overrides import Override
+    from tocsin.engine.streams.overrides import Override
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
@@ -68,9 +68,9 @@ def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step
 def engine(  # noqa: PLR0913  (each is said by its name)
     *alarms: Alarm,
     lateness_s: float = 0,
-    linger_s: float = 1,
-    rewind: int = 0,
-    combine: Mapping[str, str] | None = None,
+    frame_timeout_s: float = 1,
+    reprocess_late_ticks: int = 0,
+    aggregate: Mapping[str, str] | None = None,
     max_streams: int = 100,
     evict_after_s: float | None = None,
     max_pause_s: float | None = None,
@@ -78,8 +78,8 @@ def engine(  # noqa: PLR0913  (each is said by its name)
     adaptation: Adaptation | None = None,
     **of_model,
 ) -> Engine:
-    combined = {channel: Aggregation(way) for channel, way in (combine or {}).items()}
-    clock = FrameClock(round(lateness_s * S), round(linger_s * S), rewind, combined)
+    aggregations = {channel: Aggregation(name) for channel, name in (aggregate or {}).items()}
+    clock = FrameClock(round(lateness_s * S), round(frame_timeout_s * S), reprocess_late_ticks, aggregations)
     evict_after_ns = None if evict_after_s is None else round(evict_after_s * S)
     max_pause_ns = None if max_pause_s is None else round(max_pause_s * S)
     return Engine(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.config.thresholds import threshold_for
-from tocsin.engine.lifecycle.overrides import Override
+from tocsin.engine.streams.overrides import Override
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle

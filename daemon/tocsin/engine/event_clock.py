@@ -1,4 +1,4 @@
-"""`clock: event`: for recordings, `now` is the newest reading's time."""
+"""Event clock: for recordings, `now` is the newest reading's time."""
 
 from __future__ import annotations
 
@@ -8,43 +8,52 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.readings import Readings
-from tocsin.engine.result import EngineResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tocsin.engine.engine import Engine
+    from tocsin.engine.result import EngineResult
 
 _NO_READINGS = Readings.of([])
 
 
 class EventClock:
-    """Applies readings at the newest `t` so far, so that a recording gives the same events at any speed."""
+    """Applies readings at the newest `t` so far, so that a recording gives the same events at any speed.
+
+    Args:
+        engine: Engine to apply them to.
+        now: Time at the start, ns since 1970.
+    """
 
     def __init__(self, engine: Engine, now: int = 0) -> None:
-        """Start at the beginning of time, or where another clock stands."""
         self._engine = engine
         self._now = now
 
     @property
     def now(self) -> int:
-        """The newest `t` so far."""
+        """Newest `t` so far, ns since 1970."""
         return self._now
 
     def apply(self, batch: Readings) -> EngineResult:
-        """Take in readings.
+        """Apply readings.
 
-        Each reading is applied at its own `now`, so that the cut into batches, which depends on the speed, doesn't
-        matter: a batch goes to the engine in pieces, one for each time that the newest `t` advances.
+        Each reading is applied at its own `now`, so that the cut into batches, which depends on the speed, makes no
+        difference: the engine gets a batch in pieces, one for each time that the newest `t` advances.
         """
-        self._engine.table.reuse()
-        result = EngineResult(self._now)
+        result = self._engine.apply_pieces(self._pieces(batch), self._now)
+        self._now = result.now
+        return result
+
+    def _pieces(self, batch: Readings) -> Iterator[tuple[Readings, int]]:
         if not len(batch):
-            return result
+            return
         now = np.maximum.accumulate(np.maximum(batch.t, self._now))  # (R,)
         starts = np.flatnonzero(np.diff(now, prepend=-1))
         for start, end in zip(starts, [*starts[1:], len(batch)], strict=True):
-            piece = replace(batch, stream=batch.stream[start:end], t=batch.t[start:end], values=batch.values[start:end])
-            # Time passes first: what lingers or is silent until then must not hear of the readings of this moment.
-            result.extend(self._engine.go_on(_NO_READINGS, int(now[start])), offset=0)
-            result.extend(self._engine.go_on(piece, int(now[start])), offset=int(start))
-        self._now = result.now
-        return result
+            # Time passes first: a timeout or silence until then comes before the readings of this moment.
+            yield _NO_READINGS, int(now[start])
+            yield (
+                replace(batch, stream=batch.stream[start:end], t=batch.t[start:end], values=batch.values[start:end]),
+                int(now[start]),
+            )

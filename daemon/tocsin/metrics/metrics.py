@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
     from tocsin.ingest.reject import Reject
     from tocsin.metrics.streams import StreamSeries
 

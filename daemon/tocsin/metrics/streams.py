@@ -16,9 +16,9 @@ import numpy as np
 from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.streams.patterns import named_like
+from tocsin.engine.types import ConditionState
 
 if TYPE_CHECKING:
     import re
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine import Engine
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
 
 _LOG = logging.getLogger(__name__)
 

@@ -80,7 +80,7 @@ def build_runtimes(config: Config, bundles: dict[str, Bundle]) -> dict[str, Watc
             lateness_ns=_ns(entry.lateness_s),
             frame_timeout_ns=model.period_ns if entry.frame_timeout_s is None else _ns(entry.frame_timeout_s),
             reprocess_late_ticks=entry.reprocess_late_ticks,
-            combine=entry.aggregate,
+            aggregate=entry.aggregate,
         )
         watch = Watch(
             model,

@@ -120,7 +120,7 @@ class Core:
                 results.append(CoreResult(self.registry.take_in(ends, now)))
             incumbent, successor = watch.incumbent, deployment.runtimes.get(name)
             if successor is None:
-                result = incumbent.retire(now)
+                result = incumbent.removed_alarms(now)
             elif shadow_obstacle(incumbent, successor) is not None:
                 result = incumbent.migrate_to(successor, now)
             else:
@@ -187,7 +187,7 @@ class Core:
             since = 0 if record.status.since is None else record.status.since
             is_off = watch.engine.has_off(record.stream, record.alarm)
             certain = checkpoint.assume_active(
-                watch.engine, record.stream, index, since if is_active and not is_off else None
+                watch.engine.state, record.stream, index, since if is_active and not is_off else None
             )
             if is_active and (is_off or not certain):
                 changes.append(

@@ -14,7 +14,7 @@ from tocsin.store.columns import pack, unpack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from tocsin.engine.lifecycle.transfer import StreamState
+    from tocsin.engine.streams.state import StreamState
     from tocsin.runtime.watch_runtime import WatchResult, WatchRuntime
     from tocsin.store.evicted import Evicted
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tocsin.engine import Readings
-from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.engine.streams.state import StreamState
 from tocsin.runtime.journal_commands import (
     envelope_from_plain,
     envelope_to_plain,

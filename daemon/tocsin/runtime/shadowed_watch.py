@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tocsin.engine import Engine, Readings
     from tocsin.engine.events import ConditionEvent
     from tocsin.engine.lifecycle.commands import StreamCommand
-    from tocsin.engine.lifecycle.transfer import StreamState
     from tocsin.engine.model import Model
+    from tocsin.engine.streams.state import StreamState
 
 
 def shadow_obstacle(incumbent: WatchRuntime, successor: WatchRuntime) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.frames.assembler import MOST_SAMPLES
+from tocsin.engine.frames.assembler import MAX_SAMPLES
 from tocsin.engine.result import ReadingReject
 from tocsin.ingest.reject import Reject
 
@@ -90,7 +90,7 @@ def _reject_detail(why: ReadingReject, readings: Readings, index: int, model: Mo
         case ReadingReject.STANDBY:
             return "its stream is on standby"
         case ReadingReject.CROWDED:
-            return f"t={readings.t[index]} ns: {MOST_SAMPLES} readings of its tick are there, of which a mean is taken"
+            return f"t={readings.t[index]} ns: {MAX_SAMPLES} readings of its tick are there, of which a mean is taken"
         case ReadingReject.TOO_MANY_STREAMS:
             return "a new stream, and max_streams are known already"
         case ReadingReject.IMPLAUSIBLE:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.engine.streams.state import StreamState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +31,7 @@ def write_export(watches: Iterable[RunningWatch], stream: str) -> str:
     arrays: dict[str, Any] = {}
     header: dict[str, Any] = {"format": _FORMAT, "stream": stream, "watches": []}
     for number, watch in enumerate(watches):
-        state = watch.engine.export([stream])
+        state = watch.engine.export_streams([stream])
         header["watches"].append({"watch": watch.name, "meta": dict(state.meta)})
         arrays |= {f"{number}.{name}": column for name, column in state.columns.items()}
     out = io.BytesIO()

@@ -11,7 +11,7 @@ from tocsin.api.event_json import number, time_fields
 from tocsin.api.views import MemoryView, OverridesView, StreamsView, StreamView, WatchView
 from tocsin.engine.conditions.adaptation import StreamBaseline
 from tocsin.engine.lifecycle.commands import StreamRefused
-from tocsin.engine.streams.table import ALWAYS, NEVER, PROFILE
+from tocsin.engine.types import ALWAYS, NEVER, PROFILE
 from tocsin.runtime.stream_export import write_export
 
 if TYPE_CHECKING:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tocsin.engine import EngineResult, EventClock
-from tocsin.engine.handover.migration import migrate, retire
+from tocsin.engine.handover.migration import migrate, removed_alarms
 from tocsin.engine.lifecycle import checkpoint
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tocsin.engine import Engine, Readings
     from tocsin.engine.events import ConditionEvent
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.lifecycle.commands import StreamCommand
-    from tocsin.engine.lifecycle.transfer import StreamState
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
+    from tocsin.engine.streams.state import StreamState
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class WatchRuntime:
         Raises:
             StreamRefused: It can't.
         """
-        self.engine.refuse(command, self.now(wall_now))
+        self.engine.check_command(command, self.now(wall_now))
 
     def carry_out(self, command: StreamCommand, wall_now: int) -> WatchResult:
         """Carry out a command for a stream.
@@ -189,9 +189,9 @@ class WatchRuntime:
         """Give all streams back to the incumbent; the condition events of that."""
         return []
 
-    def retire(self, wall_now: int) -> WatchResult:
+    def removed_alarms(self, wall_now: int) -> WatchResult:
         """End the alarms of a watch that is no longer configured."""
-        return self._result(EngineResult(wall_now, events=retire(self.engine, wall_now)))
+        return self._result(EngineResult(wall_now, events=removed_alarms(self.engine, wall_now)))
 
     def migrate_to(self, successor: WatchRuntime, wall_now: int) -> WatchResult:
         """Hand all streams to a successor; this runtime must not be used any more.
@@ -221,7 +221,7 @@ class WatchRuntime:
     def export(self) -> dict[str, Any]:
         """Copy the state of all streams as plain data with arrays in it."""
         clock = None if self._event_clock is None else self._event_clock.now
-        return {"engine": checkpoint.export(self.engine), "clock": clock}
+        return {"engine": checkpoint.export(self.engine.state), "clock": clock}
 
     def restore(self, data: Mapping[str, Any]) -> None:
         """Restore what `export` gave under the same configuration.
@@ -231,7 +231,7 @@ class WatchRuntime:
         """
         if (data["clock"] is None) != (self._event_clock is None):
             raise ValueError(f"watch {self.name}: its state is by another clock")
-        checkpoint.restore(self.engine, data["engine"])
+        checkpoint.restore(self.engine.state, data["engine"])
         if self._event_clock is not None:
             self._event_clock = EventClock(self.engine, data["clock"])
 

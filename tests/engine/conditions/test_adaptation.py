@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from tocsin.engine import Readings
 from tocsin.engine.conditions.adaptation import Adaptation
-from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.combination import AllOf
 from tocsin.engine.conditions.drift import Drift
 from tocsin.engine.conditions.limit import Above
 from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.lifecycle.commands import ResetStream
-from tocsin.engine.lifecycle.overrides import Override
-from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.engine.streams.overrides import Override
+from tocsin.engine.streams.state import StreamState
+from tocsin.engine.types import Truth
 
 MIDDLE, HIGH, THRESHOLD = 18.0, 30.0, 60.0
 FAST = Adaptation(middle=MIDDLE, high=HIGH, max_ratio=3.0, settle_ticks=200, step=0.001)
@@ -176,7 +176,7 @@ def test_a_reset_forgets_the_quantiles():
 
 
 def test_a_reprocessed_frame_moves_the_quantiles_once():
-    watching = engine(ODD, adaptation=FAST, rewind=5)
+    watching = engine(ODD, adaptation=FAST, reprocess_late_ticks=5)
     play(watching, {"a": [55.0] * 4})
     before = baseline(watching, "a")
     result = watching.apply(Readings.of([("a", at(1) + 1, {"hr": 58.0, "spo2": 58.0})]), at(4))
@@ -216,7 +216,7 @@ def readings(given_rows):
 
 
 def bits(watching):
-    memory = watching.export(sorted(watching.table.names))
+    memory = watching.export_streams(sorted(watching.table.names))
     return {
         name: memory.columns[name].tobytes()
         for name in ("score_quantiles", "score_count", "condition_state", "delay_state", "truth_since")
@@ -225,11 +225,11 @@ def bits(watching):
 
 @given(rows, st.lists(st.integers(0, 60)), st.sampled_from([0, 5]))
 @settings(deadline=None, max_examples=30)
-def test_quantiles_do_not_depend_on_the_cut_into_batches(given_rows, cuts, rewind):
+def test_quantiles_do_not_depend_on_the_cut_into_batches(given_rows, cuts, reprocess_late_ticks):
     given_rows.sort(key=lambda row: row[1])
     runs = []
     for bounds in ([], sorted(cuts)):
-        watching = engine(ODD, BRISK, adaptation=FAST, rewind=rewind, linger_s=10**6)
+        watching = engine(ODD, BRISK, adaptation=FAST, reprocess_late_ticks=reprocess_late_ticks, frame_timeout_s=10**6)
         pieces = [given_rows[a:b] for a, b in zip([0, *bounds], [*bounds, len(given_rows)], strict=True)]
         results = [watching.apply(readings(piece), at(1000)) for piece in pieces]
         runs.append((sorted(happened(results)), bits(watching)))
@@ -243,7 +243,7 @@ def test_an_imported_stream_continues_with_its_quantiles(given_rows, cut):
     whole, first, second = (engine(ODD, BRISK, adaptation=FAST) for _ in range(3))
     for watching in (whole, first):
         watching.apply(readings(given_rows[:cut]), at(1000))
-    memory = first.export()
+    memory = first.export_streams()
     memory = StreamState(json.loads(json.dumps(memory.meta)), {n: np.array(c) for n, c in memory.columns.items()})
     second.import_streams(memory, at(1000))
     assert bits(second)["score_quantiles"] == bits(whole)["score_quantiles"]

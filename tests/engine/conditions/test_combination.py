@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine.conditions.absent import Absent
-from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.combination import AllOf, AnyOf, all_of, any_of
 from tocsin.engine.conditions.flatline import Flatline
 from tocsin.engine.conditions.limit import Above, Below
 from tocsin.engine.conditions.score import ScoreAbove
+from tocsin.engine.types import Truth
 
 
 def test_all_of_needs_every_member_and_names_them():
@@ -28,7 +28,7 @@ def test_all_of_needs_every_member_and_names_them():
 
 
 def test_any_of_needs_one_and_names_it():
-    watching = engine(alarm("either", AnyOf((Above(HR, 100, 0), Below(SPO2, 92, 0)))), linger_s=0)
+    watching = engine(alarm("either", AnyOf((Above(HR, 100, 0), Below(SPO2, 92, 0)))), frame_timeout_s=0)
     results = play(watching, [{"hr": 80, "spo2": 97}, {"hr": 80, "spo2": 91}, {"hr": 80}, {"hr": 110}, {"hr": 80}])
     assert happened(results) == [
         ("bed", "either", "active", 1),

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tocsin.engine import EventClock, Readings
 from tocsin.engine.conditions.absent import Absent
-from tocsin.engine.conditions.base import Truth
 from tocsin.engine.conditions.combination import AnyOf
 from tocsin.engine.conditions.flatline import Flatline
 from tocsin.engine.conditions.implausible import Implausible
 from tocsin.engine.conditions.limit import Above, Below
 from tocsin.engine.conditions.trend import Trend
+from tocsin.engine.types import Truth
 
 EVERY = (
     alarm("rises", Trend(HR, 10, 6 * S, rising=True), on_delay_s=1),
@@ -35,7 +35,7 @@ readings = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.integers(0, 3
 @given(readings, st.lists(st.integers(1, 6), max_size=40))
 def test_no_condition_depends_on_the_cut_into_batches_or_on_other_streams(rows, sizes):
     rows = [(stream, START + tick * S // 2, by_channel) for stream, tick, by_channel in rows]
-    whole, cut = engine(*EVERY, linger_s=1.5), engine(*EVERY, linger_s=1.5)
+    whole, cut = engine(*EVERY, frame_timeout_s=1.5), engine(*EVERY, frame_timeout_s=1.5)
     at_once = [EventClock(whole).apply(Readings.of(rows))]
     clock, pieces, rest = EventClock(cut), [], rows
     for size in [*sizes, len(rows) or 1]:
@@ -55,7 +55,7 @@ def test_no_condition_depends_on_the_cut_into_batches_or_on_other_streams(rows, 
 def test_what_is_unknown_clears_nothing(name, rows):
     """A condition only ceases in a frame in which it is judged false, and then off-delay later."""
     (entry,) = (entry for entry in EVERY if entry.name == name)
-    watching = engine(entry, linger_s=0)
+    watching = engine(entry, frame_timeout_s=0)
     clock = EventClock(watching)
     for stream, tick, by_channel in sorted(rows, key=lambda row: row[1]):
         result = clock.apply(Readings.of([(stream, START + tick * S // 2, by_channel)]))

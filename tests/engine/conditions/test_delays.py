@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine.conditions.alarm import Alarm
-from tocsin.engine.conditions.base import Truth
-from tocsin.engine.conditions.delays import TRANSITIONS, ConditionState, Signal, advance
+from tocsin.engine.conditions.delays import TRANSITIONS, Signal, advance
 from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.events import Category, ConditionEventKind, Priority
-from tocsin.engine.streams.table import StreamTable
+from tocsin.engine.streams.table import StreamTable, TableSizes
+from tocsin.engine.types import ConditionState, Truth
 
 EXPECTED = {
     (ConditionState.INACTIVE, Signal.UNKNOWN): (ConditionState.INACTIVE, None),
@@ -39,7 +39,7 @@ def test_every_state_with_every_signal(state, signal):
 
 
 def machine(on_delay: int, off_delay: int):
-    table = StreamTable(open_frames=1, channels=1, state_size=1, alarms=1, max_streams=1)
+    table = StreamTable(TableSizes(open_frames=1, channels=1, state_size=1, alarms=1), max_streams=1)
     table.rows(["bed"])
     alarm = Alarm("a", Silent(1), Priority.LOW, Category.TECHNICAL, on_delay, off_delay)
     rows = np.array([0])

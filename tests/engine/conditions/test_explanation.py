@@ -19,8 +19,8 @@ from tocsin.engine.frames.history import rescore
 KEPT = 8
 
 
-def watching(*alarms, rewind=0, explain_ticks=KEPT, of=None, **of_model):
-    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0, reprocess_late_ticks=rewind)
+def watching(*alarms, reprocess_late_ticks=0, explain_ticks=KEPT, of=None, **of_model):
+    clock = FrameClock(lateness_ns=0, frame_timeout_ns=0, reprocess_late_ticks=reprocess_late_ticks)
     return Engine(Watch(of or model(**of_model), alarms, clock, max_streams=100, explain_ticks=explain_ticks))
 
 
@@ -68,7 +68,7 @@ def test_what_is_lost_by_silence_is_explained_without_frames():
 
 
 def test_a_reprocessed_frame_is_named_and_the_recent_frames_begin_anew():
-    engine = watching(alarm("odd", ScoreAbove(110)), rewind=5)
+    engine = watching(alarm("odd", ScoreAbove(110)), reprocess_late_ticks=5)
     for at in range(6):
         read(engine, at, hr=80, spo2=97)
     # The reading of second 3 was late by two ticks: everything from there on was stepped again.
@@ -106,7 +106,7 @@ def test_an_imported_stream_goes_on_with_its_frames_unless_fewer_are_kept_here()
         read(before, at, hr=80, spo2=97)
     for explain_ticks, expected in ((KEPT, [0, 1, 2, 3, 4, 5]), (2, [5])):
         after = watching(alarm("odd", ScoreAbove(110)), explain_ticks=explain_ticks)
-        after.import_streams(before.export(), START + 5 * S)
+        after.import_streams(before.export_streams(), START + 5 * S)
         (change,) = read(after, 5, hr=140, spo2=97)
         assert ticks(change.report.explanation.frames) == expected
 

@@ -25,6 +25,6 @@ def test_a_channel_that_stands_still_is_a_flatline_and_one_that_moves_within_the
 
 
 def test_a_few_equal_values_far_apart_are_no_flatline():
-    watching = engine(alarm("still", Flatline(HR, 0, 6 * S)), linger_s=0)
+    watching = engine(alarm("still", Flatline(HR, 0, 6 * S)), frame_timeout_s=0)
     frames = [{"hr": 80, "spo2": 97} if k % 5 == 0 else {"spo2": 97} for k in range(20)]
     assert happened(play(watching, frames)) == []

@@ -53,14 +53,14 @@ def test_a_profile_gives_what_no_channel_does():
 
 
 def test_the_last_values_count_until_they_are_too_old_and_then_nothing_clears():
-    watching = engine(alarm("news2", early_warning(at_least=3)), linger_s=0)
+    watching = engine(alarm("news2", early_warning(at_least=3)), frame_timeout_s=0)
     low = {"hr": 115, "spo2": 93}
     only_pulse = [{"hr": 80}] * 12
     results = play(watching, [low, *only_pulse, {"hr": 80, "spo2": 97}])
     # From second 1 on the pulse gives none of the 4 points. SpO2's 2 are too few, and known for 10 s.
     assert happened(results) == [("bed", "news2", "active", 0), ("bed", "news2", "inactive", 1)]
 
-    watching = engine(alarm("news2", early_warning(at_least=3)), linger_s=0)
+    watching = engine(alarm("news2", early_warning(at_least=3)), frame_timeout_s=0)
     results = play(watching, [{"hr": 80, "spo2": 90}, *only_pulse, {"hr": 80, "spo2": 97}])
     assert happened(results) == [
         ("bed", "news2", "active", 0),
@@ -71,6 +71,6 @@ def test_the_last_values_count_until_they_are_too_old_and_then_nothing_clears():
 
 
 def test_a_missing_value_that_could_not_reach_the_score_does_not_keep_it_unknown():
-    watching = engine(alarm("news2", early_warning(at_least=5)), linger_s=0)
+    watching = engine(alarm("news2", early_warning(at_least=5)), frame_timeout_s=0)
     results = play(watching, [{"hr": 115, "spo2": 91}, {"hr": 80, "spo2": 91}, *[{"hr": 80}] * 20])
     assert happened(results) == [("bed", "news2", "active", 0), ("bed", "news2", "inactive", 1)]

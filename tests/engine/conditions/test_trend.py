@@ -38,6 +38,6 @@ def test_one_artefact_is_no_trend(at, artefact):
 
 
 def test_a_rate_is_unknown_until_half_the_time_has_been_seen_and_while_nothing_is_measured():
-    watching = engine(alarm("hr-rises", Trend(HR, 20, 20 * S, rising=True)), linger_s=0)
+    watching = engine(alarm("hr-rises", Trend(HR, 20, 20 * S, rising=True)), frame_timeout_s=0)
     frames = [{"hr": 80 + 10 * k, "spo2": 97} for k in range(12)] + [{"spo2": 97}] * 2
     assert happened(play(watching, frames)) == [("bed", "hr-rises", "active", 11), ("bed", "hr-rises", "uncertain", 12)]

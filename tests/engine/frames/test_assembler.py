@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.engine import Readings
-from tocsin.engine.frames.assembler import MOST_SAMPLES
+from tocsin.engine.frames.assembler import MAX_SAMPLES
 
 NOW = START + 10**6 * S
 HR, SPO2, AGE, HOURS = range(4)
@@ -67,9 +67,9 @@ def test_a_gap_is_bridged_by_delta_alone_unless_the_model_says_otherwise():
     assert [delta[0][HR] for _, _, delta in step.calls] == [0, 9]
 
 
-@pytest.mark.parametrize(("combine", "hr"), [("last", 90), ("mean", 80), ("min", 70), ("max", 90)])
-def test_of_several_values_in_a_tick_the_one_that_is_configured_counts(combine, hr):
-    watching = engine(combine={"hr": combine, "spo2": "max"})
+@pytest.mark.parametrize(("aggregation", "hr"), [("last", 90), ("mean", 80), ("min", 70), ("max", 90)])
+def test_of_several_values_in_a_tick_the_one_that_is_configured_counts(aggregation, hr):
+    watching = engine(aggregate={"hr": aggregation, "spo2": "max"})
     rows = [(second, {"hr": rate}) for second, rate in ((0, 80.0), (0.2, 70.0), (0.9, 90.0))]
     result = watching.apply(batch(*rows, (0.5, {"spo2": 97.0}), full(1)), NOW)
     assert result.steps[0].x[0, :2].tolist() == [hr, 97]
@@ -79,16 +79,16 @@ def test_of_several_values_in_a_tick_the_one_that_is_configured_counts(combine, 
 moments = st.dictionaries(st.integers(0, 999), st.floats(30, 200), min_size=1, max_size=40)
 
 
-@pytest.mark.parametrize("combine", ["last", "mean", "min", "max"])
+@pytest.mark.parametrize("aggregation", ["last", "mean", "min", "max"])
 @given(moments, st.randoms(use_true_random=False), st.integers(0, 8))
-def test_the_order_of_arrival_and_doubles_do_not_matter_to_the_bit(combine, by_ms, random, neighbours):
+def test_the_order_of_arrival_and_doubles_do_not_matter_to_the_bit(aggregation, by_ms, random, neighbours):
     """Nor do the values of other streams, for which more room may be made."""
     ordered = [(ms / 1000, {"hr": rate}) for ms, rate in sorted(by_ms.items())]
     shuffled = ordered + ordered[::2]
     random.shuffle(shuffled)
     frames = []
     for rows, others in ((ordered, 0), (shuffled, neighbours)):
-        watching = engine(combine={"hr": combine, "spo2": "max"}, linger_s=10**9)
+        watching = engine(aggregate={"hr": aggregation, "spo2": "max"}, frame_timeout_s=10**9)
         crowd = [("other", START + k * S // 20, {"hr": 61.0}) for k in range(others)]
         own = batch(*rows, (1, {})).streams
         assert own == ["bed"]
@@ -101,8 +101,8 @@ def test_the_order_of_arrival_and_doubles_do_not_matter_to_the_bit(combine, by_m
 
 
 def test_readings_of_which_a_mean_is_taken_are_not_kept_without_end():
-    watching = engine(combine={"hr": "mean"})
-    rows = [(k / (2 * MOST_SAMPLES), {"hr": float(60 + k % 2)}) for k in range(MOST_SAMPLES + 3)]
+    watching = engine(aggregate={"hr": "mean"})
+    rows = [(k / (2 * MAX_SAMPLES), {"hr": float(60 + k % 2)}) for k in range(MAX_SAMPLES + 3)]
     result = watching.apply(batch(*rows), NOW - 10**6 * S)
     assert len(result.rejected["crowded"]) == 3
-    assert result.accepted == MOST_SAMPLES
+    assert result.accepted == MAX_SAMPLES

@@ -13,7 +13,7 @@ from tocsin.engine.conditions.limit import Above
 from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.lifecycle.commands import Admit, ResetStream, Transfer
 from tocsin.engine.model import StepResult
-from tocsin.engine.streams.table import STEP_COLUMNS
+from tocsin.engine.streams.schema import STEPPED
 
 NOW = START + 10**6 * S
 HIGH = alarm("hr-high", Above(0, 120, 0))
@@ -36,7 +36,7 @@ def batch(rows):
 
 def remembered(watching, stream="a"):
     row = watching.table.row_of(stream)
-    return {name: getattr(watching.table, name)[row].tobytes() for name in STEP_COLUMNS}
+    return {column.key: column.of(watching.table)[row].tobytes() for column, _ in STEPPED}
 
 
 def reading(second, hr, stream="a"):
@@ -44,7 +44,7 @@ def reading(second, hr, stream="a"):
 
 
 def test_a_late_reading_is_put_in_and_the_newest_frame_is_judged_again():
-    watching = engine(HIGH, many := alarm("many", ScoreAbove(3.5)), step=counting_score, rewind=5)
+    watching = engine(HIGH, many := alarm("many", ScoreAbove(3.5)), step=counting_score, reprocess_late_ticks=5)
     results = [watching.apply(batch([reading(k, 80)]), NOW) for k in (0, 1, 3)]
     assert watching.alarms_up() == [(HIGH, 0), (many, 0)]
     results.append(watching.apply(batch([reading(2, 150)]), NOW))
@@ -61,13 +61,13 @@ def counting_score(x, mask, delta, state):
 
 @pytest.mark.parametrize(("second", "late"), [(14, 1), (15, 0)])
 def test_it_goes_back_so_many_ticks_and_no_further(second, late):
-    watching = engine(HIGH, rewind=5)
+    watching = engine(HIGH, reprocess_late_ticks=5)
     watching.apply(batch([reading(20, 80)]), NOW)
     assert len(watching.apply(batch([reading(second, 80)]), NOW).rejected.get("late", ())) == late
 
 
 def test_what_is_delivered_twice_changes_nothing_and_is_counted_as_late():
-    watching = engine(HIGH, rewind=5)
+    watching = engine(HIGH, reprocess_late_ticks=5)
     watching.apply(batch([reading(k, 80) for k in range(5)]), NOW)
     before = remembered(watching)
     result = watching.apply(batch([reading(k, 80) for k in range(5)]), NOW)
@@ -78,7 +78,7 @@ def test_what_is_delivered_twice_changes_nothing_and_is_counted_as_late():
 
 @pytest.mark.parametrize("command", [Admit("a"), ResetStream("a"), Transfer("a", "a2")])
 def test_it_never_goes_back_to_a_stay_that_has_ended(command):
-    watching = engine(HIGH, rewind=50)
+    watching = engine(HIGH, reprocess_late_ticks=50)
     watching.apply(batch([reading(k, 80) for k in range(0, 10, 2)]), NOW)
     watching.carry_out(command, NOW)
     stream = "a2" if isinstance(command, Transfer) else "a"
@@ -92,15 +92,15 @@ late = st.lists(
 
 
 @pytest.mark.parametrize("gaps", ["delta", "blind"])
-@pytest.mark.parametrize("combine", [{}, {"hr": "mean", "spo2": "min"}])
+@pytest.mark.parametrize("aggregate", [{}, {"hr": "mean", "spo2": "min"}])
 @given(late, st.lists(st.integers(1, 7), max_size=40))
 @example([("a", 0, 0, {"hr": 80.0}, False), ("a", 60, 0, {}, False), ("a", 58, 6, {"spo2": 90.0}, True)], [1])
-def test_in_the_end_the_model_remembers_to_the_bit_what_it_would_of_the_ordered_stream(gaps, combine, rows, sizes):
+def test_in_the_end_the_model_remembers_to_the_bit_what_it_would_of_the_ordered_stream(gaps, aggregate, rows, sizes):
     """Readings come up to six seconds late, to the half second, and some twice."""
 
     def watching(lateness_s, rewind):
-        more = {"step": mixing_step, "gaps": gaps, "max_blind": 3, "max_gap_ticks": 20, "combine": combine}
-        return engine(HIGH, lateness_s=lateness_s, rewind=rewind, linger_s=10**9, **more)
+        more = {"step": mixing_step, "gaps": gaps, "max_blind": 3, "max_gap_ticks": 20, "aggregate": aggregate}
+        return engine(HIGH, lateness_s=lateness_s, reprocess_late_ticks=rewind, frame_timeout_s=10**9, **more)
 
     seen = {}
     for stream, half, delay, by_channel, twice in rows:

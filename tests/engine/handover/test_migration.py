@@ -55,7 +55,7 @@ def up(watched):
 @given(readings, st.integers(0, 50), st.sampled_from([0, 1.5, 3]))
 def test_the_same_configuration_in_the_middle_changes_nothing(rows, cut, lateness_s):
     def watching():
-        return engine(HIGH, ODD, NO_SPO2, lateness_s=lateness_s, linger_s=10**9)
+        return engine(HIGH, ODD, NO_SPO2, lateness_s=lateness_s, frame_timeout_s=10**9)
 
     whole, before, after = watching(), watching(), watching()
     results = [
@@ -68,8 +68,8 @@ def test_the_same_configuration_in_the_middle_changes_nothing(rows, cut, latenes
 
 @given(readings, st.integers(0, 50), st.sampled_from([0, 1, 5]), st.sampled_from([0, 1, 5]))
 def test_with_another_lateness_no_reading_is_lost_and_no_frame_steps_twice(rows, cut, old_s, new_s):
-    before = engine(HIGH, lateness_s=old_s, linger_s=10**9)
-    after = engine(HIGH, lateness_s=new_s, linger_s=10**9)
+    before = engine(HIGH, lateness_s=old_s, frame_timeout_s=10**9)
+    after = engine(HIGH, lateness_s=new_s, frame_timeout_s=10**9)
     results = [
         before.apply(batch(rows[:cut]), NOW),
         migrate(before, after, NOW),

@@ -17,7 +17,6 @@ from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.conditions.trend import Trend
 from tocsin.engine.handover.shadow import Shadow, obstacle
-from tocsin.engine.lifecycle import transfer
 from tocsin.engine.lifecycle.commands import Discharge
 
 NOW = START + 10**6 * S
@@ -37,10 +36,10 @@ def doubling_step(x, mask, delta, state):
     return replace(result, score=2 * result.score)
 
 
-def another(*alarms, warm_up_ticks=2, step=counting_step, lateness_s=0.0, linger_s=1.0, **of_model):
+def another(*alarms, warm_up_ticks=2, step=counting_step, lateness_s=0.0, frame_timeout_s=1.0, **of_model):
     at_work = engine(warm_up_ticks=warm_up_ticks, step=step).watch.model
     model = replace(at_work, version="2", sha256="1" * 64, **of_model)
-    return Engine(Watch(model, alarms, FrameClock(round(lateness_s * S), round(linger_s * S)), 100))
+    return Engine(Watch(model, alarms, FrameClock(round(lateness_s * S), round(frame_timeout_s * S)), 100))
 
 
 class Ward:
@@ -80,7 +79,7 @@ def frame(second, hr, spo2=97.0, *, beds="a"):
 
 
 def everything(watched):
-    return {name: column.tobytes() for name, column in transfer.export(watched).columns.items()}
+    return {name: column.tobytes() for name, column in watched.export_streams().columns.items()}
 
 
 def up(watched):
@@ -213,14 +212,14 @@ ALARMS = (HIGH, ODD, NO_SPO2, alarm("rising", Trend(0, 30, 10 * S, rising=True))
 @given(readings, st.integers(0, 40), st.integers(0, 40), st.sampled_from([0, 1.5]))
 def test_going_back_before_anybody_has_gone_over_is_as_if_nothing_had_been(rows, first, second, lateness_s):
     def watching():
-        return engine(*ALARMS, lateness_s=lateness_s, linger_s=10**9)
+        return engine(*ALARMS, lateness_s=lateness_s, frame_timeout_s=10**9)
 
     whole, ward = watching(), Ward(watching())
     first, second = sorted((first, second))
     pieces = [batch(rows[:first]), batch(rows[first:second]), batch(rows[second:])]
     never = [whole.apply(piece, NOW) for piece in pieces]
     ward.apply(pieces[0])
-    ward.start(another(*ALARMS, warm_up_ticks=10**6, lateness_s=lateness_s, linger_s=10**9))
+    ward.start(another(*ALARMS, warm_up_ticks=10**6, lateness_s=lateness_s, frame_timeout_s=10**9))
     ward.apply(pieces[1])
     ward.back()
     ward.apply(pieces[2])
@@ -233,13 +232,15 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
     rows, cut, warm_up_ticks, lateness_s, goes_back
 ):
     def watching():
-        return engine(*ALARMS, lateness_s=lateness_s, linger_s=10**9)
+        return engine(*ALARMS, lateness_s=lateness_s, frame_timeout_s=10**9)
 
     whole, ward = watching(), Ward(watching())
     pieces = [batch(rows[:cut]), *(batch([row]) for row in rows[cut:])]
     never = [whole.apply(piece, NOW) for piece in pieces]
     ward.apply(pieces[0])
-    ward.start(another(*ALARMS, warm_up_ticks=warm_up_ticks, step=doubling_step, lateness_s=lateness_s, linger_s=10**9))
+    ward.start(
+        another(*ALARMS, warm_up_ticks=warm_up_ticks, step=doubling_step, lateness_s=lateness_s, frame_timeout_s=10**9)
+    )
     for n, piece in enumerate(pieces[1:]):
         if goes_back and n == len(pieces) // 2:
             ward.back()
@@ -258,7 +259,7 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
 
 
 def _of_the_model(watched):
-    columns = transfer.export(watched).columns
+    columns = watched.export_streams().columns
     return [
         (name, columns[name])
         for name in ("state", "mean", "scale", "frame_count", "observed_tick", "truth", "condition_state")

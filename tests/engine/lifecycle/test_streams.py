@@ -49,7 +49,7 @@ def calm(second, stream="bed", **more):
 
 def memory_of(watching, stream):
     """All that is remembered of one stream, but for when `now` was."""
-    columns = watching.export([stream]).columns
+    columns = watching.export_streams([stream]).columns
     return {name: column.tobytes() for name, column in columns.items()}
 
 

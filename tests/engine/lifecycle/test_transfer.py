@@ -17,7 +17,7 @@ from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.lifecycle import checkpoint
 from tocsin.engine.lifecycle.commands import StreamRefused
-from tocsin.engine.lifecycle.transfer import StreamState
+from tocsin.engine.streams.state import StreamState
 
 NOW = START + 10**6 * S
 ALARMS = (
@@ -41,7 +41,7 @@ def carried(memory):
 
 
 def bits(watching, *, without=()):
-    memory = watching.export(sorted(watching.table.names))
+    memory = watching.export_streams(sorted(watching.table.names))
     return {name: column.tobytes() for name, column in memory.columns.items() if name not in without}
 
 
@@ -61,15 +61,19 @@ def fast(second, stream="a"):
 
 SETTINGS = st.fixed_dictionaries(
     {},
-    optional={"rewind": st.integers(0, 5), "lateness_s": st.integers(0, 3), "combine": st.just({"hr": "mean"})},
+    optional={
+        "reprocess_late_ticks": st.integers(0, 5),
+        "lateness_s": st.integers(0, 3),
+        "aggregate": st.just({"hr": "mean"}),
+    },
 )
 
 
 @given(readings, st.integers(0, 50), SETTINGS)
 def test_a_restart_in_the_middle_changes_nothing(rows, cut, settings):
-    whole, before, after = (engine(*ALARMS, linger_s=10**9, **settings) for _ in range(3))
+    whole, before, after = (engine(*ALARMS, frame_timeout_s=10**9, **settings) for _ in range(3))
     first = before.apply(batch(rows[:cut]), NOW)
-    checkpoint.restore(after, checkpoint.export(before))
+    checkpoint.restore(after.state, checkpoint.export(before.state))
     results = [first, after.apply(batch(rows[cut:]), NOW)]
     expected = [whole.apply(batch(rows[:cut]), NOW), whole.apply(batch(rows[cut:]), NOW)]
     assert told(results, after.table.names) == told(expected, whole.table.names)
@@ -84,11 +88,11 @@ def test_carried_elsewhere_the_model_goes_on_whatever_the_frame_clock_there(rows
     in_order = [
         row for i, row in enumerate(in_order) if (row[0], row[1] // 2) not in {(r[0], r[1] // 2) for r in in_order[:i]}
     ]
-    here, there = ({**settings, "combine": {}} for settings in (here, there))
-    whole, before, after = (engine(*ALARMS, linger_s=10**9, **settings) for settings in (here, here, there))
+    here, there = ({**settings, "aggregate": {}} for settings in (here, there))
+    whole, before, after = (engine(*ALARMS, frame_timeout_s=10**9, **settings) for settings in (here, here, there))
     whole.apply(batch(in_order), NOW)
     before.apply(batch(in_order[:cut]), NOW)
-    after.import_streams(carried(before.export()), NOW)
+    after.import_streams(carried(before.export_streams()), NOW)
     after.apply(batch(in_order[cut:]), NOW)
     for watched in (whole, after):
         watched.apply(batch([(stream, 1000, {"hr": 80.0}) for stream in "abc"]), NOW)
@@ -101,7 +105,7 @@ def test_an_alarm_that_is_up_rings_at_its_new_place_as_soon_as_it_is_judged():
     before, after = engine(*ALARMS), engine(*ALARMS)
     result = before.apply(batch([fast(k) for k in range(5)]), NOW)
     assert ("a", "hr-high", "active", 2) in happened([result])
-    after.import_streams(carried(before.export(["a"])), NOW)
+    after.import_streams(carried(before.export_streams(["a"])), NOW)
     assert not after.alarms_up()[0][1]
     assert ("a", "hr-high", "active", 5) in happened([after.apply(batch([fast(5)]), NOW)])
 
@@ -109,7 +113,7 @@ def test_an_alarm_that_is_up_rings_at_its_new_place_as_soon_as_it_is_judged():
 def test_silence_is_counted_from_when_a_stream_is_taken_in():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([fast(0)]), START)
-    after.import_streams(before.export(["a"]), START + 1000 * S)
+    after.import_streams(before.export_streams(["a"]), START + 1000 * S)
     results = [after.apply(batch([]), START + second * S) for second in (1059, 1060)]
     assert [len(result.events) for result in results] == [0, 1]
 
@@ -118,7 +122,7 @@ def test_a_stream_of_that_name_ends():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([("a", 0, {"hr": 70.0, "spo2": 97.0})]), NOW)
     after.apply(batch([fast(k) for k in range(5)]), NOW)
-    result = after.import_streams(before.export(["a"]), NOW)
+    result = after.import_streams(before.export_streams(["a"]), NOW)
     assert {(c.alarm, c.kind, c.report.reason) for c in result.events} == {
         (name, "removed", "what is remembered of another stay was taken in") for name in ("hr-high", "odd")
     }
@@ -131,7 +135,7 @@ def test_labels_and_an_order_about_the_stream_go_along():
     rows = batch([fast(0)])
     before.apply(replace(rows, labels=[{"ward": "icu"}]), NOW)
     before.table.stream_limit[before.table.row_of("a"), 0] = 160
-    after.import_streams(carried(before.export(["a"])), NOW)
+    after.import_streams(carried(before.export_streams(["a"])), NOW)
     row = after.table.row_of("a")
     assert after.table.labels[row] == {"ward": "icu"}
     assert after.table.stream_limit[row, 0] == 160
@@ -143,13 +147,13 @@ def test_labels_and_an_order_about_the_stream_go_along():
         ({"sha256": "1" * 64}, r"stream 'a': memory is of counting/1, whose sha256 is 1{64} \(legal: counting/1, sha"),
         ({"channels": ["hr"]}, "whose channels is"),
         ({"period_ns": 5}, "whose period_ns is 5"),
-        ({"version": 2}, r"version 2 \(legal: 1\)"),
+        ({"format": 2, "version": "9.9"}, r"memory has format 2, written by Tocsin 9.9 \(legal: format 1; upgrade"),
     ],
 )
 def test_what_another_model_remembers_is_refused(change, says):
     watching = engine(*ALARMS)
     watching.apply(batch([fast(0)]), NOW)
-    memory = watching.export(["a"])
+    memory = watching.export_streams(["a"])
     before = bits(watching)
     with pytest.raises(StreamRefused, match=says):
         watching.import_streams(replace(memory, meta={**memory.meta, **change}), NOW)
@@ -172,7 +176,7 @@ def test_what_another_model_remembers_is_refused(change, says):
 def test_damaged_memory_is_refused(damage, says):
     watching = engine(*ALARMS)
     watching.apply(batch([fast(0)]), NOW)
-    memory = watching.export(["a"])
+    memory = watching.export_streams(["a"])
     columns = dict(memory.columns)
     damage(columns)
     with pytest.raises(StreamRefused, match=says):
@@ -184,10 +188,10 @@ def test_there_must_be_room():
     before.apply(batch([fast(0, stream) for stream in "abc"]), NOW)
     small = engine(*ALARMS, max_streams=2)
     with pytest.raises(StreamRefused, match="max_streams leaves room for 2"):
-        small.import_streams(before.export(), NOW)
+        small.import_streams(before.export_streams(), NOW)
     assert small.table.count == 0
 
 
 def test_an_unknown_stream_cannot_be_exported():
     with pytest.raises(StreamRefused, match="stream 'nobody': is not known"):
-        engine(*ALARMS).export(["nobody"])
+        engine(*ALARMS).export_streams(["nobody"])

@@ -9,11 +9,11 @@ import numpy as np
 
 from tocsin.engine import EngineResult
 from tocsin.engine.conditions.alarm import state_slices
-from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.conditions.evaluator import ConditionEvaluator
 from tocsin.engine.events import ConditionEventKind
-from tocsin.engine.frames.stepper import Steps
-from tocsin.engine.streams.table import StreamTable
+from tocsin.engine.result import Steps
+from tocsin.engine.streams.table import StreamTable, TableSizes
+from tocsin.engine.types import ConditionState
 from tocsin_training.ward.strangers import NO_FRAME
 
 if TYPE_CHECKING:
@@ -71,12 +71,14 @@ def judged(
     columns = state_slices(alarms)
     channels = len(model.channels)
     table = StreamTable(
-        open_frames=1,
-        channels=channels,
-        state_size=1,
-        alarms=len(alarms),
+        TableSizes(
+            open_frames=1,
+            channels=channels,
+            state_size=1,
+            alarms=len(alarms),
+            condition_state_size=columns[-1].stop,
+        ),
         max_streams=streams,
-        condition_state_size=columns[-1].stop,
     )
     turning = ConditionEvaluator("again", model, alarms, table, columns, adaptation)
     table.rows([str(stream) for stream in range(streams)])

@@ -8,13 +8,12 @@ normal and ends no alarm. Each condition has a module of its own beside this one
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 
 from tocsin.engine.conditions.wording import printed_unit
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,23 +22,13 @@ if TYPE_CHECKING:
 
     from tocsin.engine.conditions.adaptation import StreamBaseline
     from tocsin.engine.events import ConditionEventKind, Evidence
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
     from tocsin.engine.streams.table import StreamTable
 
 
-class Truth(IntEnum):
-    """Value of a judgement."""
-
-    UNKNOWN = 0
-    FALSE = 1
-    TRUE = 2
-
-
-# By whether the value is known, and true. A table, and a number in place of the enumeration's member: this runs for
-# every alarm of every frame, and looking up a member costs more than comparing a column.
+# By whether the value is known, and true. A table, as this runs for every alarm of every frame.
 _TRUTH = np.array([[Truth.UNKNOWN, Truth.UNKNOWN], [Truth.FALSE, Truth.TRUE]], dtype=np.int8)
-TRUE = int(Truth.TRUE)
 
 
 def truth_of(holds: NDArray[np.bool_], known: NDArray[np.bool_]) -> NDArray[np.int8]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Condition, EvaluationContext, Truth
+from tocsin.engine.conditions.base import Condition, EvaluationContext
 from tocsin.engine.events import ConditionEventKind
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

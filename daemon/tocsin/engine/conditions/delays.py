@@ -19,22 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import TRUE, Truth
 from tocsin.engine.events import ConditionEventKind
+from tocsin.engine.types import INACTIVE, TRUE, ConditionState, Truth
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.streams.table import StreamTable
-
-
-class ConditionState(IntEnum):
-    """State of a stream's condition after the delays."""
-
-    INACTIVE = 0
-    ACTIVE = 1
-    UNCERTAIN = 2  # active when it was last known
 
 
 class Signal(IntEnum):
@@ -84,7 +76,6 @@ _FOLLOWING = np.array(
     ],
     dtype=np.int8,
 )
-_INACTIVE = int(ConditionState.INACTIVE)  # 0, which `any` rests on
 
 
 def advance(
@@ -116,7 +107,7 @@ def advance(
     state = table.delay_state[rows, index]
     if not (state.any() or (truth == TRUE).any()):  # nearly always: all are inactive, and none can become active
         return []
-    due = t - table.truth_since[rows, index] >= np.where(state == _INACTIVE, alarm.on_delay_ns, alarm.off_delay_ns)
+    due = t - table.truth_since[rows, index] >= np.where(state == INACTIVE, alarm.on_delay_ns, alarm.off_delay_ns)
     following = _FOLLOWING[state, truth, due.view(np.int8)]
     moved = np.flatnonzero(following != state)
     if not len(moved):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.conditions.adaptation import StreamBaseline, update_quantiles
-from tocsin.engine.conditions.base import EvaluationContext, Truth
-from tocsin.engine.conditions.delays import ConditionState, advance
+from tocsin.engine.conditions.base import EvaluationContext
+from tocsin.engine.conditions.delays import advance
 from tocsin.engine.conditions.event_builder import EventBuilder
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER, ConditionState, Truth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from tocsin.engine.conditions.adaptation import Adaptation
     from tocsin.engine.conditions.alarm import Alarm
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
-    from tocsin.engine.result import EngineResult
+    from tocsin.engine.result import EngineResult, Steps
     from tocsin.engine.streams.table import StreamTable
 
 GONE = "its source says that it is gone"

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tocsin.engine.conditions.adaptation import Adaptation
     from tocsin.engine.conditions.alarm import Alarm
     from tocsin.engine.events import Evidence
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
     from tocsin.engine.streams.table import StreamTable
 
 

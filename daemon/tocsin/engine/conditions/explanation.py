@@ -9,12 +9,12 @@ import numpy as np
 from tocsin.engine.events import Evidence, Explanation
 from tocsin.engine.frames.history import frames
 from tocsin.engine.model import ChannelKind
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER
 
 if TYPE_CHECKING:
     from tocsin.engine.conditions.base import Condition, ReasonContext
-    from tocsin.engine.frames.stepper import Steps
     from tocsin.engine.model import Model
+    from tocsin.engine.result import Steps
     from tocsin.engine.streams.table import StreamTable
 
 _NS_PER_S = 1_000_000_000

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.conditions.base import TRUE, Condition, truth_of
+from tocsin.engine.conditions.base import Condition, truth_of
 from tocsin.engine.conditions.wording import figure
 from tocsin.engine.events import ConditionEventKind
+from tocsin.engine.types import TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.engine.conditions.base import Condition, truth_of
 from tocsin.engine.conditions.news2_chart import MOST, PARAMETERS, SINGLE, News2, news2
 from tocsin.engine.events import ConditionEventKind
-from tocsin.engine.streams.table import PROFILE
+from tocsin.engine.types import PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

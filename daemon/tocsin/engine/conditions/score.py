@@ -10,7 +10,7 @@ import numpy as np
 from tocsin.engine.conditions.base import Condition, truth_of
 from tocsin.engine.conditions.wording import expected, figure, printed_unit
 from tocsin.engine.events import ConditionEventKind
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,7 @@
-"""A stream's last frames, and the state before them: kept so that a score can be made again anywhere.
+"""History of a stream's last frames with the state before them, from which a score can be computed again anywhere.
 
-They stand in a ring of the stream table, in two halves. Before the first frame of each half the model's state is
-copied, so that whatever is still there can be stepped through from a state: more than half of the ring, once so many
-frames have come.
+The frames stand in a ring buffer of the stream table, in two halves. The model's state is copied before the first frame
+of each half, so that all frames after a copy can be stepped again: more than half of the buffer, once it is full.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from tocsin.engine.streams.table import StreamTable
 
 
-def keep(
+def append(
     table: StreamTable,
     rows: NDArray[np.int64],
     tick: NDArray[np.int64],
@@ -30,9 +29,17 @@ def keep(
     mask: NDArray[np.float32],
     delta: NDArray[np.float32],
 ) -> None:
-    """Keep what the model is about to be given for n rows, and the state that it will be given with it.
+    """Append the frames that the model is about to step, for n streams.
 
-    A stream that was taken back begins its ring anew: what stands in it has not happened so.
+    The history of a stream that is reprocessed begins anew: its old frames are no longer what happened.
+
+    Args:
+        table: The streams, before the step.
+        rows: (n,) int64 rows.
+        tick: (n,) int64.
+        x: (n, C) float32.
+        mask: (n, C) float32.
+        delta: (n, C) float32.
     """
     length = table.recent_tick.shape[1]
     count = table.recent_count[rows]
@@ -51,7 +58,7 @@ def keep(
 
 
 def frames(table: StreamTable, row: int, model: Model) -> Frames | None:
-    """The recent frames of a stream, oldest first; None if there is none."""
+    """Frames of a stream's history, oldest first; None if there is none."""
     length, count = table.recent_tick.shape[1], int(table.recent_count[row])
     if not count:
         return None
@@ -76,16 +83,16 @@ def frames(table: StreamTable, row: int, model: Model) -> Frames | None:
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
-    """Frames, stepped through again.
+    """Frames that were stepped again.
 
     Attributes:
         tick: (T,) int64.
         x: (T, C) float32.
         mask: (T, C) float32.
-        score: (T,) float32; also where the stream was warming up.
+        score: (T,) float32; known even where the stream was warming up.
         contribution: (T, C) float32.
-        mean: (T, C) float32, the band around x, NaN where nothing was expected.
-        scale: (T, C) float32, likewise.
+        mean: (T, C) float32, prediction for x; NaN where there was none.
+        scale: (T, C) float32, scale of the prediction; NaN where there was none.
     """
 
     tick: NDArray[np.int64]
@@ -98,12 +105,12 @@ class Rescored:
 
 
 def rescore(model: Model, given: Frames) -> Rescored:
-    """Step through frames again.
+    """Step frames again.
 
-    With the same graph, runtime and kind of processor the scores are those that rang, to the bit.
+    With the same graph, runtime and kind of processor the scores are the original ones, to the bit.
 
     Raises:
-        ValueError: The frames are not of this model, or damaged.
+        ValueError: The frames are another model's, or damaged.
     """
     c = len(model.channels)
     if given.channels != tuple(channel.name for channel in model.channels):

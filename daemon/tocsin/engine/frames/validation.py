@@ -1,4 +1,4 @@
-"""Admission: which readings of a batch go into frames, and what is wrong with the others."""
+"""Validation of readings: plausible values go into frames, static values into the table, the rest is rejected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tocsin.engine.model import ChannelKind
 from tocsin.engine.result import ReadingReject
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.types import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class ReadingValidator:
-    """Knows a model's channels, and what of them is plausible.
+    """Validates readings against a model's channels.
 
     Attributes:
-        measured: (C,) which channels readings carry again and again.
+        measured: (C,) bool, channels that are measured again and again.
     """
 
     def __init__(self, model: Model, implausible_channels: Iterable[int]) -> None:
-        """Prepare.
+        """Create a validator.
 
         Args:
-            model: Whose channels.
+            model: Model with C channels.
             implausible_channels: Channels of which readings count even if every value in them is implausible.
         """
         self._column_of = {channel.name: c for c, channel in enumerate(model.channels)}
@@ -40,11 +40,11 @@ class ReadingValidator:
         self._high = np.array([channel.high for channel in model.channels])  # (C,)
         self.measured = np.array([channel.kind is ChannelKind.READING for channel in model.channels])
         self._static = np.array([channel.kind is ChannelKind.STATIC for channel in model.channels])  # (C,)
-        self._heard_spoilt = np.zeros(len(model.channels), dtype=np.bool_)  # (C,) what spoils them is judged too
-        self._heard_spoilt[list(implausible_channels)] = True
+        self._judges_implausible = np.zeros(len(model.channels), dtype=np.bool_)  # (C,)
+        self._judges_implausible[list(implausible_channels)] = True
 
     def values(self, batch: Readings) -> NDArray[np.float64]:
-        """Arrange the batch's columns as the model's: (R, C), NaN where not carried."""
+        """(R, C) float64 values of a batch in the order of the model's channels; NaN where not carried."""
         values = np.full((len(batch), len(self._column_of)), np.nan)
         for source, name in enumerate(batch.channels):
             column = self._column_of.get(name)
@@ -60,42 +60,47 @@ class ReadingValidator:
         values: NDArray[np.float64],
         result: EngineResult,
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Refuse what can't be used, and take static values.
+        """Reject readings that can't be used, and store static values.
 
-        `values` loses its implausible entries on the way.
+        Args:
+            table: The streams.
+            rows: (R,) int64 rows; -1 where the table was full.
+            t: (R,) int64, ns.
+            values: (R, C) float64; implausible values become NaN.
+            result: Gets the rejects.
 
         Returns:
-            The indices of what goes into frames, and (R, C) which measured values were implausible. A reading of which
-            nothing plausible is left goes no further, unless an alarm wants to know of just that.
+            Indices of the readings that go into frames; (R, C) bool, implausible measured values. A reading without a
+            plausible value goes into a frame only if an alarm judges implausible values of a channel in it.
         """
         there = ~np.isnan(values)
         with np.errstate(invalid="ignore"):
             implausible = (values < self._low) | (values > self._high)
         values[implausible] = np.nan
-        spoilt = implausible.any(axis=1) & (implausible == there).all(axis=1)  # nothing plausible is left
+        empty = implausible.any(axis=1) & (implausible == there).all(axis=1)  # no plausible value is left
         full = rows < 0
         result.reject(ReadingReject.IMPLAUSIBLE, np.nonzero(implausible)[0])
         result.reject(ReadingReject.TOO_MANY_STREAMS, np.flatnonzero(full))
-        told = (implausible & self._heard_spoilt).any(axis=1)
-        usable = ~((spoilt & ~told) | full)
+        judged = (implausible & self._judges_implausible).any(axis=1)
+        usable = ~((empty & ~judged) | full)
         if self._static.any():
-            self._take_static(table, rows, values, usable)
-            # A profile is no measurement: what carries static values alone makes no frame.
+            self._store_static(table, rows, values, usable)
+            # A profile is no measurement: a reading with static values alone makes no frame.
             profile = there[:, self._static].any(axis=1) & ~there[:, self.measured].any(axis=1)
             result.accepted += int((usable & profile).sum())
             usable &= ~profile
-        waiting = usable & (table.standby_until[rows] != NEVER)
-        if waiting.any():
-            result.reject(ReadingReject.STANDBY, np.flatnonzero(waiting))
-            # Whose readings these were is not known: once it resumes, none up to here count.
-            np.maximum.at(table.newest_t, rows[waiting], t[waiting])
-            table.last_reading_at[rows[waiting]] = result.now
-            usable &= ~waiting
+        standby = usable & (table.standby_until[rows] != NEVER)
+        if standby.any():
+            result.reject(ReadingReject.STANDBY, np.flatnonzero(standby))
+            # These may belong to another stay: once the stream resumes, no reading up to here counts.
+            np.maximum.at(table.newest_t, rows[standby], t[standby])
+            table.last_reading_at[rows[standby]] = result.now
+            usable &= ~standby
         return np.flatnonzero(usable), implausible & self.measured
 
-    def _take_static(
+    def _store_static(
         self, table: StreamTable, rows: NDArray[np.int64], values: NDArray[np.float64], usable: NDArray[np.bool_]
     ) -> None:
         given = ~np.isnan(values) & self._static & usable[:, None]
-        for r, c in zip(*np.nonzero(given), strict=True):  # few: once a stream, in the order of arrival
+        for r, c in zip(*np.nonzero(given), strict=True):  # few: once for each stream, in the order of arrival
             table.static[rows[r], c] = values[r, c]

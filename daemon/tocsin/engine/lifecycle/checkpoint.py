@@ -1,85 +1,92 @@
-"""An engine's whole memory as plain data, and back, to the bit: the rows in their order, also those that are free.
+"""Checkpoints: the complete state of a watch as plain data, restored to the bit, free rows included.
 
-What the constructor makes of the configuration stays out: the data fits an engine of the same watch, and after it the
-same calls give the same changes in the same order. `memory` is for what goes elsewhere: one stream, or another model.
+A checkpoint fits a watch of the same configuration: afterwards the same calls give the same results. To move single
+streams, or to another model, export them (`tocsin.engine.lifecycle.transfer`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tocsin.engine.conditions.delays import ConditionState
+from tocsin.engine.format import Format
+from tocsin.engine.streams.columns import Axis
+from tocsin.engine.types import ConditionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tocsin.engine.engine import Engine
+    from tocsin.engine.watch_state import WatchState
 
-_AS_CONFIGURED = {"columns", "max_streams", "keeps_frames", "overrides", "_described"}
-
-
-def export(engine: Engine) -> dict[str, Any]:
-    """Copy everything: arrays, lists, dicts and numbers, by name."""
-    table = {name: _copy(value) for name, value in vars(engine.table).items() if name not in _AS_CONFIGURED}
-    return {"now": engine.now, "table": table}
+CHECKPOINT_FORMAT = Format("the checkpoint of a watch", 1)
 
 
-def restore(engine: Engine, data: Mapping[str, Any]) -> None:
-    """Let an engine that has met nothing go on with what `export` gave.
+def export(state: WatchState) -> dict[str, Any]:
+    """Copy the state of a watch: dicts, lists, numbers and arrays, under keys that never change.
 
-    Columns that the Tocsin of then didn't have hold in every row what a new one holds.
+    `format`: number of `CHECKPOINT_FORMAT`; `now`: time of the last call; `membership`: names, labels and free rows;
+    `columns`: arrays by `Column.key`.
+    """
+    table = state.table
+    return {
+        "format": CHECKPOINT_FORMAT.number,
+        "now": state.now,
+        "membership": table.membership(),
+        "columns": {column.key: column.of(table).copy() for column in table.COLUMNS},
+    }
+
+
+def restore(state: WatchState, data: Mapping[str, Any], form: Format = CHECKPOINT_FORMAT) -> None:
+    """Restore what `export` gave, in a watch without streams.
+
+    A column that the checkpoint does not have holds its fill value in every row.
 
     Raises:
-        ValueError: It was another watch's; nothing has changed.
+        ValueError: The checkpoint is of another format or of another watch; nothing has changed.
     """
-    given, table = data["table"], vars(engine.table)
-    names = table.keys() - _AS_CONFIGURED
-    unlike = (given.keys() - names) | (names - given.keys() - engine.table.columns.keys())
-    if unlike:
-        raise ValueError(f"a memory of other columns: {', '.join(sorted(unlike))}")
-    rows = len(given["live"])
-    made: dict[str, Any] = {}
-    for name in names:
-        there = table[name]
-        if name not in given:
-            made[name] = np.full((rows, *there.shape[1:]), engine.table.columns[name].fill, dtype=there.dtype)
-            continue
-        if isinstance(there, np.ndarray) and (there.dtype != given[name].dtype or there.ndim != given[name].ndim):
-            raise ValueError(
-                f"column {name} is {given[name].dtype} of {given[name].ndim} axes (legal: {there.dtype}, {there.ndim})"
-            )
-        made[name] = _copy(given[name])
-    table.update(made)
-    engine.now = data["now"]
+    data = form.upgrade(data)
+    table, given = state.table, data["columns"]
+    unknown = given.keys() - {column.key for column in table.COLUMNS}
+    if unknown:
+        raise ValueError(f"the checkpoint of a watch has unknown columns: {', '.join(sorted(unknown))}")
+    rows, arrays = len(given["live"]), {}
+    for column in table.COLUMNS:
+        ours, theirs = column.of(table), given.get(column.key)
+        if theirs is None:
+            arrays[column] = column.empty(rows, table.lengths)
+        elif ours.dtype != theirs.dtype or ours.ndim != theirs.ndim:
+            what = f"column {column.key} is {theirs.dtype} of {theirs.ndim} axes"
+            raise ValueError(f"{what} (legal: {ours.dtype}, {ours.ndim})")
+        else:
+            arrays[column] = theirs.copy()
+    for column, array in arrays.items():
+        column.put(table, array)
+    table.capacity = rows
+    table.lengths[Axis.SAMPLES] = table.sample_t.shape[2]
+    table.set_membership(data["membership"])
+    state.now = data["now"]
 
 
-def assume_active(engine: Engine, stream: str, index: int, since: int | None) -> bool:
-    """Take a stream's condition for what people were told of its alarm, where nothing else is known of it.
+def assume_active(state: WatchState, stream: str, index: int, since: int | None) -> bool:
+    """Set a condition to the state of its published alarm, where there is no checkpoint.
 
     Args:
-        engine: Whose.
-        stream: Its name.
-        index: Of the alarm.
-        since: `t` since when it holds; None if it doesn't. One that holds is uncertain until it is judged again.
+        state: State of the watch.
+        stream: Name of the stream; added if it is unknown and the condition is active.
+        index: Column of the alarm.
+        since: `t` since which the condition is active; it is uncertain until it is judged. None: it is inactive.
 
     Returns:
-        Whether the engine knows.
+        Whether the condition is certain.
     """
-    table = engine.table
+    table = state.table
     row = table.row_of(stream)
     if since is None:
         if row is not None:
             table.delay_state[row, index] = ConditionState.INACTIVE
         return True
     if row is None:
-        row = table.add(stream)  # be there room for it or not: somebody is being told of it
+        row = table.add(stream)  # even beyond `max_streams`: its alarm has been published
     if table.delay_state[row, index] == ConditionState.INACTIVE:
         table.delay_state[row, index] = ConditionState.UNCERTAIN
         table.active_since[row, index] = since
     return bool(table.delay_state[row, index] != ConditionState.UNCERTAIN)
-
-
-def _copy(value: Any) -> Any:  # noqa: ANN401  (whatever a table holds)
-    return value.copy() if isinstance(value, np.ndarray | list | dict) else value

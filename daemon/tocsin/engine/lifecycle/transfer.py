@@ -1,87 +1,63 @@
-"""What is remembered of streams, as plain columns: to keep, to carry elsewhere, and to go on with, to the bit.
+"""Transfer of streams between watches: export, checks, and placing their state in another table.
 
-The columns are those of the stream table, cut to the streams asked for. `meta` is plain data that JSON can hold; it
-says whose they are: a state means something to one graph alone, so that what another model remembers is refused.
+A stream continues to the bit under the same model. Alarms continue if they are the same in both watches: by name,
+kind of condition, channels, priority and category.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tocsin.engine.conditions.base import Truth
-from tocsin.engine.conditions.delays import ConditionState
 from tocsin.engine.lifecycle.commands import StreamRefused
-from tocsin.engine.streams.table import NEVER
+from tocsin.engine.streams.columns import Axis, Column, Group, in_group
+from tocsin.engine.streams.state import STATE_FORMAT, StreamState
+from tocsin.engine.streams.table import StreamTable
+from tocsin.engine.types import NEVER, ConditionState, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from tocsin.engine.conditions.alarm import Alarm
-    from tocsin.engine.engine import Engine
     from tocsin.engine.model import Model
     from tocsin.engine.result import EngineResult
-    from tocsin.engine.streams.table import StreamTable
+    from tocsin.engine.watch_state import WatchState
 
-VERSION = 1
 
-_OF_FRAMES = (
-    "open_tick",
-    "open_t",
-    "opened_at",
-    "open_values",
-    "open_value_t",
-    "open_implausible",
-    "sample_t",
-    "samples",
+def _along(axis: Axis) -> tuple[Column[Any], ...]:
+    """Exported columns whose second dimension is this axis."""
+    return tuple(column for column in StreamTable.PORTABLE if column.axes[:1] == (axis,))
+
+
+_PER_ALARM = _along(Axis.ALARMS)
+_PER_SLOT = (*_along(Axis.SLOTS), *_along(Axis.KEPT_SLOTS))
+_HISTORY = (*_along(Axis.RECENT), *_along(Axis.RECENT_HALVES))
+_AS_THEY_ARE = tuple(
+    column
+    for column in StreamTable.PORTABLE
+    if column is not StreamTable.live and not (column.axes and column.axes[0].depends_on_configuration)
 )
-_OF_ANY_MODEL = ("delay_state", "truth", "truth_since", "active_since", "stream_limit")
-_AT_WILL = ("sample_t", "samples")  # their third dimension grows with what comes
+_OPEN_FRAMES = in_group(StreamTable.PORTABLE, Group.OPEN_FRAME)
+_CONDITION = in_group(StreamTable.PORTABLE, Group.CONDITION)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamState:
-    """All that an engine remembers of some streams.
-
-    Attributes:
-        meta: `version` of this layout; `model`, `sha256`, `channels`, `period_ns` of whose state it is; `alarms` and
-            what they were; `streams` with their labels, and the limits that overrides gave their alarms.
-        columns: By name, (n, …) each; see `StreamTable`.
-    """
-
-    meta: Mapping[str, Any]
-    columns: Mapping[str, NDArray[Any]]
-
-    @property
-    def streams(self) -> list[str]:
-        """(n) their names."""
-        return [entry["name"] for entry in self.meta["streams"]]
-
-    def each(self) -> Iterator[StreamState]:
-        """What is remembered of each stream, apart."""
-        for i, entry in enumerate(self.meta["streams"]):
-            meta = {**self.meta, "streams": [entry]}
-            yield StreamState(meta, {name: column[i : i + 1] for name, column in self.columns.items()})
-
-
-def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamState:
-    """Copy what is remembered of these streams, or of all.
+def export_streams(state: WatchState, streams: Sequence[str] | None = None) -> StreamState:
+    """Copy the state of these streams, or of all.
 
     Raises:
-        StreamRefused: One of them is not known.
+        StreamRefused: One of them is unknown.
     """
-    table, model = engine.table, engine.watch.model
+    table, model = state.table, state.watch.model
     if streams is None:
         rows = table.live_rows()
     else:
-        rows = np.array([_known(engine, stream) for stream in streams], dtype=np.int64)
-    labels = [table.labels_apart(row) for row in rows.tolist()]
+        rows = np.array([_known(table, stream) for stream in streams], dtype=np.int64)
+    labels = [table.label_sources(row) for row in rows.tolist()]
     meta: dict[str, Any] = {
-        "version": VERSION,
+        "format": STATE_FORMAT.number,
         "model": f"{model.name}/{model.version}",
         "sha256": model.sha256,
         "channels": [channel.name for channel in model.channels],
@@ -92,35 +68,37 @@ def export(engine: Engine, streams: Sequence[str] | None = None) -> StreamState:
                 "parameters": alarm.condition.parameters,
                 "state_size": alarm.condition.state_size,
             }
-            for alarm in engine.watch.alarms
+            for alarm in state.watch.alarms
         ],
         "streams": [
             {"name": table.names[row], "topic_labels": dict(topic), "given_labels": dict(given)}
-            | _overridden(engine, row)
+            | _override_limits(state, row)
             for row, (topic, given) in zip(rows.tolist(), labels, strict=True)
         ],
     }
-    return StreamState(meta, {name: getattr(table, name)[rows] for name in table.portable_columns})
+    return StreamState(meta, {column.key: column.of(table)[rows] for column in table.PORTABLE})
 
 
-def _overridden(engine: Engine, row: int) -> dict[str, dict[str, float]]:
-    """The limits of alarms that a stream has had by its name: another place may have others."""
-    if engine.table.overrides is None:
+def _override_limits(state: WatchState, row: int) -> dict[str, dict[str, float]]:
+    """Limits that overrides give a stream's alarms: they may be others under another name."""
+    if state.table.overrides is None:
         return {}
-    limits = zip(engine.watch.alarms, engine.table.override_limit[row].tolist(), strict=True)
+    limits = zip(state.watch.alarms, state.table.override_limit[row].tolist(), strict=True)
     return {"limits": {alarm.name: limit for alarm, limit in limits if not np.isnan(limit)}}
 
 
-def check(engine: Engine, remembered: StreamState) -> None:
-    """Refuse what is remembered of another model's streams, or is damaged.
+def checked(state: WatchState, exported: StreamState) -> StreamState:
+    """Exported streams in the current format, checked to be of the watch's model and undamaged.
 
     Raises:
-        StreamRefused: It says what differs.
+        StreamRefused: They are not.
     """
-    meta, model, table = remembered.meta, engine.watch.model, engine.table
-    if meta.get("version") != VERSION:
-        raise StreamRefused("*", f"memory is laid out in version {meta.get('version')} (legal: {VERSION})", "illegal")
-    names = remembered.streams
+    try:
+        exported = exported.upgraded()
+    except ValueError as error:
+        raise StreamRefused("*", str(error), "illegal") from error
+    meta, model, table = exported.meta, state.watch.model, state.table
+    names = exported.streams
     first = names[0] if names else "*"
     for key, ours in (
         ("sha256", model.sha256),
@@ -128,169 +106,177 @@ def check(engine: Engine, remembered: StreamState) -> None:
         ("period_ns", model.period_ns),
     ):
         if meta.get(key) != ours:
-            whose = f"of {meta.get('model')}, whose {key} is {meta.get(key)}"
-            what = f"memory is {whose} (legal: {model.name}/{model.version}, {key} {ours})"
-            raise StreamRefused(first, what, "another-model")
+            found = f"memory is of {meta.get('model')}, whose {key} is {meta.get(key)}"
+            raise StreamRefused(first, f"{found} (legal: {model.name}/{model.version}, {key} {ours})", "another-model")
     if len(set(names)) < len(names):
         raise StreamRefused(first, "memory names a stream twice", "illegal")
-    alarms = len(meta["alarms"])
-    for name, column in table.portable_columns.items():
-        ours, theirs = getattr(table, name), remembered.columns.get(name)
-        free = {None: 0, "alarms": 1, "condition_state": 1, "recent": 1, "slots": 2 if name in _AT_WILL else 1}[
-            column.axis
-        ]
+    lengths = {
+        Axis.ALARMS: len(meta["alarms"]),
+        Axis.CONDITION_STATE: sum(alarm["state_size"] for alarm in meta["alarms"]),
+    }
+    for column in table.PORTABLE:
+        array, theirs = column.of(table), exported.columns.get(column.key)
         if theirs is None:
-            raise StreamRefused(first, f"memory lacks {name}", "illegal")
-        if (
-            theirs.dtype != ours.dtype
-            or len(theirs) != len(names)
-            or theirs.ndim != ours.ndim
-            or theirs.shape[1 + free :] != ours.shape[1 + free :]
-            or (column.axis == "alarms" and theirs.shape[1] != alarms)
-            or (
-                column.axis == "condition_state"
-                and theirs.shape[1] != sum(alarm["state_size"] for alarm in meta["alarms"])
-            )
-        ):
-            legal = f"{(len(names), *ours.shape[1:])} {ours.dtype}"
-            raise StreamRefused(first, f"memory's {name} is {theirs.shape} {theirs.dtype} (legal: {legal})", "illegal")
+            raise StreamRefused(first, f"memory lacks {column.key}", "illegal")
+        if theirs.dtype != array.dtype or not _fits(column, array, theirs, len(names), lengths):
+            found = f"memory's {column.key} is {theirs.shape} {theirs.dtype}"
+            legal = f"{(len(names), *array.shape[1:])} {array.dtype}"
+            raise StreamRefused(first, f"{found} (legal: {legal})", "illegal")
+    return exported
 
 
-def place(engine: Engine, remembered: StreamState, rows: NDArray[np.int64], result: EngineResult) -> None:
-    """Put what is remembered of a model of the same graph into rows (n,) that are new."""
-    table = engine.table
-    for name, column in table.portable_columns.items():
-        if column.axis is None and name != "live":
-            getattr(table, name)[rows] = remembered.columns[name]
-    recent = [name for name, column in table.columns.items() if column.axis == "recent"]
-    if all(remembered.columns[name].shape == (len(rows), *getattr(table, name).shape[1:]) for name in recent):
-        for name in recent:
-            getattr(table, name)[rows] = remembered.columns[name]
+def _fits(
+    column: Column[Any], ours: NDArray[Any], theirs: NDArray[Any], streams: int, lengths: dict[Axis, int]
+) -> bool:
+    """Whether an exported array has a legal shape; axes that depend on the configuration may have any length."""
+    return (
+        theirs.ndim == ours.ndim
+        and len(theirs) == streams
+        and all(
+            lengths.get(axis, theirs.shape[i]) == theirs.shape[i]
+            and (axis.depends_on_configuration or theirs.shape[i] == ours.shape[i])
+            for i, axis in enumerate(column.axes, start=1)
+        )
+    )
+
+
+def place(state: WatchState, exported: StreamState, rows: NDArray[np.int64], result: EngineResult) -> None:
+    """Put exported streams of the same model into new rows (n,)."""
+    table = state.table
+    for column in _AS_THEY_ARE:
+        column.of(table)[rows] = exported.of(column)
+    if all(exported.of(column).shape == (len(rows), *column.of(table).shape[1:]) for column in _HISTORY):
+        for column in _HISTORY:
+            column.of(table)[rows] = exported.of(column)
     else:
         table.recent_count[rows] = 0
-    place_labels(engine, remembered, rows)
-    place_alarms(engine, remembered, rows)
-    slots = {name for name, column in table.columns.items() if column.axis == "slots"}
-    if all(remembered.columns[name].shape[1] == getattr(table, name).shape[1] for name in slots):
-        _make_room(table, remembered)
-        for name in slots:
-            ours, theirs = getattr(table, name), remembered.columns[name]
-            if name in _AT_WILL:
-                k = min(ours.shape[2], theirs.shape[2])
-                ours[rows, :, :k] = theirs[:, :, :k]
-            else:
-                ours[rows] = theirs
+    place_labels(state, exported, rows)
+    place_alarms(state, exported, rows)
+    if all(exported.of(column).shape[1] == column.of(table).shape[1] for column in _PER_SLOT):
+        _make_room(table, exported)
+        for column in _PER_SLOT:
+            _put_slots(column, table, (rows,), exported.of(column))
     else:
-        move_frames(engine, remembered, rows, result)
+        move_open_frames(state, exported, rows, result)
 
 
-def place_labels(engine: Engine, remembered: StreamState, rows: NDArray[np.int64]) -> None:
+def _put_slots(
+    column: Column[Any], table: StreamTable, at: tuple[NDArray[np.int64], ...], values: NDArray[Any]
+) -> None:
+    """Write frames at these rows, or rows and slots; of a frame's samples as many as there is room for."""
+    array = column.of(table)
+    if Axis.SAMPLES not in column.axes:
+        array[at] = values
+        return
+    k = min(array.shape[2], values.shape[3 - len(at)])
+    if len(at) == 1:
+        array[at[0], :, :k] = values[:, :, :k]
+    else:
+        array[at[0], at[1], :k] = values[:, :k]
+
+
+def place_labels(state: WatchState, exported: StreamState, rows: NDArray[np.int64]) -> None:
     """Label streams (n,) as they were."""
-    for row, entry in zip(rows.tolist(), remembered.meta["streams"], strict=True):
-        engine.table.take_labels(row, entry["topic_labels"], entry["given_labels"])
+    for row, entry in zip(rows.tolist(), exported.meta["streams"], strict=True):
+        state.table.set_labels(row, entry["topic_labels"], entry["given_labels"])
 
 
 def place_alarms(
-    engine: Engine,
-    remembered: StreamState,
+    state: WatchState,
+    exported: StreamState,
     rows: NDArray[np.int64],
     *,
     same_model: bool = True,
     same_ticks: bool = True,
 ) -> None:
-    """Let alarms that are still what they were go on in rows (n,).
+    """Continue alarms that are the same in rows (n,).
 
     Args:
-        engine: Where.
-        remembered: What was.
-        rows: Of its streams.
-        same_model: Whether what the model said means the same.
-        same_ticks: Whether at least channels and ticks do.
+        state: State of the watch.
+        exported: The streams.
+        rows: (n,) their new rows.
+        same_model: Whether the model is the same.
+        same_ticks: Whether at least channels and period are.
     """
-    table, columns = engine.table, remembered.columns
-    for old, new in carried(remembered, engine):
-        for name, column in table.portable_columns.items():
-            if column.axis == "alarms" and (same_model or name in _OF_ANY_MODEL):
-                getattr(table, name)[rows, new] = columns[name][:, old]
-        # What is up stays judged as it was until the next frame. What isn't begins its delay anew, if it asks for
-        # something else now: a condition that held for a minute below 90 has not held for a minute below 85.
-        condition = engine.watch.alarms[new].condition
-        means_the_same = same_model or (same_ticks and not condition.modelled)
-        if means_the_same and remembered.meta["alarms"][old]["parameters"] == condition.parameters:
-            same = _same_limits(engine, remembered, rows, new)
-            begin = sum(alarm["state_size"] for alarm in remembered.meta["alarms"][:old])
-            noted = columns["condition_state"][:, begin : begin + remembered.meta["alarms"][old]["state_size"]]
-            table.condition_state[rows[same], engine.state_slices[new]] = noted[same]
+    table = state.table
+    for old, new in common_alarms(exported, state):
+        for column in _PER_ALARM:
+            column.of(table)[rows, new] = exported.of(column)[:, old]
+        # An active condition keeps its judgement until the next frame. Any other begins its delay anew if its
+        # parameters differ: a condition that held for a minute below 90 has not held for a minute below 85.
+        condition = state.watch.alarms[new].condition
+        before = exported.meta["alarms"][old]
+        comparable = same_model or (same_ticks and not condition.modelled)
+        if comparable and before["parameters"] == condition.parameters:
+            same = _same_limits(state, exported, rows, new)
+            begin = sum(alarm["state_size"] for alarm in exported.meta["alarms"][:old])
+            kept = exported.of(StreamTable.condition_state)[:, begin : begin + before["state_size"]]
+            table.condition_state[rows[same], state.state_slices[new]] = kept[same]
         else:
             same = np.zeros(len(rows), dtype=np.bool_)
-        anew = (columns["delay_state"][:, old] == ConditionState.INACTIVE) & ~same
+        anew = (exported.of(StreamTable.delay_state)[:, old] == ConditionState.INACTIVE) & ~same
         table.truth[rows[anew], new] = Truth.UNKNOWN
         table.truth_since[rows[anew], new] = NEVER
     if table.overrides is not None:
-        _drop_off(table, rows)
+        _clear_disabled(table, rows)
 
 
-def _same_limits(engine: Engine, remembered: StreamState, rows: NDArray[np.int64], index: int) -> NDArray[np.bool_]:
-    """(n,) in which streams overrides say of an alarm's limit what they said before."""
-    table, name = engine.table, engine.watch.alarms[index].name
-    there = np.array([entry.get("limits", {}).get(name, np.nan) for entry in remembered.meta["streams"]])
-    here = np.full(len(rows), np.nan) if table.overrides is None else table.override_limit[rows, index]
-    same: NDArray[np.bool_] = (there == here) | (np.isnan(there) & np.isnan(here))
+def _same_limits(state: WatchState, exported: StreamState, rows: NDArray[np.int64], index: int) -> NDArray[np.bool_]:
+    """(n,) whether overrides give an alarm the same limit as before."""
+    table, name = state.table, state.watch.alarms[index].name
+    before = np.array([entry.get("limits", {}).get(name, np.nan) for entry in exported.meta["streams"]])
+    after = np.full(len(rows), np.nan) if table.overrides is None else table.override_limit[rows, index]
+    same: NDArray[np.bool_] = (before == after) | (np.isnan(before) & np.isnan(after))
     return same
 
 
-def _drop_off(table: StreamTable, rows: NDArray[np.int64]) -> None:
-    """Let no condition hold that is off in its stream."""
+def _clear_disabled(table: StreamTable, rows: NDArray[np.int64]) -> None:
+    """Clear conditions that overrides turn off in streams (n,)."""
     row, index = np.nonzero(table.override_off[rows])
-    for name in ("delay_state", "truth", "truth_since", "active_since"):
-        getattr(table, name)[rows[row], index] = table.columns[name].fill
+    for column in _CONDITION:
+        column.of(table)[rows[row], index] = column.fill
 
 
-def carried(remembered: StreamState, engine: Engine) -> list[tuple[int, int]]:
-    """The columns, there and here, of alarms that go on."""
-    found = {alarm["identity"]: i for i, alarm in enumerate(remembered.meta["alarms"])}
-    named = ((_identity(alarm, engine.watch.model), i) for i, alarm in enumerate(engine.watch.alarms))
+def common_alarms(exported: StreamState, state: WatchState) -> list[tuple[int, int]]:
+    """Alarms that are the same: pairs of their columns in exported streams and in a watch."""
+    found = {alarm["identity"]: i for i, alarm in enumerate(exported.meta["alarms"])}
+    named = ((_identity(alarm, state.watch.model), i) for i, alarm in enumerate(state.watch.alarms))
     return [(found[identity], i) for identity, i in named if identity in found]
 
 
 def _identity(alarm: Alarm, model: Model) -> str:
-    """What makes an alarm the one it is: its name, what it looks at, and how urgent it is."""
-    watched = ",".join(model.channels[channel].name for channel in alarm.condition.channels)
-    return f"{alarm.name} {alarm.condition.kind} {watched} {alarm.priority} {alarm.category}"
+    """Name, kind of condition, channels, priority and category of an alarm."""
+    channels = ",".join(model.channels[channel].name for channel in alarm.condition.channels)
+    return f"{alarm.name} {alarm.condition.kind} {channels} {alarm.priority} {alarm.category}"
 
 
-def _known(engine: Engine, stream: str) -> int:
-    row = engine.table.row_of(stream)
+def _known(table: StreamTable, stream: str) -> int:
+    row = table.row_of(stream)
     if row is None:
         raise StreamRefused(stream, "is not known", "unknown-stream")
     return row
 
 
-def _make_room(table: StreamTable, remembered: StreamState) -> None:
-    """Make room for as many values in a frame as there were, if they are kept apart here."""
-    while 0 < table.sample_t.shape[2] < remembered.columns["sample_t"].shape[2]:
+def _make_room(table: StreamTable, exported: StreamState) -> None:
+    """Make room for as many samples of a frame as there were, where samples are kept apart."""
+    while 0 < table.sample_t.shape[2] < exported.of(StreamTable.sample_t).shape[2]:
         table.widen_samples()
 
 
-def move_frames(engine: Engine, remembered: StreamState, rows: NDArray[np.int64], result: EngineResult) -> None:
-    """Put open frames into the slots of another frame clock, oldest first; those that it would not wait for close.
+def move_open_frames(state: WatchState, exported: StreamState, rows: NDArray[np.int64], result: EngineResult) -> None:
+    """Put open frames into the slots of another frame clock, oldest first, and close those it would not hold open.
 
-    Frames that could be gone back to are not kept.
+    Closed frames that were kept for reprocessing are dropped.
     """
-    table, columns = engine.table, remembered.columns
-    _make_room(table, remembered)
-    passed = engine.closed_by(table.newest_t[rows])
-    ticks = columns["open_tick"]  # (n, W)
+    table = state.table
+    _make_room(table, exported)
+    watermark = state.assembler.watermark(table.newest_t[rows])
+    ticks = exported.of(StreamTable.open_tick)  # (n, W)
+    n = np.arange(len(rows))
     for slot in ticks.argsort(axis=1).T:  # (n,) the slots of each stream's oldest frame, of the next, …
-        n = np.arange(len(rows))
         there = np.flatnonzero(ticks[n, slot] != NEVER)
         to = ticks[there, slot[there]] % table.open_tick.shape[1]
-        for name in _OF_FRAMES:
-            ours, theirs = getattr(table, name), columns[name][there, slot[there]]
-            if name in _AT_WILL:
-                k = min(ours.shape[2], theirs.shape[1])
-                ours[rows[there], to, :k] = theirs[:, :k]
-            else:
-                ours[rows[there], to] = theirs
-        engine.close_frames(rows[there], passed[there], result)
-    table.bar(rows, table.closed_tick[rows])
+        for column in _OPEN_FRAMES:
+            _put_slots(column, table, (rows[there], to), exported.of(column)[there, slot[there]])
+        state.close_frames_up_to(rows[there], watermark[there], result)
+    table.close_up_to(rows, table.closed_tick[rows])

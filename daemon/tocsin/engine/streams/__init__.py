@@ -1,1 +1,1 @@
-"""The table of streams: one row per stream."""
+"""Stream table: one row per stream."""

@@ -1,4 +1,4 @@
-"""Patterns of streams' names, as configurations write them."""
+"""Patterns of stream names, as in configurations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def named_like(patterns: Iterable[str]) -> re.Pattern[str]:
-    """What matches a whole name that is like one of these; `*` stands for any text, also one with `/` in it.
+    """Expression that matches whole names by any of the patterns; `*` stands for any text, also with `/` in it.
 
     >>> icu = named_like(["icu/*"])
     >>> [name for name in ("icu/1", "icu/a/1", "ICU/1", "north/icu/1") if icu.match(name)]

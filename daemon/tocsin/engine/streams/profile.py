@@ -1,11 +1,11 @@
-"""Which limits and profiles make sense: whoever gives them, a person or the configuration."""
+"""Settings of one stream: its limits, its profile, and the checks of both, wherever they come from."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tocsin.engine.model import ChannelKind
-from tocsin.engine.streams.table import PROFILE
+from tocsin.engine.types import PROFILE
 
 if TYPE_CHECKING:
     from tocsin.engine.model import Channel, Model
@@ -14,7 +14,7 @@ _PROFILE_VALUES = {"news2_scale": (1, 2), "oxygen": (0, 1), "alert": (0, 1)}
 
 
 def limit_fault(channel: Channel, limit: float) -> str | None:
-    """What is wrong with a limit of a channel; None if nothing is.
+    """Fault of a limit of a channel; None if it is legal.
 
     >>> from tocsin.engine.model import Channel
     >>> limit_fault(Channel("hr", "/min", 20, 300), 400)
@@ -26,12 +26,12 @@ def limit_fault(channel: Channel, limit: float) -> str | None:
 
 
 def profile_names(model: Model) -> list[str]:
-    """What a profile may say to a model."""
+    """Names that a profile for a model may have."""
     return [*_static(model), *PROFILE]
 
 
 def profile_fault(model: Model, name: str, value: float) -> str | None:
-    """What is wrong with a value for a name that a profile may say; None if nothing is."""
+    """Fault of a value under one of `profile_names`; None if it is legal."""
     channel = _static(model).get(name)
     if channel is None:
         legal = " or ".join(map(str, _PROFILE_VALUES[name]))

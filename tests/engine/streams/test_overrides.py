@@ -18,7 +18,6 @@ from tocsin.engine.conditions.silent import Silent
 from tocsin.engine.events import ConditionEventKind
 from tocsin.engine.handover.migration import migrate
 from tocsin.engine.handover.shadow import Shadow
-from tocsin.engine.lifecycle import transfer
 from tocsin.engine.lifecycle.commands import (
     Admit,
     Discharge,
@@ -30,7 +29,7 @@ from tocsin.engine.lifecycle.commands import (
     StreamRefused,
     Transfer,
 )
-from tocsin.engine.lifecycle.overrides import Override
+from tocsin.engine.streams.overrides import Override
 
 NOW = START + 10**6 * S
 HIGH = alarm("hr-high", Above(0, 120, 5))
@@ -188,7 +187,7 @@ def test_the_model_is_given_the_age_by_the_name_and_the_patients_own_before_it()
         seen.append((float(x[0, AGE]), float(mask[0, AGE])))
         return counting_step(x, mask, delta, state)
 
-    watching = engine(HIGH, overrides=(CHILDREN,), step=step, rewind=5)
+    watching = engine(HIGH, overrides=(CHILDREN,), step=step, reprocess_late_ticks=5)
     send(watching, *rates("paediatric/1", 80))
     send(watching, ("adult/1", 0, 80))
     watching.carry_out(SetProfile("paediatric/1", {"age": 7}), at(1))
@@ -205,7 +204,7 @@ def test_a_frame_that_a_late_reading_makes_has_the_age_by_the_name():
         seen.append((float(x[0, 0]), float(x[0, AGE])))
         return counting_step(x, mask, delta, state)
 
-    watching = engine(HIGH, overrides=(CHILDREN,), step=step, rewind=5)
+    watching = engine(HIGH, overrides=(CHILDREN,), step=step, reprocess_late_ticks=5)
     late = [Readings.of([("paediatric/1", at(second), {"hr": hr})]) for second, hr in ((5, 80.0), (3, 70.0))]
     for part in late:
         watching.apply(part, at(5))
@@ -287,7 +286,7 @@ def test_what_is_imported_comes_under_the_overrides_of_where_it_goes_on():
     plain = engine(HIGH, ODD)
     send(there, *rates("bed", 150, 150))
     for watching in (here, plain):
-        watching.import_streams(there.export(["bed"]), at(2))
+        watching.import_streams(there.export_streams(["bed"]), at(2))
     ring = [
         [change.alarm for change in send(watching, *rates("bed", 150, first=2)).events] for watching in (here, plain)
     ]
@@ -409,15 +408,15 @@ _OTHERS = (override("z*", off=["odd"], hr_high=20), override("y", hr_high=170, o
 @given(readings, st.integers(0, 50), commands)
 def test_streams_that_no_pattern_matches_are_as_without_overrides_to_the_bit(rows, cut, command):
     def run(overrides):
-        watching = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, rewind=5, overrides=overrides)
+        watching = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, reprocess_late_ticks=5, overrides=overrides)
         results = [watching.apply(batch(rows[:cut]), NOW)]
         if command is not None and watching.table.row_of(command.stream) is not None:
             results.append(watching.carry_out(command, NOW))
-        after = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, rewind=5, overrides=overrides)
+        after = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, reprocess_late_ticks=5, overrides=overrides)
         results += [migrate(watching, after, NOW), after.apply(batch(rows[cut:]), NOW + 20 * S)]
         changes = [change for result in results for change in result.events if change.stream != "y"]
         names = sorted(name for name in after.table.names if name.startswith("x"))
-        columns = transfer.export(after, names).columns
+        columns = after.export_streams(names).columns
         return changes, {name: column.tobytes() for name, column in columns.items()}
 
     assert run(_OTHERS) == run(())
