@@ -66,7 +66,7 @@ def load(file):
 def frames(folder, runs, file, stream):
     """A table as training takes it."""
     tables = pytest.importorskip("tocsin_training.data.tables")
-    sequences = pytest.importorskip("tocsin_training.sequences")
+    sequences = pytest.importorskip("tocsin_training.data.dataset")
     channels = (
         ChannelEntry(name="hr", unit="/min", low=0, high=300),
         ChannelEntry(name="spo2", unit="%", low=0, high=100),

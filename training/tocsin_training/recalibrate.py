@@ -15,15 +15,16 @@ import typer
 
 from tocsin.bundle import load
 from tocsin.engine.model import Task
-from tocsin_training import curve, publish, warm_up
 from tocsin_training import recipe as recipes
+from tocsin_training.calibration import false_alarm_curve, warm_up
+from tocsin_training.data.sources import read
 from tocsin_training.errors import TrainingError
-from tocsin_training.make import read
+from tocsin_training.export import bundle_folder
 
 if TYPE_CHECKING:
     from tocsin.bundle.calibration import Curve
+    from tocsin_training.data.dataset import Sequences
     from tocsin_training.recipe import Recipe
-    from tocsin_training.sequences import Sequences
 
 
 def to_count(recipe: Recipe, data: Path, runs: Path) -> Sequences | None:
@@ -44,14 +45,14 @@ def recalibrate(folder: Path, recipe: Recipe, counted: Sequences | None) -> Curv
     """
     bundle = load(folder)
     manifest = bundle.manifest
-    streams = None if counted is None else curve.normal(counted)
+    streams = None if counted is None else false_alarm_curve.normal(counted)
     made = None
     if streams is not None:
         which = f"normal streams of part {recipe.data.curve_on} ({', '.join(source.name for source in recipe.sources)})"
-        seen, probability = curve.scored(bundle.model, streams), manifest.calibration.scale == "probability"
-        made = curve.curve(seen, recipe.serving.curve_delays_ticks, which, probability=probability)
+        seen, probability = false_alarm_curve.scored(bundle.model, streams), manifest.calibration.scale == "probability"
+        made = false_alarm_curve.curve(seen, recipe.serving.curve_delays_ticks, which, probability=probability)
     calibration = manifest.calibration.model_copy(update={"curve": made})
-    publish.describe(folder, manifest.model_copy(update={"calibration": calibration}))
+    bundle_folder.describe(folder, manifest.model_copy(update={"calibration": calibration}))
     if made is not None and streams is not None:
         warm_up.glance(folder, streams)
     return made

@@ -9,17 +9,18 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tocsin_training import checkpoints, log, publish
 from tocsin_training import recipe as recipes
-from tocsin_training.errors import TrainingError
-from tocsin_training.make import make
-from tocsin_training.places import check_folder
+from tocsin_training.export import bundle_folder
+from tocsin_training.paths import check_folder
+from tocsin_training.pipeline import make
 from tocsin_training.recalibrate import recalibrate, to_count
+from tocsin_training.train import checkpoints, tensorboard
+from tocsin_training.train.device import device_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_training.loop import Epoch
+    from tocsin_training.train.loop import Epoch
 
 
 def run(  # noqa: PLR0913  (as many as the command has options)
@@ -53,7 +54,7 @@ def run(  # noqa: PLR0913  (as many as the command has options)
         TextColumn("{task.fields[loss]}"),
     )
     with ExitStack() as stack, Progress(*columns, console=Console(stderr=True)) as progress:
-        write = None if curves is None else log.curves(curves / recipe.name, stack)
+        write = None if curves is None else tensorboard.curves(curves / recipe.name, stack)
         bars = [
             progress.add_task(
                 f"{recipe.name} {member + 1}/{recipe.training.folds}", total=recipe.training.epochs, loss=""
@@ -74,27 +75,12 @@ def run(  # noqa: PLR0913  (as many as the command has options)
         if resume and not checkpoints.folder(runs, recipe).exists():
             say(f"nothing to resume in {checkpoints.folder(runs, recipe)}: from the beginning")
         counted = to_count(recipe, data, runs)  # now, as what it lacks is better told before the training
-        made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell, say=say)
-        if publish.replaces(out, made.manifest):
+        made = make(recipe, data, runs=runs, device=device_of(device), resume=resume, tell=tell, say=say)
+        if bundle_folder.replaces(out, made.manifest):
             say(
                 f"{recipe.name}/{recipe.version} had another graph: its streams begin anew, and alarms that it raised "
                 "can no more be explained; raise `version` to keep both"
             )
-    folder = publish.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
+    folder = bundle_folder.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
     recalibrate(folder, recipe, counted)
     return folder
-
-
-def chosen(device: str) -> torch.device:
-    """The device that was asked for; `auto` takes an accelerator where there is one."""
-    if device == "auto":
-        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return found or torch.device("cpu")
-    try:
-        wanted = torch.device(device)
-        torch.zeros(1, device=wanted).item()
-    except (RuntimeError, AssertionError, ImportError) as error:  # of `meta`, which computes nothing, too
-        raise TrainingError(
-            f"device {device!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
-        ) from error
-    return wanted

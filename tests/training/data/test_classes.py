@@ -50,7 +50,7 @@ def folder(tmp_path):
 
 
 def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 12)
     bundle = load(session.run(folder / "motors.yaml", **places(folder), **HOW))
     assert bundle.manifest.figures["held-out AUROC, end of stream"] == 1.0
 
@@ -67,7 +67,9 @@ def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
 
 
 def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    monkeypatch.setattr(
+        "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
+    )
     (folder / "motors.yaml").write_text(RECIPE + "loss: {burn_in: 20}\n")
     told = "no validation stream of class fine, hot outlasts loss.burn_in 20; give longer streams, or a shorter burn-in"
     with pytest.raises(TrainingError, match=told):
@@ -75,7 +77,9 @@ def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
 
 
 def test_a_class_that_no_training_stream_is_of_is_told_before_the_training(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    monkeypatch.setattr(
+        "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
+    )
     path = folder / "motors.yaml"
     path.write_text(RECIPE.replace("[fine, hot]", "[fine, hot, wet]"))
     told = "no stream of part train is of class wet; give streams of every class, or part them otherwise"

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import Request
 from tocsin_training.data.injected import injected
 from tocsin_training.data.injection import Anomaly, Kind, deviation, draw, inject
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Request
 
 CHANNELS = (ChannelEntry(name="a", unit="1", low=0, high=200), ChannelEntry(name="b", unit="1", low=0, high=200))
 
@@ -112,7 +112,7 @@ def request(part="test", **options):
         delta_cap_s=60,
         seed=3,
         options={
-            "source": "tocsin_training.ward.data:normal",
+            "source": "tocsin_training.simulation.ward.vitals_source:normal",
             "options": {f"{part}_beds": 2, f"{part}_hours": 1},
             "parts": ["test"],
         }

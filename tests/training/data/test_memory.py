@@ -19,9 +19,9 @@ import resource, sys
 from pathlib import Path
 import numpy as np, polars, torch
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.batches import padded
+from tocsin_training.data.batches import padded
 from tocsin_training.data.tables import table
-from tocsin_training.sequences import Request
+from tocsin_training.data.dataset import Request
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

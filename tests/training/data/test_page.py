@@ -24,7 +24,7 @@ def block(kind, number=0):
 
 
 def test_from_a_table_to_a_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 40)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 40)
     header, *shown = block("csv").splitlines()
     assert len(shown) == 3
     records = tmp_path / "records"

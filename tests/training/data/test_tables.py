@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import Record, Request, Sequences
 from tocsin_training.data.tables import table
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Record, Request, Sequences
 
 CHANNELS = (
     ChannelEntry(name="hr", unit="/min", low=20, high=300),

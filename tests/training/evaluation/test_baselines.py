@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.evaluation import baselines
-from tocsin_training.sequences import Record, Sequences
+from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.evaluation.baselines import registry
 
 VITALS = tuple(
     ChannelEntry(name=name, unit=unit, low=low, high=high)
@@ -41,7 +41,7 @@ def data(seed, channels=VITALS, *, labelled=True):
 
 @pytest.fixture(scope="module")
 def fitted():
-    made, skipped = baselines.fitted(VITALS, PERIOD_S, data(1), seed=0)
+    made, skipped = registry.fitted(VITALS, PERIOD_S, data(1), seed=0)
     return {one.name: one for one in made}, skipped
 
 
@@ -90,12 +90,12 @@ def test_bedside_limits_ring_beyond_them_and_not_at_them(fitted):
 
 
 def test_what_the_data_do_not_allow_is_left_out_with_a_reason():
-    made, skipped = baselines.fitted(MACHINE, PERIOD_S, data(1, MACHINE, labelled=False), seed=0)
+    made, skipped = registry.fitted(MACHINE, PERIOD_S, data(1, MACHINE, labelled=False), seed=0)
     assert [one.name for one in made] == ["random", "static limits", "EWMA", "PCA, T²", "PCA, Q", "untrained RNN"]
     assert skipped == {
         "NEWS2": "needs vital signs: of rr, spo2, sbp, hr, temp the bundle has none",
         "gradient boosting": "needs labels in the training part, which has none",
     }
-    _, skipped = baselines.fitted(VITALS, PERIOD_S, None, seed=0)
+    _, skipped = registry.fitted(VITALS, PERIOD_S, None, seed=0)
     assert skipped["PCA, Q"] == "needs a training part: name one by --train"
     assert "static limits" not in skipped, "the bedside's are fixed"

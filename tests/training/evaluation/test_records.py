@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import Record, Sequences
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation.records import Asked, judged, told_by_class
-from tocsin_training.sequences import Record, Sequences
 
 HR = ChannelEntry(name="hr", unit="/min", low=20, high=300)
 

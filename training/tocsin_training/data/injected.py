@@ -3,7 +3,7 @@
 data:
   source: tocsin_training.data.injected:injected
   options:
-    source: tocsin_training.ward.data:normal
+    source: tocsin_training.simulation.ward.vitals_source:normal
     options: {train_beds: 96, train_hours: 4, valid_beds: 48, valid_hours: 8}
     parts: [test]
     per_stream: 2
@@ -26,7 +26,7 @@ from tocsin_training.errors import TrainingError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.sequences import Request, Sequences
+    from tocsin_training.data.dataset import Request, Sequences
 
 _SOURCE = "tocsin_training.data.injected:injected"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.sequences import Sequences, frames
+from tocsin_training.data.dataset import Sequences, frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Record
+    from tocsin_training.data.dataset import Record
 
 _INDEX = "streams.json"
 _FRAMED = ("x", "mask", "delta")

@@ -30,17 +30,17 @@ import polars as pl
 from tocsin.engine.model import ChannelKind
 from tocsin_training.data import options as given
 from tocsin_training.data.columns import Place, times
-from tocsin_training.data.kinds import Kinds
 from tocsin_training.data.rows import pieces
 from tocsin_training.data.splits import PARTS, ByStream, ByTime
 from tocsin_training.data.spool import open_spool
 from tocsin_training.data.store import StoreWriter, open_store
+from tocsin_training.data.stream_classes import Kinds
 from tocsin_training.data.ticks import check, record
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from tocsin_training.data.dataset import Request, Sequences
     from tocsin_training.data.options import SplitOptions, TableOptions
-    from tocsin_training.sequences import Request, Sequences
 
 _SOURCE = "tocsin_training.data.tables:table"
 _FORMAT = 2  # of what is kept; another number makes it again

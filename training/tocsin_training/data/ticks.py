@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.model import ChannelKind
+from tocsin_training.data.dataset import Record
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.evaluation import alarming, bootstrap, events
+from tocsin_training.backtest import onsets
+from tocsin_training.evaluation import bootstrap, events
 from tocsin_training.evaluation.result import Curve, Operation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.alarming import Delays
+    from tocsin_training.backtest.onsets import Delays
+    from tocsin_training.data.dataset import Sequences
     from tocsin_training.evaluation.events import Events
-    from tocsin_training.sequences import Sequences
 
 SECONDS_PER_DAY = 86_400.0
 STEPS = 48  # thresholds of a curve
@@ -123,8 +124,8 @@ def rung(
     ground: Ground, score: NDArray[np.floating], threshold: float, delays: Delays
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where an alarm on a score rises, and where it is up."""
-    is_up = alarming.up(score, threshold, ground.t_s, ground.start, delays)
-    return alarming.onsets(is_up, ground.start), is_up
+    is_up = onsets.up(score, threshold, ground.t_s, ground.start, delays)
+    return onsets.onsets(is_up, ground.start), is_up
 
 
 def curve(ground: Ground, score: NDArray[np.floating], delays: Delays, marked: list[float]) -> Curve:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin_training.backtest import onsets
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation import alarming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,9 +168,9 @@ def alarms_at(
 def rings(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[np.float64]:
     """(T,) 1 in the rows in which such an alarm rises, else 0."""
     whole = np.array([0, len(score)])
-    is_up = alarming.up(score, threshold, np.arange(len(score), dtype=float), whole, alarming.Delays(off_s=quiet))
+    is_up = onsets.up(score, threshold, np.arange(len(score), dtype=float), whole, onsets.Delays(off_s=quiet))
     risen = np.zeros(len(score))
-    risen[alarming.onsets(is_up, whole)] = 1.0
+    risen[onsets.onsets(is_up, whole)] = 1.0
     return risen
 
 

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training import make
 from tocsin_training import recipe as recipes
-from tocsin_training.data import tables
+from tocsin_training.data import sources, tables
+from tocsin_training.data.dataset import Request
 from tocsin_training.data.sources import find
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tocsin.bundle import Bundle
+    from tocsin_training.data.dataset import Sequences
     from tocsin_training.recipe import Recipe
-    from tocsin_training.sequences import Sequences
 
 TABLES = (".parquet", ".csv")
 
@@ -104,7 +103,7 @@ def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences
     if asked.source:
         _check_source(asked.source)
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
-    data = told_by_class(make.read(recipe, asked.part, asked.data, asked.runs))
+    data = told_by_class(sources.read(recipe, asked.part, asked.data, asked.runs))
     return data, f"{recipe.data.source}, part {asked.part}"
 
 
@@ -121,7 +120,7 @@ def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequen
         return told_by_class(_table(asked.train, asked, bundle)), None
     if recipe is None or asked.data.suffix.lower() in TABLES:
         return None, None
-    train, valid = (told_by_class(make.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
+    train, valid = (told_by_class(sources.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
     return train, valid
 
 

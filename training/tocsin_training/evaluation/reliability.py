@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.alarming import Delays
+    from tocsin_training.backtest.onsets import Delays
     from tocsin_training.evaluation.detection import Ground
 
 BINS = 10

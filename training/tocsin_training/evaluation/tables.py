@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table as RichTable
 
-from tocsin_training.evaluation import reliability, worth
+from tocsin_training.evaluation import reliability, utility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tocsin_training.evaluation.result import Detector, Figure, Operation, Result
 
 RANKING = ("average precision", "VUS-PR", "AUROC")
-WORTH = (worth.UTILITY, worth.NAB, worth.NAB_BEST, reliability.BRIER, reliability.SKILL, reliability.ERROR)
+WORTH = (utility.UTILITY, utility.NAB, utility.NAB_BEST, reliability.BRIER, reliability.SKILL, reliability.ERROR)
 SHARES = ("recall", "precision", "F1")
 DELAYS = ("delay, median", "delay, p90")
 

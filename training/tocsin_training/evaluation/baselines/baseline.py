@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.model import ChannelKind
-from tocsin_training.sequences import carried
+from tocsin_training.data.dataset import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import Sequences
 
 
 class Unfit(Exception):  # noqa: N818  (no fault: the data allow no such baseline, and the report says why)

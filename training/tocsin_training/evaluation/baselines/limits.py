@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin_training.evaluation.baselines.baseline import Baseline, measured, needed, normal
-from tocsin_training.ward.limits import BEDSIDE
+from tocsin_training.simulation.ward.bedside_limits import BEDSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import Sequences
 
 NAME = "static limits"
 AT_THE_BEDSIDE = BEDSIDE | {"map": (60.0, 110.0)}

@@ -1,4 +1,4 @@
-"""A recurrent network that was never trained: what is due to learning, and what to the score around it."""
+"""Baselines that learned nothing: scores at random, and a recurrent network with random weights."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch
 from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import Source
 from tocsin.engine.model import Task
-from tocsin_training import export, rollout
-from tocsin_training import step as steps
+from tocsin_training.backtest import rollout
 from tocsin_training.evaluation.baselines.baseline import Baseline, needed
-from tocsin_training.network import Network
+from tocsin_training.export import onnx_graph
+from tocsin_training.export import step as steps
+from tocsin_training.nets.network import Network
 from tocsin_training.recipe import DataRecipe, NetworkRecipe, Recipe, ServingRecipe, TrainingRecipe
 
 if TYPE_CHECKING:
@@ -22,11 +23,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import Sequences
 
-NAME = "untrained RNN"
+NAME_RANDOM, NAME = "random", "untrained RNN"
 WIDTH = 32
 DAY_S = 86_400.0
+
+
+def fit_random(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:  # noqa: ARG001  (it knows nothing)
+    """Uniform in 0 … 1, every row anew."""
+
+    def score(data: Sequences) -> NDArray[np.float32]:
+        return np.random.default_rng(seed).random(len(data.x), dtype=np.float32)
+
+    return Baseline(NAME_RANDOM, "a uniform random number for every row", score)
 
 
 def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:
@@ -50,7 +60,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
         network.forecast.reset_parameters()  # it would start as persistence, which is a forecast
     network.memory.fit(np.array(fitted.x), np.array(fitted.mask))  # a table's are mapped, and can't be written to
     step = steps.make([network.eval()], recipe)
-    graph = Graph(export.to_onnx(step))
+    graph = Graph(onnx_graph.to_onnx(step))
 
     def score(data: Sequences) -> NDArray[np.float32]:
         return rollout.scores(graph, step.state_size, data)

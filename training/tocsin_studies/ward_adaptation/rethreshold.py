@@ -1,0 +1,111 @@
+"""Recorded scores judged again, by the daemon's own judging: what another threshold would have made of them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from tocsin.engine import Outcome
+from tocsin.engine.changes import Turn
+from tocsin.engine.conditions import cells
+from tocsin.engine.delays import Standing
+from tocsin.engine.steps import Steps
+from tocsin.engine.streams import StreamTable
+from tocsin.engine.turning import Turning
+from tocsin_studies.ward_adaptation.out_of_distribution import NO_FRAME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.adaptation import Adaptation
+    from tocsin.engine.delays import Alarm
+    from tocsin.engine.model import Model
+
+
+class Rule(Protocol):
+    """Another way to adapt scores to their streams, outside the engine."""
+
+    def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n,) what the scores of some streams are judged as."""
+        ...
+
+    def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
+        """Take in scores of streams, of which some have an alarm up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What rang.
+
+    Attributes:
+        began: By alarm and stream, the ticks at which it began.
+        up: (A, N) in how many ticks each alarm was up.
+    """
+
+    began: dict[str, list[list[int]]]
+    up: NDArray[np.int64]
+
+
+def judged(
+    model: Model,
+    alarms: Sequence[Alarm],
+    score: NDArray[np.float32],
+    adaptation: Adaptation | None,
+    rule: Rule | None = None,
+) -> Course:
+    """Judge scores as the engine does once it has stepped.
+
+    Args:
+        model: Whose scores they are.
+        alarms: What may ring: conditions on scores.
+        score: (T, N) tick by tick: NaN unknown, `NO_FRAME` where there is no frame.
+        adaptation: How thresholds are adapted.
+        rule: Or how scores are.
+    """
+    ticks, streams = score.shape
+    ends = np.cumsum([0, *(cells(alarm.condition) for alarm in alarms)]).tolist()
+    channels = len(model.channels)
+    table = StreamTable(
+        open_frames=1, channels=channels, state_size=1, alarms=len(alarms), max_streams=streams, notes=ends[-1]
+    )
+    noted = [slice(begin, end) for begin, end in itertools.pairwise(ends)]
+    turning = Turning("again", model, alarms, table, noted, adaptation)
+    table.rows([str(stream) for stream in range(streams)])
+    blank = np.zeros((streams, channels), dtype=np.float32)
+    nothing = np.zeros((streams, channels), dtype=np.bool_)
+    began: dict[str, list[list[int]]] = {alarm.name: [[] for _ in range(streams)] for alarm in alarms}
+    up = np.zeros((len(alarms), streams), dtype=np.int64)
+    for tick in range(ticks):
+        rows = np.flatnonzero(score[tick] != NO_FRAME)
+        n, t, known = len(rows), np.full(len(rows), tick * model.period_ns), score[tick, rows]
+        steps = Steps(
+            rows=rows,
+            t=t,
+            tick=np.full(n, tick),
+            x=blank[:n],
+            mask=blank[:n],
+            spoilt=nothing[:n],
+            score=known if rule is None else rule.adapted(known, rows),
+            contribution=blank[:n],
+            mean=blank[:n],
+            scale=blank[:n],
+            low=None,
+            high=None,
+            rewound=nothing[:n, 0],
+        )
+        outcome = Outcome(tick * model.period_ns)
+        turning.judge(steps, outcome)
+        for change in outcome.changes:
+            if change.turn is Turn.BEGAN:
+                began[change.alarm][int(change.stream)].append(tick)
+        standing = table.standing[:streams]
+        if rule is not None:
+            rule.learn(known, rows, (standing[rows] == Standing.PRESENT).any(axis=1))
+        up += (standing != Standing.ABSENT).T
+    return Course(began, up)

@@ -1,0 +1,36 @@
+"""What a part of the records holds, in a line: a wrong unit, range or period is seen before hours of training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine.model import ChannelKind
+
+if TYPE_CHECKING:
+    from tocsin_training.data.dataset import Sequences
+
+_MANY = 100  # days, of which tenths tell nothing
+_DAY_S, _HOUR_S = 86_400.0, 3_600.0
+
+
+def told(part: str, data: Sequences, period_s: float) -> str:
+    """Streams, frames, how long they last and how far they lie apart, and how often each channel is there.
+
+    What lies outside a channel's low and high is not there.
+    """
+    step = np.diff(data.tick)  # of rows; between streams it says nothing
+    step = np.delete(step, data.start[1:-1] - 1)
+    lasts_s = float((data.tick[data.start[1:] - 1] - data.tick[data.start[:-1]] + 1).sum()) * period_s
+    days = lasts_s / _DAY_S
+    span = f"{lasts_s / _HOUR_S:.3g} hours" if days < 1 else f"{days:,.{1 if days < _MANY else 0}f} days"
+    every = f", mostly {float(np.median(step)) * period_s:g} s apart" if len(step) else ""
+    share = data.mask.mean(axis=0, dtype=np.float64)  # (C,)
+    there = [
+        f"{channel.name} {100 * here:.3g} %"
+        for channel, here in zip(data.channels, share.tolist(), strict=True)
+        if channel.kind is not ChannelKind.CLOCK
+    ]
+    event = "" if data.label is None else f"; labelled {100 * float(data.label.mean(dtype=np.float64)):.3g} %"
+    return f"{part}: {len(data):,} streams, {len(data.x):,} frames over {span}{every}; there: {', '.join(there)}{event}"
