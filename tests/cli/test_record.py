@@ -72,7 +72,7 @@ def frames(folder, runs, file, stream):
         ChannelEntry(name="spo2", unit="%", low=0, high=100),
     )
     data = tables.table(
-        sequences.Request(
+        sequences.DataRequest(
             part="train", folder=folder, channels=channels, period_s=1.0, delta_cap_s=60, seed=1, runs=runs,
             options={"files": file, "stream": stream, "split": {"by": "stream"}},
         )

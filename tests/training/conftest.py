@@ -25,7 +25,7 @@ network:
   width: 8
   inputs: 6
   dropout: 0.1
-  memory: [ages, summary, trend, pace, tide]
+  channel_features: [age, summary, trend, rate, envelope]
   decay: {decay}
   logarithmic: [c, hours]
 score:
@@ -36,7 +36,7 @@ training:
   batch: 8
   epochs: {epochs}
   folds: {folds}
-  forget_static: 0.2
+  static_dropout: 0.2
   seed: 3
 serving:
   period_s: 60

@@ -8,23 +8,23 @@ import torch
 
 from tocsin.bundle import load
 from tocsin_training import pipeline as make_module
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.backtest import rollout
 from tocsin_training.errors import TrainingError
 from tocsin_training.export import bundle_folder
-from tocsin_training.pipeline import make, read
+from tocsin_training.pipeline import read, train_bundle
 from tocsin_training.train import loop
 
 
 def _made(path, tmp_path, **options):
-    recipe = recipes.read(path)
-    return recipe, make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"), **options)
+    recipe = recipe_file.read(path)
+    return recipe, train_bundle(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"), **options)
 
 
 @pytest.mark.parametrize(
     ("weight", "bias", "told"),
     [
-        (0.0, 0.0, r"tells all frames the same: its logits lie between 0 and 0; train longer, raise"),
+        (0.0, 0.0, r"gives all frames the same logit, between 0 and 0; train longer, raise"),
         (-1.0, None, r"would turn the network's answer round \(slope -.*train longer, raise training.learning_rate"),
     ],
 )
@@ -34,8 +34,8 @@ def test_a_network_that_learned_nothing_of_the_event_is_refused(toy, tmp_path, m
     def spoilt(*given, **options):
         network = trained(*given, **options)
         with torch.no_grad():
-            network.event.weight *= weight
-            network.event.bias *= weight if bias is None else bias
+            network.head.event.weight *= weight
+            network.head.event.bias *= weight if bias is None else bias
         return network
 
     monkeypatch.setattr(loop, "train", spoilt)

@@ -18,7 +18,7 @@ import typer
 
 from tocsin.bundle import load
 from tocsin.bundle.calibration import BudgetError
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.calibration import false_alarm_curve
 from tocsin_training.data.sources import read
 from tocsin_training.errors import TrainingError
@@ -37,7 +37,7 @@ BEGIN, END = "<!-- made by budget_check -->\n", "<!-- to here -->\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class BudgetResult:
     """One budget of one alarm.
 
     Attributes:
@@ -73,7 +73,9 @@ class Kept:
         return float(low), float(high)
 
 
-def check(bundle: Bundle, seen: false_alarm_curve.Scored, budgets: Sequence[float] = BUDGETS) -> list[Kept]:
+def check(
+    bundle: Bundle, seen: false_alarm_curve.EngineScores, budgets: Sequence[float] = BUDGETS
+) -> list[BudgetResult]:
     """Let alarms rise with every budget and every pair of delays that the curve knows.
 
     Args:
@@ -95,13 +97,13 @@ def check(bundle: Bundle, seen: false_alarm_curve.Scored, budgets: Sequence[floa
         except BudgetError as error:
             typer.echo(f"{bundle.manifest.name}: delays {delays}: {error}", err=True)
             continue
-        rises, _ = false_alarm_curve.risen(seen, chosen.threshold, *delays)
+        rises, _ = false_alarm_curve.alarm_intervals(seen, chosen.threshold, *delays)
         onsets = np.histogram(rises, bins=seen.start)[0]
-        kept.append(Kept(budget, delays, chosen, onsets, seen.days_of_each))
+        kept.append(BudgetResult(budget, delays, chosen, onsets, seen.days_of_each))
     return kept
 
 
-def table(bundle: Bundle, kept: Sequence[Kept], part: str) -> str:
+def table(bundle: Bundle, kept: Sequence[BudgetResult], part: str) -> str:
     """Markdown."""
     known = bundle.manifest.calibration.curve
     if known is None:
@@ -146,10 +148,12 @@ def main(
     tables = []
     for folder, part in zip(bundles[::2], bundles[1::2], strict=True):
         bundle = load(Path(folder))
-        streams = false_alarm_curve.normal(read(recipes.read(Path(folder) / "recipe.yaml"), part, data, runs))
+        streams = false_alarm_curve.normal_streams(
+            read(recipe_file.read(Path(folder) / "recipe.yaml"), part, data, runs)
+        )
         if streams is None:
             raise TrainingError(f"{folder}: part {part} has no stream without labels; name another part")
-        tables.append(table(bundle, check(bundle, false_alarm_curve.scored(bundle.model, streams)), part))
+        tables.append(table(bundle, check(bundle, false_alarm_curve.engine_scores(bundle.model, streams)), part))
     text = page.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)

@@ -35,7 +35,7 @@ PAIRS = (("hr", "sbp"), ("sbp", "dbp"), ("hr", "rr"), ("hr", "spo2"))
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class StreamStatistics:
     """What B streams of C channels look like, means over them; L lags, P pairs.
 
     Attributes:
@@ -51,7 +51,7 @@ class Likeness:
     together: NDArray[np.float64]
 
     @classmethod
-    def of(cls, streams: NDArray[np.floating], period_s: float) -> Likeness:
+    def of(cls, streams: NDArray[np.floating], period_s: float) -> StreamStatistics:
         """Describe streams (B, T, C)."""
         values = np.asarray(streams, dtype=np.float64)
         mean = values.mean(axis=1)
@@ -66,15 +66,15 @@ class Likeness:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class GeneratorComparison:
     """The simulator's streams, their twins, and the generated ones."""
 
-    simulated: Likeness
-    twins: Likeness
-    generated: Likeness
+    simulated: StreamStatistics
+    twins: StreamStatistics
+    generated: StreamStatistics
 
 
-def compare(bundle: Bundle, patients: int = PATIENTS, hours: int = HOURS, seed: int = TEST_SEED) -> Compared:
+def compare(bundle: Bundle, patients: int = PATIENTS, hours: int = HOURS, seed: int = TEST_SEED) -> GeneratorComparison:
     """Simulate patients and their twins, and generate streams of the same profiles."""
     every = round(bundle.manifest.period_s)
     simulated, twins, generated = [], [], []
@@ -88,10 +88,10 @@ def compare(bundle: Bundle, patients: int = PATIENTS, hours: int = HOURS, seed: 
         columns = [made.channels.index(name) for name in CHANNELS]
         generated.append(made.values[0][:, columns])
     kinds = (np.stack(part) for part in (simulated, twins, generated))
-    return Compared(*(Likeness.of(streams, bundle.manifest.period_s) for streams in kinds))
+    return GeneratorComparison(*(StreamStatistics.of(streams, bundle.manifest.period_s) for streams in kinds))
 
 
-def figures(compared: Compared) -> dict[str, float]:
+def figures(compared: GeneratorComparison) -> dict[str, float]:
     """The few numbers that the manifest shows; those of twins say what chance alone does."""
     seen = compared.simulated
     found: dict[str, float] = {}
@@ -108,7 +108,7 @@ def figures(compared: Compared) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def tables(compared: Compared) -> str:
+def tables(compared: GeneratorComparison) -> str:
     """The card's section, Markdown."""
     seen, made = compared.simulated, compared.generated
     lags = " | ".join(f"at {lag} s" for lag in LAGS_S)
@@ -126,7 +126,7 @@ def tables(compared: Compared) -> str:
     )
 
 
-def _twins(compared: Compared, c: int) -> float:
+def _twins(compared: GeneratorComparison, c: int) -> float:
     return float(np.abs(compared.twins.mean - compared.simulated.mean)[:, c].mean())
 
 

@@ -1,4 +1,4 @@
-"""Where a command may write: looked at before its work, which may take hours."""
+"""Paths that a command writes to, checked before work that may take hours."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def check_folder(option: str, folder: Path) -> None:
-    """Refuse a folder that can't be made, or written to.
+    """Refuse a folder that cannot be created or written to.
 
     Raises:
-        TrainingError: Naming the option, the place and why.
+        TrainingError: Names the option, the folder and the reason.
     """
     try:
         there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
@@ -27,10 +27,10 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def check_file(option: str, file: Path, otherwise: str) -> None:
-    """Refuse a file that can't be written; `otherwise` is a name for it where it is a folder.
+    """Refuse a file that cannot be written; `otherwise` is a name to suggest if it is a folder.
 
     Raises:
-        TrainingError: Naming the option, the place and why.
+        TrainingError: Names the option, the file and the reason.
     """
     if file.is_dir():
         raise TrainingError(f"{option} {file} is a folder; give a file, such as {file / otherwise}")

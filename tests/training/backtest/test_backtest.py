@@ -12,9 +12,9 @@ from tocsin.engine import Alarm
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
 from tocsin.engine.model import Channel, Model, StepResult, Task
-from tocsin_training.backtest.backtest import play
+from tocsin_training.backtest.backtest import backtest
 from tocsin_training.backtest.onsets import Delays, onsets, up
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 NAN = np.nan
@@ -50,9 +50,9 @@ def test_the_engine_sees_the_frames_that_training_saw():
         values = random.uniform(1, 90, (len(tick), 4))
         values[random.random(values.shape) < 0.4] = NAN
         values[0, :2] = NAN  # a first row in which nothing was measured is a frame all the same
-        records.append(Record(f"bed-{number}", tick, values))
-    data = Sequences.of(ENTRIES, 60.0, 1e6, records)
-    played = play(model(), [], data)
+        records.append(StreamRecord(f"bed-{number}", tick, values))
+    data = StreamDataset.of(ENTRIES, 60.0, 1e6, records)
+    played = backtest(model(), [], data)
 
     inner = np.setdiff1d(np.arange(len(data.x)), data.start)  # the band of a row is what the row before it said
     assert played.mean[inner].tolist() == (data.x + 1000 * data.delta)[inner - 1].tolist()
@@ -62,9 +62,9 @@ def test_the_engine_sees_the_frames_that_training_saw():
 
 
 def test_records_on_other_channels_are_refused():
-    data = Sequences.of(ENTRIES[:2], 60.0, 600.0, [Record("a", np.arange(3), np.ones((3, 2)))])
+    data = StreamDataset.of(ENTRIES[:2], 60.0, 600.0, [StreamRecord("a", np.arange(3), np.ones((3, 2)))])
     with pytest.raises(TrainingError, match="channels hr, spo2; toy wants hr, spo2, age, hours"):
-        play(model(), [], data)
+        backtest(model(), [], data)
 
 
 scores = st.lists(st.sampled_from([0.0, 1.0, 2.0, NAN]), min_size=1, max_size=25)
@@ -80,10 +80,10 @@ def test_what_is_swept_is_what_the_engine_rings(streams, on_ticks, off_ticks, ra
     records = []
     for number, score in enumerate(streams):
         tick = np.cumsum([random.choice([1, 1, 1, 2, 5]) for _ in score])
-        records.append(Record(str(number), tick, np.array(score)[:, None]))
-    data = Sequences.of(entries, 0.1, 60.0, records)
+        records.append(StreamRecord(str(number), tick, np.array(score)[:, None]))
+    data = StreamDataset.of(entries, 0.1, 60.0, records)
     delays = Delays(on_ticks * 0.1, off_ticks * 0.1)
-    played = play(model(0.1, entries), [alarm(1.0, delays)], data)
+    played = backtest(model(0.1, entries), [alarm(1.0, delays)], data)
 
     swept = up(played.score, 1.0, data.tick * 0.1, data.start, delays)
     assert swept.tolist() == played.is_up["score"].tolist()

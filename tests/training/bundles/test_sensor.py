@@ -8,8 +8,8 @@ from tocsin.bundle.shipped import shipped_folder
 from tocsin.engine import Alarm
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
-from tocsin_training.backtest.backtest import play
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.backtest.backtest import backtest
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 
 TICKS = 900
 SHIFTED = 700
@@ -32,9 +32,9 @@ def played(bundle, *rows, period_s=None):
     """What the engine makes of series, each a stream."""
     bundle = bundle if period_s is None else bundle.ticking(period_s)
     manifest = bundle.manifest
-    records = [Record(str(i), np.arange(len(row)), np.asarray(row)[:, None]) for i, row in enumerate(rows)]
+    records = [StreamRecord(str(i), np.arange(len(row)), np.asarray(row)[:, None]) for i, row in enumerate(rows)]
     period = bundle.model.period_ns / 1e9
-    data = Sequences.of(manifest.channels, period, manifest.delta_cap_s, records)
+    data = StreamDataset.of(manifest.channels, period, manifest.delta_cap_s, records)
     alarm = Alarm(
         "strange",
         ScoreAbove(manifest.calibration.threshold),
@@ -43,7 +43,7 @@ def played(bundle, *rows, period_s=None):
         on_delay_ns=0,
         off_delay_ns=100 * bundle.model.period_ns,
     )
-    return play(bundle.model, [alarm], data), data
+    return backtest(bundle.model, [alarm], data), data
 
 
 @pytest.mark.parametrize("unit", [1.0, 3e-6, 1e7])

@@ -14,9 +14,9 @@ from tocsin.engine import Alarm
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
 from tocsin.engine.model import Channel, Model, StepResult, Task
-from tocsin_training.backtest.backtest import play
+from tocsin_training.backtest.backtest import backtest
 from tocsin_training.calibration import false_alarm_curve
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 
 CHANNELS = (ChannelEntry(name="a", unit="1", low=-1e6, high=1e6),)
 
@@ -45,10 +45,12 @@ MODEL = Model(
 
 def sequences(streams, ticks=None):
     records = [
-        Record(str(b), np.arange(len(values)) if ticks is None else ticks[b], np.asarray(values, dtype=float)[:, None])
+        StreamRecord(
+            str(b), np.arange(len(values)) if ticks is None else ticks[b], np.asarray(values, dtype=float)[:, None]
+        )
         for b, values in enumerate(streams)
     ]
-    return Sequences.of(CHANNELS, 60.0, 60.0, records)
+    return StreamDataset.of(CHANNELS, 60.0, 60.0, records)
 
 
 @settings(max_examples=60, deadline=None)
@@ -63,8 +65,10 @@ def test_onsets_are_the_engines(streams, on_ticks, off_ticks, seed):
     data = sequences(streams, [np.cumsum(rng.integers(1, 4, len(values))) for values in streams])
     on, off = (ticks * MODEL.period_ns for ticks in (on_ticks, off_ticks))
     alarm = Alarm("odd", ScoreAbove(1.0), Priority.LOW, Category.PHYSIOLOGICAL, on, off)
-    rung = play(MODEL, [alarm], data).risen["odd"]
-    rises, falls = false_alarm_curve.risen(false_alarm_curve.scored(MODEL, data), 1.0, on_ticks, off_ticks)
+    rung = backtest(MODEL, [alarm], data).alarm_intervals["odd"]
+    rises, falls = false_alarm_curve.alarm_intervals(
+        false_alarm_curve.engine_scores(MODEL, data), 1.0, on_ticks, off_ticks
+    )
     assert rises.tolist() == rung.tolist()
     assert len(rises) == len(falls)
     assert (falls >= rises).all()
@@ -83,23 +87,23 @@ def noise(seed, streams=40, ticks=3000):
 
 @pytest.fixture(scope="module")
 def seen():
-    return false_alarm_curve.scored(MODEL, noise(1))
+    return false_alarm_curve.engine_scores(MODEL, noise(1))
 
 
 @pytest.mark.parametrize(("on_ticks", "off_ticks"), [(0, 0), (3, 5)])
 def test_budgets_are_kept_on_other_streams(seen, on_ticks, off_ticks):
-    made = false_alarm_curve.curve(seen, [(on_ticks, off_ticks)], "noise")
+    made = false_alarm_curve.false_alarm_curve(seen, [(on_ticks, off_ticks)], "noise")
     assert made.stream_days == pytest.approx(40 * 3000 / 1440, rel=1e-5)
-    fresh = false_alarm_curve.scored(MODEL, noise(2, streams=120))
+    fresh = false_alarm_curve.engine_scores(MODEL, noise(2, streams=120))
     for budget in (0.1, 0.5, 2.0):
         threshold = made.threshold_at(budget, on_ticks, off_ticks).threshold
-        realised = len(false_alarm_curve.risen(fresh, threshold, on_ticks, off_ticks)[0]) / fresh.days
+        realised = len(false_alarm_curve.alarm_intervals(fresh, threshold, on_ticks, off_ticks)[0]) / fresh.days
         assert 0.5 < realised / budget < 2.0, f"{budget}: {realised}"
     assert made.threshold_at(0.1, on_ticks, off_ticks).extrapolated
 
 
 def test_a_longer_delay_has_a_lower_threshold(seen):
-    made = false_alarm_curve.curve(seen, [(0, 0), (5, 0), (5, 20)], "noise")
+    made = false_alarm_curve.false_alarm_curve(seen, [(0, 0), (5, 0), (5, 20)], "noise")
     assert [rates.threshold_at(1.0) for rates in made.rates] == sorted(
         (rates.threshold_at(1.0) for rates in made.rates), reverse=True
     )
@@ -107,15 +111,15 @@ def test_a_longer_delay_has_a_lower_threshold(seen):
 
 def test_what_is_usual_is_told_of_scores_and_not_of_probabilities(seen):
     positive = dataclasses.replace(seen, score=np.exp(seen.score))
-    usual = false_alarm_curve.curve(positive, [(0, 0)], "noise").usual
+    usual = false_alarm_curve.false_alarm_curve(positive, [(0, 0)], "noise").usual
     assert 0 < usual.middle < usual.high
-    assert false_alarm_curve.curve(positive, [(0, 0)], "noise", probability=True).usual is None
+    assert false_alarm_curve.false_alarm_curve(positive, [(0, 0)], "noise", probability=True).usual is None
 
 
 def test_too_few_onsets_are_no_curve():
     assert (
-        false_alarm_curve.curve(
-            false_alarm_curve.scored(MODEL, sequences([np.zeros(50), np.zeros(50)])), [(0, 0)], "flat"
+        false_alarm_curve.false_alarm_curve(
+            false_alarm_curve.engine_scores(MODEL, sequences([np.zeros(50), np.zeros(50)])), [(0, 0)], "flat"
         )
         is None
     )
@@ -123,9 +127,11 @@ def test_too_few_onsets_are_no_curve():
 
 def test_streams_with_an_event_are_not_normal():
     label = [np.array([0, 0, 1], dtype=np.float32), np.zeros(2, dtype=np.float32)]
-    records = [Record(str(b), np.arange(len(part)), np.zeros((len(part), 1)), part) for b, part in enumerate(label)]
-    data = Sequences.of(CHANNELS, 60.0, 60.0, records)
-    assert false_alarm_curve.normal(data).streams == ("1",)
-    assert false_alarm_curve.normal(data.pick(np.array([0]))) is None
+    records = [
+        StreamRecord(str(b), np.arange(len(part)), np.zeros((len(part), 1)), part) for b, part in enumerate(label)
+    ]
+    data = StreamDataset.of(CHANNELS, 60.0, 60.0, records)
+    assert false_alarm_curve.normal_streams(data).streams == ("1",)
+    assert false_alarm_curve.normal_streams(data.pick(np.array([0]))) is None
     # Where whole streams have a class, the first class is the normal one, whatever their rows say.
-    assert false_alarm_curve.normal(dataclasses.replace(data, kind=np.array([0, 1]))).streams == ("0",)
+    assert false_alarm_curve.normal_streams(dataclasses.replace(data, kind=np.array([0, 1]))).streams == ("0",)

@@ -14,7 +14,7 @@ from tocsin.bundle import load
 from tocsin.bundle.calibration import Curve
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin_training.calibration import warm_up
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 # The score is a running mean of hr with a memory of 0.9 a tick, which begins at 0.
@@ -51,7 +51,7 @@ def steady(hr, length):
     channels = [ChannelEntry(**entry) for entry in toy_bundle.MANIFEST["channels"]]
     values = np.full((length, 2), np.nan)
     values[:, 0] = hr
-    return Sequences.of(channels, 1.0, 60.0, [Record(f"s{k}", np.arange(length), values) for k in range(3)])
+    return StreamDataset.of(channels, 1.0, 60.0, [StreamRecord(f"s{k}", np.arange(length), values) for k in range(3)])
 
 
 def test_a_mean_that_forgets_a_tenth_a_tick_needs_as_long_as_it_takes_to_forget_all_but_the_noise(tmp_path):
@@ -90,12 +90,12 @@ def test_it_is_written_down_and_graph_and_warm_up_stay(tmp_path):
 def test_a_glance_is_short_and_leaves_what_was_measured_before(tmp_path):
     folder = bundle(tmp_path / "toy", curve=CURVE)
     (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n")
-    warm_up.glance(folder, steady(80.0, 3))  # too short to tell
+    warm_up.estimate(folder, steady(80.0, 3))  # too short to tell
     assert not any("pasts" in name for name in load(folder).manifest.figures)
-    warm_up.glance(folder, steady(80.0, 40))
+    warm_up.estimate(folder, steady(80.0, 40))
     glanced = load(folder).manifest.figures
     assert glanced["ticks until 50% of pasts agree, at least"] == 20
-    warm_up.glance(folder, steady(80.0, 400))
+    warm_up.estimate(folder, steady(80.0, 400))
     assert load(folder).manifest.figures == glanced
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from tocsin.bundle import load
-from tocsin_training import recipe as recipes
-from tocsin_training import session
+from tocsin_training import recipe_file, session
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.records import Asked, fitting, judged
+from tocsin_training.evaluation.records import RecordSelection, fitting, judged
 
 RECIPE = """\
 name: motors
@@ -54,15 +53,15 @@ def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
     bundle = load(session.run(folder / "motors.yaml", **places(folder), **HOW))
     assert bundle.manifest.figures["held-out AUROC, end of stream"] == 1.0
 
-    recipe = recipes.read(bundle.folder / "recipe.yaml")
-    asked = Asked(folder, "test", None, None, {}, folder / "runs", None, 0)
+    recipe = recipe_file.read(bundle.folder / "recipe.yaml")
+    asked = RecordSelection(folder, "test", None, None, {}, folder / "runs", None, 0)
     hot = {f"m{motor}" for motor in range(1, 40, 2)}
     parts = [judged(asked, bundle, recipe)[0], *fitting(asked, bundle, recipe)]
     for data in parts:
         said = {name: data.label[data.start[b] : data.start[b + 1]] for b, name in enumerate(data.streams)}
         assert all((label == (name in hot)).all() for name, label in said.items())
     columns = {"stream": "motor", "kind": "found"}
-    table = Asked(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
+    table = RecordSelection(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
     assert set(judged(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
 
 

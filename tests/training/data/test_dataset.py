@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.data.dataset import Record, Sequences, frames
+from tocsin_training.data.dataset import StreamDataset, StreamRecord, frames
 
 NAN = np.nan
 CHANNELS = (
@@ -37,8 +37,8 @@ def test_what_is_not_plausible_is_missing():
 
 
 def test_streams_are_picked_and_joined_whole():
-    records = [Record(name, np.arange(ticks), np.full((ticks, 4), 50.0)) for name, ticks in (("a", 3), ("b", 5))]
-    both = Sequences.of(CHANNELS, 60.0, 600.0, records)
+    records = [StreamRecord(name, np.arange(ticks), np.full((ticks, 4), 50.0)) for name, ticks in (("a", 3), ("b", 5))]
+    both = StreamDataset.of(CHANNELS, 60.0, 600.0, records)
     other = both.pick(np.array([1])).join(both.pick(np.array([0])))
     assert other.streams == ("b", "a")
     assert other.lengths.tolist() == [5, 3]

@@ -9,9 +9,9 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin_training.backtest.onsets import Delays
 from tocsin_training.bundles.icu_hourly import utility as challenge
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.evaluation import bootstrap, detection, nab, ranking_replicates, reliability, utility
-from tocsin_training.evaluation.detection import Ground
+from tocsin_training.evaluation.detection import GroundTruth
 
 CHANNELS = (ChannelEntry(name="a", unit="1", low=-1e9, high=1e9),)
 NO_DELAYS = Delays()
@@ -19,15 +19,15 @@ NO_DELAYS = Delays()
 
 def ground(labels, horizon_s=0.0, period_s=60.0):
     records = [
-        Record(str(b), np.arange(len(label)), np.zeros((len(label), 1)), np.array(label, dtype=np.float32))
+        StreamRecord(str(b), np.arange(len(label)), np.zeros((len(label), 1)), np.array(label, dtype=np.float32))
         for b, label in enumerate(labels)
     ]
-    data = Sequences.of(CHANNELS, period_s, 600.0, records)
-    return Ground.of(data, period_s, horizon_s, bootstrap.weights(len(records)))
+    data = StreamDataset.of(CHANNELS, period_s, 600.0, records)
+    return GroundTruth.of(data, period_s, horizon_s, bootstrap.weights(len(records)))
 
 
 def drawn(streams=30, ticks=200, seed=0):
-    """Labels of single events in every third stream, and a score that is higher inside."""
+    """WindowLabels of single events in every third stream, and a score that is higher inside."""
     random = np.random.default_rng(seed)
     labels = [np.where((np.arange(ticks) >= 120) & (b % 3 == 0), 1.0, 0.0) for b in range(streams)]
     score = random.standard_normal(streams * ticks) + np.concatenate(labels)

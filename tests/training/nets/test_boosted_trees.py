@@ -1,4 +1,4 @@
-"""Trees in a graph send every row where LightGBM sends it, to the last bit of a threshold, and what is missing too."""
+"""Trees in a graph send every row where LightGBM sends it, to the last bit of a threshold, missing values too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from onnx import TensorProto, helper
 
 from tocsin_training.errors import TrainingError
-from tocsin_training.nets.boosted_trees import DOMAIN, OPERATOR, VERSION, Trees, attributes, rounded_down
+from tocsin_training.nets.boosted_trees import DOMAIN, OPERATOR, VERSION, BoostedTrees, attributes, rounded_down
 
 FEATURES = 5
 PLAIN = {"verbose": -1, "num_threads": 1, "min_data_in_leaf": 5, "objective": "binary"}
@@ -46,7 +46,7 @@ def _session(boosters):
     )
     imports = [helper.make_opsetid("", 20), helper.make_opsetid(DOMAIN, 1)]
     model = helper.make_model(graph, opset_imports=imports, ir_version=10)
-    Trees(boosters).plant(model)
+    BoostedTrees(boosters).embed(model)
     assert {entry.domain: entry.version for entry in model.opset_import}[DOMAIN] == VERSION
     onnx.checker.check_model(model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -58,7 +58,7 @@ def test_the_graph_says_what_lightgbm_says(boosters):
     told[::7, 3] = np.nan  # missing where training had none
     wanted = np.mean([booster.predict(told, raw_score=True) for booster in boosters], axis=0)
     np.testing.assert_allclose(_session(boosters)(told), wanted, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(Trees(boosters)(torch.from_numpy(told)).numpy(), wanted, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(BoostedTrees(boosters)(torch.from_numpy(told)).numpy(), wanted, rtol=1e-6, atol=1e-6)
 
 
 def test_at_a_threshold_and_a_bit_beside_it_both_go_the_same_way(boosters):

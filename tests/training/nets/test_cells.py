@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from tocsin.bundle.graph import Graph
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.data.sources import read
-from tocsin_training.export import onnx_graph, parity, step
+from tocsin_training.export import onnx_graph, parity
 from tocsin_training.nets.cells import Recurrence, vectors
-from tocsin_training.nets.decay import SPAN, InputDecay, StateDecay
-from tocsin_training.nets.network import Network
+from tocsin_training.nets.decay import SPAN_TICKS, InputDecay, StateDecay
+from tocsin_training.tasks.registry import network_of, task_of
 
 CELLS = ["rnn", "lstm", "gru"]
 
@@ -39,7 +39,7 @@ def test_a_tick_is_what_the_fused_kernel_does(cell):
 def test_a_state_that_does_not_fade_is_that_of_the_fused_kernel(cell):
     torch.manual_seed(0)
     fading = StateDecay(3, 10, vectors(cell), period_s=1.0)
-    recurrence = Recurrence(cell, 3, 5, 2, fading=fading)
+    recurrence = Recurrence(cell, 3, 5, 2, state_decay=fading)
     inputs, state, delta = torch.randn(4, 7, 3), torch.randn(4, recurrence.state_size), torch.rand(4, 7, 3) * 100
     faded, _ = recurrence(inputs, state, delta)
     torch.nn.init.zeros_(fading.rate.weight)
@@ -52,7 +52,7 @@ def test_a_state_that_does_not_fade_is_that_of_the_fused_kernel(cell):
 def test_a_last_value_fades_towards_the_mean_while_its_channel_is_missing():
     fading = InputDecay(2, period_s=60.0)
     last, mask = torch.tensor([[3.0, -2.0]]), torch.tensor([[0.0, 1.0]])
-    taken = fading(last, mask, torch.tensor([[2 * SPAN * 60.0, 2 * SPAN * 60.0]]))
+    taken = fading(last, mask, torch.tensor([[2 * SPAN_TICKS * 60.0, 2 * SPAN_TICKS * 60.0]]))
     assert taken.tolist() == [pytest.approx([3.0 * math.exp(-2.0), -2.0])]
 
 
@@ -60,31 +60,31 @@ def test_both_vectors_of_an_lstm_fade_alike():
     fading = StateDecay(1, 2, vectors("lstm"), period_s=1.0)
     with torch.no_grad():
         fading.rate.weight.copy_(torch.tensor([[1.0], [-1.0]]))  # the second unit's γ stays 1, never above
-    faded = fading(torch.ones(1, 4), torch.tensor([[SPAN]]))
+    faded = fading(torch.ones(1, 4), torch.tensor([[SPAN_TICKS]]))
     assert faded.tolist() == [pytest.approx([math.exp(-1.0), 1.0, math.exp(-1.0), 1.0])]
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("changes", [{"decay": "both"}, {"decay": "both", "task": "alarm"}], ids=["forecast", "alarm"])
 def test_a_graph_that_fades_computes_what_was_trained(toy, tmp_path, cell, changes):
-    recipe = recipes.read(toy(cell=cell, **changes))
+    recipe = recipe_file.read(toy(cell=cell, **changes))
     torch.manual_seed(0)
-    network = Network(recipe)
+    network = network_of(recipe)
     data = read(recipe, "train", tmp_path)
-    network.memory.fit(data.x, data.mask)
-    torch.nn.init.normal_(network.forecast.weight)
-    torch.nn.init.uniform_(network.recurrence.fading.rate.weight, 0.0, 0.5)
-    module = step.make([network.eval()], recipe)
+    network.channel_features.fit(data.x, data.mask)
+    torch.nn.init.normal_(network.head.forecast.weight)
+    torch.nn.init.uniform_(network.recurrence.state_decay.rate.weight, 0.0, 0.5)
+    module = task_of(recipe).step_module([network.eval()], recipe, None)
     parity.check(Graph(onnx_graph.to_onnx(module)), module, [network], recipe, steps=30)
 
 
 def test_what_fades_is_learned(toy):
-    recipe = recipes.read(toy(decay="both"))
-    network = Network(recipe)
-    data = parity.made_up(recipe, 4, 10)
-    torch.nn.init.normal_(network.forecast.weight)
+    recipe = recipe_file.read(toy(decay="both"))
+    network = network_of(recipe)
+    data = parity.simulated(recipe, 4, 10)
+    torch.nn.init.normal_(network.head.forecast.weight)
     said, _ = network(*(torch.from_numpy(part.reshape(4, 10, -1)) for part in (data.x, data.mask, data.delta)))
     said.mean.square().sum().backward()
-    for fading in (network.fading, network.recurrence.fading):
+    for fading in (network.input_decay, network.recurrence.state_decay):
         for name, parameter in fading.named_parameters():
             assert parameter.grad.abs().sum() > 0, name

@@ -15,7 +15,7 @@ def told(*rows):
     mask = torch.from_numpy(~np.isnan(values)).float()
     x = torch.from_numpy(np.nan_to_num(values))
     features, _ = memory(x, mask, torch.ones_like(x), torch.zeros(len(rows), memory.state_size))
-    return memory.shown(features).numpy()
+    return memory.inputs(features).numpy()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Trees beside the networks: in the graph, in the score, in the state, and honest about what they were grown on."""
+"""Tree ensembles: in the graph, in the score, in the state, and cross-fitted."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from tocsin.bundle import load
-from tocsin_training import pipeline
-from tocsin_training import recipe as recipes
+from tocsin_training import pipeline, recipe_file
 from tocsin_training.backtest import rollout
 from tocsin_training.data import sources
 from tocsin_training.errors import TrainingError
 from tocsin_training.export import bundle_folder
 from tocsin_training.nets import tree_ensemble
-from tocsin_training.nets.boosted_trees import Trees, attributes
+from tocsin_training.nets.boosted_trees import BoostedTrees, attributes
 from tocsin_training.nets.cells import shared
+from tocsin_training.train import members
 
 FOLDS = 3
-BESIDE = "beside: {trees: 'test_tree_ensemble:Grower', weight: 0.5, each: 2}\n"
+TREES = "tree_ensemble: {trainer: 'test_tree_ensemble:Grower', weight: 0.5, ensembles_per_fold: 2}\n"
 
 
 class Last(torch.nn.Module):
@@ -43,32 +43,32 @@ class Grower:
     fitted: list[set[int]] = []  # noqa: RUF012
 
     def __init__(self, data, period_s):  # noqa: ARG002
-        self.data, self.teller = data, Last()
-        self.told = tree_ensemble.told(self.teller, data)
+        self.data, self.extractor = data, Last()
+        self.features = tree_ensemble.extracted_features(self.extractor, data)
 
     def fit(self, fitted, seed):
         self.fitted.append(set(fitted.tolist()))
         rows = self.data.rows(fitted)
         knobs = {"objective": "binary", "verbose": -1, "num_threads": 1, "num_leaves": 4, "min_data_in_leaf": 5}
-        data = lightgbm.Dataset(self.told[rows], self.data.label[rows])
+        data = lightgbm.Dataset(self.features[rows], self.data.label[rows])
         return lightgbm.train(knobs | {"seed": seed, "feature_fraction": 0.5}, data, 5)
 
 
 @pytest.fixture
 def recipe(toy):
     path = toy(task="alarm", folds=FOLDS, epochs=4)
-    path.write_text(path.read_text(encoding="utf-8") + BESIDE, encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + TREES, encoding="utf-8")
     return path
 
 
 def test_a_bundle_with_trees_scores_as_both_together(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("tocsin_training.export.parity.STEPS", 30)
-    read = recipes.read(recipe)
-    made = pipeline.make(read, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
+    read = recipe_file.read(recipe)
+    made = pipeline.train_bundle(read, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
     bundle = load(bundle_folder.write(tmp_path / "models", made.manifest, made.graph, recipe))
 
-    plain = read.model_copy(update={"beside": None})
-    alone = pipeline.make(plain, tmp_path, runs=tmp_path / "plain", device=torch.device("cpu"))
+    plain = read.model_copy(update={"tree_ensemble": None})
+    alone = pipeline.train_bundle(plain, tmp_path, runs=tmp_path / "plain", device=torch.device("cpu"))
     assert made.manifest.state_size == alone.manifest.state_size + Last.state_size
     test = sources.read(read, "test", tmp_path)
     together = rollout.scores(bundle.model.step, bundle.model.state_size, test)
@@ -84,31 +84,35 @@ def test_a_bundle_with_trees_scores_as_both_together(recipe, tmp_path, monkeypat
 
 
 def test_trees_judge_no_stream_that_they_were_grown_on(recipe, tmp_path):
-    read = recipes.read(recipe)
+    read = recipe_file.read(recipe)
     data, valid = (sources.read(read, part, tmp_path) for part in ("train", "valid"))
-    fold = pipeline.folds(data, FOLDS, read.training.seed)
+    fold = members.folds(data, FOLDS, read.training.seed)
     notes = importlib.import_module("test_tree_ensemble").Grower.fitted  # as the recipe names it
     notes.clear()
-    grown, said = tree_ensemble.grown(read, data, valid, fold)
+    grown, said = tree_ensemble.train_trees(read, data, valid, fold)
     without = [set(np.flatnonzero(fold != k).tolist()) for k in range(FOLDS)]
     assert notes == [without[0], without[0], without[1], without[1], without[2], without[2]]
-    again, _ = tree_ensemble.grown(read, data, valid, fold)
+    again, _ = tree_ensemble.train_trees(read, data, valid, fold)
     assert attributes(grown.trees.boosters) == attributes(again.trees.boosters), "they grow again to the bit"
     for k in range(FOLDS):
         rows = data.rows(np.flatnonzero(fold == k))
-        theirs = Trees(grown.trees.boosters[2 * k : 2 * k + 2]).of(tree_ensemble.told(Last(), data)[rows])
+        theirs = BoostedTrees(grown.trees.boosters[2 * k : 2 * k + 2]).predict(
+            tree_ensemble.extracted_features(Last(), data)[rows]
+        )
         np.testing.assert_allclose(said[rows], theirs, rtol=1e-6)
-    np.testing.assert_allclose(said[len(data.x) :], grown.trees.of(tree_ensemble.told(Last(), valid)), rtol=1e-6)
+    np.testing.assert_allclose(
+        said[len(data.x) :], grown.trees.predict(tree_ensemble.extracted_features(Last(), valid)), rtol=1e-6
+    )
 
 
 def test_trees_need_folds_and_a_class_that_is_there(toy, tmp_path):
     path = toy(task="alarm", folds=1)
-    path.write_text(path.read_text(encoding="utf-8") + BESIDE, encoding="utf-8")
-    with pytest.raises(TrainingError, match=r"beside needs training\.folds of 3 or more"):
-        recipes.read(path)
+    path.write_text(path.read_text(encoding="utf-8") + TREES, encoding="utf-8")
+    with pytest.raises(TrainingError, match=r"tree_ensemble needs training\.folds of 3 or more"):
+        recipe_file.read(path)
     path = toy(task="alarm", folds=FOLDS)
-    path.write_text(path.read_text(encoding="utf-8") + BESIDE.replace("Grower", "Nobody"), encoding="utf-8")
-    read = recipes.read(path)
+    path.write_text(path.read_text(encoding="utf-8") + TREES.replace("Grower", "Nobody"), encoding="utf-8")
+    read = recipe_file.read(path)
     data = sources.read(read, "train", tmp_path)
-    with pytest.raises(TrainingError, match=r"beside.trees 'test_tree_ensemble:Nobody' cannot be found"):
-        tree_ensemble.grown(read, data, data, pipeline.folds(data, FOLDS, 1))
+    with pytest.raises(TrainingError, match=r"tree_ensemble.trainer 'test_tree_ensemble:Nobody' cannot be found"):
+        tree_ensemble.train_trees(read, data, data, members.folds(data, FOLDS, 1))

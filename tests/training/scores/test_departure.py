@@ -8,14 +8,14 @@ from tocsin_training.scores.departure import LEVELS, Departure
 C = 3
 
 
-def run(weigh, expected, z=None, observed=None):
+def run(score_module, expected, z=None, observed=None):
     """Evidence (T, C) over one stream whose level is `expected` (T, C)."""
     ticks = len(expected)
     z = torch.zeros(ticks, C) if z is None else z
     observed = torch.ones(ticks, C) if observed is None else observed
-    state, evidence = torch.zeros(1, weigh.state_size), []
+    state, evidence = torch.zeros(1, score_module.state_size), []
     for t in range(ticks):
-        found, state = weigh(z[t : t + 1], observed[t : t + 1], expected[t : t + 1], state)
+        found, state = score_module(z[t : t + 1], observed[t : t + 1], expected[t : t + 1], state)
         evidence.append(found[0])
     return torch.stack(evidence), state
 
@@ -34,14 +34,14 @@ def test_a_level_that_moves_is_one_and_the_channel_is_named():
 
 
 def test_what_strays_together_in_normal_streams_counts_less():
-    weigh = Departure(C, 4.0)
+    score_module = Departure(C, 4.0)
     together = torch.tensor([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
     for view in range(3):
-        weigh.form[view] = torch.linalg.inv(together)
+        score_module.form[view] = torch.linalg.inv(together)
     alike, against = torch.zeros(300, C), torch.zeros(300, C)
     alike[200:, :2] = 1.0
     against[200:, 0], against[200:, 1] = 1.0, -1.0
-    assert run(weigh, against)[0][250].sum() > 5 * run(weigh, alike)[0][250].sum()
+    assert run(score_module, against)[0][250].sum() > 5 * run(score_module, alike)[0][250].sum()
 
 
 def test_one_wild_frame_is_cut():
@@ -64,12 +64,12 @@ def test_a_missing_channel_adds_nothing_and_keeps_its_level():
 
 
 def test_the_band_is_the_streams_own_level():
-    weigh = Departure(C, 4.0)
-    _, state = run(weigh, torch.full((100, C), 2.0))
-    mean, scale = weigh.band(torch.full((1, C), 9.0), torch.full((1, C), 0.1), state)
+    score_module = Departure(C, 4.0)
+    _, state = run(score_module, torch.full((100, C), 2.0))
+    mean, scale = score_module.band(torch.full((1, C), 9.0), torch.full((1, C), 0.1), state)
     torch.testing.assert_close(mean, torch.full((1, C), 2.0))
     torch.testing.assert_close(scale, torch.ones(1, C))
-    fresh, _ = weigh.band(torch.full((1, C), 9.0), torch.ones(1, C), torch.zeros(1, weigh.state_size))
+    fresh, _ = score_module.band(torch.full((1, C), 9.0), torch.ones(1, C), torch.zeros(1, score_module.state_size))
     torch.testing.assert_close(fresh, torch.full((1, C), 9.0))
 
 

@@ -10,8 +10,8 @@ import pytest
 from tocsin.bundle import load, shipped_folder
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin.engine.model import ChannelKind
-from tocsin_studies.ward_generator import Likeness, compare, figures, tables
-from tocsin_training.data.dataset import Request
+from tocsin_studies.ward_generator import StreamStatistics, compare, figures, tables
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.ward.profile_source import at_rest, lying, profiles
 from tocsin_training.simulation.ward.simulator import CHANNELS
@@ -22,7 +22,7 @@ RESTING = [ChannelEntry(name=f"rest_{n}", unit="1", low=-1, high=500, kind=Chann
 
 def request(part, channels=(*READINGS, *RESTING), beds=2):
     options = {f"{part}_beds": beds, f"{part}_hours": 1}
-    return Request(part, Path(), tuple(channels), 10.0, 600.0, 1, options)
+    return DataRequest(part, Path(), tuple(channels), 10.0, 600.0, 1, options)
 
 
 def test_each_stream_lies_about_its_own_profile():
@@ -53,7 +53,7 @@ def test_likeness_finds_what_a_process_was_made_with():
     for t in range(1, 2000):
         streams[:, t] = 0.9 * streams[:, t - 1] + np.sqrt(1 - 0.81) * random.standard_normal((30, 6))
     streams[:, :, CHANNELS.index("sbp")] = -streams[:, :, CHANNELS.index("hr")]
-    seen = Likeness.of(5 + 3 * streams, 10.0)
+    seen = StreamStatistics.of(5 + 3 * streams, 10.0)
     np.testing.assert_allclose(seen.sd, 3, atol=0.15)
     np.testing.assert_allclose(seen.mean.mean(axis=0), 5, atol=0.3)
     np.testing.assert_allclose(seen.recall[0], 0.9, atol=0.02)  # 10 s

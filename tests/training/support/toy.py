@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 STREAMS = {"train": 24, "valid": 12, "test": 12}
 
 
-def read(request: Request) -> Sequences:
+def read(request: DataRequest) -> StreamDataset:
     if request.part not in STREAMS:
         raise TrainingError(f"toys have no part {request.part!r}")
     random = np.random.default_rng(request.seed * 10 + len(request.part))
@@ -31,5 +31,5 @@ def read(request: Request) -> Sequences:
         values[:, 3] = 40 + 2 * number
         label = (ramp > 0).astype(np.float32)
         tick = np.cumsum(random.integers(1, 3, ticks))
-        records.append(Record(f"{request.part}-{number}", tick, values, label, label - 0.1 * (1 - label)))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(f"{request.part}-{number}", tick, values, label, label - 0.1 * (1 - label)))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 
 RECIPE = """\
 name: walk
@@ -16,7 +16,7 @@ channels:
   - {{name: b, unit: "1", low: 0, high: 200}}
 {extra}
 data: {{source: "walk:read", options: {{task: {task}, streams: {streams}}}}}
-network: {{cell: {cell}, width: {width}, head: {head}}}
+network: {{cell: {cell}, width: {width}, distribution: {head}}}
 loss: {{burn_in: 4}}
 training: {{epochs: {epochs}, batch: 8, learning_rate: 0.02, seed: 3}}
 serving: {{period_s: 60, delta_cap_s: 3600, warm_up_ticks: 1, max_gap_ticks: 60, horizon_s: 600}}
@@ -27,7 +27,7 @@ EXTRA = {
     "forecast": "",
     "alarm": "",
     "classify": "classes: [calm, falling]",
-    "seq2seq": "horizon: {ticks: 4, quantiles: [0.1, 0.5, 0.9], width: 6, every: 3}",
+    "seq2seq": "horizon: {ticks: 4, quantiles: [0.1, 0.5, 0.9], width: 6, anchor_stride: 3}",
     "generate": '  - {name: level, unit: "1", low: 0, high: 200, kind: static}\nprofile: [level]',
 }
 LENGTH = 24
@@ -46,5 +46,5 @@ def read(request):
         if len(request.channels) == 3:
             values = np.column_stack([values, np.full(LENGTH, level)])
         label = (fall > 0).astype(np.float32)
-        records.append(Record(f"s{number}", np.arange(LENGTH), values, label, label - 0.2 * (1 - label), falls))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(f"s{number}", np.arange(LENGTH), values, label, label - 0.2 * (1 - label), falls))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)

@@ -12,10 +12,10 @@ from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import ScoreAbove
 from tocsin.engine.crossing import falls_below
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.errors import TrainingError
 from tocsin_training.export import bundle_folder
-from tocsin_training.pipeline import make
+from tocsin_training.pipeline import train_bundle
 
 S = 1_000_000_000
 START = 1_700_000_000 * S // (60 * S) * 60 * S
@@ -33,8 +33,8 @@ def bundle_of(tmp_path, monkeypatch):
         values |= {"width": 6, "epochs": 1, "streams": 12} | changes
         path = tmp_path / f"{task}-{cell}.yaml"
         path.write_text(RECIPE.format(**values), encoding="utf-8")
-        recipe = recipes.read(path)
-        made = make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
+        recipe = recipe_file.read(path)
+        made = train_bundle(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
         return load(bundle_folder.write(tmp_path / "models", made.manifest, made.graph, path, init=made.init))
 
     return bundle

@@ -13,12 +13,12 @@ import pytest
 import torch
 import walk
 
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.data.batches import in_order, padded, shuffled, windows
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.data.sources import read
 from tocsin_training.errors import TrainingError
-from tocsin_training.nets.network import Network
+from tocsin_training.tasks.registry import network_of, task_of
 from tocsin_training.train import loop, tensorboard
 from tocsin_training.train.device import product_dtype
 
@@ -35,29 +35,29 @@ class CutOff(Exception):  # noqa: N818  (it is no error)
     ids=["truncated", "full", "mixed"],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(toy, tmp_path, changes):
-    recipe = recipes.read(toy(epochs=4, **changes))
+    recipe = recipe_file.read(toy(epochs=4, **changes))
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
-    whole = loop.train(recipe, data, valid, tmp_path / "whole.pt", seed=1, device=CPU)
+    whole = loop.train(task_of(recipe), recipe, data, valid, tmp_path / "whole.pt", seed=1, device=CPU)
 
     def cut_off(epoch):
         if epoch.number == 2:
             raise CutOff
 
     with pytest.raises(CutOff):
-        loop.train(recipe, data, valid, tmp_path / "cut.pt", seed=1, device=CPU, tell=cut_off)
-    resumed = loop.train(recipe, data, valid, tmp_path / "cut.pt", seed=1, device=CPU, resume=True)
+        loop.train(task_of(recipe), recipe, data, valid, tmp_path / "cut.pt", seed=1, device=CPU, on_epoch=cut_off)
+    resumed = loop.train(task_of(recipe), recipe, data, valid, tmp_path / "cut.pt", seed=1, device=CPU, resume=True)
 
     for name, weights in whole.state_dict().items():
         assert torch.equal(weights, resumed.state_dict()[name]), name
 
 
 def test_a_checkpoint_of_another_recipe_or_member_is_refused(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     kept = tmp_path / "toy.pt"
-    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU)
     with pytest.raises(TrainingError, match=r"toy\.pt: of another member of toy, or another seed; train without"):
-        loop.train(recipe, data, data, kept, seed=2, device=CPU, resume=True)
+        loop.train(task_of(recipe), recipe, data, data, kept, seed=2, device=CPU, resume=True)
     first, *others = recipe.channels
     other = recipe.model_copy(
         update={
@@ -71,43 +71,45 @@ def test_a_checkpoint_of_another_recipe_or_member_is_refused(toy, tmp_path):
         r"network\.width was 8 and is 9; training\.learning_rate was 0\.\d+ and is 0\.5; train without --resume"
     )
     with pytest.raises(TrainingError, match=told):
-        loop.train(other, data, data, kept, seed=1, device=CPU, resume=True)
+        loop.train(task_of(other), other, data, data, kept, seed=1, device=CPU, resume=True)
 
 
 def test_a_run_goes_on_where_the_recipe_only_tells_of_itself_otherwise(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
-    network = loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
+    network = loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
     other = recipe.model_copy(update={"summary": "Another."})
-    resumed = loop.train(other, data, data, tmp_path / "toy.pt", seed=1, device=CPU, resume=True, tell=pytest.fail)
+    resumed = loop.train(
+        task_of(other), other, data, data, tmp_path / "toy.pt", seed=1, device=CPU, resume=True, on_epoch=pytest.fail
+    )
     assert all(torch.equal(weights, resumed.state_dict()[name]) for name, weights in network.state_dict().items())
 
 
 def test_a_checkpoint_of_other_records_is_refused(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
-    loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
+    loop.train(task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
     x = data.x.copy()
     x[7, 1] += 1
     for others in ((replace(data, x=x), valid), (data, data)):
         with pytest.raises(TrainingError, match=r"toy\.pt: made on other records than those that toy:read gives now"):
-            loop.train(recipe, *others, tmp_path / "toy.pt", seed=1, device=CPU, resume=True)
+            loop.train(task_of(recipe), recipe, *others, tmp_path / "toy.pt", seed=1, device=CPU, resume=True)
 
 
 def test_a_network_that_training_made_worse_is_refused(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=3))
+    recipe = recipe_file.read(toy(epochs=3))
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 30.0})})
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
     told = r"toy: training made it worse: the validation loss was .* lower training.learning_rate \(30\.0\)"
     with pytest.raises(TrainingError, match=told):
-        loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
+        loop.train(task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
 
 
 def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     kept = tmp_path / "toy.pt"
-    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU)
     whole, content = kept.read_bytes(), torch.load(kept, weights_only=True)
     at = whole.index(content["best"]["memory.deviation"].numpy().tobytes())
     other = content["best"] | {"memory.mean": torch.zeros(2)}
@@ -127,40 +129,40 @@ def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
         else:
             torch.save(instead, kept)
         with pytest.raises(TrainingError, match=r"toy\.pt cannot be read \(.*another version .*train without") as fault:
-            loop.train(recipe, data, data, kept, seed=1, device=CPU, resume=True)
+            loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU, resume=True)
         assert told in str(fault.value)
 
 
 def test_a_network_that_began_with_no_number_is_refused(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     kept = tmp_path / "toy.pt"
-    loop.train(recipe, data, data, kept, seed=1, device=CPU)
+    loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU)
     torch.save(torch.load(kept, weights_only=True) | {"untrained": float("nan")}, kept)
     with pytest.raises(TrainingError, match="training made it worse: the validation loss was nan before"):
-        loop.train(recipe, data, data, kept, seed=1, device=CPU, resume=True)
+        loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU, resume=True)
 
 
 @pytest.mark.parametrize(
     ("fitted", "stopped", "told"), [(1, 40, "to fit on"), (40, 1, "to stop on"), (40, 0, "to stop")]
 )
 def test_streams_of_a_single_frame_are_told(toy, tmp_path, fitted, stopped, told):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
 
     def first(ticks):
-        records = [Record("s", np.arange(ticks), np.full((ticks, 5), 50.0))] if ticks else []
-        return Sequences.of(recipe.channels, 60, 3600, records) if records else data.pick(np.arange(0))
+        records = [StreamRecord("s", np.arange(ticks), np.full((ticks, 5), 50.0))] if ticks else []
+        return StreamDataset.of(recipe.channels, 60, 3600, records) if records else data.pick(np.arange(0))
 
     with pytest.raises(TrainingError, match=rf"toy: none of the \d streams {told} .*has two frames; give longer"):
-        loop.train(recipe, first(fitted), first(stopped), tmp_path / "toy.pt", seed=1, device=CPU)
+        loop.train(task_of(recipe), recipe, first(fitted), first(stopped), tmp_path / "toy.pt", seed=1, device=CPU)
 
 
 def test_padding_reaches_no_frame(toy, tmp_path):
-    recipe = recipes.read(toy(task="alarm"))
+    recipe = recipe_file.read(toy(task="alarm"))
     data = read(recipe, "train", tmp_path)
-    network = Network(recipe).eval()
-    network.memory.fit(data.x, data.mask)
+    network = network_of(recipe).eval()
+    network.channel_features.fit(data.x, data.mask)
     shortest, longest = np.argmin(data.lengths), np.argmax(data.lengths)
     alone, beside = (padded(data, np.array(chosen), CPU) for chosen in ([shortest], [shortest, longest]))
     with torch.no_grad():
@@ -168,13 +170,13 @@ def test_padding_reaches_no_frame(toy, tmp_path):
         said_beside, _ = network(beside.x, beside.mask, beside.delta)
     ticks = data.lengths[shortest]
     torch.testing.assert_close(said_beside.logit[:1, :ticks], said_alone.logit, rtol=1e-4, atol=1e-5)
-    assert beside.real[0, ticks:].sum() == 0
+    assert beside.frame_mask[0, ticks:].sum() == 0
 
 
 def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path):
-    recipe = recipes.read(toy())
+    recipe = recipe_file.read(toy())
     data = read(recipe, "train", tmp_path)
-    network = Network(recipe).eval()
+    network = network_of(recipe).eval()
     chosen = np.arange(6)
     batch = padded(data, chosen, CPU)
     with torch.no_grad():
@@ -184,10 +186,10 @@ def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path
             going = going[still]
             state = None if state is None else tuple(part[still] for part in state)
             said, state = network(window.x, window.mask, window.delta, state)
-            assert (window.real.sum(1) > 0).all(), "no row is padding alone"
+            assert (window.frame_mask.sum(1) > 0).all(), "no row is padding alone"
             here = whole.mean[going, 7 * t : 7 * t + 7]
             torch.testing.assert_close(said.mean, here, rtol=1e-4, atol=1e-5)
-            ticks += int(window.real.sum())
+            ticks += int(window.frame_mask.sum())
     assert len(going) < len(chosen)
     assert data.lengths[chosen].sum() - ticks <= 1  # a last window of a single tick is left out
 
@@ -195,10 +197,12 @@ def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path
 def test_mixed_precision_learns_much_the_same(toy, tmp_path):
     losses = {}
     for wanted in ("full", "mixed"):
-        recipe = recipes.read(toy(epochs=4, bptt=8, precision=wanted))
+        recipe = recipe_file.read(toy(epochs=4, bptt=8, precision=wanted))
         data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
         told = []
-        network = loop.train(recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU, tell=told.append)
+        network = loop.train(
+            task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=told.append
+        )
         assert {weights.dtype for weights in network.parameters()} == {torch.float32}
         losses[wanted] = [epoch.train for epoch in told]
     assert losses["mixed"] != losses["full"]
@@ -213,16 +217,16 @@ def test_every_task_learns_in_windows_and_in_mixed_precision(tmp_path, task):
         task=task, cell="lstm", width=8, head="normal", epochs=2, streams=16, extra=walk.EXTRA[task]
     )
     path.write_text(content.replace("training: {", "training: {bptt: 9, precision: mixed, "), encoding="utf-8")
-    recipe = recipes.read(path)
+    recipe = recipe_file.read(path)
     data = read(recipe, "train", tmp_path)
     told = []
-    loop.train(recipe, data, data, tmp_path / "walk.pt", seed=1, device=CPU, tell=told.append)
+    loop.train(task_of(recipe), recipe, data, data, tmp_path / "walk.pt", seed=1, device=CPU, on_epoch=told.append)
     assert told[-1].train < told[0].train
 
 
 def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
     pytest.importorskip("tensorboardX")
-    recipe = recipes.read(toy(epochs=3))
+    recipe = recipe_file.read(toy(epochs=3))
     data = read(recipe, "train", tmp_path)
     told = []
     with ExitStack() as stack:
@@ -232,7 +236,7 @@ def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
             told.append(epoch)
             write(0, epoch)
 
-        loop.train(recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, tell=tell)
+        loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=tell)
     (file,) = (tmp_path / "log" / "member-0").iterdir()
     assert _scalars(file, "loss/train") == [(epoch.number, pytest.approx(epoch.train)) for epoch in told]
     assert _scalars(file, "loss/valid") == [(epoch.number, pytest.approx(epoch.valid)) for epoch in told]
@@ -271,34 +275,38 @@ def test_every_stream_is_in_one_batch():
 
 
 def test_a_loss_that_is_no_number_stops_the_run(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     broken = replace(data, x=np.full_like(data.x, np.nan))
     with pytest.raises(TrainingError, match=r"validation loss of epoch 1 is nan; lower training\.learning_rate"):
-        loop.train(recipe, broken, broken, tmp_path / "toy.pt", seed=1, device=CPU)
+        loop.train(task_of(recipe), recipe, broken, broken, tmp_path / "toy.pt", seed=1, device=CPU)
 
 
 def test_readings_hidden_in_training_are_foretold_from_the_others(toy, tmp_path):
-    recipe = recipes.read(toy(epochs=1))
+    recipe = recipe_file.read(toy(epochs=1))
     recipe = recipe.model_copy(
-        update={"network": recipe.network.model_copy(update={"expects": "level", "dropout": 0.0, "logarithmic": ()})}
+        update={
+            "network": recipe.network.model_copy(update={"forecast_target": "level", "dropout": 0.0, "logarithmic": ()})
+        }
     )
     random = np.random.default_rng(1)
     alike = [
-        Record(str(b), np.arange(60), np.column_stack([level, level, level, level * 0 + 50, level * 0]))
+        StreamRecord(str(b), np.arange(60), np.column_stack([level, level, level, level * 0 + 50, level * 0]))
         for b in range(24)
         for level in [100 + 30 * np.sin(np.arange(60) / 5 + 6 * random.random())]
     ]
-    data = Sequences.of(recipe.channels, 60.0, 3600.0, alike)
+    data = StreamDataset.of(recipe.channels, 60.0, 3600.0, alike)
     x, mask, delta = (torch.tensor(part.reshape(24, 60, -1)) for part in (data.x, data.mask, data.delta))
     mask[..., 0] = 0.0
     missed = []
     for share in (0.0, 0.5):
-        knobs = recipe.training.model_copy(update={"forget_reading": share, "epochs": 12, "learning_rate": 0.01})
+        knobs = recipe.training.model_copy(update={"reading_dropout": share, "epochs": 12, "learning_rate": 0.01})
         hiding = recipe.model_copy(update={"training": knobs})
-        network = loop.train(hiding, data, data, tmp_path / f"{share}.pt", seed=1, device=torch.device("cpu"))
+        network = loop.train(
+            task_of(hiding), hiding, data, data, tmp_path / f"{share}.pt", seed=1, device=torch.device("cpu")
+        )
         with torch.no_grad():
             said, _ = network(x * mask, mask, delta)
-        whole = network.memory.normalise(x, torch.ones_like(x))
+        whole = network.channel_features.normalise(x, torch.ones_like(x))
         missed.append(float(((said.mean[:, 20:-1, 0] - whole[:, 21:, 0]) ** 2).mean()))
     assert missed[1] < 0.8 * missed[0]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tocsin_training import pipeline
-from tocsin_training import recipe as recipes
+from tocsin_training import pipeline, recipe_file
 from tocsin_training.errors import TrainingError
 from tocsin_training.train import loop
 
@@ -24,12 +23,12 @@ def making(tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "train", trained)
 
     def run(path, change=lambda _part, data: data, **serving):
-        recipe = recipes.read(path)
+        recipe = recipe_file.read(path)
         recipe = recipe.model_copy(update={"serving": recipe.serving.model_copy(update=serving)})
         read = pipeline.read
         with monkeypatch.context() as patch:
             patch.setattr(pipeline, "read", lambda recipe, part, *where: change(part, read(recipe, part, *where)))
-            pipeline.make(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
+            pipeline.train_bundle(recipe, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
 
     return run
 
@@ -61,12 +60,12 @@ def test_with_folds_the_validation_streams_need_no_event(toy, making):
         making(toy(task="alarm", folds=3), change)
 
 
-BESIDE = "beside: {trees: toy:Last}\n"
+TREES = "tree_ensemble: {trainer: toy:Last}\n"
 
 
 @pytest.mark.parametrize(
     ("there", "folds", "also", "remedy"),
-    [(2, 3, "", "say 1, or give more"), (4, 5, "", "say 4, or give more"), (2, 3, BESIDE, "give more")],
+    [(2, 3, "", "say 1, or give more"), (4, 5, "", "say 4, or give more"), (2, 3, TREES, "give more")],
 )
 def test_with_folds_each_one_needs_an_event(toy, making, there, folds, also, remedy):
     def change(here, data):

@@ -18,7 +18,7 @@ INTERVAL = (2.5, 97.5)  # per cent
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class StayScores:
     """A model's scores over some stays.
 
     Attributes:
@@ -52,7 +52,7 @@ class Scored:
         }
 
 
-def bootstrap(one: Scored, other: Scored, seed: int = 0) -> dict[str, tuple[float, float]]:
+def bootstrap(one: StayScores, other: StayScores, seed: int = 0) -> dict[str, tuple[float, float]]:
     """95 % intervals of `one`'s figures and of its lead over `other`; the same stays are drawn for both."""
     rng = np.random.default_rng(seed)
     stays = len(one.start) - 1

@@ -13,7 +13,7 @@ from tocsin_studies.icu_hourly import compare
 from tocsin_training.backtest import rollout
 from tocsin_training.bundles.icu_hourly import boosting as teacher
 from tocsin_training.bundles.icu_hourly import records
-from tocsin_training.data.dataset import Request, Sequences
+from tocsin_training.data.dataset import DataRequest, StreamDataset
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation.baselines import boosting as gradient_boosting
 from tocsin_training.export import bundle_folder
@@ -73,8 +73,8 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
     bundle = load(folder)
     train, valid, test = (part(bundle, data, name) for name in ("train", "valid", "test"))
     ours = measured(bundle, test)
-    boosting = compare.Scored(*gradient_boosting.scores(train, valid, test), ours.label, ours.start)
-    taught = compare.Scored(*teacher.scores(train, valid, test), ours.label, ours.start)
+    boosting = compare.StayScores(*gradient_boosting.scores(train, valid, test), ours.label, ours.start)
+    taught = compare.StayScores(*teacher.scores(train, valid, test), ours.label, ours.start)
     intervals = compare.bootstrap(ours, boosting)
     over_teacher = compare.bootstrap(ours, taught)
     intervals |= {f"teacher {name}": over_teacher[name] for name in ("utility lead", "AUROC lead")}
@@ -97,25 +97,25 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
     return figures
 
 
-def part(bundle: Bundle, data: Path, name: str) -> Sequences:
+def part(bundle: Bundle, data: Path, name: str) -> StreamDataset:
     """One part of the stays, as frames for the bundle."""
     manifest = bundle.manifest
     return records.stays(
-        Request(name, data, manifest.channels, manifest.period_s, manifest.delta_cap_s, seed=0, options={})
+        DataRequest(name, data, manifest.channels, manifest.period_s, manifest.delta_cap_s, seed=0, options={})
     )
 
 
-def measured(bundle: Bundle, test: Sequences) -> compare.Scored:
+def measured(bundle: Bundle, test: StreamDataset) -> compare.StayScores:
     """The bundle's scores, hour after hour."""
     if test.label is None:
         raise TrainingError("the test stays have no labels; give the whole records")
     score = rollout.scores(bundle.model.step, bundle.model.state_size, test)
-    return compare.Scored(score, bundle.model.threshold, test.label, test.start)
+    return compare.StayScores(score, bundle.model.threshold, test.label, test.start)
 
 
 def _page(
     bundle: Bundle,
-    ours: compare.Scored,
+    ours: compare.StayScores,
     table: dict[str, dict[str, float]],
     intervals: dict[str, tuple[float, float]],
 ) -> str:

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from tocsin_studies.machines import compare, page, plots, servers, skab
-from tocsin_studies.machines.drift import Drift
+from tocsin_studies.machines.drift import NormalDrift
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     console = Console(stderr=True)
     began = time.process_time()
 
-    drift = Drift.learn(skab.pretended(chosen.data))
+    drift = NormalDrift.learn(skab.pretended(chosen.data))
     scored = []
     for experiment in skab.experiments(chosen.data):
         scored.append(compare.compare_experiment(experiment, drift))

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_studies.machines.detector import Detector
-    from tocsin_studies.machines.skab import Experiment
+    from tocsin_studies.machines.detector import MachineDetector
+    from tocsin_studies.machines.skab import SkabExperiment
 
 RINGING = 0.05  # share of normal rows after the fitted ones that may pass the limit
 APART = 3  # pretended experiments so far from each other share no row, nor do their neighbours
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class NormalDrift:
     """What normal experiments do after the rows that were fitted.
 
     Attributes:
@@ -40,7 +40,7 @@ class Drift:
     limit: float
 
     @classmethod
-    def learn(cls, experiments: Sequence[Experiment]) -> Self:
+    def learn(cls, experiments: Sequence[SkabExperiment]) -> Self:
         """Learn from pretended experiments; each is scored with the drift of those that share no row with it."""
         fitted = [fit(experiment) for experiment in experiments]
         drifts = np.stack([_drift(one, experiment) for one, experiment in zip(fitted, experiments, strict=True)])
@@ -51,7 +51,7 @@ class Drift:
             scores.append(one.contributions(experiment.stream()).sum(axis=1)[skab.FITTED :])
         return cls(drifts.mean(axis=0), float(np.quantile(np.concatenate(scores), 1.0 - RINGING)))
 
-    def score(self, experiment: Experiment) -> NDArray[np.float64]:
+    def score(self, experiment: SkabExperiment) -> NDArray[np.float64]:
         """(T,) of an experiment, in parts of the limit; the network is fitted on its first rows."""
         fitted = fit(experiment)
         fitted.allow(self.covariance, experiment.stream(skab.FITTED))
@@ -59,13 +59,13 @@ class Drift:
         return parts
 
 
-def fit(experiment: Experiment) -> Detector:
+def fit(experiment: SkabExperiment) -> MachineDetector:
     """The network of an experiment, without slack."""
     recipe = recipes.of_experiment()
     return detector.fit(recipe, experiment.fitted(), experiment.held_out(), experiment.stream(skab.FITTED))
 
 
-def _drift(fitted: Detector, experiment: Experiment) -> NDArray[np.float64]:
+def _drift(fitted: MachineDetector, experiment: SkabExperiment) -> NDArray[np.float64]:
     """(C, C) how averaged residuals go together after the fitted rows."""
     strayed = fitted.averaged(experiment.stream())[skab.FITTED - 1 :]  # the first frame has none
     covariance: NDArray[np.float64] = strayed.T @ strayed / len(strayed)

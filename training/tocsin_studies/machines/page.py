@@ -13,7 +13,7 @@ from tocsin_studies.machines.skab import FITTED
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tocsin_studies.machines.compare import Scored
+    from tocsin_studies.machines.compare import ExperimentScores
     from tocsin_studies.machines.servers import Server
 
 FIGURES = {"average_precision": "average precision", "vus_pr": "VUS-PR", "causes": "causes found"}
@@ -64,7 +64,7 @@ def _means(
     return [float(np.mean([getattr(one, figure) for one in found[s][detector]])) for s in chosen]
 
 
-def skab_section(scored: Sequence[Scored]) -> str:
+def skab_section(scored: Sequence[ExperimentScores]) -> str:
     """The tables of the test bed: over all rows, and over those that nothing was fitted on."""
     low, high = _gain_interval(scored)
     lines = [
@@ -79,7 +79,7 @@ def skab_section(scored: Sequence[Scored]) -> str:
     return "\n".join(lines)
 
 
-def _skab_table(scored: Sequence[Scored], first: int) -> str:
+def _skab_table(scored: Sequence[ExperimentScores], first: int) -> str:
     """At each detector's own limit, and at the other's rate of false alarms, over rows from `first` of each file on."""
     label = np.concatenate([one.label[first:] for one in scored])
     score = {name: np.concatenate([one.scores[name][first:] for one in scored]) for name in (NETWORK, PCA_EITHER)}
@@ -104,7 +104,7 @@ def _skab_table(scored: Sequence[Scored], first: int) -> str:
     return "\n".join(lines)
 
 
-def _gain_interval(scored: Sequence[Scored], draws: int = 1000) -> tuple[float, float]:
+def _gain_interval(scored: Sequence[ExperimentScores], draws: int = 1000) -> tuple[float, float]:
     counts = {
         name: np.array(
             [

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_studies.machines.compare import Scored
+    from tocsin_studies.machines.compare import ExperimentScores
     from tocsin_studies.machines.servers import Server
 
 SHOWN = ("machine-2-1", "omi-4")
@@ -28,7 +28,7 @@ def draw(
     folder: Path,
     servers: Sequence[Server],
     scores: Sequence[Mapping[str, NDArray[np.float64]]],
-    scored: Sequence[Scored],
+    scored: Sequence[ExperimentScores],
 ) -> None:
     """Write `machines-scores.svg` and `machines-skab.svg` into `folder`."""
     shown = [(server, by) for server, by in zip(servers, scores, strict=True) if server.name in SHOWN]
@@ -58,7 +58,7 @@ def _scores(shown: Sequence[tuple[Server, Mapping[str, NDArray[np.float64]]]]) -
     return figure
 
 
-def _rates(scored: Sequence[Scored]) -> Figure:
+def _rates(scored: Sequence[ExperimentScores]) -> Figure:
     figure = Figure(figsize=(5, 4), layout="constrained")
     ax = figure.subplots()
     label = np.concatenate([one.label for one in scored])

@@ -17,10 +17,10 @@ SERVER: dict[str, dict[str, object]] = {
     "network": {
         "cell": "gru",
         "width": 48,
-        "memory": (),
-        "stir": 0.01,
-        "expects": "level",
-        "spread": "constant",
+        "channel_features": (),
+        "deviation_epsilon": 0.01,
+        "forecast_target": "level",
+        "forecast_scale": "constant",
         "input_dropout": 0.15,
     },
     "score": {"kind": "whitened", "ticks": 2, "clip": 100, "slack": 0.1},
@@ -29,11 +29,17 @@ SERVER: dict[str, dict[str, object]] = {
         "epochs": 8,
         "learning_rate": 4e-3,
         "weight_decay": 1e-3,
-        "forget_reading": 0.15,
+        "reading_dropout": 0.15,
     },
 }
 EXPERIMENT: dict[str, dict[str, object]] = {
-    "network": {"cell": "gru", "width": 8, "memory": (), "expects": "level", "spread": "constant"},
+    "network": {
+        "cell": "gru",
+        "width": 8,
+        "channel_features": (),
+        "forecast_target": "level",
+        "forecast_scale": "constant",
+    },
     "score": {"kind": "whitened", "ticks": 1, "first_ticks": 30, "clip": 30},
     "training": {"batch": 4, "epochs": 40, "patience": 10, "learning_rate": 6e-3, "weight_decay": 0.02},
 }

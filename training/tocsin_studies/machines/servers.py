@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 FOLDER = "sensors/servers"
 GROUPS = {"SMD": ("machine-*", 60.0), "ASD": ("omi-*", 300.0)}  # pattern of the names, seconds a tick
@@ -76,29 +76,29 @@ class Server:
         """C of them."""
         return channels(self.train.shape[1])
 
-    def fitted(self) -> Sequences:
+    def fitted(self) -> StreamDataset:
         """The rows to fit on, in pieces."""
         return self._pieces(self.train[: int(FITTED * len(self.train))])
 
-    def held_out(self) -> Sequences:
+    def held_out(self) -> StreamDataset:
         """The end of the training part, in pieces: stops the training."""
         return self._pieces(self.train[int(FITTED * len(self.train)) :])
 
-    def normal(self) -> Sequences:
+    def normal(self) -> StreamDataset:
         """The whole training part as the one stream it is."""
         return self.stream(self.train)
 
-    def stream(self, rows: NDArray[np.float64], label: NDArray[np.float32] | None = None) -> Sequences:
+    def stream(self, rows: NDArray[np.float64], label: NDArray[np.float32] | None = None) -> StreamDataset:
         """Rows (T, C) as one stream."""
-        record = Record(self.name, np.arange(len(rows)), rows, label)
-        return Sequences.of(self.channels, self.period_s, self.period_s, [record])
+        record = StreamRecord(self.name, np.arange(len(rows)), rows, label)
+        return StreamDataset.of(self.channels, self.period_s, self.period_s, [record])
 
-    def tested(self) -> Sequences:
+    def tested(self) -> StreamDataset:
         """`RUN_IN` ticks of the training part and the test part, as one stream; label 0 in the former."""
         rows = np.concatenate([self.train[-RUN_IN:], self.test])
         return self.stream(rows, np.concatenate([np.zeros(RUN_IN, dtype=np.float32), self.label]))
 
-    def _pieces(self, rows: NDArray[np.float64]) -> Sequences:
+    def _pieces(self, rows: NDArray[np.float64]) -> StreamDataset:
         whole = self.stream(rows)
         start = np.arange(0, len(rows) - 1, PIECE)  # a last piece of one tick would hold nothing to forecast
         return replace(
@@ -123,7 +123,7 @@ def servers(folder: Path) -> list[Server]:
     return found
 
 
-def read(request: Request) -> Sequences:
+def read(request: DataRequest) -> StreamDataset:
     """The data source of a recipe; `data.options.server` names the server."""
     name = str(request.options.get("server"))
     chosen = [server for server in servers(request.folder) if server.name == name]

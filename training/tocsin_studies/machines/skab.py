@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ WIDE = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Experiment:
+class SkabExperiment:
     """One file.
 
     Attributes:
@@ -55,20 +55,22 @@ class Experiment:
     rows: NDArray[np.float64]
     label: NDArray[np.float32]
 
-    def stream(self, rows: int | None = None) -> Sequences:
+    def stream(self, rows: int | None = None) -> StreamDataset:
         """The first rows, or all, as one stream; gaps in time are taken for none, as the protocol does."""
         values = self.rows[:rows]
-        return Sequences.of(CHANNEL_ENTRIES, PERIOD_S, PERIOD_S, [Record(self.name, np.arange(len(values)), values)])
+        return StreamDataset.of(
+            CHANNEL_ENTRIES, PERIOD_S, PERIOD_S, [StreamRecord(self.name, np.arange(len(values)), values)]
+        )
 
-    def fitted(self) -> Sequences:
+    def fitted(self) -> StreamDataset:
         """The rows to fit on, in pieces."""
         return self._pieces(0, FITTED - HELD_OUT)
 
-    def held_out(self) -> Sequences:
+    def held_out(self) -> StreamDataset:
         """The end of the first 400 rows."""
         return self._pieces(FITTED - HELD_OUT, FITTED)
 
-    def _pieces(self, first: int, last: int) -> Sequences:
+    def _pieces(self, first: int, last: int) -> StreamDataset:
         whole = replace(self, rows=self.rows[first:last]).stream()
         start = np.arange(0, last - first, PIECE)
         return replace(
@@ -81,7 +83,7 @@ CHANNEL_ENTRIES = tuple(
 )
 
 
-def experiments(folder: Path) -> list[Experiment]:
+def experiments(folder: Path) -> list[SkabExperiment]:
     """All of `folder`/sensors/skab/other, by number."""
     paths = sorted((folder / FOLDER / "other").glob("*.csv"), key=lambda path: int(path.stem))
     if not paths:
@@ -89,12 +91,12 @@ def experiments(folder: Path) -> list[Experiment]:
     return [_read(path) for path in paths]
 
 
-def normal(folder: Path) -> Experiment:
+def normal(folder: Path) -> SkabExperiment:
     """The file in which nothing is wrong, 9,401 rows: choices are made on it."""
     return _read(folder / FOLDER / "anomaly-free" / "anomaly-free.csv")
 
 
-def pretended(folder: Path) -> list[Experiment]:
+def pretended(folder: Path) -> list[SkabExperiment]:
     """Stretches of that file, as long as an experiment; each shares its second half with the next."""
     whole = normal(folder)
     return [
@@ -103,8 +105,8 @@ def pretended(folder: Path) -> list[Experiment]:
     ]
 
 
-def _read(path: Path) -> Experiment:
+def _read(path: Path) -> SkabExperiment:
     table = pl.read_csv(path, separator=";")
     label = table["anomaly"] if "anomaly" in table.columns else pl.zeros(len(table), eager=True)
     rows = table.drop("datetime", "anomaly", "changepoint", strict=False).to_numpy().astype(np.float64)
-    return Experiment(path.stem, rows, label.to_numpy().astype(np.float32))
+    return SkabExperiment(path.stem, rows, label.to_numpy().astype(np.float32))

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tocsin_studies.pressure_minute.report import Places, report
+from tocsin_studies.pressure_minute.report import StudyPaths, report
 from tocsin_training.errors import TrainingError
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="where checkpoints go")
     parser.add_argument("--page", type=Path, default=Path("docs/pressure-minute.md"))
     given = parser.parse_args()
-    places = Places(
+    paths = StudyPaths(
         bundle=given.bundle,
         minute=given.recipes / "pressure-minute.yaml",
         episode=given.recipes / "pressure-episode.yaml",
@@ -28,7 +28,7 @@ def main() -> None:
         page=given.page,
     )
     try:
-        figures = report(places, lambda line: print(line, flush=True))  # noqa: T201  (progress, for a long command)
+        figures = report(paths, lambda line: print(line, flush=True))  # noqa: T201  (progress, for a long command)
     except TrainingError as error:
         sys.exit(f"error: {error}")
     for name, value in figures.items():

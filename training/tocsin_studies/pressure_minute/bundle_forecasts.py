@@ -14,10 +14,10 @@ from tocsin_training.errors import TrainingError
 if TYPE_CHECKING:
     from tocsin.bundle.manifest import Manifest
     from tocsin.engine.model import StepFunction
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 
-def forecasts(step: StepFunction, manifest: Manifest, data: Sequences) -> skill.Forecasts:
+def forecasts(step: StepFunction, manifest: Manifest, data: StreamDataset) -> skill.Forecasts:
     """Step a model of one channel over whole records and keep what it says at their origins.
 
     The minutes' quantiles are those of the Student-t or normal about each mean; the minimum's are the model's own.

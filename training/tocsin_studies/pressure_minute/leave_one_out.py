@@ -9,6 +9,7 @@ import torch
 
 from tocsin_training.data.batches import padded
 from tocsin_training.errors import TrainingError
+from tocsin_training.tasks.registry import task_of
 from tocsin_training.train import loop
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.nets.network import Network
     from tocsin_training.recipe import Recipe
 
@@ -25,7 +26,7 @@ MEMBERS = 1
 
 
 def chances(
-    recipe: Recipe, data: Sequences, runs: Path, tell: Callable[[int, int, float], None] = lambda _m, _b, _p: None
+    recipe: Recipe, data: StreamDataset, runs: Path, tell: Callable[[int, int, float], None] = lambda _m, _b, _p: None
 ) -> NDArray[np.float64]:
     """(B, M) the probability that an episode follows, as each of M networks sees it.
 
@@ -48,6 +49,7 @@ def chances(
         for left_out in every:
             others = data.pick(every[(every != left_out) & (every != counterparts[left_out])])
             network = loop.train(
+                task_of(recipe),
                 recipe,
                 others,
                 others,
@@ -73,7 +75,7 @@ def _counterparts(kind: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @torch.no_grad()
-def chance(network: Network, record: Sequences) -> float:
+def chance(network: Network, record: StreamDataset) -> float:
     """The probability of the second class at the end of one record."""
     batch = padded(record, np.array([0]), torch.device("cpu"))
     said, _ = network(batch.x, batch.mask, batch.delta)  # logit is (1, T, 2)

@@ -18,15 +18,15 @@ from torch.func import functional_call, stack_module_state, vmap
 from tocsin_studies.pressure_minute import baselines, episodes
 from tocsin_training.bundles.pressure_minute.records import HISTORY, WINDOW
 from tocsin_training.nets.cells import Recurrence
-from tocsin_training.nets.channel_features import Memory
-from tocsin_training.nets.distribution import Normal, spread
+from tocsin_training.nets.channel_features import ChannelFeatures
+from tocsin_training.nets.distribution import Normal, positive_scale
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 TICK = 10  # minutes
 FIRST = 11  # the tick after which an hour is first told: two hours have been seen
@@ -34,7 +34,7 @@ WIDTH, DROPOUT = 6, 0.1
 EPOCHS, RATE, DECAY, CLIP = 60, 0.03, 0.1, 1.0
 
 
-class Lows(nn.Module):
+class LevelForecaster(nn.Module):
     """Features (B, T, F) to mean and scale (B, T) of the next hour's level, in standard deviations of the pressure."""
 
     def __init__(self, features: int) -> None:
@@ -55,7 +55,7 @@ class Lows(nn.Module):
             told.append(h)
         joined = self.dropout(torch.cat([torch.stack(told, dim=1), features], dim=2))
         moved, raw = self.head(joined).unbind(dim=-1)
-        return features[..., 0] + moved, spread(raw)
+        return features[..., 0] + moved, positive_scale(raw)
 
 
 def levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,7 +68,7 @@ def levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def below(
-    data: Sequences,
+    data: StreamDataset,
     level: NDArray[np.float64],
     without: Sequence[NDArray[np.int64]],
     seed: int,
@@ -91,11 +91,11 @@ def below(
     shown, mean, deviation = _shown(data, fitted)  # (M, B, T, F), (M,) and (M,)
     wanted = (torch.from_numpy(level).float() - mean[:, None, None]) / deviation[:, None, None]  # (M, B, T)
 
-    drawn = [Lows(shown.shape[-1]) for _ in without]
+    drawn = [LevelForecaster(shown.shape[-1]) for _ in without]
     weights, fixed = stack_module_state(drawn)
     for weight in weights.values():
         weight.requires_grad_()
-    bare = Lows(shown.shape[-1])
+    bare = LevelForecaster(shown.shape[-1])
     every = vmap(lambda w, f, x: functional_call(bare, (w, f), (x,)), randomness="different")
     likelihood = Normal()
     optimiser = torch.optim.AdamW(weights.values(), lr=RATE, weight_decay=DECAY)
@@ -120,7 +120,7 @@ def below(
 
 
 def left_out(
-    data: Sequences,
+    data: StreamDataset,
     level: NDArray[np.float64],
     event: NDArray[np.bool_],
     seeds: Sequence[int],
@@ -146,11 +146,11 @@ def _judged(chance: NDArray[np.float64], event: NDArray[np.bool_]) -> tuple[NDAr
     return own >= np.array(limits), own
 
 
-def _shown(data: Sequences, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _shown(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The features (M, B, T, F) that each network sees, normalised by what it is fitted on; that mean and deviation."""
     shape = (len(data), -1, 1)  # one channel
     x, mask, delta = (torch.from_numpy(part).reshape(shape) for part in (data.x, data.mask, data.delta))
-    memory = Memory([False], TICK * 60.0, ["tide"])
+    memory = ChannelFeatures([False], TICK * 60.0, ["envelope"])
     told, means, deviations = [], [], []
     for chosen in fitted:
         rows = data.rows(np.flatnonzero(chosen.numpy()))

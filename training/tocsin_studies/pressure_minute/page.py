@@ -66,8 +66,9 @@ exceeds one half, so no threshold is chosen.
 after every ten minutes of a record, how low pressure will stay in the hour after them, as a normal; the level is the
 lowest value that 90 % of some 30 minutes stay under, so an episode is a level below 60 mmHg. It learns from 49 hours a
 record, not from one label. Records rank by the probability of a level below 60 mmHg after minute 600; the threshold on
-it is the one that was right most often on the 59 records that the network was fitted on. Networks of several seeds judge together; alone they get
-{seeds}. It is none of the recipes' tasks, but has their cell, memory and likelihood; no bundle of it ships.
+it is the one that was right most often on the 59 records that the network was fitted on. Networks of several seeds
+judge together; alone they get {seeds}. It is none of the recipes' tasks, but has their cell, channel features and
+likelihood; no bundle of it ships.
 
 **The aim was 54 of 60, and it is {missed}. The forecast ranks the records a little better than the median does;
 at saying yes or no the plain threshold on the median is ahead.** The classifier is worse than both: it tells pressures

@@ -19,7 +19,7 @@ from tocsin_studies.pressure_minute import (
     plot,
     skill,
 )
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.bundles.pressure_minute import records as reader
 from tocsin_training.data import sources
 from tocsin_training.export import bundle_folder
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from tocsin.bundle import Bundle
     from tocsin_training.bundles.pressure_minute.records import Pressure
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 HALF = 0.5
 SEEDS = range(1, 5)  # of the networks that forecast the next hour's level
@@ -40,7 +40,7 @@ ORIGINS = len(skill.origins(reader.HISTORY + reader.WINDOW))  # of each record
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class StudyPaths:
     """Where things lie: the bundle, its recipe and that of the networks that judge, the records, what is written."""
 
     bundle: Path
@@ -51,18 +51,18 @@ class Places:
     page: Path
 
 
-def report(places: Places, say: Callable[[str], None]) -> dict[str, float]:
+def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
     """Measure, and write the page, its picture, and the bundle's figures; gives the figures."""
     torch.set_num_threads(1)
-    records = reader.read(places.data)
+    records = reader.read(paths.data)
     event = np.array([record.episode for record in records])
-    bundle = load(places.bundle)
-    recipe = recipes.read(places.minute)
-    held_out = sources.read(recipe, "valid", places.data, places.runs)
-    made, truth = by_rivals(bundle, records, held_out)
+    bundle = load(paths.bundle)
+    recipe = recipe_file.read(paths.minute)
+    held_out = sources.read(recipe, "valid", paths.data, paths.runs)
+    made, truth = by_baselines(bundle, records, held_out)
 
-    episode = recipes.read(places.episode)
-    histories = sources.read(episode, "train", places.data, places.runs)
+    episode = recipe_file.read(paths.episode)
+    histories = sources.read(episode, "train", paths.data, paths.runs)
     channel = episode.channels[0]
     level = np.stack(
         [level_forecast.levels(baselines.filled(record.values, channel.low, channel.high)) for record in records]
@@ -71,7 +71,7 @@ def report(places: Places, say: Callable[[str], None]) -> dict[str, float]:
     alone = leave_one_out.chances(
         episode,
         histories,
-        places.runs,
+        paths.runs,
         lambda member, b, p: say(f"network {member + 1}, without {records[b].name}: {p:.2f}"),
     )
     together = alone.mean(axis=1)
@@ -89,8 +89,8 @@ def report(places: Places, say: Callable[[str], None]) -> dict[str, float]:
     )
     right = {name: int((one == event).sum()) for name, (one, _) in said.items()}
     shown = [record for record in records if record.name in held_out.streams]
-    _picture(places.page.with_suffix(".png"), shown, made["pressure-minute"])
-    places.page.write_text(
+    _picture(paths.page.with_suffix(".png"), shown, made["pressure-minute"])
+    paths.page.write_text(
         page.PAGE.format(
             held_out=len(held_out),
             origins=len(truth),
@@ -109,12 +109,12 @@ def report(places: Places, say: Callable[[str], None]) -> dict[str, float]:
     told = {f"held-out {name}": round(value, 4) for name, value in figures["pressure-minute"].items()}
     told |= {f"held-out {name}, autoregression": round(value, 4) for name, value in figures["autoregression"].items()}
     kept = {name: value for name, value in bundle.manifest.figures.items() if name not in told}
-    bundle_folder.describe(places.bundle, bundle.manifest.model_copy(update={"figures": kept | told}))
+    bundle_folder.describe(paths.bundle, bundle.manifest.model_copy(update={"figures": kept | told}))
     return told | {f"judged right, of 60, {name}": count for name, count in right.items()}
 
 
-def by_rivals(
-    bundle: Bundle, records: list[Pressure], held_out: Sequences
+def by_baselines(
+    bundle: Bundle, records: list[Pressure], held_out: StreamDataset
 ) -> tuple[dict[str, skill.Forecasts], NDArray[np.float64]]:
     """Each way's forecasts of the held-out records, and what came (O, 60)."""
     channel = bundle.manifest.channels[0]

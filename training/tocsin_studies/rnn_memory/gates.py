@@ -13,12 +13,13 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from tocsin_studies.rnn_memory.plots import canvas, save
-from tocsin_training.data.dataset import Record, Request, Sequences
+from tocsin_training.data.dataset import DataRequest, StreamDataset, StreamRecord
 from tocsin_training.recipe import Recipe
 from tocsin_training.simulation.ward import episodes
-from tocsin_training.simulation.ward.episodes import Kind
+from tocsin_training.simulation.ward.episodes import EpisodeKind
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 from tocsin_training.simulation.ward.vitals_source import normal
+from tocsin_training.tasks.registry import task_of
 from tocsin_training.train import loop
 
 if TYPE_CHECKING:
@@ -42,12 +43,14 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
     train, valid = (_part(recipe, part, count) for part, count in (("train", beds), ("valid", 2)))
     tell("training")
     with tempfile.TemporaryDirectory() as folder:
-        network = loop.train(recipe, train, valid, Path(folder) / "gates.pt", seed=1, device=torch.device("cpu"))
+        network = loop.train(
+            task_of(recipe), recipe, train, valid, Path(folder) / "gates.pt", seed=1, device=torch.device("cpu")
+        )
     stream = _stream(recipe)
     x, mask, delta = (torch.from_numpy(part)[None] for part in (stream.x, stream.mask, stream.delta))
     with torch.no_grad():
-        features, _ = network.memory(x, mask, delta, torch.zeros(1, network.memory.state_size))
-        inside = _inside(network.recurrence, network.enter(features, mask, delta)[0])  # (T, 4, H)
+        features, _ = network.channel_features(x, mask, delta, torch.zeros(1, network.channel_features.state_size))
+        inside = _inside(network.recurrence, network.encode(features, mask, delta)[0])  # (T, 4, H)
     order = torch.argsort(inside[:, 0].mean(0), descending=True)  # the units that keep longest first
     inside = inside[:, :, order]
     means = {
@@ -84,9 +87,9 @@ def _recipe(epochs: int) -> Recipe:
     )
 
 
-def _part(recipe: Recipe, part: str, beds: int) -> Sequences:
+def _part(recipe: Recipe, part: str, beds: int) -> StreamDataset:
     return normal(
-        Request(
+        DataRequest(
             part=part,
             folder=Path(),
             channels=recipe.channels,
@@ -98,17 +101,17 @@ def _part(recipe: Recipe, part: str, beds: int) -> Sequences:
     )
 
 
-def _stream(recipe: Recipe) -> Sequences:
+def _stream(recipe: Recipe) -> StreamDataset:
     """Ten minutes of a patient whose probe falls off, and whose heart races later."""
     rng = np.random.default_rng(1)
     script = [
         replace(episodes.draw(kind, "ward/bed-1", SPANS[span][0], rng), hold_s=float(SPANS[span][1] - SPANS[span][0]))
-        for kind, span in ((Kind.PROBE_OFF, "probe off"), (Kind.TACHYARRHYTHMIA, "fast heart"))
+        for kind, span in ((EpisodeKind.PROBE_OFF, "probe off"), (EpisodeKind.TACHYARRHYTHMIA, "fast heart"))
     ]
     ward = Ward(WARD_SEED, beds=1, artefacts=False, activity=False, script=script)
     values = ward.read(TICKS)[0]
-    record = Record("ward/bed-1", np.arange(TICKS), values)
-    return Sequences.of(recipe.channels, recipe.serving.period_s, recipe.serving.delta_cap_s, [record])
+    record = StreamRecord("ward/bed-1", np.arange(TICKS), values)
+    return StreamDataset.of(recipe.channels, recipe.serving.period_s, recipe.serving.delta_cap_s, [record])
 
 
 def _inside(recurrence: Recurrence, entered: Tensor) -> Tensor:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from tocsin.bundle.graph import Graph
 from tocsin_studies.rnn_memory.plots import CELL_COLOURS, canvas, save
-from tocsin_training.export import onnx_graph, parity, step
-from tocsin_training.nets.network import Network
+from tocsin_training.export import onnx_graph, parity
 from tocsin_training.recipe import Recipe
+from tocsin_training.tasks.registry import network_of, task_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin_studies.rnn_memory.catalogue import Figures, Tell
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.nets.heads import ForecastHead
 
 CELLS = ("rnn", "lstm", "gru")
 STREAMS, TICKS, QUICK_TICKS = 16, 1000, 100
@@ -56,15 +57,17 @@ def _recipe(cell: str) -> Recipe:
 def _run(cell: str, ticks: int) -> Figures:
     recipe = _recipe(cell)
     torch.manual_seed(1)
-    network = Network(recipe)
-    torch.nn.init.normal_(network.forecast.weight, std=0.3)  # it starts at 0, where every cell says the same
-    data = parity.made_up(recipe, STREAMS, ticks)  # a third of the readings is missing
-    network.memory.fit(data.x, data.mask)
-    module = step.make([network.eval()], recipe)
+    network = network_of(recipe)
+    torch.nn.init.normal_(
+        cast("ForecastHead", network.head).forecast.weight, std=0.3
+    )  # it starts at 0, where every cell says the same
+    data = parity.simulated(recipe, STREAMS, ticks)  # a third of the readings is missing
+    network.channel_features.fit(data.x, data.mask)
+    module = task_of(recipe).step_module([network.eval()], recipe, None)
     serialised = onnx_graph.to_onnx(module)
     with torch.no_grad():
         said, _ = network(*(torch.from_numpy(part) for part in _columns(data)))
-        whole = network.memory.in_units(said.mean, said.mean)[0].numpy()  # (B, T, C)
+        whole = network.channel_features.denormalise(said.mean, said.mean)[0].numpy()  # (B, T, C)
 
     zeros = np.zeros((STREAMS, module.state_size), dtype=np.float32)
     unbroken, _ = _stepped(Graph(serialised), data, zeros, range(ticks))
@@ -82,13 +85,13 @@ def _run(cell: str, ticks: int) -> Figures:
     }
 
 
-def _columns(data: Sequences) -> list[NDArray[np.float32]]:
+def _columns(data: StreamDataset) -> list[NDArray[np.float32]]:
     """x, mask and delta, (B, T, C) each."""
     return [part.reshape(len(data), -1, len(data.channels)) for part in (data.x, data.mask, data.delta)]
 
 
 def _stepped(
-    graph: Graph, data: Sequences, state: NDArray[np.float32], ticks: range
+    graph: Graph, data: StreamDataset, state: NDArray[np.float32], ticks: range
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The forecasts (B, T, C) of these ticks, from this state; and the state (B, S) after them."""
     (x, mask, delta), means = _columns(data), []

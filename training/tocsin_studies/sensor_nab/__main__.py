@@ -7,17 +7,17 @@ from pathlib import Path
 
 from tocsin.bundle.load import load
 from tocsin_studies.sensor_nab import corpus, plots
-from tocsin_studies.sensor_nab.baselines import RIVALS
+from tocsin_studies.sensor_nab.baselines import BASELINES
 from tocsin_studies.sensor_nab.measure import (
     QUIET,
     false_by_age,
     follows,
     kept,
     measure,
+    onset_scores,
     scores_of,
     simulated,
     table,
-    told_once,
 )
 from tocsin_training.evaluation import nab
 
@@ -37,13 +37,13 @@ def main() -> None:
     scored = scores_of(bundle, [one.value[rows] for one, rows in zip(series, read, strict=True)])
     ours = [kept(score, rows) for score, rows in zip(scored, read, strict=True)]
     reached = [measure(bundle.manifest.name, ours, series, scores_of(bundle, values), truths)]
-    for name, rival in RIVALS.items():
-        theirs = [kept(rival(one.value[rows]), rows) for one, rows in zip(series, read, strict=True)]
-        reached.append(measure(name, theirs, series, [rival(value) for value in values], truths))
+    for name, baseline in BASELINES.items():
+        theirs = [kept(baseline(one.value[rows]), rows) for one, rows in zip(series, read, strict=True)]
+        reached.append(measure(name, theirs, series, [baseline(value) for value in values], truths))
     print(table(reached))  # noqa: T201  (a program's answer)
     labels = [one.truth for one in series]
     own = nab.alarms_at(ours, labels, bundle.model.threshold, QUIET)
-    once = told_once(ours, labels, bundle.model.threshold)
+    once = onset_scores(ours, labels, bundle.model.threshold)
     print(f"row by row, told once where an alarm with its own threshold rises: {once.score:.1f}")  # noqa: T201
     for what, operation in (("best", reached[0].best), ("from simulations", reached[0].blind), ("its own", own)):
         print(  # noqa: T201

@@ -56,7 +56,7 @@ def noise(value: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.random.default_rng(42).random(len(value))
 
 
-RIVALS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+BASELINES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "Windowed Gaussian": windowed_gaussian,
     "EWMA chart": ewma,
     "random": noise,

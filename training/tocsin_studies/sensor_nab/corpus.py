@@ -22,7 +22,7 @@ FOLDER = "sensors/nab"
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class NabSeries:
     """One file.
 
     Attributes:
@@ -37,7 +37,7 @@ class Series:
     t: NDArray[np.int64]
     value: NDArray[np.float64]
     windows: tuple[tuple[int, int], ...]
-    truth: nab.Labels
+    truth: nab.WindowLabels
 
     @property
     def category(self) -> str:
@@ -50,20 +50,20 @@ class Series:
         return int(np.median(np.diff(self.t)))
 
 
-def read(data: Path) -> list[Series]:
+def read(data: Path) -> list[NabSeries]:
     """Read every series of `data/sensors/nab`, in the order of their names."""
     folder = data / FOLDER
     return [series(folder, name) for name in sorted(_windows(folder))]
 
 
-def series(folder: Path, name: str) -> Series:
+def series(folder: Path, name: str) -> NabSeries:
     """Read one file of the benchmark's folder."""
     with (folder / name).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     t = np.array([_seconds(row["timestamp"]) for row in rows])
     row_of = {second: row for row, second in reversed(list(enumerate(t.tolist())))}  # of a repeated time, the first
     windows = tuple((row_of[_seconds(first)], row_of[_seconds(last)]) for first, last in _windows(folder)[name])
-    return Series(
+    return NabSeries(
         name=name,
         t=t,
         value=np.array([float(row["value"]) for row in rows]),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.backtest.backtest import play
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.backtest.backtest import backtest
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.evaluation import nab
 from tocsin_training.simulation.sensor.series import TEST_STREAMS, TEST_TICKS, simulate
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle import Bundle
-    from tocsin_studies.sensor_nab.corpus import Series
+    from tocsin_studies.sensor_nab.corpus import NabSeries
 
     Scores = list[NDArray[np.float64]]
 
@@ -39,7 +39,7 @@ COLUMNS = ("best threshold, all", "found", "false", "threshold from simulations"
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class NabResult:
     """One detector's figures.
 
     Attributes:
@@ -52,22 +52,22 @@ class Reached:
     """
 
     name: str
-    best: nab.Operation
-    blind: nab.Operation
-    row_by_row: nab.Operation
-    once: nab.Operation
+    best: nab.NabOperation
+    blind: nab.NabOperation
+    row_by_row: nab.NabOperation
+    once: nab.NabOperation
     categories: dict[str, float | None]
 
 
 def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
     """What the daemon's engine makes of series: the score of every row, NaN while it warms up."""
     manifest = bundle.manifest
-    records = [Record(str(i), np.arange(len(value)), value[:, None]) for i, value in enumerate(values)]
-    data = Sequences.of(manifest.channels, manifest.period_s, manifest.delta_cap_s, records)
-    return np.split(play(bundle.model, [], data).score.astype(np.float64), data.start[1:-1])
+    records = [StreamRecord(str(i), np.arange(len(value)), value[:, None]) for i, value in enumerate(values)]
+    data = StreamDataset.of(manifest.channels, manifest.period_s, manifest.delta_cap_s, records)
+    return np.split(backtest(bundle.model, [], data).score.astype(np.float64), data.start[1:-1])
 
 
-def follows(series: Series) -> NDArray[np.bool_]:
+def follows(series: NabSeries) -> NDArray[np.bool_]:
     """(T,) the rows that are read: those whose time comes after all before."""
     newest = np.maximum.accumulate(series.t)
     return np.diff(newest, prepend=newest[0] - 1) > 0
@@ -83,8 +83,8 @@ def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.floa
     return every
 
 
-def simulated() -> tuple[list[NDArray[np.float64]], list[nab.Labels]]:
-    """Series that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
+def simulated() -> tuple[list[NDArray[np.float64]], list[nab.WindowLabels]]:
+    """NabSeries that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
     made = simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.8)
     truths = []
     for one in made:
@@ -95,8 +95,8 @@ def simulated() -> tuple[list[NDArray[np.float64]], list[nab.Labels]]:
 
 
 def measure(
-    name: str, scores: Scores, series: list[Series], made_up: Scores, made_up_truths: list[nab.Labels]
-) -> Reached:
+    name: str, scores: Scores, series: list[NabSeries], made_up: Scores, made_up_truths: list[nab.WindowLabels]
+) -> NabResult:
     """Choose both thresholds, and say what each gives."""
     truths = [one.truth for one in series]
     best = nab.best_alarms(scores, truths, QUIET)
@@ -107,30 +107,30 @@ def measure(
         labelled = any(truths[i].windows for i in of)
         within = [scores[i] for i in of], [truths[i] for i in of]
         categories[category] = nab.alarms_at(*within, best.threshold, QUIET).score if labelled else None
-    return Reached(
+    return NabResult(
         name=name,
         best=best,
         blind=nab.alarms_at(scores, truths, chosen.threshold, QUIET),
         row_by_row=nab.best(scores, truths),
-        once=told_once(scores, truths, chosen.threshold),
+        once=onset_scores(scores, truths, chosen.threshold),
         categories=categories,
     )
 
 
-def told_once(scores: Scores, truths: Sequence[nab.Labels], threshold: float) -> nab.Operation:
+def onset_scores(scores: Scores, truths: Sequence[nab.WindowLabels], threshold: float) -> nab.NabOperation:
     """The leaderboard's rule, row by row at its best threshold, for a score that is 0 but where such an alarm rises.
 
     >>> truth = nab.labels(1000, [(400, 499)])
     >>> score = np.zeros(1000)
     >>> score[420:470] = 0.5
     >>> score[[800, 802, 804]] = 0.9
-    >>> told_once([score], [truth], 0.4).false, nab.best([score], [truth]).false
+    >>> onset_scores([score], [truth], 0.4).false, nab.best([score], [truth]).false
     (1, 3)
     """
     return nab.best([nab.rings(score, threshold, QUIET) * np.nan_to_num(score) for score in scores], truths)
 
 
-def table(rows: list[Reached]) -> str:
+def table(rows: list[NabResult]) -> str:
     """Markdown."""
     names = [name for name, score in rows[0].categories.items() if score is not None]
     head = ["detector", *names, *COLUMNS]

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_studies.sensor_nab.corpus import Series
+    from tocsin_studies.sensor_nab.corpus import NabSeries
 
 AROUND = 400  # rows before and after
 
 
-def draw(folder: Path, series: list[Series], scores: list[NDArray[np.float64]], threshold: float, quiet: int) -> None:
+def draw(
+    folder: Path, series: list[NabSeries], scores: list[NDArray[np.float64]], threshold: float, quiet: int
+) -> None:
     """Write `found.svg`, `missed.svg` and `false.svg`: each the first such stretch of a real series."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"found", "missed", "false"}
@@ -38,7 +40,7 @@ def draw(folder: Path, series: list[Series], scores: list[NDArray[np.float64]], 
 
 def _stretch(
     file: Path,
-    series: Series,
+    series: NabSeries,
     score: NDArray[np.float64],
     rings: NDArray[np.bool_],
     threshold: float,

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tocsin.bundle import load, shipped_folder
-from tocsin_studies.ward_adaptation.measure import found_table, ill, kept_table, slowly_ill, ways, well
+from tocsin_studies.ward_adaptation.measure import found_table, ill, kept_table, methods, slowly_ill, well
 
 BEGIN, END = "<!-- made by ward.adaptation -->\n", "<!-- to here -->\n"
 
@@ -15,7 +15,7 @@ def main(page: Path) -> None:
     """Measure, and write the tables of a page anew."""
     bundle = load(shipped_folder() / "ward-vitals" / "1")
     days = well(bundle)
-    tried = ways(bundle, days)
+    tried = methods(bundle, days)
     kept = kept_table(bundle, days, tried)
     found = found_table(bundle, [ill(bundle), slowly_ill(bundle)], tried)
     made = f"### Are budgets kept?\n\n{kept}\n\n### Is deterioration seen?\n\n{found}\n"

@@ -21,10 +21,10 @@ from tocsin.engine.adaptation import HIGH
 from tocsin.engine.changes import Category, Priority
 from tocsin.engine.conditions import Drift, ScoreAbove
 from tocsin_studies.ward_adaptation.baselines import Conformal, Quotient
-from tocsin_studies.ward_adaptation.out_of_distribution import scores, stranger
+from tocsin_studies.ward_adaptation.out_of_distribution import out_of_distribution_profile, scores
 from tocsin_studies.ward_adaptation.rethreshold import judged
 from tocsin_training.errors import TrainingError
-from tocsin_training.simulation.ward.episodes import DETERIORATIONS, Kind, draw
+from tocsin_training.simulation.ward.episodes import DETERIORATIONS, EpisodeKind, draw
 from tocsin_training.simulation.ward.physiology import Profile
 from tocsin_training.simulation.ward.simulator import Ward
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from tocsin.bundle import Bundle
     from tocsin.engine.adaptation import Adaptation
-    from tocsin_studies.ward_adaptation.rethreshold import Course, Rule
+    from tocsin_studies.ward_adaptation.rethreshold import AdaptationRule, Rejudgement
     from tocsin_training.simulation.ward.episodes import Episode
 
 NS_PER_S = 1_000_000_000
@@ -71,7 +71,7 @@ def well(bundle: Bundle, beds: int = BEDS, hours: int = HOURS) -> Patients:
     """Days in which nobody deteriorates."""
     wards = [
         Ward(seed + bed, 1, hour=24.0 * bed / beds, profile=profile)
-        for seed, profile in zip(SEEDS[:2], (Profile.draw, stranger), strict=True)
+        for seed, profile in zip(SEEDS[:2], (Profile.draw, out_of_distribution_profile), strict=True)
         for bed in range(beds)
     ]
     return Patients(scores(bundle.model, wards, hours), [], [])
@@ -86,14 +86,14 @@ def slowly_ill(bundle: Bundle, patients: int = SLOW, hours: int = SLOW_HOURS) ->
     """Sepsis that takes three times as long."""
 
     def drawn(_: int, rng: np.random.Generator) -> Episode:
-        episode = _drawn(Kind.SEPSIS, rng)
+        episode = _drawn(EpisodeKind.SEPSIS, rng)
         return replace(episode, ramp_s=SLOWER * episode.ramp_s)
 
     made = _befallen(bundle, SEEDS[4:], patients, hours, drawn)
     return replace(made, kinds=[f"sepsis, {SLOWER:g} times as slow"] * len(made.episodes))
 
 
-def _drawn(kind: Kind, rng: np.random.Generator) -> Episode:
+def _drawn(kind: EpisodeKind, rng: np.random.Generator) -> Episode:
     return draw(kind, "ward/bed-1", ONSET_H * 3600, rng)
 
 
@@ -105,7 +105,7 @@ def _befallen(
     drawn: Callable[[int, np.random.Generator], Episode],
 ) -> Patients:
     wards, episodes = [], []
-    for seed, profile in zip(seeds, (Profile.draw, stranger), strict=True):
+    for seed, profile in zip(seeds, (Profile.draw, out_of_distribution_profile), strict=True):
         for number in range(patients):
             episode = drawn(number, np.random.default_rng(seed + number))
             episodes.append(episode)
@@ -114,7 +114,7 @@ def _befallen(
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Method:
     """One way to judge.
 
     Attributes:
@@ -126,11 +126,11 @@ class Way:
 
     name: str
     adaptation: Adaptation | None = None
-    rule: Callable[[int], Rule] | None = None
+    rule: Callable[[int], AdaptationRule] | None = None
     drift: bool = False
 
 
-def ways(bundle: Bundle, seen: Patients) -> list[Way]:
+def methods(bundle: Bundle, seen: Patients) -> list[Method]:
     """What is compared."""
     like = adaptation_of(Adapt(), bundle)
     if like is None:
@@ -142,30 +142,30 @@ def ways(bundle: Bundle, seen: Patients) -> list[Way]:
     share = float(np.mean(usual[np.isfinite(usual)] >= threshold))
     faster = replace(like, step=FASTER * like.step)
 
-    def conformal(step: float, *, freezes: bool) -> Callable[[int], Rule]:
+    def conformal(step: float, *, freezes: bool) -> Callable[[int], AdaptationRule]:
         return lambda streams: Conformal(threshold, share, step, like.most, streams, freezes=freezes)
 
     return [
-        Way("not adapted"),
-        Way("adapted", like),
-        Way("adapted, with drift", like, drift=True),
-        Way(f"adapted {FASTER:g} times as fast", faster),
-        Way(f"adapted {FASTER:g} times as fast, with drift", faster, drift=True),
-        Way("by one quantile", rule=lambda streams: Quotient(like, HIGH, streams)),
-        Way("conformal, step 0.01", rule=conformal(0.01, freezes=False)),
-        Way("conformal, step 0.1", rule=conformal(0.1, freezes=False)),
-        Way("conformal, step 0.1, frozen while up", rule=conformal(0.1, freezes=True)),
+        Method("not adapted"),
+        Method("adapted", like),
+        Method("adapted, with drift", like, drift=True),
+        Method(f"adapted {FASTER:g} times as fast", faster),
+        Method(f"adapted {FASTER:g} times as fast, with drift", faster, drift=True),
+        Method("by one quantile", rule=lambda streams: Quotient(like, HIGH, streams)),
+        Method("conformal, step 0.01", rule=conformal(0.01, freezes=False)),
+        Method("conformal, step 0.1", rule=conformal(0.1, freezes=False)),
+        Method("conformal, step 0.1, frozen while up", rule=conformal(0.1, freezes=True)),
     ]
 
 
-def rung(bundle: Bundle, patients: Patients, way: Way, budget: float) -> Course:
+def rung(bundle: Bundle, patients: Patients, method: Method, budget: float) -> Rejudgement:
     """Judge patients in one way."""
     chosen = bundle.threshold_at(budget, ON_DELAY_S, OFF_DELAY_S)
     alarms = [_alarm("odd", ScoreAbove(chosen.threshold), ON_DELAY_S, OFF_DELAY_S)]
-    if way.drift:
+    if method.drift:
         alarms.append(_alarm("drift", creeping(bundle), 0.0, 0.0))
-    rule = None if way.rule is None else way.rule(patients.score.shape[1])
-    return judged(bundle.model, alarms, patients.score, way.adaptation, rule)
+    rule = None if method.rule is None else method.rule(patients.score.shape[1])
+    return judged(bundle.model, alarms, patients.score, method.adaptation, rule)
 
 
 def creeping(bundle: Bundle) -> Drift:
@@ -181,7 +181,7 @@ def _alarm(name: str, condition: ScoreAbove | Drift, on_delay_s: float, off_dela
     return Alarm(name, condition, Priority.HIGH, Category.PHYSIOLOGICAL, *delays)
 
 
-def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Way]) -> str:
+def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
     """Markdown: budgets and what came of them."""
     ticks, streams = seen.score.shape
     beds, days = streams // 2, ticks / 86_400
@@ -195,9 +195,9 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Way]) -> str:
         "| | budget | usual patients: onsets a bed and day | by budget | strangers | by budget | strangers: up |",
         "|---|---|---|---|---|---|---|",
     ]
-    for way in tried:
-        for budget in BUDGETS if way.name in ("not adapted", "adapted") else (COMPARED,):
-            course = rung(bundle, seen, way, budget)
+    for method in tried:
+        for budget in BUDGETS if method.name in ("not adapted", "adapted") else (COMPARED,):
+            course = rung(bundle, seen, method, budget)
             onsets = np.sum([[len(began) for began in of] for of in course.began.values()], axis=0)  # (N,)
             cells = []
             for part in (onsets[:beds], onsets[beds:]):
@@ -205,7 +205,7 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Way]) -> str:
                 low, high = _interval(part / days)
                 cells += [f"{rate:.2f} ({low:.2f} to {high:.2f})", f"{rate / budget:.2f}"]
             up = course.up.max(axis=0)[beds:].mean() / ticks
-            lines.append(f"| {way.name} | {budget:g} | {' | '.join(cells)} | {up:.1%} |")
+            lines.append(f"| {method.name} | {budget:g} | {' | '.join(cells)} | {up:.1%} |")
     return "\n".join(lines)
 
 
@@ -216,13 +216,13 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Way]) -> str:
+def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Method]) -> str:
     """Markdown: of each kind of deterioration the share that rang between its onset and relief, and how soon."""
     kinds = list(dict.fromkeys(kind for group in groups for kind in group.kinds))
     head = [f"| | | {' | '.join(kinds)} |", "|---|---|" + "---|" * len(kinds)]
     lines = []
-    for way in tried:
-        courses = [rung(bundle, group, way, COMPARED) for group in groups]
+    for method in tried:
+        courses = [rung(bundle, group, method, COMPARED) for group in groups]
         for who, strange in (("usual", False), ("strangers", True)):
             cells = []
             for kind in kinds:
@@ -234,11 +234,11 @@ def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Way]
                 found = [wait for wait in waits if wait is not None]
                 median = f", {np.median(found):.0f} s" if found else ""
                 cells.append(f"{len(found)} of {len(waits)}{median}")
-            lines.append(f"| {way.name} | {who} | {' | '.join(cells)} |")
+            lines.append(f"| {method.name} | {who} | {' | '.join(cells)} |")
     return "\n".join([*head, *lines])
 
 
-def _waits(group: Patients, course: Course, kind: str, *, strange: bool) -> list[int | None]:
+def _waits(group: Patients, course: Rejudgement, kind: str, *, strange: bool) -> list[int | None]:
     """Seconds from each onset of a kind to the first alarm that rose before treatment began to work."""
     half = len(group.kinds) // 2
     waits: list[int | None] = []

@@ -25,10 +25,10 @@ HIGHEST_SPO2 = 99.5  # %, where half a range beyond would be more than there is
 NO_FRAME = -np.inf
 
 
-def stranger(rng: np.random.Generator) -> Profile:
+def out_of_distribution_profile(rng: np.random.Generator) -> Profile:
     """Draw a patient each of whose baselines lies outside the range that patients are drawn from, on either side.
 
-    >>> patient = stranger(np.random.default_rng(1))
+    >>> patient = out_of_distribution_profile(np.random.default_rng(1))
     >>> p.BASELINE_HR.low <= patient.hr <= p.BASELINE_HR.high
     False
     """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tocsin.engine.model import Model
 
 
-class Rule(Protocol):
+class AdaptationRule(Protocol):
     """Another way to adapt scores to their streams, outside the engine."""
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -40,7 +40,7 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Rejudgement:
     """What rang.
 
     Attributes:
@@ -57,8 +57,8 @@ def judged(
     alarms: Sequence[Alarm],
     score: NDArray[np.float32],
     adaptation: Adaptation | None,
-    rule: Rule | None = None,
-) -> Course:
+    rule: AdaptationRule | None = None,
+) -> Rejudgement:
     """Judge scores as the engine does once it has stepped.
 
     Args:
@@ -108,4 +108,4 @@ def judged(
         if rule is not None:
             rule.learn(known, rows, (standing[rows] == Standing.PRESENT).any(axis=1))
         up += (standing != Standing.ABSENT).T
-    return Course(began, up)
+    return Rejudgement(began, up)

@@ -30,7 +30,7 @@ CYCLES, CHATTERING_S = 3, 60.0
 _NS_PER_S = 1_000_000_000
 
 
-class By(StrEnum):
+class AlarmSource(StrEnum):
     """What rings."""
 
     LIMITS = "limits at once"
@@ -39,7 +39,7 @@ class By(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AlarmCall:
     """One occurrence of one alarm.
 
     Attributes:
@@ -57,7 +57,7 @@ class Call:
     end_s: float
 
 
-def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[Call]:
+def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[AlarmCall]:
     """What a bedside monitor with fixed limits rings for one bed.
 
     Each channel has a high and a low alarm, which rings once its value has been outside for `delay_s` without a break,
@@ -79,18 +79,18 @@ def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[Ca
             sides = {f"{name}-low": (value < low, value > low), f"{name}-high": (value > high, value < high)}
         for alarm, (outside, within) in sides.items():
             calls += [
-                Call(stream, alarm, Category.PHYSIOLOGICAL, *span)
+                AlarmCall(stream, alarm, Category.PHYSIOLOGICAL, *span)
                 for span in _rung(there[:, c], outside, within, delay_s)
             ]
     silent = ~there.any(axis=1)
-    calls += [Call(stream, "silent", Category.TECHNICAL, *span) for span in _gone(silent)]
+    calls += [AlarmCall(stream, "silent", Category.TECHNICAL, *span) for span in _gone(silent)]
     for c, name in enumerate(CHANNELS):
         missing = ~there[~silent, c]  # in the seconds in which anything comes
         seconds = np.flatnonzero(~silent)
         spans = (
             (float(seconds[int(a)]), float(seconds[int(b)]) if b < len(seconds) else np.inf) for a, b in _gone(missing)
         )
-        calls += [Call(stream, f"{name}-absent", Category.TECHNICAL, *span) for span in spans]
+        calls += [AlarmCall(stream, f"{name}-absent", Category.TECHNICAL, *span) for span in spans]
     return calls
 
 
@@ -122,7 +122,7 @@ def _runs(held: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
-def of_events(events: Iterable[Event], day_began: int) -> list[Call]:
+def of_events(events: Iterable[Event], day_began: int) -> list[AlarmCall]:
     """What the register of alarms rang.
 
     Args:
@@ -141,22 +141,22 @@ def of_events(events: Iterable[Event], day_began: int) -> list[Call]:
     return calls
 
 
-def _call(raised: Event, end_s: float, day_began: int) -> Call:
-    return Call(raised.stream, raised.alarm, raised.category, _seconds(raised, day_began), end_s)
+def _call(raised: Event, end_s: float, day_began: int) -> AlarmCall:
+    return AlarmCall(raised.stream, raised.alarm, raised.category, _seconds(raised, day_began), end_s)
 
 
 def _seconds(event: Event, day_began: int) -> float:
     return (event.t - day_began) / _NS_PER_S
 
 
-def chattering(calls: Iterable[Call]) -> int:
+def chattering(calls: Iterable[AlarmCall]) -> int:
     """How often an alarm began to chatter: as its third cycle within a minute ends, and not again until a calm minute.
 
-    >>> c = [Call("a", "x", Category.TECHNICAL, t, t + 1.0) for t in (0.0, 20.0, 40.0, 55.0, 500.0, 520.0)]
+    >>> c = [AlarmCall("a", "x", Category.TECHNICAL, t, t + 1.0) for t in (0.0, 20.0, 40.0, 55.0, 500.0, 520.0)]
     >>> chattering(c)
     1
     """
-    ends: dict[tuple[str, str], list[Call]] = {}
+    ends: dict[tuple[str, str], list[AlarmCall]] = {}
     for call in sorted(calls, key=lambda call: call.begin_s):
         ends.setdefault((call.stream, call.alarm), []).append(call)
     count = 0
@@ -169,14 +169,14 @@ def chattering(calls: Iterable[Call]) -> int:
     return count
 
 
-def flooded_min(calls: Iterable[Call]) -> float:
+def flooded_min(calls: Iterable[AlarmCall]) -> float:
     """For how long one person is flooded, in minutes."""
     begins = sorted(round(call.begin_s * _NS_PER_S) for call in calls)
     floods = floods_of("", begins, end=begins[-1] + PERIOD_NS, operators=1) if begins else []
     return sum(flood.end - flood.begin for flood in floods) / _NS_PER_S / 60
 
 
-def rung_by_itself(calls: Sequence[Call], twins: Sequence[Call], within_s: float) -> list[Call]:
+def rung_by_itself(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], within_s: float) -> list[AlarmCall]:
     """Of a patient's physiological alarms, those that the patient's twin does not have at about the same time."""
     alike: dict[tuple[str, str], list[float]] = {}
     for call in twins:

@@ -24,7 +24,7 @@ from tocsin.config import check
 from tocsin.engine import Readings
 from tocsin.engine.changes import Category
 from tocsin_studies.ward_alarm_load.alarm_calls import (
-    By,
+    AlarmSource,
     chattering,
     flooded_min,
     of_events,
@@ -32,7 +32,7 @@ from tocsin_studies.ward_alarm_load.alarm_calls import (
     rung_by_itself,
 )
 from tocsin_training.errors import TrainingError
-from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, Kind
+from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, EpisodeKind
 from tocsin_training.simulation.ward.simulator import CHANNELS, Patient
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.alarm import Event
-    from tocsin_studies.ward_alarm_load.alarm_calls import Call
+    from tocsin_studies.ward_alarm_load.alarm_calls import AlarmCall
     from tocsin_training.simulation.ward.episodes import Episode
 
 NS_PER_S = 1_000_000_000
@@ -52,12 +52,12 @@ BEDS_A_NURSE = 5
 TWIN, TWIN_WITHIN_S = "twin", 60.0
 DAY_BEGAN = 1_767_225_600 * NS_PER_S  # any midnight
 
-_WELL = (*ARTEFACTS, Kind.ACTIVITY)
+_WELL = (*ARTEFACTS, EpisodeKind.ACTIVITY)
 _ILL = (*_WELL, *DETERIORATIONS)
 
 
 @dataclass(slots=True)
-class Day:
+class WardDay:
     """What one way of being alarmed did in one ward in a day.
 
     Attributes:
@@ -77,16 +77,16 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LoadResults:
     """All days, by what rang and by seed; the deteriorations, by seed."""
 
-    days: Mapping[By, Sequence[Day]]
+    days: Mapping[AlarmSource, Sequence[WardDay]]
     episodes: Sequence[Sequence[Episode]]
     beds: int
     hours: int
 
 
-def measure(tocsin: Path, seeds: Sequence[int] = SEEDS, beds: int = BEDS, hours: int = HOURS) -> Measured:
+def measure(tocsin: Path, seeds: Sequence[int] = SEEDS, beds: int = BEDS, hours: int = HOURS) -> LoadResults:
     """Watch all wards, and the twins of those who deteriorate, at once."""
     patients = {
         (seed, bed): Patient(seed, bed, _name(seed, bed), 0.0, _ILL, ()) for seed in seeds for bed in range(beds)
@@ -102,16 +102,16 @@ def measure(tocsin: Path, seeds: Sequence[int] = SEEDS, beds: int = BEDS, hours:
             _day([c for c in calls[by] if c.stream.startswith(f"{seed}/")], _twins(calls[by]), found)
             for seed, found in zip(seeds, episodes, strict=True)
         ]
-        for by in By
+        for by in AlarmSource
     }
-    return Measured(days, episodes, beds, hours)
+    return LoadResults(days, episodes, beds, hours)
 
 
 def _name(seed: int, bed: int) -> str:
     return f"{seed}/nurse-{bed // BEDS_A_NURSE + 1}/bed-{bed + 1}"
 
 
-def _twins(calls: Sequence[Call]) -> list[Call]:
+def _twins(calls: Sequence[AlarmCall]) -> list[AlarmCall]:
     """What twins have, under the names of those whose twins they are."""
     return [replace(c, stream=c.stream.removeprefix(f"{TWIN}/")) for c in calls if c.stream.startswith(f"{TWIN}/")]
 
@@ -125,12 +125,14 @@ def _deteriorations(patient: Patient, hours: int) -> list[Episode]:
     return [e for e in patient.episodes if e.kind in DETERIORATIONS and e.onset_s < hours * 3600]
 
 
-def _called(tocsin: Path, names: Sequence[str], shown: NDArray[np.float32]) -> dict[By, list[Call]]:
+def _called(tocsin: Path, names: Sequence[str], shown: NDArray[np.float32]) -> dict[AlarmSource, list[AlarmCall]]:
     """Who was called for N streams, by what rang."""
     return {
-        By.LIMITS: [call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 0)],
-        By.DELAYED: [call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 15)],
-        By.TOCSIN: of_events(replay(tocsin, names, shown), DAY_BEGAN),
+        AlarmSource.LIMITS: [call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 0)],
+        AlarmSource.DELAYED: [
+            call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 15)
+        ],
+        AlarmSource.TOCSIN: of_events(replay(tocsin, names, shown), DAY_BEGAN),
     }
 
 
@@ -170,16 +172,16 @@ def _readings(names: Sequence[str], values: NDArray[np.floating], t: int) -> Rea
     return Readings(streams, CHANNELS, np.arange(len(came), dtype=np.int32), np.full(len(came), t), told)
 
 
-def _day(calls: Sequence[Call], twins: Sequence[Call], episodes: Sequence[Episode]) -> Day:
-    day = Day(Counter(call.category for call in calls), chattering=chattering(calls))
-    by_nurse: dict[str, list[Call]] = {}
+def _day(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], episodes: Sequence[Episode]) -> WardDay:
+    day = WardDay(Counter(call.category for call in calls), chattering=chattering(calls))
+    by_nurse: dict[str, list[AlarmCall]] = {}
     for call in calls:
         by_nurse.setdefault(call.stream.rpartition("/")[0], []).append(call)
     day.flooded_min = sum(flooded_min(own) for own in by_nurse.values())
-    due: dict[str, list[Call]] = {}
+    due: dict[str, list[AlarmCall]] = {}
     for call in rung_by_itself(calls, twins, TWIN_WITHIN_S):
         due.setdefault(call.stream, []).append(call)
-    explained: set[Call] = set()
+    explained: set[AlarmCall] = set()
     for episode in episodes:
         own = due.get(episode.stream, [])
         explained.update(call for call in own if episode.onset_s <= call.begin_s <= episode.end_s)

@@ -12,15 +12,15 @@ from tocsin_training.simulation.ward.episodes import DETERIORATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tocsin_studies.ward_alarm_load.measure import Day, Measured
+    from tocsin_studies.ward_alarm_load.measure import LoadResults, WardDay
 
 _T_975 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}  # Student, n − 1
 
 
-def page(measured: Measured) -> str:
+def page(measured: LoadResults) -> str:
     """The page: figures of each practice, with intervals over seeds."""
     bed_days = measured.beds * measured.hours / 24
-    rows: list[tuple[str, Callable[[Day], float], str]] = [
+    rows: list[tuple[str, Callable[[WardDay], float], str]] = [
         ("alarms a bed and day", lambda d: d.alarms.total() / bed_days, ".2f"),
         ("… physiological", lambda d: d.alarms[Category.PHYSIOLOGICAL] / bed_days, ".2f"),
         ("… of them false", lambda d: d.false / bed_days, ".2f"),
@@ -59,11 +59,11 @@ def page(measured: Measured) -> str:
     )
 
 
-def _found_percent(day: Day) -> float:
+def _found_percent(day: WardDay) -> float:
     return 100 * sum(lead is not None for lead in day.lead_s) / max(len(day.lead_s), 1)
 
 
-def _waiting(measured: Measured) -> float:
+def _waiting(measured: LoadResults) -> float:
     """How often a bed and day limits after 15 s would ring, were their technical alarms those of Tocsin."""
     _, delayed, tocsin = measured.days.values()
     rung = sum(day.alarms[Category.PHYSIOLOGICAL] for day in delayed)
@@ -71,7 +71,7 @@ def _waiting(measured: Measured) -> float:
     return rung / (len(delayed) * measured.beds * measured.hours / 24)
 
 
-def _verdict(measured: Measured) -> str:
+def _verdict(measured: LoadResults) -> str:
     """Whether the aim is reached: at equal detection a tenth of the fixed limits' alarms."""
     limits, delayed, tocsin = measured.days.values()
     lines = []
@@ -95,7 +95,7 @@ def _verdict(measured: Measured) -> str:
     return "\n".join(lines)
 
 
-def _ratios(measured: Measured) -> str:
+def _ratios(measured: LoadResults) -> str:
     lines = []
     limits, delayed, tocsin = measured.days.values()
     for name, others in (("limits at once", limits), ("limits after 15 s", delayed)):

@@ -1,4 +1,4 @@
-"""How long before fixed bedside limits does the bundle ring? Measured with the engine that the daemon runs.
+"""How long before fixed bedside limits does the bundle ring? LeadResults with the engine that the daemon runs.
 
     python -m tocsin_studies.ward_lead models/ward-vitals/1 docs/ward-lead.md
 
@@ -17,9 +17,9 @@ import numpy as np
 from tocsin.engine import Alarm, Engine, FrameClock, Readings, Watch
 from tocsin.engine.changes import Category, Priority, Turn
 from tocsin.engine.conditions import Above, Below, ScoreAbove
-from tocsin_studies.ward_lead.page import AT_ONCE, DELAYED, DETECTORS, TOCSIN, Course, Measured
+from tocsin_studies.ward_lead.page import AT_ONCE, DELAYED, DETECTORS, TOCSIN, DetectionTimes, LeadResults
 from tocsin_training.simulation.ward.bedside_limits import BEDSIDE
-from tocsin_training.simulation.ward.episodes import DETERIORATIONS, Episode, Kind, draw
+from tocsin_training.simulation.ward.episodes import DETERIORATIONS, Episode, EpisodeKind, draw
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 PATIENTS = 200
 ONSET_S = 7200
-WATCHED_S = {Kind.SEPSIS: ONSET_S + 5 * 3600}
+WATCHED_S = {EpisodeKind.SEPSIS: ONSET_S + 5 * 3600}
 WATCHED_OTHERWISE_S = ONSET_S + 3600
 NORMAL_BEDS, NORMAL_S = 200, 6 * 3600
 BED = "ward/bed-1"
@@ -46,7 +46,7 @@ _ON_DELAY_S = {AT_ONCE: 0.0, DELAYED: 15.0}
 
 def measure(
     model: Model, patients: int = PATIENTS, normal_beds: int = NORMAL_BEDS, normal_s: int = NORMAL_S
-) -> Measured:
+) -> LeadResults:
     """Measure leads and false alarms of one bundle."""
     by_length: dict[int, list[int]] = {}
     for number in range(patients):
@@ -56,7 +56,7 @@ def measure(
     beds = [Ward(NORMAL_SEED + bed, 1, hour=24.0 * bed / normal_beds).read(normal_s)[0] for bed in range(normal_beds)]
     rung = _rung(model, beds)
     bed_days = normal_beds * normal_s / 86_400
-    return Measured(
+    return LeadResults(
         courses=courses,
         false_a_day={name: sum(len(times) for times in rung[name]) / bed_days for name in DETECTORS},
         bed_days=bed_days,
@@ -65,7 +65,7 @@ def measure(
     )
 
 
-def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Course]:
+def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[DetectionTimes]:
     """Let these patients deteriorate, each in its way; twins come after the patients, in the same order."""
     episodes = [
         draw(DETERIORATIONS[number % len(DETERIORATIONS)], BED, ONSET_S, np.random.default_rng(LEAD_SEED + number))
@@ -86,7 +86,7 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Course
             due = own[(own >= ONSET_S) & (own <= min(episode.relief_s, length_s)) & ~alike]
             if len(due):
                 rang_s[name] = float(due[0]) - ONSET_S
-        courses.append(Course(episode, rang_s))
+        courses.append(DetectionTimes(episode, rang_s))
     return courses
 
 

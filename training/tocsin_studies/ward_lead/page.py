@@ -19,7 +19,7 @@ DETECTORS = (TOCSIN, AT_ONCE, DELAYED)
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class DetectionTimes:
     """One deterioration and when each detector rang for it.
 
     Attributes:
@@ -32,7 +32,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class LeadResults:
     """Everything that was measured.
 
     Attributes:
@@ -43,14 +43,14 @@ class Measured:
         threshold: Its operating point.
     """
 
-    courses: list[Course]
+    courses: list[DetectionTimes]
     false_a_day: dict[str, float]
     bed_days: float
     model: str
     threshold: float
 
 
-def figures(measured: Measured) -> dict[str, float]:
+def figures(measured: LeadResults) -> dict[str, float]:
     """The few numbers that the manifest, the card and the demonstration show."""
     found = {"deteriorations rung, share": round(float(np.mean([TOCSIN in c.rang_s for c in measured.courses])), 3)}
     for name in (AT_ONCE, DELAYED):
@@ -66,19 +66,19 @@ def figures(measured: Measured) -> dict[str, float]:
     return found
 
 
-def lead_s(course: Course, over: str) -> float | None:
+def lead_s(course: DetectionTimes, over: str) -> float | None:
     """By how many seconds Tocsin rang before another detector; None unless both rang."""
     if TOCSIN not in course.rang_s or over not in course.rang_s:
         return None
     return course.rang_s[over] - course.rang_s[TOCSIN]
 
 
-def first(course: Course, over: str) -> bool:
+def first(course: DetectionTimes, over: str) -> bool:
     """Whether Tocsin rang, and the other detector later or never."""
     return TOCSIN in course.rang_s and course.rang_s[TOCSIN] < course.rang_s.get(over, np.inf)
 
 
-def page(measured: Measured) -> str:
+def page(measured: LeadResults) -> str:
     """`docs/ward-lead.md`."""
     kinds = [*DETERIORATIONS, None]
     rows = []

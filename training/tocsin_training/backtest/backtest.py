@@ -1,4 +1,4 @@
-"""Giving records back to the engine that the daemon runs: what it scores, and what it rings."""
+"""Backtest: records replayed through the daemon's engine, with its scores and alarms."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from tocsin.engine import Alarm, Outcome
     from tocsin.engine.model import Model
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 TOGETHER = 20_000  # readings in one batch, or those of one tick if they are more
 _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What the engine made of R rows.
+class BacktestResult:
+    """Results of the engine for R rows.
 
     Attributes:
         score: (R,) float32, NaN where unknown.
-        mean: (R, C) float32, what was expected of each row; NaN where nothing was.
+        mean: (R, C) float32, expected values; NaN where unknown.
         scale: (R, C) float32, likewise.
-        risen: Alarm → (A,) the rows in which it rose, ascending.
+        risen: Alarm → (A,) rows in which it rose, ascending.
         is_up: Alarm → (R,) whether it was up after the row.
     """
 
@@ -44,17 +44,19 @@ class Played:
     is_up: dict[str, NDArray[np.bool_]]
 
 
-def play(model: Model, alarms: Sequence[Alarm], data: Sequences, clock: FrameClock | None = None) -> Played:
-    """Give every stream's rows back to the engine as readings, on the event clock.
+def backtest(
+    model: Model, alarms: Sequence[Alarm], data: StreamDataset, clock: FrameClock | None = None
+) -> BacktestResult:
+    """Replay every stream's rows as readings, on the event clock.
 
-    Streams begin together, whenever they were recorded, so that one call steps them all; no stream's result depends
-    on another's. Every row becomes one frame.
+    Streams begin together, whenever they were recorded, so that one call steps them all; streams are independent. Every
+    row becomes one frame.
 
     Args:
         model: Of the bundle.
-        alarms: As the watch has them.
-        data: The records, on the model's channels and period.
-        clock: When frames close; the daemon's default if left out.
+        alarms: Of the watch.
+        data: Records on the model's channels and period.
+        clock: Closes frames; the daemon's default if left out.
 
     Raises:
         TrainingError: The engine did not make one frame of each row.
@@ -71,14 +73,14 @@ def play(model: Model, alarms: Sequence[Alarm], data: Sequences, clock: FrameClo
     return collect.played()
 
 
-def _check(model: Model, data: Sequences) -> None:
+def _check(model: Model, data: StreamDataset) -> None:
     ours, theirs = [c.name for c in model.channels], [c.name for c in data.channels]
     if ours != theirs:
         raise TrainingError(f"the records have the channels {', '.join(theirs)}; {model.name} wants {', '.join(ours)}")
 
 
-def _batches(data: Sequences, tick: NDArray[np.int64], period_ns: int) -> Iterator[Readings]:
-    """All rows in the order of their ticks, several ticks a batch."""
+def _batches(data: StreamDataset, tick: NDArray[np.int64], period_ns: int) -> Iterator[Readings]:
+    """All rows in the order of their ticks, several ticks in a batch."""
     names = [channel.name for channel in data.channels]
     reading = np.array([channel.kind is ChannelKind.READING for channel in data.channels])
     static = np.array([channel.kind is ChannelKind.STATIC for channel in data.channels])
@@ -106,8 +108,8 @@ def _batches(data: Sequences, tick: NDArray[np.int64], period_ns: int) -> Iterat
         )
 
 
-def _fresh(data: Sequences, rows: NDArray[np.int64], static: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(n,) whether a static channel differs from the row before, or the stream begins."""
+def _fresh(data: StreamDataset, rows: NDArray[np.int64], static: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether a static channel differs from the row before, or the stream begins, (n,)."""
     before = np.maximum(rows - 1, 0)
     moved = (data.x[rows] != data.x[before]) | (data.mask[rows] != data.mask[before])
     fresh: NDArray[np.bool_] = (moved & static).any(axis=1) | np.isin(rows, data.start)
@@ -115,9 +117,9 @@ def _fresh(data: Sequences, rows: NDArray[np.int64], static: NDArray[np.bool_]) 
 
 
 class _Collector:
-    """Puts what the engine gives back into rows."""
+    """Assigns the engine's results to rows."""
 
-    def __init__(self, data: Sequences, tick: NDArray[np.int64], model: Model, alarms: Sequence[str]) -> None:
+    def __init__(self, data: StreamDataset, tick: NDArray[np.int64], model: Model, alarms: Sequence[str]) -> None:
         self._data = data
         self._tick = tick
         self._period_ns = model.period_ns
@@ -151,11 +153,11 @@ class _Collector:
                 kept[change.alarm].append(self._row(int(change.stream), change.t))
 
     def _row(self, stream: int, t: int) -> int:
-        """The newest row of a stream at `t`, which for an alarm about silence lies past the last one."""
+        """Newest row of a stream at `t`; for an alarm about silence `t` lies past the last row."""
         first, end = self._data.start[stream], self._data.start[stream + 1]
         return int(first + np.searchsorted(self._tick[first:end], t // self._period_ns, side="right") - 1)
 
-    def played(self) -> Played:
+    def played(self) -> BacktestResult:
         if not (self._next == self._data.start[1:]).all():
             raise TrainingError("the engine made fewer frames than the records hold; give one row a tick")
         risen = {name: np.sort(np.array(rows, dtype=np.int64)) for name, rows in self._risen.items()}
@@ -167,4 +169,4 @@ class _Collector:
             total = np.cumsum(step)
             before = np.concatenate([[0], total])[self._data.start[:-1]]  # may be up as its stream ends
             is_up[name] = total - np.repeat(before, self._data.lengths) > 0
-        return Played(self._score, self._mean, self._scale, risen, is_up)
+        return BacktestResult(self._score, self._mean, self._scale, risen, is_up)

@@ -1,7 +1,7 @@
-"""When an alarm on a score is up: the daemon's state machine for whole records at once, so that a curve is affordable.
+"""Onsets and duration of alarms on a score, for whole records at once.
 
-`tocsin.engine.delays` decides this tick by tick. A curve asks it for dozens of thresholds; here each costs a few
-passes over columns. A test compares the two, and so does every evaluation at its operating point.
+`tocsin.engine.delays` decides tick by tick; a curve needs dozens of thresholds, which here cost a few passes over
+columns each. A test compares the two, and so does every evaluation at its operating point.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Of an alarm, in seconds: for how long its condition must hold, and for how long it must have ceased."""
+    """On- and off-delay of an alarm, in seconds."""
 
     on_s: float = 0.0
     off_s: float = 0.0
@@ -30,15 +30,15 @@ def up(
     start: NDArray[np.int64],
     delays: Delays,
 ) -> NDArray[np.bool_]:
-    """(R,) whether the alarm is up after each row.
+    """Whether the alarm is up after each row, (R,).
 
-    It rises once the score has been at the threshold or above for the on-delay, and falls once it has been below for
-    the off-delay. An unknown score (NaN) starts both delays again, raises nothing and clears nothing.
+    It rises once the score has been at or above the threshold for the on-delay, and falls once it has been below for
+    the off-delay. An unknown score (NaN) restarts both delays and changes nothing.
 
     Args:
         score: (R,) NaN is unknown.
-        threshold: From it on the condition is true.
-        t_s: (R,) when each row was, in seconds; ascends within a stream.
+        threshold: At or above it the condition is true.
+        t_s: (R,) time of each row in seconds, ascending within a stream.
         start: (B + 1,) stream b owns the rows `start[b]:start[b + 1]`.
         delays: Of the alarm.
 
@@ -66,7 +66,7 @@ def up(
 
 
 def onsets(is_up: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The rows in which an alarm rises; stream b owns the rows `start[b]:start[b + 1]`.
+    """Rows in which an alarm rises; stream b owns the rows `start[b]:start[b + 1]`.
 
     >>> onsets(np.array([True, True, False, True, True, False]), np.array([0, 4, 6])).tolist()
     [0, 3, 4]

@@ -1,4 +1,4 @@
-"""Step a bundle over whole sequences, tick after tick, as the daemon does."""
+"""Rollout of a bundle's step function over whole sequences, tick by tick."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.model import StepFunction, StepResult
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 TOGETHER = 256  # streams in one call
 
 
-def scores(step: StepFunction, state_size: int, data: Sequences) -> NDArray[np.float32]:
-    """(R,) the score of every frame; NaN where there is none."""
+def scores(step: StepFunction, state_size: int, data: StreamDataset) -> NDArray[np.float32]:
+    """Score of every frame (R,); NaN where there is none."""
     out = np.full(len(data.x), np.nan, dtype=np.float32)
     for rows, result in results(step, state_size, data):
         out[rows] = result.score
     return out
 
 
-def results(step: StepFunction, state_size: int, data: Sequences) -> Iterator[tuple[NDArray[np.int64], StepResult]]:
-    """Which rows (n,) were stepped together, and what that gave; each row once, a stream's rows in their order."""
+def results(step: StepFunction, state_size: int, data: StreamDataset) -> Iterator[tuple[NDArray[np.int64], StepResult]]:
+    """Rows (n,) stepped together, and their result; each row once, the rows of a stream in order."""
     order = np.argsort(-data.lengths, kind="stable")  # the longest first: those still running are a prefix
     for at in range(0, len(order), TOGETHER):
         chosen = order[at : at + TOGETHER]

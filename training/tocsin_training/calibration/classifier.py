@@ -1,4 +1,4 @@
-"""From a classifier's logits to probabilities and an operating point, on streams that were not fitted."""
+"""Calibration of a classifier: temperature scaling and threshold, on streams that were not fitted."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from tocsin.bundle.manifest import Calibration
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
-    from tocsin_training.export.step import ClassifyStep
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.export.event_step import EventStep
 
 
-def sharpness(logit: NDArray[np.floating], kind: NDArray[np.int64]) -> float:
-    """The factor on logits (R, K) that makes the classes (R,) most likely: below 1 the network was too sure of itself.
+def inverse_temperature(logit: NDArray[np.floating], kind: NDArray[np.int64]) -> float:
+    """Factor on logits (R, K) that maximises the likelihood of the classes (R,): temperature scaling.
+
+    Below 1 the network was overconfident (Guo et al. 2017, arXiv:1706.04599).
 
     >>> logit = np.array([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
-    >>> round(sharpness(logit, np.array([0, 0, 1, 1])), 2)
+    >>> round(inverse_temperature(logit, np.array([0, 0, 1, 1])), 2)
     0.55
     """
     rows = np.arange(len(kind))
@@ -33,12 +35,12 @@ def sharpness(logit: NDArray[np.floating], kind: NDArray[np.int64]) -> float:
     return float(np.exp(minimize_scalar(misfit, bounds=(-3.0, 3.0), method="bounded").x))
 
 
-def best_threshold(score: NDArray[np.floating], odd: NDArray[np.bool_]) -> float:
-    """The threshold at which hits less false alarms, as shares of their own, are most (Youden 1950).
+def youden_threshold(score: NDArray[np.floating], odd: NDArray[np.bool_]) -> float:
+    """Threshold with the highest Youden index, true positive rate less false positive rate (Youden 1950).
 
-    It lies halfway between the last score that rings and the next below it.
+    It lies halfway between the last score above it and the next below.
 
-    >>> best_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([False, False, True, True]))
+    >>> youden_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([False, False, True, True]))
     0.5
     """
     false, hits, threshold = (
@@ -50,15 +52,15 @@ def best_threshold(score: NDArray[np.floating], odd: NDArray[np.bool_]) -> float
 
 
 def calibrate(
-    step: ClassifyStep, logit: NDArray[np.float32], seen: Sequences, burn_in: int
+    step: EventStep, logit: NDArray[np.float32], seen: StreamDataset, burn_in: int
 ) -> tuple[Calibration, dict[str, float]]:
-    """Set the step's slope; gives the operating point, and figures of rows after the burn-in and of stream ends."""
+    """Set the step's slope; returns the operating point, and figures of rows after the burn-in and of stream ends."""
     if seen.kind is None:
         raise AssertionError  # `make.read` has refused such data, and `sufficient` a class that is absent
     since = seen.tick - np.repeat(seen.tick[seen.start[:-1]], seen.lengths)
     late = since >= burn_in
     kind = np.repeat(seen.kind, seen.lengths)
-    slope = sharpness(logit[late], kind[late])
+    slope = inverse_temperature(logit[late], kind[late])
     step.slope.fill_(slope)
     chance = softmax(slope * logit, axis=1)
     score = 1.0 - chance[:, 0]
@@ -68,7 +70,7 @@ def calibrate(
         "held-out AUROC, end of stream": roc_auc_score(seen.kind > 0, score[last]),
         "held-out AUROC, every tick": roc_auc_score(kind[late] > 0, score[late]),
     }
-    threshold = best_threshold(score[late], kind[late] > 0)
+    threshold = youden_threshold(score[late], kind[late] > 0)
     chosen_by = f"most hits less false alarms, as shares, over ticks of {len(seen)} validation streams"
     return (
         Calibration(scale="probability", threshold=threshold, chosen_by=chosen_by),

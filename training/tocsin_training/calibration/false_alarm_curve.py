@@ -1,7 +1,7 @@
-"""How often an alarm rises on normal data, against its threshold: the curve in a bundle's manifest.
+"""False-alarm curve of a bundle's manifest: onsets a stream-day on normal data, by threshold.
 
-Scores come from the daemon's own engine (`evaluation.backtest`), and onsets are those of its alarms: one that rises
-after its on-delay and falls after its off-delay is one onset. So the curve is declustered as the daemon declusters.
+Scores come from the daemon's own engine (`backtest`), and onsets are those of its alarms: one that rises after its
+on-delay and falls after its off-delay is one onset. So the curve is declustered as in the daemon.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from scipy.stats import genpareto
 
 from tocsin.bundle.calibration import Curve, Rates, Tail, Usual
 from tocsin.engine.adaptation import HIGH
-from tocsin_training.backtest.backtest import play
+from tocsin_training.backtest.backtest import backtest
 from tocsin_training.backtest.onsets import Delays, onsets, up
-from tocsin_training.scores.thresholds import SECONDS_PER_DAY, lasting
+from tocsin_training.scores.thresholds import SECONDS_PER_DAY, sustained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.model import Model
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 STREAMS_TOGETHER = 512  # played at once: what the engine says of a row takes more memory than the row
 OFTENEST = 50.0  # onsets per stream-day; nobody wants more
@@ -37,14 +37,14 @@ STEEPEST, FLATTEST = -0.5, 0.5  # shapes of a tail: beyond them few peaks say no
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """What a bundle's engine made of R rows of normal streams.
+class EngineScores:
+    """Scores of the daemon's engine for R rows of normal streams.
 
     Attributes:
         score: (R,) NaN where unknown.
         tick: (R,) int64.
         start: (B + 1,) stream b owns the rows `start[b]:start[b + 1]`.
-        period_s: Of a tick.
+        period_s: Length of a tick.
     """
 
     score: NDArray[np.float32]
@@ -54,18 +54,18 @@ class Scored:
 
     @property
     def days(self) -> float:
-        """Stream-days in all."""
+        """Stream-days."""
         return float(self.days_of_each.sum())
 
     @property
     def days_of_each(self) -> NDArray[np.float64]:
-        """(B,) from each stream's first tick to its last."""
+        """Days (B,) from each stream's first tick to its last."""
         first, last = self.tick[self.start[:-1]], self.tick[self.start[1:] - 1]
         return (last - first + 1).astype(np.float64) * (self.period_s / SECONDS_PER_DAY)
 
 
-def normal(data: Sequences) -> Sequences | None:
-    """The streams of the first class, or those in which no row is labelled; None if there are none."""
+def normal_streams(data: StreamDataset) -> StreamDataset | None:
+    """Streams of the first class, or those without a labelled row; None if there are none."""
     event = np.zeros(len(data), dtype=bool)
     if data.label is not None:
         event = np.maximum.reduceat(data.label, data.start[:-1]) > 0
@@ -76,26 +76,28 @@ def normal(data: Sequences) -> Sequences | None:
     return None if event.all() else data.pick(np.flatnonzero(~event))
 
 
-def scored(model: Model, data: Sequences) -> Scored:
-    """Let the daemon's engine score streams, some of them at a time."""
+def engine_scores(model: Model, data: StreamDataset) -> EngineScores:
+    """Score streams with the daemon's engine, some of them at a time."""
     parts = []
     for first in range(0, len(data), STREAMS_TOGETHER):
         some = data.pick(np.arange(first, min(first + STREAMS_TOGETHER, len(data))))
-        parts.append(play(model, [], some).score)
-    return Scored(np.concatenate(parts), np.asarray(data.tick), data.start, model.period_ns / 1e9)
+        parts.append(backtest(model, [], some).score)
+    return EngineScores(np.concatenate(parts), np.asarray(data.tick), data.start, model.period_ns / 1e9)
 
 
-def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str, *, probability: bool = False) -> Curve | None:
-    """Count onsets at many thresholds, and fit what lies beyond.
+def false_alarm_curve(
+    seen: EngineScores, delays: Sequence[tuple[int, int]], data: str, *, probability: bool = False
+) -> Curve | None:
+    """Count onsets at many thresholds, and fit the tail beyond.
 
     Args:
-        seen: Normal streams.
-        delays: On- and off-delays in ticks, a line of the curve each; one with too few onsets is left out.
-        data: What the streams are, for people.
-        probability: Whether scores are probabilities: of those nothing is usual, as no threshold on them adapts.
+        seen: Scores of normal streams.
+        delays: On- and off-delays in ticks, a line of the curve each; a line with too few onsets is left out.
+        data: Description of the streams.
+        probability: Whether scores are probabilities; those have no baseline, as their thresholds do not adapt.
 
     Returns:
-        None if no line has onsets enough.
+        The curve; None if no line has enough onsets.
     """
     rates = [made for on, off in delays if (made := _rates(seen, on, off)) is not None]
     if not rates:
@@ -109,10 +111,11 @@ def curve(seen: Scored, delays: Sequence[tuple[int, int]], data: str, *, probabi
     )
 
 
-def usual(seen: Scored) -> Usual | None:
-    """What is usual of normal streams' scores; None if some known score isn't positive.
+def usual(seen: EngineScores) -> Usual | None:
+    """Median, high quantile and noise of normal streams' scores; None if a known score is not positive.
 
-    The noise is that of each stream's logarithm about its own median, by the median of all deviations.
+    The noise is the median absolute deviation of each stream's log score about its own median, scaled to a normal
+    distribution's standard deviation.
     """
     known = seen.score[~np.isnan(seen.score)].astype(np.float64)
     if not len(known) or known.min() <= 0.0:
@@ -129,10 +132,12 @@ def usual(seen: Scored) -> Usual | None:
     return Usual(middle=_short(middle), high=_short(high), noise=_short(noise))
 
 
-def risen(seen: Scored, threshold: float, on_ticks: int, off_ticks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where an alarm at this threshold rises and where it falls or its stream ends: (A,) rows each.
+def alarm_intervals(
+    seen: EngineScores, threshold: float, on_ticks: int, off_ticks: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (A,) in which an alarm at this threshold rises, and rows (A,) in which it falls or its stream ends.
 
-    Stretches far below the threshold say nothing but how long they are, so their ends alone are looked at.
+    Only the ends of stretches below the threshold are evaluated: inside them nothing changes.
     """
     with np.errstate(invalid="ignore"):
         below = seen.score < threshold
@@ -152,9 +157,9 @@ def risen(seen: Scored, threshold: float, on_ticks: int, off_ticks: int) -> tupl
     return rows[rises], rows[falls]
 
 
-def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> Rates | None:
+def _rates(seen: EngineScores, on_ticks: int, off_ticks: int) -> Rates | None:
     """One line of the curve."""
-    held = lasting(np.where(np.isnan(seen.score), -np.inf, seen.score), seen.start, on_ticks)
+    held = sustained(np.where(np.isnan(seen.score), -np.inf, seen.score), seen.start, on_ticks)
     known = held[np.isfinite(held)]
     if len(known) < COUNTED:
         return None
@@ -163,7 +168,7 @@ def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> Rates | None:
     thresholds: list[float] = []
     counts: list[int] = []
     for threshold in tried:
-        count = len(risen(seen, float(threshold), on_ticks, off_ticks)[0])
+        count = len(alarm_intervals(seen, float(threshold), on_ticks, off_ticks)[0])
         if counts and count < counts[-1] / 2:
             break  # below here the score is up more often than it rises
         if count >= COUNTED and (not counts or count >= APART * counts[-1]):
@@ -185,18 +190,18 @@ def _rates(seen: Scored, on_ticks: int, off_ticks: int) -> Rates | None:
 
 
 def _tail(
-    seen: Scored,
+    seen: EngineScores,
     held: NDArray[np.float32],
     thresholds: list[float],
     counts: list[int],
     delays: tuple[int, int],
 ) -> Tail | None:
-    """Fit the peaks over the highest threshold that has enough of them."""
+    """Generalised Pareto fit of the peaks over the highest threshold with enough of them."""
     able = [i for i, count in enumerate(counts) if count >= PEAKS]
     if not able:
         return None
     threshold, count = thresholds[able[-1]], counts[able[-1]]
-    rises, falls = risen(seen, threshold, *delays)
+    rises, falls = alarm_intervals(seen, threshold, *delays)
     bounds = np.column_stack([rises, falls + 1]).ravel()
     peaks = np.maximum.reduceat(np.append(held, -np.inf), bounds)[::2]
     excess = np.maximum(peaks.astype(np.float64) - threshold, 0.0)
@@ -218,5 +223,5 @@ def _tail(
 
 
 def _short(value: float) -> float:
-    """To six digits: the rest is noise, and a manifest is read by people too."""
+    """Value rounded to six digits, for the manifest."""
     return float(f"{value:.6g}")

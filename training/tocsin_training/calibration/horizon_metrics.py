@@ -1,6 +1,6 @@
-"""How good is what a `seq2seq` model says of the frames to come? Its quantiles, and the chance that a limit is crossed.
+"""Metrics of a `seq2seq` model's horizon: quantile calibration, and skill at predicting threshold crossings.
 
-The chance comes from the quantiles by the daemon's own formula, so what is reported here is what a user would see.
+Probabilities of crossings come from the quantiles by the daemon's own formula.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.engine.model import StepFunction
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 RARE = 0.05  # the limits that are asked about: which share of a channel's values lies beyond
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
-    """What was said at each of R rows and what came, in the channels' units.
+class HorizonScores:
+    """Predicted quantiles and observed extremes of R rows, in the channels' units.
 
     Attributes:
         low: (R, C, Q) quantiles of the minimum over the horizon.
-        high: (R, C, Q) of the maximum.
-        lowest: (R, C) the minimum that came.
-        highest: (R, C) the maximum.
-        whole: (R, C) whether most of the horizon was seen; elsewhere the two before say nothing.
+        high: (R, C, Q) quantiles of the maximum.
+        lowest: (R, C) observed minimum.
+        highest: (R, C) observed maximum.
+        whole: (R, C) whether enough of the horizon was observed for the observed extremes to count.
     """
 
     low: NDArray[np.float32]
@@ -46,8 +46,8 @@ class Outlook:
     whole: NDArray[np.bool_]
 
 
-def look(step: StepFunction, state_size: int, data: Sequences, ticks: int, levels: int) -> Outlook:
-    """Step a model over `data`; what it says of the next K = `ticks` ticks, at Q = `levels`, beside what came."""
+def horizon_scores(step: StepFunction, state_size: int, data: StreamDataset, ticks: int, levels: int) -> HorizonScores:
+    """Step a model over `data`, with a horizon of K = `ticks` ticks and Q = `levels` quantiles."""
     shape = (*data.x.shape, levels)
     low, high = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     for rows, result in rollout.results(step, state_size, data):
@@ -55,7 +55,7 @@ def look(step: StepFunction, state_size: int, data: Sequences, ticks: int, level
             raise ValueError("the model tells no quantiles of a horizon: it is of another task than seq2seq")
         low[rows], high[rows] = result.low, result.high
     came = [
-        horizon_targets.truth(
+        horizon_targets.horizon_targets(
             torch.from_numpy(data.x[rows])[None],
             torch.from_numpy(data.mask[rows])[None],
             torch.from_numpy(data.tick[rows])[None],
@@ -67,13 +67,13 @@ def look(step: StepFunction, state_size: int, data: Sequences, ticks: int, level
     lowest, highest, whole = (
         torch.cat(parts).numpy() for parts in zip(*((c.lowest, c.highest, c.whole) for c in came), strict=True)
     )
-    return Outlook(low, high, lowest, highest, whole > 0)
+    return HorizonScores(low, high, lowest, highest, whole > 0)
 
 
-def figures(seen: Outlook, data: Sequences, levels: Sequence[float]) -> dict[str, float]:
-    """How far the quantiles are from their levels, and how well a crossing is told; means over measured channels.
+def figures(seen: HorizonScores, data: StreamDataset, levels: Sequence[float]) -> dict[str, float]:
+    """Mean distance of the quantiles from their levels, and Brier skill of predicted crossings, over readings.
 
-    The skill is the Brier score's: 1 is certainty, 0 is always saying how often a crossing comes.
+    A skill of 1 is certainty, 0 the base rate.
     """
     apart, below, above = [], [], []
     at = np.array(levels)
@@ -99,7 +99,7 @@ def figures(seen: Outlook, data: Sequences, levels: Sequence[float]) -> dict[str
 
 
 def brier_skill(chance: NDArray[np.float64], came: NDArray[np.bool_]) -> float:
-    """How much better than always saying the mean; 0 where that is never wrong.
+    """Brier skill score over the base rate; 0 if that is never wrong.
 
     >>> brier_skill(np.array([0.9, 0.1, 0.1, 0.9]), np.array([True, False, False, True]))
     0.96

@@ -1,4 +1,4 @@
-"""From scores to an operating point."""
+"""Operating points: Platt scaling of logits, and the threshold of the highest gain."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float, float]:
-    """Slope and offset that turn logits (R,) into those of the label (R,) by maximum likelihood (Platt 1999).
+    """Slope and offset that calibrate logits (R,) to labels (R,) by maximum likelihood (Platt 1999).
 
-    Where logits and labels part cleanly, likelihood would have an infinite slope and every chance be 0 or 1. Then the
-    labels count as Platt's targets: as if there were one row more of each, of which nothing is known.
+    If the logits separate the labels, the likelihood would have an infinite slope; then Platt's smoothed targets take
+    the place of the labels.
 
     >>> logit = np.array([-2.0, -1.0, 0.0, 1.0, 2.0] * 20, dtype=np.float32)
     >>> label = (np.arange(100) % 20 < 3).astype(np.float32)
@@ -25,8 +25,11 @@ def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float
     >>> bool(abs(np.mean(1 / (1 + np.exp(-(slope * logit + offset)))) - label.mean()) < 1e-3)
     True
     >>> slope, offset = platt(logit, (logit > 0.5).astype(np.float32))
-    >>> bool(4 < slope < 5)  # and not without bound
+    >>> bool(4 < slope < 5)  # bounded
     True
+
+    Raises:
+        TrainingError: All labels are equal.
     """
     share = float(label.mean())
     if not 0.0 < share < 1.0:
@@ -44,12 +47,13 @@ def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float
     return float(found.x[0]), float(found.x[1])
 
 
-def most_gain(score: NDArray[np.float32], gain: NDArray[np.float32]) -> float:
-    """The threshold on scores (R,) at which the rows that ring gain most in all.
+def threshold_of_most_gain(score: NDArray[np.float32], gain: NDArray[np.float32]) -> float:
+    """Threshold on scores (R,) with the highest total gain of the rows at or above it.
 
-    It lies halfway between the last score that rings and the next, so that last bits decide nothing.
+    It lies halfway between two neighbouring scores, so that it does not depend on last bits.
 
-    >>> most_gain(np.array([0.1, 0.4, 0.6, 0.9], dtype=np.float32), np.array([-1, -1, 1, 1], dtype=np.float32))
+    >>> score = np.array([0.1, 0.4, 0.6, 0.9], dtype=np.float32)
+    >>> threshold_of_most_gain(score, np.array([-1, -1, 1, 1], dtype=np.float32))
     0.5
     """
     order = np.argsort(-score, kind="stable")

@@ -1,58 +1,53 @@
-"""How long does a model warm up? Until a past that it never saw makes no difference that counts.
+"""Warm-up: ticks until a past that the model never saw makes no difference.
 
-python -m tocsin_training.calibration.warm_up models/ward-vitals/1
+A stream is stepped from its beginning, and again from a zero state at a cut in its middle, as after a reset. The two
+scores converge. They agree once they differ by less than the uncertainty of the threshold: the threshold rests on n
+counted onsets with a Poisson error of √n, and half of the distance between the thresholds at n - √n and n + √n onsets
+is the calibration's noise.
 
-A stream is stepped from its beginning, and once more from a state of zeros at some cut in its midst, as after a reset.
-The two scores differ, and agree more and more. They agree well enough when they differ by less than the threshold is
-known: it stands on n counted onsets, of which a Poisson count leaves √n in doubt, and the curve says which thresholds
-n − √n and n + √n onsets would have given. Half of what lies between is the calibration's noise.
-
-What comes out is a figure in the manifest, beside the `warm_up_ticks` that its makers chose: a model that compares a
-patient with his own last hours agrees with itself only after hours, and is of use much earlier.
+The result is a figure in the manifest beside `warm_up_ticks`: a model that compares a patient with the last hours
+agrees with itself only after hours, and is useful much earlier.
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
-import typer
 
 from tocsin.bundle import load
-from tocsin_training import recipe as recipes
 from tocsin_training.backtest import rollout
-from tocsin_training.data.sources import read
 from tocsin_training.errors import TrainingError
 from tocsin_training.export import bundle_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from tocsin.bundle import Bundle
     from tocsin.bundle.manifest import Manifest
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 SHARES = (0.5, 0.9, 0.99)
 """Of the pairs, that agree."""
 
-_GLANCE_STREAMS, _GLANCE_TICKS, _GLANCE_CUTS = 16, 900, 2
+_ESTIMATE_STREAMS, _ESTIMATE_TICKS, _ESTIMATE_CUTS = 16, 900, 2
 _UNKNOWN = np.inf
 _FIGURE = "ticks until "
 
 
 @dataclass(frozen=True, slots=True)
-class WarmUp:
-    """What was measured.
+class WarmUpEstimate:
+    """Result of a measurement.
 
     Attributes:
-        ticks: By share of the pairs, after how many frames so many agree, and go on to; None if they never did.
-        noise: They agree if they differ by no more.
-        differs: By share, (K,) by how much so many pairs differ at most, by frame.
-        cuts: How many pairs there were.
-        looked: K, for how many frames it was looked.
+        ticks: Share of pairs → frames after which that share agrees for good; None if it never does.
+        noise: Largest difference at which a pair agrees.
+        differs: Share of pairs → (K,) difference that this share does not exceed, by frame.
+        cuts: Number of pairs.
+        looked: K, frames observed.
     """
 
     ticks: dict[float, int | None]
@@ -63,7 +58,7 @@ class WarmUp:
 
     @property
     def figures(self) -> dict[str, float]:
-        """As a manifest has them; where pairs never agreed, for how long it was looked."""
+        """Figures for a manifest; a share that never agrees is given as at least K."""
         return {
             f"{_FIGURE}{share:.0%} of pasts agree" + (", at least" if ticks is None else ""): float(
                 self.looked if ticks is None else ticks
@@ -73,10 +68,10 @@ class WarmUp:
 
 
 def noise(manifest: Manifest) -> float:
-    """By how much the threshold would differ, had chance counted some onsets more or less.
+    """Uncertainty of the threshold from the Poisson error of the counted onsets.
 
     Raises:
-        TrainingError: There is no curve to tell.
+        TrainingError: The manifest has no curve.
     """
     curve = manifest.calibration.curve
     if curve is None:
@@ -88,14 +83,14 @@ def noise(manifest: Manifest) -> float:
     return abs(rates.threshold_at(counted * (1 - doubt)) - rates.threshold_at(counted * (1 + doubt))) / 2.0
 
 
-def measure(bundle: Bundle, streams: Sequences, *, ticks: int, cuts: int) -> WarmUp:
+def measure(bundle: Bundle, streams: StreamDataset, *, ticks: int, cuts: int) -> WarmUpEstimate:
     """Step streams with and without their pasts.
 
     Args:
-        bundle: Whose model.
-        streams: Normal ones; those of less than twice as many frames as `ticks` say nothing.
-        ticks: K, how long it is looked after a cut.
-        cuts: So many in each stream, evenly from the first that has a past of K frames.
+        bundle: With a curve.
+        streams: Normal streams; those shorter than 2 K frames are left out.
+        ticks: K, frames observed after a cut.
+        cuts: Number of cuts in each stream, evenly spaced.
 
     Raises:
         TrainingError: No stream is long enough.
@@ -118,34 +113,33 @@ def measure(bundle: Bundle, streams: Sequences, *, ticks: int, cuts: int) -> War
     difference[:, 0] = _UNKNOWN  # there is no score yet
     differs = {share: np.quantile(difference, share, axis=0, method="higher") for share in SHARES}
     needed = {share: _settled(differs[share] > within) for share in SHARES}
-    return WarmUp(needed, float(within), differs, len(starts), ticks)
+    return WarmUpEstimate(needed, float(within), differs, len(starts), ticks)
 
 
-def glance(folder: Path, streams: Sequences) -> None:
-    """Measure at a small price what was not measured yet, and write it down: two cuts in each of sixteen streams.
+def estimate(folder: Path, streams: StreamDataset) -> None:
+    """Measure a few cuts in a few streams, and write the result, unless the manifest has one.
 
-    It is looked for 900 ticks, or for half of a stream where they are shorter. A model that needs longer says so, and
-    `measure` may be asked for more. Where streams are of a few frames nothing is measured.
+    At most 900 ticks are observed, or half a stream. Very short streams are not measured.
 
     Args:
-        folder: The bundle's; it has a curve.
-        streams: Normal ones.
+        folder: Of a bundle with a curve.
+        streams: Normal streams.
     """
     bundle = load(folder)
-    ticks = min(_GLANCE_TICKS, int(np.median(streams.lengths)) // 2)
+    ticks = min(_ESTIMATE_TICKS, int(np.median(streams.lengths)) // 2)
     if ticks > 1 and not any(name.startswith(_FIGURE) for name in bundle.manifest.figures):
-        some = streams.pick(np.flatnonzero(streams.lengths >= 2 * ticks)[:_GLANCE_STREAMS])
-        write(folder, measure(bundle, some, ticks=ticks, cuts=_GLANCE_CUTS))
+        some = streams.pick(np.flatnonzero(streams.lengths >= 2 * ticks)[:_ESTIMATE_STREAMS])
+        write(folder, measure(bundle, some, ticks=ticks, cuts=_ESTIMATE_CUTS))
 
 
 def _settled(apart: NDArray[np.bool_]) -> int | None:
-    """From which of the frames (K,) on none is apart any more."""
+    """Frame from which on none of (K,) is apart; None if the last is."""
     last = int(np.flatnonzero(apart)[-1])  # the first always is
     return None if last + 1 == len(apart) else last + 1
 
 
-def _from(streams: Sequences, rows: NDArray[np.int64], cuts: int, period_s: float) -> Sequences:
-    """The same frames as streams of their own: nothing was observed before the first."""
+def _from(streams: StreamDataset, rows: NDArray[np.int64], cuts: int, period_s: float) -> StreamDataset:
+    """The same frames as streams of their own, without a past."""
     tick = streams.tick[rows].reshape(cuts, -1)
     since_s = ((tick - tick[:, :1]) * period_s).ravel()[:, None]
     return replace(
@@ -163,38 +157,8 @@ def _from(streams: Sequences, rows: NDArray[np.int64], cuts: int, period_s: floa
     )
 
 
-def write(folder: Path, measured: WarmUp) -> None:
-    """Put what was measured into a bundle's manifest and card; the graph stays."""
+def write(folder: Path, measured: WarmUpEstimate) -> None:
+    """Write a result into a bundle's manifest and card."""
     manifest = load(folder).manifest
     kept = {name: value for name, value in manifest.figures.items() if not name.startswith(_FIGURE)}
     bundle_folder.describe(folder, manifest.model_copy(update={"figures": kept | measured.figures}))
-
-
-def main(
-    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Such as models/ward-vitals/1.")],
-    data: Annotated[Path, typer.Option(help="Where the records lie.")] = Path("../shared/data"),
-    runs: Annotated[Path, typer.Option(help="Where converted tables go.")] = Path("runs"),
-    part: Annotated[str, typer.Option(help="Of the recipe's data.")] = "test",
-    ticks: Annotated[int, typer.Option(min=2, help="How long it is looked after a cut.")] = 900,
-    cuts: Annotated[int, typer.Option(min=1, help="In each stream.")] = 8,
-    *,
-    into: Annotated[bool, typer.Option("--write", help="Put it into the manifest.")] = False,
-) -> None:
-    """Measure how long a model warms up."""
-    try:
-        measured = measure(
-            load(bundle), read(recipes.read(bundle / "recipe.yaml"), part, data, runs), ticks=ticks, cuts=cuts
-        )
-    except TrainingError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(2)
-    typer.echo(f"{measured.cuts} pairs; they agree if they differ by no more than {measured.noise:.4g}")
-    for share, needed in measured.ticks.items():
-        within = f"after {needed} ticks" if needed is not None else f"not within {ticks} ticks"
-        typer.echo(f"{share:.0%} of them agree {within}; at the end they differ by {measured.differs[share][-1]:.4g}")
-    if into:
-        write(bundle, measured)
-
-
-if __name__ == "__main__":
-    typer.run(main)

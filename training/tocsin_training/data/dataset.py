@@ -1,7 +1,7 @@
-"""Records as the daemon would see them: one row per frame, stream after stream.
+"""Datasets of streams as the daemon sees them: one row a frame, stream after stream.
 
-The engine makes frames one at a time; training makes them all at once. Both follow one contract, so what is said
-about `delta` and about static channels here is what `tocsin.engine` does.
+The engine makes frames one at a time; training makes them all at once. Both follow one contract: `delta` and static
+channels mean here what they mean in `tocsin.engine`.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ SECONDS_PER_HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What a recipe asks of a data source.
+class DataRequest:
+    """Request of a recipe to a data source.
 
     Attributes:
-        part: `train` to fit on, `valid` to stop and to set thresholds on, `test` to report on; or one of the source's
+        part: `train` to fit on, `valid` for early stopping and thresholds, `test` to report on; or one of the source's
             own.
-        folder: Where records lie; a simulator needs none.
+        folder: Of the records; a simulator needs none.
         channels: C of them, in the order of the graph's columns.
-        period_s: The length of a tick.
-        delta_cap_s: `delta` is cut here.
-        seed: For sources that draw.
-        options: The recipe's `data.options`, for the source alone.
-        runs: Where a source may keep what it has converted, in a folder of its own.
-        classes: `classify`: the recipe's, for sources that know them by name.
+        period_s: Length of a tick.
+        delta_cap_s: `delta` is clipped here.
+        seed: Of random sources.
+        options: `data.options` of the recipe.
+        runs: Folder where a source may cache converted data, in a folder of its own.
+        classes: `classify`: of the recipe, for sources that name them.
     """
 
     part: str
@@ -54,7 +54,11 @@ class Request:
     classes: tuple[str, ...] | None = None
 
     def number(self, what: str, otherwise: int | None = None) -> int:
-        """How many of something a simulator is to make for this part, by its option `<part>_<what>`."""
+        """Option `<part>_<what>`: the number of beds, hours, streams or ticks that a simulator makes for this part.
+
+        Raises:
+            TrainingError: It is absent, or no positive whole number.
+        """
         name = f"{self.part}_{what}"
         value = self.options.get(name, otherwise)
         if value is None:
@@ -71,17 +75,17 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StreamRecord:
     """One stream before it becomes frames.
 
     Attributes:
-        stream: Its name.
-        tick: (T,) int64, ascending: a row exists for every tick in which at least one reading came.
-        values: (T, C) in the channels' units, NaN where not measured. A static channel's value counts from the row
-            in which it first stands; the column of a clock channel is ignored.
-        label: (T,) 1 while the event is to be announced, else 0; None where nothing is labelled.
-        gain: (T,) what ringing in this row gains over silence, in the units of the task's utility.
-        kind: For `classify`: which of the recipe's classes the whole stream is of, counted from 0.
+        stream: Name.
+        tick: (T,) int64, ascending; a row exists for every tick with at least one reading.
+        values: (T, C) in the channels' units, NaN where not measured. A static channel counts from the row of its first
+            value; the column of a clock channel is ignored.
+        label: (T,) 1 while the event is to be announced, else 0; None without labels.
+        gain: (T,) gain of an alarm over silence in this row, in the units of the task's utility.
+        kind: For `classify`: class of the whole stream, counted from 0.
     """
 
     stream: str
@@ -93,24 +97,23 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequences:
+class StreamDataset:
     """B streams of frames, R rows in all; stream b owns the rows `start[b]:start[b + 1]`.
 
-    Rows stand one below the other and are padded only when a batch is made, so that a long stream costs a short
-    one nothing and no padding can be taken for data.
+    Rows are padded only in batches, so that a long stream costs a short one nothing and no padding is taken for data.
 
     Attributes:
         channels: C of them.
         streams: B names.
         start: (B + 1,) int64.
-        tick: (R,) int64, see `Record`.
+        tick: (R,) int64, see `StreamRecord`.
         x: (R, C) float32 in the channels' units, 0 where missing.
         mask: (R, C) float32, 1 where observed.
         delta: (R, C) float32, seconds since the channel was last observed strictly before this frame.
-        label: (R,) float32 or None, see `Record`.
-        gain: (R,) float32 or None, see `Record`.
-        teacher: (R,) float32 or None, the probability that a teacher gives the event: set in training, not by sources.
-        kind: (B,) int64 or None, see `Record`.
+        label: (R,) float32 or None, see `StreamRecord`.
+        gain: (R,) float32 or None, see `StreamRecord`.
+        teacher: (R,) float32 or None, a teacher's probability of the event; set in training, not by sources.
+        kind: (B,) int64 or None, see `StreamRecord`.
     """
 
     channels: tuple[ChannelEntry, ...]
@@ -126,23 +129,25 @@ class Sequences:
     kind: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
-        """B, the number of streams."""
+        """Number of streams, B."""
         return len(self.streams)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(B,) frames of each stream."""
+        """Frames of each stream (B,)."""
         return np.diff(self.start)
 
     @property
     def eventful(self) -> NDArray[np.bool_]:
-        """(B,) whether the labelled event comes in the stream."""
+        """Whether the labelled event occurs in each stream (B,)."""
         if self.label is None:
-            raise TrainingError("folds, turns and teachers need labels; give a label in every Record")
+            raise TrainingError(
+                "folds, negative subsampling and teachers need labels; give a label in every StreamRecord"
+            )
         return np.maximum.reduceat(self.label, self.start[:-1]) > 0
 
     def digest(self) -> str:
-        """Of names, frames and what tasks are told: other data have another one."""
+        """BLAKE2b of names, frames, labels, gains, targets and classes."""
         said = hashlib.blake2b(repr(self.streams).encode(), digest_size=16)
         parts = (self.start, self.tick, self.x, self.mask, self.delta, self.label, self.gain, self.teacher, self.kind)
         for number, part in enumerate(parts):
@@ -153,9 +158,13 @@ class Sequences:
 
     @classmethod
     def of(
-        cls, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float, records: Iterable[Record]
-    ) -> Sequences:
-        """Make the frames of `records`, as the engine would have made them."""
+        cls, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float, records: Iterable[StreamRecord]
+    ) -> StreamDataset:
+        """Make the frames of records, as the engine makes them.
+
+        Raises:
+            TrainingError: There is no record.
+        """
         records = list(records)
         if not records:
             raise TrainingError("the data source gave no streams; ask for a part that has some")
@@ -176,8 +185,8 @@ class Sequences:
             kind=np.array(kinds, dtype=np.int64) if len(kinds) == len(records) else None,
         )
 
-    def pick(self, chosen: NDArray[np.int64]) -> Sequences:
-        """The streams with these numbers, in this order."""
+    def pick(self, chosen: NDArray[np.int64]) -> StreamDataset:
+        """Dataset of the streams with these numbers, in this order."""
         rows = self.rows(chosen)
         return replace(
             self,
@@ -194,12 +203,12 @@ class Sequences:
         )
 
     def rows(self, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Which rows the streams with these numbers own, in this order."""
+        """Rows of the streams with these numbers, in this order."""
         none = np.zeros(0, dtype=np.int64)
         return np.concatenate([none, *(np.arange(self.start[b], self.start[b + 1]) for b in chosen)])
 
-    def join(self, other: Sequences) -> Sequences:
-        """These streams, then the other's."""
+    def join(self, other: StreamDataset) -> StreamDataset:
+        """Dataset of these streams, followed by the other's."""
 
         def both(ours: NDArray[np.float32] | None, theirs: NDArray[np.float32] | None) -> NDArray[np.float32] | None:
             return None if ours is None or theirs is None else np.concatenate([ours, theirs])
@@ -226,9 +235,9 @@ def frames(
     period_s: float,
     delta_cap_s: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """One stream's x, mask and delta, each (T, C) float32.
+    """x, mask and delta of one stream, each (T, C) float32.
 
-    A value outside its channel's plausible range is missing: the sensor is at fault, not the patient.
+    A value outside its channel's plausible range counts as missing: it is a fault of the sensor.
     """
     values = np.array(values, dtype=np.float64)
     low = np.array([channel.low for channel in channels])
@@ -251,14 +260,14 @@ def frames(
 
 
 def carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T, …) with every gap filled by the value before it; what precedes a column's first value stays NaN."""
+    """Values (T, …) with gaps filled by the last value; rows before a column's first value stay NaN."""
     at = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
     row = np.maximum.accumulate(np.where(np.isnan(values), 0, at), axis=0)
     return np.take_along_axis(values, row, axis=0)
 
 
 def _since_observed(tick: NDArray[np.int64], observed: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(T, C) ticks from the last observation strictly before each row, or from the first row, to that row."""
+    """Ticks (T, C) since the last observation strictly before each row, or since the first row."""
     row = np.where(observed, np.arange(len(tick))[:, None], 0)  # never observed counts from the first frame: row 0
     last = np.zeros_like(row)
     last[1:] = np.maximum.accumulate(row, axis=0)[:-1]

@@ -1,7 +1,7 @@
-"""What came in the K ticks after a frame: the truth that `seq2seq` is trained and judged by.
+"""Horizon targets of `seq2seq`: values and extremes in the K ticks after a frame.
 
-Frames exist only for ticks in which something was measured, so K ticks are K frames or fewer. A horizon counts for the
-extremes only where most of its ticks were seen: the minimum of half an hour is not that of an hour.
+Frames exist only for ticks in which something was measured, so K ticks are K frames or fewer. The extremes count only
+if most of the horizon was observed: the minimum of half an hour is not that of an hour.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-ENOUGH = 0.8  # share of a horizon's ticks in which a channel was observed
+MIN_OBSERVED = 0.8  # share of a horizon's ticks from which its extremes count
 
 
-class Truth(NamedTuple):
-    """What came after N frames.
+class HorizonTargets(NamedTuple):
+    """Targets after N frames.
 
     Attributes:
         x: (N, K, C) 0 where not observed.
         mask: (N, K, C) 1 where observed.
         lowest: (N, C) of what was observed.
         highest: (N, C).
-        whole: (N, C) 1 where the extremes count.
+        whole: (N, C) 1 where lowest and highest count.
     """
 
     x: Tensor
@@ -32,11 +32,11 @@ class Truth(NamedTuple):
     whole: Tensor
 
 
-def truth(x: Tensor, mask: Tensor, tick: Tensor, anchors: Tensor, ticks: int) -> Truth:
+def horizon_targets(x: Tensor, mask: Tensor, tick: Tensor, anchors: Tensor, ticks: int) -> HorizonTargets:
     """Collect the K = `ticks` ticks after each anchor.
 
     >>> x = torch.tensor([[[1.0], [2.0], [5.0]]])
-    >>> seen = truth(x, torch.ones_like(x), torch.tensor([[0, 1, 3]]), torch.tensor([0]), ticks=3)
+    >>> seen = horizon_targets(x, torch.ones_like(x), torch.tensor([[0, 1, 3]]), torch.tensor([0]), ticks=3)
     >>> seen.x[0, :, 0].tolist(), seen.mask[0, :, 0].tolist()
     ([2.0, 0.0, 5.0], [1.0, 0.0, 1.0])
 
@@ -48,7 +48,7 @@ def truth(x: Tensor, mask: Tensor, tick: Tensor, anchors: Tensor, ticks: int) ->
         ticks: K.
 
     Returns:
-        The truth of N = B A frames, stream after stream.
+        Targets of N = B A frames, stream after stream.
     """
     b, t, c = x.shape
     row = anchors[:, None] + torch.arange(1, ticks + 1, device=x.device)  # (A, K)
@@ -63,25 +63,10 @@ def truth(x: Tensor, mask: Tensor, tick: Tensor, anchors: Tensor, ticks: int) ->
     values = empty.scatter_add(1, slot, values)[:, :ticks]
     seen = empty.scatter_add(1, slot, seen)[:, :ticks]
     far = torch.finfo(x.dtype).max
-    return Truth(
+    return HorizonTargets(
         x=values,
         mask=seen,
         lowest=torch.where(seen > 0, values, far).amin(dim=1),
         highest=torch.where(seen > 0, values, -far).amax(dim=1),
-        whole=(seen.mean(dim=1) >= ENOUGH).to(x),
+        whole=(seen.mean(dim=1) >= MIN_OBSERVED).to(x),
     )
-
-
-def pinball(quantiles: Tensor, value: Tensor, levels: Tensor) -> Tensor:
-    """The loss whose least expectation is at the quantile: level · e above it, (level - 1) · e below; e the error.
-
-    >>> pinball(torch.tensor([1.0, 3.0]), torch.tensor([2.0]), torch.tensor([0.1, 0.9])).round(decimals=3).tolist()
-    [0.10000000149011612, 0.10000000149011612]
-
-    Args:
-        quantiles: (…, Q).
-        value: (…, 1).
-        levels: (Q,).
-    """
-    error = value - quantiles
-    return torch.maximum(levels * error, (levels - 1.0) * error)

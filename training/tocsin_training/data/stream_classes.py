@@ -1,4 +1,4 @@
-"""The class of each stream of a table: every row names the same, or none."""
+"""Classes of a table's streams: every row names the class of its stream, or none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tocsin_training.data.rows import Piece
+    from tocsin_training.data.rows import TableChunk
 
 
 class _Named(NamedTuple):
@@ -19,25 +19,25 @@ class _Named(NamedTuple):
     row: int
 
 
-class Kinds:
-    """What the rows met so far name; any row counts, also one of a channel that is not asked for."""
+class StreamClasses:
+    """Classes named so far; rows of channels that are not read count, too."""
 
     def __init__(self, column: str, classes: Sequence[str]) -> None:
-        """Begin with nothing.
+        """Start without classes.
 
         Args:
-            column: Where they stand.
-            classes: The recipe's.
+            column: Of the table.
+            classes: Of the recipe.
         """
         self._column = column
         self._classes = classes
         self._first: dict[str, _Named] = {}
 
-    def add(self, piece: Piece, file: Path) -> None:
-        """Take what a piece of the table names.
+    def add(self, piece: TableChunk, file: Path) -> None:
+        """Add a chunk of the table.
 
         Raises:
-            TrainingError: A stream is of two classes.
+            TrainingError: A stream has two classes.
         """
         for stream, kind, row in piece.named.tolist():
             name = piece.names[stream]
@@ -50,7 +50,7 @@ class Kinds:
                 )
 
     def of(self, stream: str) -> int:
-        """A stream's class, once all has been read.
+        """Class of a stream, after all chunks were added.
 
         Raises:
             TrainingError: No row names it.

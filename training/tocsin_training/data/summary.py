@@ -1,4 +1,4 @@
-"""What a part of the records holds, in a line: a wrong unit, range or period is seen before hours of training."""
+"""Summary of a part of the data in one line: wrong units, ranges and periods show before hours of training."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from tocsin.engine.model import ChannelKind
 
 if TYPE_CHECKING:
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 _MANY = 100  # days, of which tenths tell nothing
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
-def told(part: str, data: Sequences, period_s: float) -> str:
-    """Streams, frames, how long they last and how far they lie apart, and how often each channel is there.
+def summary(part: str, data: StreamDataset, period_s: float) -> str:
+    """Streams, frames, duration, interval between frames, and the share of frames with each channel.
 
-    What lies outside a channel's low and high is not there.
+    A value outside its channel's low and high counts as missing.
     """
     step = np.diff(data.tick)  # of rows; between streams it says nothing
     step = np.delete(step, data.start[1:-1] - 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from tocsin_training.demo.subprocesses import Child, ChildError
+from tocsin_training.demo.subprocesses import ChildProcess, DemoError
 
 HOST = "127.0.0.1"
 _READY_WITHIN_S = 10.0
@@ -26,7 +26,7 @@ class BrokerKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Broker:
+class DemoBroker:
     """A running broker.
 
     Attributes:
@@ -35,12 +35,12 @@ class Broker:
         version: Of MQTT, as the daemon's configuration calls it.
     """
 
-    child: Child
+    child: ChildProcess
     port: int
     version: str
 
 
-async def start(kind: BrokerKind, folder: Path) -> Broker:
+async def start(kind: BrokerKind, folder: Path) -> DemoBroker:
     """Start a broker and wait until it answers.
 
     Args:
@@ -48,7 +48,7 @@ async def start(kind: BrokerKind, folder: Path) -> Broker:
         folder: For its configuration, its store and its log; to be removed by the caller.
 
     Raises:
-        ChildError: It is not there, or does not start.
+        DemoError: It is not there, or does not start.
     """
     port, other_port = _free_port(), _free_port()
     if kind is BrokerKind.NATS:
@@ -64,11 +64,11 @@ async def start(kind: BrokerKind, folder: Path) -> Broker:
         program, version = "mosquitto", "5"
         file = folder / "mosquitto.conf"
         file.write_text(f"listener {port} {HOST}\nallow_anonymous true\npersistence false\n", encoding="utf-8")
-    child = await Child.start(
+    child = await ChildProcess.start(
         f"the broker {program}", [_find(program), "-c", str(file)], folder / "broker.log", os.environ
     )
     await _answers(child, port)
-    return Broker(child, port, version)
+    return DemoBroker(child, port, version)
 
 
 def _find(program: str) -> str:
@@ -77,7 +77,7 @@ def _find(program: str) -> str:
     found = shutil.which(program, path=search)
     if found is None:
         remedy = "install tocsin[demo]" if program == "nats-server" else "install mosquitto, or leave --broker out"
-        raise ChildError(f"the broker {program} is not on the PATH\n{remedy}")
+        raise DemoError(f"the broker {program} is not on the PATH\n{remedy}")
     return found
 
 
@@ -88,7 +88,7 @@ def _free_port() -> int:
         return port
 
 
-async def _answers(child: Child, port: int) -> None:
+async def _answers(child: ChildProcess, port: int) -> None:
     try:
         async with asyncio.timeout(_READY_WITHIN_S):
             while True:

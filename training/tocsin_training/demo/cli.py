@@ -32,14 +32,14 @@ def demo(
 
     try:
         from tocsin_training.demo.broker import BrokerKind  # noqa: PLC0415
-        from tocsin_training.demo.demonstration import Options, run  # noqa: PLC0415
-        from tocsin_training.demo.subprocesses import ChildError  # noqa: PLC0415
+        from tocsin_training.demo.demonstration import DemoOptions, run  # noqa: PLC0415
+        from tocsin_training.demo.subprocesses import DemoError  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise Failure(f"tocsin demo needs {error.name}", "pip install 'tocsin[demo]'") from error
     if broker not in set(BrokerKind):
         raise Failure(f"--broker {broker!r} is not known", f"legal: {', '.join(BrokerKind)}")
     console = Console()
-    options = Options(
+    options = DemoOptions(
         beds=beds,
         seed=seed,
         duration_s=duration,
@@ -50,5 +50,5 @@ def demo(
     )
     try:
         asyncio.run(run(options, console))
-    except ChildError as error:
+    except DemoError as error:
         raise Failure(*str(error).split("\n", 1)) from error

@@ -21,9 +21,9 @@ from rich.live import Live
 from tocsin.bundle import load
 from tocsin.bundle.shipped import shipped_folder
 from tocsin_training.demo import board, broker, summary
-from tocsin_training.demo.scenario import Casting, Scenario, cast
-from tocsin_training.demo.subprocesses import Child, ChildError
-from tocsin_training.demo.view import NS_PER_S, BedView, Ring, WardView
+from tocsin_training.demo.scenario import Scenario, ScriptedWard, script_ward
+from tocsin_training.demo.subprocesses import ChildProcess, DemoError
+from tocsin_training.demo.view import NS_PER_S, AlarmTransition, BedView, WardView
 from tocsin_training.simulation.ward.simulator import CHANNELS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tocsin.bundle import Bundle
-    from tocsin_training.demo.broker import Broker
+    from tocsin_training.demo.broker import DemoBroker
 
 BASE = "tocsin"
 BUNDLE = "ward-vitals/1"
@@ -45,7 +45,7 @@ _PROTOCOL = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class DemoOptions:
     """What was asked for; see `cli.demo`."""
 
     beds: int
@@ -57,11 +57,11 @@ class Options:
     broker: broker.BrokerKind
 
 
-async def run(options: Options, console: Console) -> None:
+async def run(options: DemoOptions, console: Console) -> None:
     """Run a demonstration until its time is up, or SIGINT or SIGTERM.
 
     Raises:
-        ChildError: The broker or the daemon does not start, or ends by itself.
+        DemoError: The broker or the daemon does not start, or ends by itself.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,7 +77,7 @@ async def run(options: Options, console: Console) -> None:
             await _show(options, served, daemon, bundle, stop, console)
 
 
-async def _start_daemon(served: Broker, speed: float, folder: Path) -> Child:
+async def _start_daemon(served: DemoBroker, speed: float, folder: Path) -> ChildProcess:
     environment = {
         **os.environ,
         "TOCSIN_BROKER__PORT": str(served.port),
@@ -87,20 +87,25 @@ async def _start_daemon(served: Broker, speed: float, folder: Path) -> Child:
         "TOCSIN_WATCHES__WARD__MAX_SKEW_S": "5 s" if speed == 1 else "87600 h",
     }
     command = [sys.executable, "-c", "from tocsin.cli import main; main()", "run", str(_CONFIGURATION)]
-    return await Child.start("the daemon", command, folder / "daemon.log", environment)
+    return await ChildProcess.start("the daemon", command, folder / "daemon.log", environment)
 
 
 async def _show(
-    options: Options, served: Broker, daemon: Child, bundle: Bundle, stop: asyncio.Event, console: Console
+    options: DemoOptions,
+    served: DemoBroker,
+    daemon: ChildProcess,
+    bundle: Bundle,
+    stop: asyncio.Event,
+    console: Console,
 ) -> None:
-    casting = cast(options.scenario, options.seed, options.beds)
+    scripted = script_ward(options.scenario, options.seed, options.beds)
     client = aiomqtt.Client(broker.HOST, served.port, identifier="demo", protocol=_PROTOCOL[served.version])
     async with client:
         await client.subscribe(f"{BASE}/#")
         if not await _first_of(stop, _online(client), daemon.ended(), served.child.ended()):
             return
         first_tick_s = time.time() // 1
-        view = WardView(int(first_tick_s) * NS_PER_S, {stream: BedView() for stream in casting.ward.streams})
+        view = WardView(int(first_tick_s) * NS_PER_S, {stream: BedView() for stream in scripted.ward.streams})
         began = time.monotonic()
         plain = not options.with_board
         console.print(
@@ -112,15 +117,15 @@ async def _show(
         drawing = [] if plain else [_draw(view, bundle.model.threshold, options, began, console)]
         await _first_of(
             stop,
-            _feed(client, casting, options.speed, first_tick_s),
+            _feed(client, scripted, options.speed, first_tick_s),
             _listen(client, view, console if plain else None),
             daemon.ended(),
             served.child.ended(),
             *timer,
             *drawing,
         )
-        elapsed_s = casting.ward.tick
-    for line in summary.lines(casting, view, elapsed_s, _figures(bundle)):
+        elapsed_s = scripted.ward.tick
+    for line in summary.lines(scripted, view, elapsed_s, _figures(bundle)):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
@@ -151,7 +156,7 @@ async def _online(client: aiomqtt.Client) -> None:
     """Wait until the daemon says that it is there.
 
     Raises:
-        ChildError: It takes too long.
+        DemoError: It takes too long.
     """
     try:
         async with asyncio.timeout(_ONLINE_WITHIN_S):
@@ -159,15 +164,15 @@ async def _online(client: aiomqtt.Client) -> None:
                 if message.topic.value == f"{BASE}/status" and _body(message)["state"] == "online":
                     return
     except TimeoutError:
-        raise ChildError(f"the daemon did not say online within {_ONLINE_WITHIN_S:g} s") from None
+        raise DemoError(f"the daemon did not say online within {_ONLINE_WITHIN_S:g} s") from None
 
 
-async def _feed(client: aiomqtt.Client, casting: Casting, speed: float, first_tick_s: float) -> None:
+async def _feed(client: aiomqtt.Client, scripted: ScriptedWard, speed: float, first_tick_s: float) -> None:
     """Publish the ward's readings, one a bed and tick."""
     began = time.monotonic()
     while True:
-        tick = casting.ward.tick
-        for stream, values in zip(casting.ward.streams, casting.ward.read(1)[:, 0], strict=True):
+        tick = scripted.ward.tick
+        for stream, values in zip(scripted.ward.streams, scripted.ward.read(1)[:, 0], strict=True):
             measured = {
                 name: value for name, value in zip(CHANNELS, values.tolist(), strict=True) if not np.isnan(value)
             }
@@ -181,14 +186,14 @@ async def _listen(client: aiomqtt.Client, view: WardView, console: Console | Non
     async for message in client.messages:
         _, what, *rest = message.topic.value.split("/")
         if what == "score":
-            view.hear_score("/".join(rest), _body(message))
+            view.on_score("/".join(rest), _body(message))
         elif what == "event":
-            ring: Ring = view.hear_event(_body(message))
+            ring: AlarmTransition = view.on_event(_body(message))
             if console is not None:
                 console.print(ring.line(), highlight=False, markup=False, soft_wrap=True)
 
 
-async def _draw(view: WardView, threshold: float, options: Options, began: float, console: Console) -> None:
+async def _draw(view: WardView, threshold: float, options: DemoOptions, began: float, console: Console) -> None:
     """Redraw the board for ever."""
     with Live(console=console, auto_refresh=False) as live:
         while True:

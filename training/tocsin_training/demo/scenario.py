@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.simulation.ward.episodes import ARTEFACTS, Episode, Kind, draw
+from tocsin_training.simulation.ward.episodes import ARTEFACTS, Episode, EpisodeKind, draw
 from tocsin_training.simulation.ward.simulator import Ward
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Scenario(StrEnum):
 
 
 @dataclass(slots=True)
-class Casting:
+class ScriptedWard:
     """A ward and what its script has in store.
 
     Attributes:
@@ -58,7 +58,7 @@ class Casting:
         return self._read
 
 
-def cast(scenario: Scenario, seed: int, beds: int) -> Casting:
+def script_ward(scenario: Scenario, seed: int, beds: int) -> ScriptedWard:
     """Open a ward on which a scenario will happen."""
     script = _SCRIPT[scenario](seed, beds)
     natural = scenario is Scenario.NATURAL
@@ -66,7 +66,7 @@ def cast(scenario: Scenario, seed: int, beds: int) -> Casting:
     def ward() -> Ward:
         return Ward(seed, beds, artefacts=natural, activity=natural, deteriorations=natural, script=script)
 
-    return Casting(ward(), ward(), script)
+    return ScriptedWard(ward(), ward(), script)
 
 
 def _bed(number: int, beds: int) -> str:
@@ -80,11 +80,13 @@ def _deterioration(seed: int, beds: int) -> tuple[Episode, ...]:
     size = {"hr": 24.0, "rr": 14.0, "map": -30.0, "pulse_pressure": -22.0}
     room = [_room(profile) for profile in Ward(seed, beds).profiles]
     chosen = int(np.argmax(room))
-    bleeding = Episode(Kind.HAEMORRHAGE, _bed(chosen + 1, beds), ONSET_S, 55.0, 600.0, 300.0, size)
+    bleeding = Episode(EpisodeKind.HAEMORRHAGE, _bed(chosen + 1, beds), ONSET_S, 55.0, 600.0, 300.0, size)
     if beds == 1:
         return (bleeding,)
     other = (chosen + beds // 2) % beds
-    off = Episode(Kind.PROBE_OFF, _bed(other + 1, beds), ONSET_S, 0.0, 1200.0, 0.0, {"junk_s": 4.0, "junk_spo2": 80.0})
+    off = Episode(
+        EpisodeKind.PROBE_OFF, _bed(other + 1, beds), ONSET_S, 0.0, 1200.0, 0.0, {"junk_s": 4.0, "junk_spo2": 80.0}
+    )
     return bleeding, off
 
 
@@ -94,7 +96,7 @@ def _room(profile: Profile) -> float:
     return min((120.0 - profile.hr) / 10.0, (sbp - 90.0) / 10.0, (sbp - profile.pulse_pressure - 50.0) / 5.0)
 
 
-def _one(kind: Kind) -> Callable[[int, int], tuple[Episode, ...]]:
+def _one(kind: EpisodeKind) -> Callable[[int, int], tuple[Episode, ...]]:
     def script(seed: int, beds: int) -> tuple[Episode, ...]:
         return (draw(kind, _bed(3, beds), ONSET_S, np.random.default_rng(seed)),)
 
@@ -114,8 +116,8 @@ def _nothing(_seed: int, _beds: int) -> tuple[Episode, ...]:
 
 _SCRIPT: dict[Scenario, Callable[[int, int], tuple[Episode, ...]]] = {
     Scenario.DETERIORATION: _deterioration,
-    Scenario.APNOEA: _one(Kind.APNOEA),
-    Scenario.TACHYARRHYTHMIA: _one(Kind.TACHYARRHYTHMIA),
+    Scenario.APNOEA: _one(EpisodeKind.APNOEA),
+    Scenario.TACHYARRHYTHMIA: _one(EpisodeKind.TACHYARRHYTHMIA),
     Scenario.ARTEFACTS: _artefacts,
     Scenario.QUIET: _nothing,
     Scenario.NATURAL: _nothing,

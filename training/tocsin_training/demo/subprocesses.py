@@ -1,4 +1,4 @@
-"""Child processes that never outlive the demonstration."""
+"""ChildProcess processes that never outlive the demonstration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 LOG_LINES = 12  # of a log's tail
 
 
-class ChildError(Exception):
+class DemoError(Exception):
     """A child that did not start, or ended by itself; says which, and what its log said last."""
 
 
-class Child:
+class ChildProcess:
     """One child process, with its log in a file."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -32,11 +32,11 @@ class Child:
         self._log = log
 
     @classmethod
-    async def start(cls, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Child:
+    async def start(cls, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> ChildProcess:
         """Start a process.
 
         Raises:
-            ChildError: It can't be started at all.
+            DemoError: It can't be started at all.
         """
         with log.open("wb") as sink:
             try:
@@ -50,7 +50,7 @@ class Child:
                     preexec_fn=_die_with_parent,
                 )
             except OSError as error:
-                raise ChildError(f"{name} cannot be started: {command[0]}: {error.strerror}") from error
+                raise DemoError(f"{name} cannot be started: {command[0]}: {error.strerror}") from error
         return cls(name, process, log)
 
     @property
@@ -62,21 +62,21 @@ class Child:
         """Make sure that it runs.
 
         Raises:
-            ChildError: It has ended.
+            DemoError: It has ended.
         """
         if self._process.returncode is not None:
             raise self.failure(f"ended with exit code {self._process.returncode}")
 
-    def failure(self, what: str) -> ChildError:
+    def failure(self, what: str) -> DemoError:
         """Say what is wrong with it, and the end of its log."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
-        return ChildError(f"{self.name} {what}; the end of its log:\n" + ("\n".join(lines) or "(empty)"))
+        return DemoError(f"{self.name} {what}; the end of its log:\n" + ("\n".join(lines) or "(empty)"))
 
     async def ended(self) -> None:
         """Wait until it has ended by itself.
 
         Raises:
-            ChildError: Then.
+            DemoError: Then.
         """
         await self._process.wait()
         self.check()

@@ -8,12 +8,12 @@ import numpy as np
 
 from tocsin_training.demo.view import PHYSIOLOGICAL
 from tocsin_training.simulation.ward.bedside_limits import alarms
-from tocsin_training.simulation.ward.episodes import Category
+from tocsin_training.simulation.ward.episodes import EpisodeCategory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tocsin_training.demo.scenario import Casting
+    from tocsin_training.demo.scenario import ScriptedWard
     from tocsin_training.demo.view import WardView
     from tocsin_training.simulation.ward.episodes import Episode
 
@@ -21,12 +21,12 @@ DELAY_S = 15  # a monitor's usual delay, beside none
 TECHNICAL = "technical"
 
 
-def lines(casting: Casting, view: WardView, elapsed_s: float, figures: Mapping[str, float]) -> list[str]:
+def lines(scripted: ScriptedWard, view: WardView, elapsed_s: float, figures: Mapping[str, float]) -> list[str]:
     """Tell it in lines, and the bundle's own figures of 200 patients."""
     told = [f"After {elapsed_s:.0f} s of the ward's time:"]
-    named = {episode.stream for episode in casting.script}
-    told += [_of(episode, casting, view, elapsed_s) for episode in casting.script if episode.onset_s < elapsed_s]
-    others = [ring for ring in view.rings if ring.transition == "raise" and ring.stream not in named]
+    named = {episode.stream for episode in scripted.script}
+    told += [_of(episode, scripted, view, elapsed_s) for episode in scripted.script if episode.onset_s < elapsed_s]
+    others = [ring for ring in view.transitions if ring.transition == "raise" and ring.stream not in named]
     told += [f"  {ring.stream}: {ring.alarm} at {ring.at_s:.0f} s ({ring.category})" for ring in others]
     quiet = len(view.beds) - len({ring.stream for ring in others} | named)
     told.append(f"  {quiet} of {len(view.beds)} beds: nothing happened, and nothing rang")
@@ -36,16 +36,16 @@ def lines(casting: Casting, view: WardView, elapsed_s: float, figures: Mapping[s
     return told
 
 
-def _of(episode: Episode, casting: Casting, view: WardView, elapsed_s: float) -> str:
+def _of(episode: Episode, scripted: ScriptedWard, view: WardView, elapsed_s: float) -> str:
     head = f"  {episode.stream}: {episode.kind} from {episode.onset_s} s; "
     physiological = view.raised(episode.stream, PHYSIOLOGICAL, episode.onset_s)
-    if episode.category is Category.ARTEFACT:
+    if episode.category is EpisodeCategory.ARTEFACT:
         technical = view.raised(episode.stream, TECHNICAL, episode.onset_s)
         rang = (
             f"technical alarm {technical[0].alarm} at {technical[0].at_s:.0f} s" if technical else "no technical alarm"
         )
         return head + rang + f", {len(physiological) or 'no'} physiological alarm"
-    at_once, delayed = (_limits_at(episode, casting, delay_s) for delay_s in (0, DELAY_S))
+    at_once, delayed = (_limits_at(episode, scripted, delay_s) for delay_s in (0, DELAY_S))
     limits = f"fixed limits {_when(at_once, elapsed_s)}, with {DELAY_S} s delay {_when(delayed, elapsed_s)}"
     if not physiological:
         return head + f"Tocsin has not rung; {limits}"
@@ -64,10 +64,10 @@ def _when(at_s: int | None, elapsed_s: float) -> str:
     return f"at {at_s} s" if at_s <= elapsed_s else f"would have at {at_s} s"
 
 
-def _limits_at(episode: Episode, casting: Casting, delay_s: int) -> int | None:
+def _limits_at(episode: Episode, scripted: ScriptedWard, delay_s: int) -> int | None:
     """When fixed limits ring for a scripted episode, in seconds since the first reading; the twin knows the future."""
-    twin = casting.seen(int(episode.relief_s) + 1)
-    values = twin[casting.ward.streams.index(episode.stream)]
+    twin = scripted.seen(int(episode.relief_s) + 1)
+    values = twin[scripted.ward.streams.index(episode.stream)]
     began = np.flatnonzero(alarms(values, delay_s).any(axis=1))
     after = began[began >= episode.onset_s]
     return int(after[0]) if len(after) else None

@@ -10,7 +10,7 @@ PHYSIOLOGICAL = "physiological"
 
 
 @dataclass(frozen=True, slots=True)
-class Ring:
+class AlarmTransition:
     """One transition of an alarm.
 
     Attributes:
@@ -49,7 +49,7 @@ class BedView:
 
     values: dict[str, float] = field(default_factory=dict)
     score: float | None = None
-    active: dict[str, Ring] = field(default_factory=dict)
+    active: dict[str, AlarmTransition] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -64,17 +64,17 @@ class WardView:
 
     first_t_ns: int
     beds: dict[str, BedView]
-    rings: list[Ring] = field(default_factory=list)
+    transitions: list[AlarmTransition] = field(default_factory=list)
 
-    def hear_score(self, stream: str, body: dict[str, Any]) -> None:
+    def on_score(self, stream: str, body: dict[str, Any]) -> None:
         """Take in a message of `tocsin/score/<stream>`."""
         bed = self.beds.setdefault(stream, BedView())
         bed.score = body["score"]
         bed.values = {name: entry["value"] for name, entry in body["channels"].items() if entry["value"] is not None}
 
-    def hear_event(self, body: dict[str, Any]) -> Ring:
+    def on_event(self, body: dict[str, Any]) -> AlarmTransition:
         """Take in a message of `tocsin/event/<stream>/<alarm>`."""
-        ring = Ring(
+        ring = AlarmTransition(
             at_s=(body["t_ns"] - self.first_t_ns) / NS_PER_S,
             stream=body["stream"],
             alarm=body["alarm"],
@@ -83,7 +83,7 @@ class WardView:
             priority=body["priority"],
             reason=body["reason"],
         )
-        self.rings.append(ring)
+        self.transitions.append(ring)
         active = self.beds.setdefault(ring.stream, BedView()).active
         if ring.transition == "clear":
             active.pop(ring.alarm, None)
@@ -91,11 +91,11 @@ class WardView:
             active[ring.alarm] = ring
         return ring
 
-    def raised(self, stream: str, category: str, since_s: float = 0.0) -> list[Ring]:
+    def raised(self, stream: str, category: str, since_s: float = 0.0) -> list[AlarmTransition]:
         """What was raised in a stream since a time, of one category."""
         return [
             ring
-            for ring in self.rings
+            for ring in self.transitions
             if ring.stream == stream
             and ring.category == category
             and ring.transition == "raise"

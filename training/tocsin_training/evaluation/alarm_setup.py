@@ -26,7 +26,7 @@ _NS_PER_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Watching:
+class AlarmSetup:
     """The alarms of one watch.
 
     Attributes:
@@ -48,7 +48,7 @@ class Watching:
     clock: FrameClock
 
 
-def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watching:
+def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> AlarmSetup:
     """The score's alarm and no other.
 
     Raises:
@@ -58,10 +58,10 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Watc
         raise TrainingError(f"{bundle.model.name} generates streams and judges none; evaluate a bundle of another task")
     on, off = round(delays.on_s * _NS_PER_S), round(delays.off_s * _NS_PER_S)
     alarm = Alarm(NAME, ScoreAbove(threshold), Priority.MEDIUM, Category.PHYSIOLOGICAL, on, off)
-    return Watching((alarm,), NAME, (NAME,), threshold, chosen, delays, FrameClock(0, bundle.model.period_ns))
+    return AlarmSetup((alarm,), NAME, (NAME,), threshold, chosen, delays, FrameClock(0, bundle.model.period_ns))
 
 
-def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> Watching:
+def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> AlarmSetup:
     """The score's alarm at a threshold that somebody gives.
 
     Raises:
@@ -82,7 +82,7 @@ def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
         raise TrainingError(str(error)) from error
 
 
-def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
+def configured(bundle: Bundle, path: Path, watch: str | None) -> AlarmSetup:
     """The alarms of a watch in a configuration, and its clock.
 
     Raises:
@@ -114,7 +114,7 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> Watching:
         )
     chosen, condition = scored[0]
     linger_ns = bundle.model.period_ns if entry.linger_s is None else round(entry.linger_s * _NS_PER_S)
-    return Watching(
+    return AlarmSetup(
         alarms=alarms,
         scored=chosen.name,
         physiological=tuple(alarm.name for alarm in alarms if alarm.category is Category.PHYSIOLOGICAL),

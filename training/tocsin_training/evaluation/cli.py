@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
-    from tocsin_training.evaluation.alarm_setup import Watching
+    from tocsin_training.evaluation.alarm_setup import AlarmSetup
     from tocsin_training.recipe import Recipe
 
 EXIT_FAULTY = 2
@@ -96,7 +96,7 @@ def evaluate(
     if folder is None:
         _leave(f"no bundle {bundle!r}", "give a folder with a manifest.json, or a shipped one's NAME/VERSION")
     console = Console(stderr=True)
-    asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
+    asked = records.RecordSelection(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
         check_file("--out", out, "evaluation.json")
         asked.check()
@@ -106,7 +106,9 @@ def evaluate(
         with console.status("reading records") as status:
             judged, about = records.judged(asked, loaded, recipe)
             fitting, valid = records.fitting(asked, loaded, recipe) if baselines else (None, None)
-            job = evaluation.Job(loaded, alarm_setup, judged, about, fitting, valid, baselines, windows, command, seed)
+            job = evaluation.EvaluationJob(
+                loaded, alarm_setup, judged, about, fitting, valid, baselines, windows, command, seed
+            )
             result = evaluation.evaluate(job, status.update if console.is_terminal else console.print)
     except (TrainingError, BundleError) as error:
         _leave(str(error))
@@ -137,7 +139,7 @@ def _watching(
     budget: float | None,
     on_delay: float | None,
     off_delay: float,
-) -> Watching:
+) -> AlarmSetup:
     from tocsin_training.backtest.onsets import Delays  # noqa: PLC0415
     from tocsin_training.errors import TrainingError  # noqa: PLC0415  (see above)
     from tocsin_training.evaluation import alarm_setup  # noqa: PLC0415
@@ -170,7 +172,7 @@ def report(
 ) -> None:
     """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
     try:
-        from tocsin_training.errors import TrainingError  # noqa: PLC0415  (matplotlib takes a second to import)
+        from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import report_page, result  # noqa: PLC0415
         from tocsin_training.paths import check_file  # noqa: PLC0415
     except ModuleNotFoundError as error:

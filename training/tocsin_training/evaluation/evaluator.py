@@ -23,18 +23,18 @@ from tocsin_training.evaluation import (
 )
 from tocsin_training.evaluation.alarm_setup import of_budget
 from tocsin_training.evaluation.baselines import registry
-from tocsin_training.evaluation.detection import SECONDS_PER_DAY, Ground
-from tocsin_training.evaluation.result import Detector, Extent, Result, Setting, WarmUp
+from tocsin_training.evaluation.detection import SECONDS_PER_DAY, GroundTruth
+from tocsin_training.evaluation.result import DataSummary, Detector, EvaluationResult, Setting, WarmUp
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle import Bundle
-    from tocsin_training.backtest.backtest import Played
-    from tocsin_training.data.dataset import Sequences
-    from tocsin_training.evaluation.alarm_setup import Watching
+    from tocsin_training.backtest.backtest import BacktestResult
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.evaluation.alarm_setup import AlarmSetup
     from tocsin_training.evaluation.baselines.baseline import Baseline
-    from tocsin_training.evaluation.result import Budget, Operation
+    from tocsin_training.evaluation.result import Budget, OperatingPoint
 
 Tell = Callable[[str], None]
 BUDGETS = (0.1, 0.5, 2.0)  # false alarms a stream-day
@@ -43,7 +43,7 @@ WHOLE_WATCH = "the whole watch"
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class EvaluationJob:
     """What to evaluate, on what.
 
     Attributes:
@@ -60,25 +60,25 @@ class Job:
     """
 
     bundle: Bundle
-    watching: Watching
-    data: Sequences
+    watching: AlarmSetup
+    data: StreamDataset
     about: str
-    train: Sequences | None
-    valid: Sequences | None
+    train: StreamDataset | None
+    valid: StreamDataset | None
     with_baselines: bool
     windows: bool
     command: str
     seed: int
 
 
-def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
+def evaluate(job: EvaluationJob, tell: Tell = lambda _line: None) -> EvaluationResult:
     """Play, judge, compare."""
     manifest, watching, data = job.bundle.manifest, job.watching, job.data
     horizon_s = manifest.horizon_s if manifest.task is Task.ALARM and manifest.horizon_s else 0.0
     weights = bootstrap.weights(len(data), seed=job.seed)
-    ground = Ground.of(data, manifest.period_s, horizon_s, weights)
+    ground = GroundTruth.of(data, manifest.period_s, horizon_s, weights)
     tell(f"playing {len(data.x)} frames of {len(data)} streams back to the engine")
-    played = backtest.play(job.bundle.model, watching.alarms, data, watching.clock)
+    played = backtest.backtest(job.bundle.model, watching.alarms, data, watching.clock)
     _check_swept(ground, watching, played)
     risen, is_up = played.risen[watching.scored], played.is_up[watching.scored]
     own = detection.operation(ground, watching.threshold, risen, is_up)
@@ -101,7 +101,7 @@ def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
         for baseline in fitted:
             tell(f"judging {baseline.name}")
             detectors.append(_compared(job, ground, baseline, own, replicates))
-    return Result(
+    return EvaluationResult(
         setting=_setting(job, horizon_s),
         extent=_extent(ground, manifest.period_s),
         warm_up=_warm_up(ground, played.score),
@@ -113,7 +113,7 @@ def evaluate(job: Job, tell: Tell = lambda _line: None) -> Result:
     )
 
 
-def _check_swept(ground: Ground, watching: Watching, played: Played) -> None:
+def _check_swept(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> None:
     """What the curve is swept with has to ring where the engine rang."""
     _, is_up = detection.rung(ground, played.score, watching.threshold, watching.delays)
     differ = int((is_up != played.is_up[watching.scored]).sum())
@@ -123,7 +123,11 @@ def _check_swept(ground: Ground, watching: Watching, played: Played) -> None:
 
 
 def _replicates(
-    job: Job, ground: Ground, score: NDArray[np.floating], own: Operation | None, is_up: NDArray[np.bool_] | None
+    job: EvaluationJob,
+    ground: GroundTruth,
+    score: NDArray[np.floating],
+    own: OperatingPoint | None,
+    is_up: NDArray[np.bool_] | None,
 ) -> dict[str, NDArray[np.float64]]:
     """(1 + K,) each: the figures of one detector that rest on no single alarm."""
     made = ranking_replicates.replicates(ground, score) if len(ground.events) else {}
@@ -134,7 +138,7 @@ def _replicates(
     return made
 
 
-def _budgets(job: Job, ground: Ground, score: NDArray[np.floating]) -> list[Budget]:
+def _budgets(job: EvaluationJob, ground: GroundTruth, score: NDArray[np.floating]) -> list[Budget]:
     """What came of the budgets that the bundle's curve has a threshold for."""
     if job.bundle.manifest.calibration.curve is None:
         return []
@@ -145,7 +149,7 @@ def _budgets(job: Job, ground: Ground, score: NDArray[np.floating]) -> list[Budg
     return reliability.budgets(ground, score, job.watching.delays, thresholds)
 
 
-def _whole(ground: Ground, watching: Watching, played: Played) -> Detector:
+def _whole(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> Detector:
     """All the alarms that tell of the patient, as staff would hear them."""
     risen = np.sort(np.concatenate([played.risen[name] for name in watching.physiological]))
     is_up = np.any([played.is_up[name] for name in watching.physiological], axis=0)
@@ -156,7 +160,11 @@ def _whole(ground: Ground, watching: Watching, played: Played) -> Detector:
 
 
 def _compared(
-    job: Job, ground: Ground, baseline: Baseline, ours: Operation, replicates: dict[str, NDArray[np.float64]]
+    job: EvaluationJob,
+    ground: GroundTruth,
+    baseline: Baseline,
+    ours: OperatingPoint,
+    replicates: dict[str, NDArray[np.float64]],
 ) -> Detector:
     """A baseline at its own operating point and at the bundle's rate of false alarms, and how far it lies behind."""
     delays = job.watching.delays
@@ -172,7 +180,9 @@ def _compared(
         equal = detection.operation(ground, threshold, *detection.rung(ground, score, threshold, delays))
     if job.valid is not None and job.valid.gain is not None:
         valid = np.nan_to_num(baseline.score(job.valid), nan=-1e9)
-        chosen = operating_point.most_gain(valid, job.valid.gain)  # as the bundle's was: the utility asks for it
+        chosen = operating_point.threshold_of_most_gain(
+            valid, job.valid.gain
+        )  # as the bundle's was: the utility asks for it
         is_up = detection.rung(ground, score, chosen, delays)[1]
     theirs = _replicates(job, ground, score, own, is_up)
     behind = bootstrap.leads(replicates, theirs)
@@ -190,7 +200,7 @@ def _compared(
     )
 
 
-def _setting(job: Job, horizon_s: float) -> Setting:
+def _setting(job: EvaluationJob, horizon_s: float) -> Setting:
     manifest, watching = job.bundle.manifest, job.watching
     return Setting(
         bundle=f"{manifest.name}/{manifest.version}",
@@ -211,8 +221,8 @@ def _setting(job: Job, horizon_s: float) -> Setting:
     )
 
 
-def _extent(ground: Ground, period_s: float) -> Extent:
-    return Extent(
+def _extent(ground: GroundTruth, period_s: float) -> DataSummary:
+    return DataSummary(
         streams=len(ground.days),
         streams_with_events=len(np.unique(ground.events.stream)),
         frames=len(ground.label),
@@ -223,7 +233,7 @@ def _extent(ground: Ground, period_s: float) -> Extent:
     )
 
 
-def _warm_up(ground: Ground, score: NDArray[np.floating]) -> WarmUp:
+def _warm_up(ground: GroundTruth, score: NDArray[np.floating]) -> WarmUp:
     known = np.flatnonzero(~np.isnan(score))
     streams, first = np.unique(ground.stream[known], return_index=True)
     took = ground.t_s[known[first]] - ground.t_s[ground.start[:-1][streams]]

@@ -13,19 +13,19 @@ import numpy as np
 
 from tocsin_training.evaluation.baselines.baseline import measured
 from tocsin_training.evaluation.events import match
-from tocsin_training.evaluation.result import Series, Stretch
+from tocsin_training.evaluation.result import Excerpt, ExcerptSeries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from tocsin_training.backtest.backtest import Played
-    from tocsin_training.data.dataset import Sequences
-    from tocsin_training.evaluation.detection import Ground
+    from tocsin_training.backtest.backtest import BacktestResult
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.evaluation.detection import GroundTruth
 
-Kind = Literal["detected", "missed", "false"]
-RULES: dict[Kind, tuple[str, str, str]] = {
+ExcerptKind = Literal["detected", "missed", "false"]
+RULES: dict[ExcerptKind, tuple[str, str, str]] = {
     "detected": ("the quickest detection", "the middle one of all delays", "the slowest detection"),
     "missed": ("the missed event nearest to the threshold", "the middle one", "the one that stirred the score least"),
     "false": ("the false alarm with the highest peak", "the middle one", "the one with the lowest peak"),
@@ -36,8 +36,8 @@ AROUND = 30  # ticks before and after, at least
 
 
 def choose(
-    ground: Ground, data: Sequences, played: Played, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
-) -> list[Stretch]:
+    ground: GroundTruth, data: StreamDataset, played: BacktestResult, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
+) -> list[Excerpt]:
     """Up to three stretches of each kind, of alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
     found = match(risen, is_up, ground.events, ground.label)
     events, score = ground.events, np.nan_to_num(played.score, nan=-np.inf)
@@ -48,7 +48,7 @@ def choose(
     ends = np.array([_end(is_up, ground, row) for row in found.false], dtype=np.int64)
     alarms = np.stack([found.false, ends], axis=1)  # (F, 2)
     heights = np.array([score[a : b + 1].max() for a, b in alarms])
-    ordered: dict[Kind, NDArray[np.int64]] = {
+    ordered: dict[ExcerptKind, NDArray[np.int64]] = {
         "detected": spans[hit][np.argsort(delay[hit], kind="stable")],
         "missed": spans[~hit][np.argsort(-peak[~hit], kind="stable")],
         "false": alarms[np.argsort(-heights, kind="stable")],
@@ -64,7 +64,7 @@ def choose(
     return made
 
 
-def _end(is_up: NDArray[np.bool_], ground: Ground, row: int) -> int:
+def _end(is_up: NDArray[np.bool_], ground: GroundTruth, row: int) -> int:
     """The last row of the alarm that rose in `row`."""
     end = int(ground.start[ground.stream[row] + 1])
     ceased = np.flatnonzero(~is_up[row:end])
@@ -72,14 +72,14 @@ def _end(is_up: NDArray[np.bool_], ground: Ground, row: int) -> int:
 
 
 def _stretch(
-    kind: Kind,
+    kind: ExcerptKind,
     chosen: str,
     span: NDArray[np.int64],
-    ground: Ground,
-    data: Sequences,
-    played: Played,
+    ground: GroundTruth,
+    data: StreamDataset,
+    played: BacktestResult,
     is_up: NDArray[np.bool_],
-) -> Stretch:
+) -> Excerpt:
     first, last = (int(row) for row in span)
     b = int(ground.stream[first])
     begin, end = int(ground.start[b]), int(ground.start[b + 1])
@@ -89,14 +89,14 @@ def _stretch(
     whole = np.arange(low, high)
     t_s = ground.t_s - ground.t_s[begin]
     columns = _telling(data, played, np.arange(first, last + 1))
-    return Stretch(
+    return Excerpt(
         kind=kind,
         chosen=chosen,
         stream=data.streams[b],
         t_s=_rounded(t_s[rows], 9),
         score=_shown(played.score[rows]),
         channels=[
-            Series(
+            ExcerptSeries(
                 name=data.channels[c].name,
                 unit=data.channels[c].unit,
                 value=_shown(np.where(data.mask[rows, c] > 0, data.x[rows, c], np.nan)),
@@ -110,7 +110,7 @@ def _stretch(
     )
 
 
-def _telling(data: Sequences, played: Played, rows: NDArray[np.int64]) -> Sequence[int]:
+def _telling(data: StreamDataset, played: BacktestResult, rows: NDArray[np.int64]) -> Sequence[int]:
     """The measured channels that lay furthest from what was expected in these rows, in their own order."""
     columns = measured(data.channels)
     away = (data.x[rows][:, columns] - played.mean[rows][:, columns]) / played.scale[rows][:, columns]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.result import Result, Stretch
+    from tocsin_training.evaluation.result import EvaluationResult, Excerpt
 
 INK, FAINT = "#010101", "#020202"  # stand for what the page's style says
 OURS = "#d1495b"
@@ -46,7 +46,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-def false_alarms_against_detection(result: Result, name: str) -> str:
+def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
     """Every threshold of every detector; the bundle's operating point is marked."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
@@ -90,7 +90,7 @@ def false_alarms_against_detection(result: Result, name: str) -> str:
         return _svg(figure, name, "False alarms a stream-day against the share of events detected, by detector.")
 
 
-def delays(result: Result, name: str) -> str:
+def delays(result: EvaluationResult, name: str) -> str:
     """When the bundle detects events, and what share each detector has detected by then."""
     sign = -1.0 if result.setting.horizon_s else 1.0
     word = "lead before the event" if result.setting.horizon_s else "delay after the event began"
@@ -135,7 +135,7 @@ def delays(result: Result, name: str) -> str:
         return _svg(figure, name, f"Histogram of the bundle's {word}, and its cumulative share by detector.")
 
 
-def reliability(result: Result, name: str) -> str:
+def reliability(result: EvaluationResult, name: str) -> str:
     """Probabilities in tenths against the share in which the event came."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.6), layout="constrained")
@@ -163,7 +163,7 @@ def reliability(result: Result, name: str) -> str:
         return _svg(figure, name, "Reliability: probability said against the share of frames labelled.")
 
 
-def stretch(drawn: Stretch, threshold: float, name: str) -> str:
+def stretch(drawn: Excerpt, threshold: float, name: str) -> str:
     """Channels within their expected bands, the score below, events and alarms as shades and bars."""
     t = np.array(drawn.t_s)
     gaps = _gaps(t)

@@ -15,14 +15,14 @@ from tocsin_training.evaluation import bootstrap, ranking
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.detection import Ground
+    from tocsin_training.evaluation.detection import GroundTruth
 
 BINS = 1000
 BUFFER = 100  # ticks of the widest slopes of VUS-PR, as its authors have it
 LONGEST = 400_000  # rows of the streams with events; beyond, VUS-PR would take too long
 
 
-def replicates(ground: Ground, score: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+def replicates(ground: GroundTruth, score: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
     """(1 + K,) each: average precision, AUROC, VUS-PR of scores (R,); rows with an unknown score come last."""
     judged = ~np.isnan(ground.label)
     ranked = np.nan_to_num(score.astype(np.float64), nan=-np.inf)
@@ -43,7 +43,7 @@ def replicates(ground: Ground, score: NDArray[np.floating]) -> dict[str, NDArray
     return made
 
 
-def _volume(ground: Ground, ranked: NDArray[np.float64], with_events: NDArray[np.int64]) -> NDArray[np.float64]:
+def _volume(ground: GroundTruth, ranked: NDArray[np.float64], with_events: NDArray[np.int64]) -> NDArray[np.float64]:
     """(1 + K,) VUS-PR, the mean over the streams that have an event."""
     volume = np.zeros(len(ground.days))
     there = np.zeros(len(ground.days))
@@ -56,7 +56,7 @@ def _volume(ground: Ground, ranked: NDArray[np.float64], with_events: NDArray[np
 
 
 def _binned(
-    ground: Ground, ranked: NDArray[np.float64], judged: NDArray[np.bool_]
+    ground: GroundTruth, ranked: NDArray[np.float64], judged: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(1 + K,) average precision and area under the ROC curve of binned scores."""
     edges = np.unique(np.quantile(ranked[judged], np.linspace(0, 1, BINS)[1:-1]))

@@ -15,25 +15,25 @@ from tocsin_training.evaluation.tables import span
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tocsin_training.evaluation.result import Result, Stretch
+    from tocsin_training.evaluation.result import EvaluationResult, Excerpt
 
 KINDS = {"detected": "Detected", "missed": "Missed", "false": "False alarms"}
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """One evaluation on the page."""
 
     number: int
-    result: Result
+    result: EvaluationResult
     tables: list[tables.Table]
     curve: Markup
     delays: Markup
     reliability: Markup
-    stretches: dict[str, list[tuple[Stretch, Markup]]]
+    stretches: dict[str, list[tuple[Excerpt, Markup]]]
 
 
-def made(results: Sequence[Result], title: str | None = None) -> str:
+def made(results: Sequence[EvaluationResult], title: str | None = None) -> str:
     """The page: HTML with its style and its pictures inside, and nothing to fetch."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["span"] = span
@@ -47,13 +47,13 @@ def made(results: Sequence[Result], title: str | None = None) -> str:
     )
 
 
-def _section(number: int, result: Result) -> Section:
+def _section(number: int, result: EvaluationResult) -> ReportSection:
     with_events = result.extent.events > 0
-    drawn: dict[str, list[tuple[Stretch, Markup]]] = {}
+    drawn: dict[str, list[tuple[Excerpt, Markup]]] = {}
     for at, stretch in enumerate(result.stretches):
         svg = plots.stretch(stretch, result.setting.threshold, f"stretch-{number}-{at}")
         drawn.setdefault(KINDS[stretch.kind], []).append((stretch, Markup(svg)))  # noqa: S704  (our own SVG)
-    return Section(
+    return ReportSection(
         number=number,
         result=result,
         tables=list(tables.tables(result)),

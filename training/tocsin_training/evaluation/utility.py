@@ -12,12 +12,12 @@ from tocsin_training.evaluation import bootstrap, nab
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.detection import Ground
+    from tocsin_training.evaluation.detection import GroundTruth
 
 UTILITY, NAB, NAB_BEST = "utility", "NAB score", "NAB score, best threshold"
 
 
-def utility(ground: Ground, gain: NDArray[np.floating], is_up: NDArray[np.bool_]) -> NDArray[np.float64]:
+def utility(ground: GroundTruth, gain: NDArray[np.floating], is_up: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(1 + K,) what ringing in the rows `is_up` (R,) gains, over what ringing wherever it gains anything would.
 
     With the gains of the PhysioNet/CinC Challenge 2019 this is the challenge's normalised utility: 0 is never ringing,
@@ -32,7 +32,9 @@ def utility(ground: Ground, gain: NDArray[np.floating], is_up: NDArray[np.bool_]
     return bootstrap.ratio(gained, best, ground.weights)
 
 
-def nab_scores(ground: Ground, score: NDArray[np.floating], threshold: float | None) -> dict[str, NDArray[np.float64]]:
+def nab_scores(
+    ground: GroundTruth, score: NDArray[np.floating], threshold: float | None
+) -> dict[str, NDArray[np.float64]]:
     """The benchmark's score with the events as windows: at a threshold, and at the best one, which needs the labels.
 
     (1 + K,) each, of which the replicates are not known: a window that is not drawn can't be missed.

@@ -1,4 +1,4 @@
-"""The folder of a bundle: graph, manifest, recipe, card."""
+"""Bundle folders: graph, manifest, recipe and card."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def write(
     init: bytes | None = None,
     seed: int | None = None,
 ) -> Path:
-    """Write `out/NAME/VERSION/`, with `init.onnx` in it where there is one; gives that folder.
+    """Write `out/NAME/VERSION/`, with `init.onnx` if there is one; returns that folder.
 
-    A `seed` that was taken instead of the recipe's stands in the recipe there: it makes this bundle again, and splits
-    streams as they were split. The recipe may be the one that lies there already.
+    A `seed` given in place of the recipe's is written into the recipe of the bundle, which then makes the same bundle
+    and splits streams in the same way. The recipe may be the one in that folder.
     """
     told = _recipe(recipe, seed)
     folder = out / manifest.name / manifest.version
@@ -72,7 +72,7 @@ def write(
 
 
 def replaces(out: Path, manifest: Manifest) -> bool:
-    """Whether a bundle of this name and version lies there with another graph."""
+    """Whether a bundle of this name and version exists with another graph."""
     graph = out / manifest.name / manifest.version / "model.onnx"
     return graph.is_file() and hashlib.sha256(graph.read_bytes()).hexdigest() != manifest.sha256
 
@@ -90,7 +90,7 @@ def _recipe(path: Path, seed: int | None) -> str:
 
 
 def describe(folder: Path, manifest: Manifest, notes: str | None = None) -> None:
-    """Write the manifest and the card, which says the same to people; the notes below stay if none are given."""
+    """Write manifest and card; notes below the card's figures stay if none are given."""
     if notes is None:
         notes = notes_of(folder)
     (folder / "manifest.json").write_text(
@@ -100,13 +100,13 @@ def describe(folder: Path, manifest: Manifest, notes: str | None = None) -> None
 
 
 def notes_of(folder: Path) -> str:
-    """What a bundle's card says below what comes from its manifest: notes by hand, and of reports; mostly none."""
+    """Notes of a bundle's card: the text below what comes from its manifest."""
     written = folder / "CARD.md"
     return written.read_text(encoding="utf-8").partition(_BEFORE_NOTES)[2] if written.exists() else ""
 
 
 def card(manifest: Manifest, notes: str = "") -> str:
-    """The model card, Markdown."""
+    """Model card, Markdown."""
     task = str(manifest.task)
     if manifest.task is Task.ALARM and manifest.horizon_s:
         task += f", the event within {manifest.horizon_s:g} s"

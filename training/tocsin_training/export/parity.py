@@ -1,4 +1,4 @@
-"""Does the graph compute what was trained, and each row by itself?"""
+"""Parity: the graph computes what was trained, and each row by itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import torch
 
 from tocsin.bundle.graph import GraphError, probe
 from tocsin.bundle.signature import field, outputs
-from tocsin.engine.model import ChannelKind, Task
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
-from tocsin_training.export.step import AlarmStep, HorizonStep, Opening, signature
+from tocsin_training.export.step import InitialStateModule, signature
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
@@ -27,34 +26,33 @@ if TYPE_CHECKING:
     from tocsin_training.recipe import Recipe
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
-STEEPEST = 400.0  # slope of a calibration that is still allowed for: .001 of a probability, .004 of a logit
 STEPS = 500
 ROWS = (1, 2, 513)
-MODULE_STEPS = 40  # of many rows in PyTorch too, where a step is dear: a variant per channel, or K decoded frames
+MODULE_STEPS = 40  # steps that a costly module takes with the largest number of rows
 MISSING = 0.3  # share of values
-SILENT = 0.05  # share of frames that carry no reading at all
-ANOTHER = (
-    "Install the versions of torch, onnxscript and onnxruntime that constraints.txt names; where these are yours, "
+SILENT = 0.05  # share of frames without any reading
+VERSIONS_REMEDY = (
+    "Install the versions of torch, onnxscript and onnxruntime that constraints.txt names; if they are installed, "
     "report the recipe with this line"
 )
-GROWING = (
-    "Step by step they agree, so the network's state makes much of the least rounding, and no two machines would "
-    "agree: lower training.learning_rate, or give more streams or a higher training.weight_decay"
+INSTABILITY_REMEDY = (
+    "Single steps agree, so the network's state amplifies rounding, and no two machines would agree: lower "
+    "training.learning_rate, or give more streams or a higher training.weight_decay"
 )
 
 
 def check(graph: Graph, step: StepModule, members: Sequence[Network], recipe: Recipe, steps: int | None = None) -> None:
-    """Compare the graph with the step module step by step, and with the network over whole sequences.
+    """Compare the graph with the step module step by step, and with the networks over whole sequences.
 
-    The graph goes through all steps, for every number of rows, carries its own state, and must agree with the network
-    over the whole sequence; the step module, whose contributions only it can confirm, takes each step from the graph's
-    state, for as long as that is bearable.
+    For every number of rows the graph runs all steps with its own state, and is compared with the networks over the
+    whole sequence. The step module, which alone confirms contributions, runs each step from the graph's state; a costly
+    module runs only the first `MODULE_STEPS`.
 
     Raises:
-        TrainingError: Where two of them differ, or a row's bits depend on its neighbours.
+        TrainingError: Two of them differ, or the bits of a row depend on its neighbours.
     """
     for rows in ROWS:
-        data = made_up(recipe, rows, steps or STEPS)
+        data = simulated(recipe, rows, steps or STEPS)
         columns = [torch.from_numpy(part.reshape(rows, steps or STEPS, -1)) for part in (data.x, data.mask, data.delta)]
         _check_steps(graph, step, members, recipe, columns)
     try:
@@ -68,8 +66,8 @@ def check(graph: Graph, step: StepModule, members: Sequence[Network], recipe: Re
         raise TrainingError(f"{recipe.name}: the graph is not fit for the daemon: {error}") from error
 
 
-def made_up(recipe: Recipe, streams: int, steps: int) -> Sequences:
-    """Plausible streams with much missing: readings wander between their channel's low and high."""
+def simulated(recipe: Recipe, streams: int, steps: int) -> StreamDataset:
+    """Random streams with missing values; readings wander between their channel's low and high."""
     random = np.random.default_rng(streams)
     low = np.array([channel.low for channel in recipe.channels])
     high = np.array([channel.high for channel in recipe.channels])
@@ -82,21 +80,21 @@ def made_up(recipe: Recipe, streams: int, steps: int) -> Sequences:
         missing = (random.random(values.shape) < MISSING) | (random.random((steps, 1)) < SILENT)
         values[missing] = np.nan
         tick = np.cumsum(random.integers(1, 4, steps))
-        records.append(Record(str(stream), tick, values))
-    return Sequences.of(recipe.channels, recipe.serving.period_s, recipe.serving.delta_cap_s, records)
+        records.append(StreamRecord(str(stream), tick, values))
+    return StreamDataset.of(recipe.channels, recipe.serving.period_s, recipe.serving.delta_cap_s, records)
 
 
 @torch.no_grad()
-def check_start(start: Start, opening: Opening, recipe: Recipe) -> None:
+def check_initial_state(start: Start, module: InitialStateModule, recipe: Recipe) -> None:
     """Compare `init.onnx` with the module that it was exported from.
 
     Raises:
-        TrainingError: The two differ.
+        TrainingError: They differ.
     """
     for rows in ROWS:
-        profile = made_up(recipe, rows, 1).x @ opening.network.profile.numpy().T
-        wanted = opening(torch.from_numpy(profile)).numpy()
-        _compare(f"{recipe.name}: the first state, N = {rows}", start(profile), wanted, ANOTHER)
+        profile = simulated(recipe, rows, 1).x @ module.network.profile.numpy().T
+        wanted = module(torch.from_numpy(profile)).numpy()
+        _compare(f"{recipe.name}: the initial state, N = {rows}", start(profile), wanted, VERSIONS_REMEDY)
 
 
 @torch.no_grad()
@@ -107,9 +105,9 @@ def _check_steps(
     rows = len(columns[0])
     state = torch.zeros(rows, step.state_size)
     parts = list(columns)
-    if recipe.task is Task.GENERATE:
-        state = Opening(members[0], step)(columns[0][:, 0] @ members[0].profile.T)
-        parts = list(members[0].opened(*columns))
+    if members[0].starts_from_profile:
+        state = InitialStateModule(members[0], step)(columns[0][:, 0] @ members[0].profile.T)
+        parts = list(members[0].with_profile_frame(*columns))
     steps = parts[0].shape[1]
     means = np.empty(parts[0].shape, dtype=np.float32)
     scores = np.empty((rows, steps), dtype=np.float32)
@@ -119,13 +117,12 @@ def _check_steps(
         got = graph(x, mask, delta, state.numpy())
         before, state, scores[:, t] = state, torch.from_numpy(got.state), got.score
         means[:, t] = step.forecast(torch.from_numpy(got.following[0]), state).numpy()
-        if rows == max(ROWS) and t >= MODULE_STEPS and isinstance(step, AlarmStep | HorizonStep):
+        if step.costly and rows == max(ROWS) and t >= MODULE_STEPS:
             continue
-        said = (part.numpy() for part in step(*inputs, before))
-        wanted = dict(zip(outputs(step.task), said, strict=True))
+        wanted = dict(zip(outputs(step.task), (part.numpy() for part in step(*inputs, before)), strict=True))
         for name, theirs in wanted.items():
-            what, of = f"{recipe.name}: {name} of step {t}, N = {rows}", _size(name, wanted, step)
-            _compare(what, getattr(got, field(name)), theirs, ANOTHER, of)
+            what, scale = f"{recipe.name}: {name} of step {t}, N = {rows}", step.rounding_scale(name, wanted)
+            _compare(what, getattr(got, field(name)), theirs, VERSIONS_REMEDY, scale)
     _check_sequences(members, recipe, columns, means, scores, step)
 
 
@@ -137,47 +134,32 @@ def _check_sequences(
     scores: NDArray[np.float32],
     step: StepModule,
 ) -> None:
-    """The fused kernels that were trained, over the whole sequence, against the graph's steps."""
-    said = [member(*inputs)[0] for member in members]
-    mean = torch.stack([part.mean for part in said]).mean(0)
-    scale = torch.stack([part.scale for part in said]).mean(0)
-    wanted, spread = (part.numpy() for part in members[0].memory.in_units(mean, scale))
-    _compare(f"{recipe.name}: mean over the whole sequence, N = {len(means)}", means, wanted, GROWING, spread)
-    if isinstance(step, AlarmStep):
-        mean = torch.stack([part.logit for part in said]).mean(0)
-        if step.beside is not None:
-            mean = step.beside.joined(mean, step.beside.over(*inputs))
-        logit = step.judge(mean.flatten(0, 1))[0].reshape(scores.shape)
-        known = np.array([channel.kind is not ChannelKind.CLOCK for channel in recipe.channels])
-        ever = np.maximum.accumulate((inputs[1].numpy() * known).any(axis=2), axis=1)
-        chance = np.where(ever, torch.sigmoid(logit).numpy(), np.nan)
-        of = _size("score", {"score": chance}, step)
-        _compare(f"{recipe.name}: score over the whole sequence, N = {len(means)}", scores, chance, GROWING, of)
-
-
-def _size(name: str, wanted: Mapping[str, NDArray[np.float32]], step: StepModule) -> NDArray[np.float32] | float:
-    """What an output's rounding grows with: a forecast's with its scale, what follows from a logit with its slope."""
-    if name == "mean":
-        return wanted["scale"]
-    if not isinstance(step, AlarmStep) or name not in {"contribution", "score"}:
-        return 1.0
-    slope = min(float(step.slope), STEEPEST)
-    return slope if name == "contribution" else slope * wanted[name] * (1 - wanted[name])
+    """Compare the fused kernels, over the whole sequence, with the graph's steps."""
+    made = [member(*inputs)[0] for member in members]
+    mean = torch.stack([part.mean for part in made]).mean(0)
+    scale = torch.stack([part.scale for part in made]).mean(0)
+    wanted, wanted_scale = (part.numpy() for part in members[0].channel_features.denormalise(mean, scale))
+    over = f"over the whole sequence, N = {len(means)}"
+    _compare(f"{recipe.name}: mean {over}", means, wanted, INSTABILITY_REMEDY, wanted_scale)
+    wanted_scores = step.sequence_scores(made, inputs)
+    if wanted_scores is not None:
+        size = step.rounding_scale("score", {"score": wanted_scores})
+        _compare(f"{recipe.name}: score {over}", scores, wanted_scores, INSTABILITY_REMEDY, size)
 
 
 def _compare(
     what: str,
     ours: NDArray[np.float32],
     theirs: NDArray[np.float32],
-    otherwise: str,
-    of: NDArray[np.float32] | float = 1.0,
+    remedy: str,
+    scale: NDArray[np.float32] | float = 1.0,
 ) -> None:
-    """Refuse a difference that is large for the value, and large for the size that such values are `of`."""
-    bearable = RELATIVE * np.abs(theirs) + ABSOLUTE * np.maximum(of, 1.0)
-    close = (ours == theirs) | (np.abs(ours - theirs) <= bearable) | (np.isnan(ours) & np.isnan(theirs))
+    """Refuse a difference that is large for the value and for the scale of its rounding errors."""
+    tolerance = RELATIVE * np.abs(theirs) + ABSOLUTE * np.maximum(scale, 1.0)
+    close = (ours == theirs) | (np.abs(ours - theirs) <= tolerance) | (np.isnan(ours) & np.isnan(theirs))
     if not close.all():
-        worst = np.unravel_index(np.argmax(np.where(close, -1.0, np.abs(ours - theirs) / bearable)), ours.shape)
+        worst = np.unravel_index(np.argmax(np.where(close, -1.0, np.abs(ours - theirs) / tolerance)), ours.shape)
         raise TrainingError(
-            f"{what}: the graph gives {ours[worst]:.7g}, PyTorch {theirs[worst]:.7g}, {bearable[worst]:.2g} apart at "
-            f"most; the bundle was not written. {otherwise}"
+            f"{what}: the graph gives {ours[worst]:.7g}, PyTorch {theirs[worst]:.7g}, which may differ by "
+            f"{tolerance[worst]:.2g}; the bundle was not written. {remedy}"
         )

@@ -26,24 +26,26 @@ if TYPE_CHECKING:
 DOMAIN, VERSION, OPERATOR = "ai.onnx.ml", 3, "TreeEnsembleRegressor"
 
 
-class Trees(nn.Module):
-    """The mean of what several ensembles say, before any link function: a logit."""
+class BoostedTrees(nn.Module):
+    """Mean of several ensembles' raw scores (before any link function): a logit."""
 
     def __init__(self, boosters: Sequence[lightgbm.Booster]) -> None:
         """Take ensembles that were fitted on the same features."""
         super().__init__()
         self.boosters = list(boosters)
 
-    def forward(self, told: Tensor) -> Tensor:
-        """(M, F) features, NaN where unknown, to (M,)."""
+    def forward(self, features: Tensor) -> Tensor:
+        """Logit (M,) of features (M, F), NaN where unknown."""
         if not torch.onnx.is_in_onnx_export():
-            return torch.from_numpy(self.of(told.numpy()).astype(np.float32))
-        shape = (told.shape[0], 1)
-        said: Tensor = torch.onnx.ops.symbolic(f"{DOMAIN}::{OPERATOR}", (told,), {}, dtype=torch.float32, shape=shape)
-        return said[:, 0]
+            return torch.from_numpy(self.predict(features.numpy()).astype(np.float32))
+        shape = (features.shape[0], 1)
+        raw: Tensor = torch.onnx.ops.symbolic(
+            f"{DOMAIN}::{OPERATOR}", (features,), {}, dtype=torch.float32, shape=shape
+        )
+        return raw[:, 0]
 
-    def plant(self, model: onnx.ModelProto) -> None:
-        """Fill in the operator that the exporter left bare: it takes minutes over so many attributes."""
+    def embed(self, model: onnx.ModelProto) -> None:
+        """Fill in the attributes of the operator that the exporter left bare; it would take minutes over them."""
         (node,) = (node for node in model.graph.node if node.op_type == OPERATOR)
         node.ClearField("attribute")
         node.attribute.extend(
@@ -53,25 +55,25 @@ class Trees(nn.Module):
             if entry.domain == DOMAIN:
                 entry.version = VERSION
 
-    def of(self, told: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(M,) LightGBM's own answer."""
-        said = [booster.predict(told, raw_score=True, num_threads=1) for booster in self.boosters]
-        mean: NDArray[np.float64] = np.mean(said, axis=0)
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logit (M,) as LightGBM computes it."""
+        raw = [booster.predict(features, raw_score=True, num_threads=1) for booster in self.boosters]
+        mean: NDArray[np.float64] = np.mean(raw, axis=0)
         return mean
 
 
 def attributes(boosters: Sequence[lightgbm.Booster]) -> dict[str, Any]:
-    """The operator's, for the mean of these ensembles."""
+    """Attributes of the operator for the mean of these ensembles."""
     nodes: dict[str, list[Any]] = {"treeids": [], "nodeids": [], **{name: [] for name in _LEAF}}
     leaves: dict[str, list[Any]] = {name: [] for name in ("treeids", "nodeids", "ids", "weights")}
     roots = [tree["tree_structure"] for booster in boosters for tree in booster.dump_model()["tree_info"]]
     for tree, root in enumerate(roots):
-        met = [root]  # nodes are numbered in the order in which they are met
-        for number, node in enumerate(met):
+        numbered = [root]  # nodes are numbered breadth first
+        for number, node in enumerate(numbered):
             entries: dict[str, Any] = {"treeids": tree, "nodeids": number}
             if "split_feature" in node:
-                entries |= _split(node, len(met))
-                met += [node["left_child"], node["right_child"]]
+                entries |= _split(node, len(numbered))
+                numbered += [node["left_child"], node["right_child"]]
             else:
                 entries |= _LEAF
                 weight = float(node["leaf_value"]) / len(boosters)
@@ -98,7 +100,7 @@ _LEAF = {
 
 
 def _split(node: dict[str, Any], following: int) -> dict[str, Any]:
-    """The entries of a split whose children will be numbered `following` and the one after."""
+    """Entries of a split whose children are numbered `following` and `following` + 1."""
     if node["decision_type"] != "<=" or node["missing_type"] == "Zero":
         raise TrainingError(
             f"a split by {node['decision_type']} (missing: {node['missing_type']}) has no place in the graph; "
@@ -116,11 +118,11 @@ def _split(node: dict[str, Any], following: int) -> dict[str, Any]:
 
 
 def rounded_down(threshold: float) -> np.float32:
-    """The greatest single float that is not above a double.
+    """Greatest float32 not above a float64.
 
     >>> float(np.float32(0.1)) > 0.1, float(rounded_down(0.1)) <= 0.1
     (True, True)
     """
-    with np.errstate(over="ignore"):  # LightGBM writes 1e300 where all that is known goes left
+    with np.errstate(over="ignore"):  # LightGBM writes 1e300 where all known values go left
         single = np.float32(threshold)
     return single if float(single) <= threshold else np.nextafter(single, np.float32(-np.inf))

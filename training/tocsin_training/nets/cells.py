@@ -1,8 +1,8 @@
-"""The recurrence: h(t) from h(t - 1) and the input at t.
+"""Recurrent cells: h(t) from h(t - 1) and the input at t.
 
-In training a whole sequence goes through PyTorch's fused kernels. In the daemon one step does, and it is written out
-here as the matrix products it is: the same weights, two views of them. Where the state fades between ticks
-(`decay.py`) no fused kernel serves, and training steps too.
+Training runs whole sequences through PyTorch's fused kernels. The graph runs one step, written out here as matrix
+products of the same weights. Where the state decays between ticks (`decay.py`) no fused kernel applies, and training
+steps too.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ KERNELS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 class Recurrence(nn.Module):
     """Layers of plain (Elman), LSTM or GRU cells.
 
-    A cell keeps a vector from tick to tick. A plain one writes all of it anew, h = tanh(W x + U h + b); the others
-    decide by gates, each a sigmoid of the input and of h(t - 1), what of it to keep and what to write. A GRU keeps h
-    alone; an LSTM keeps c beside it, and shows of c what its output gate lets through.
+    A cell carries a vector from tick to tick. A plain cell replaces all of it, h = tanh(W x + U h + b). Gated cells
+    decide by gates, sigmoids of the input and of h(t - 1), what to keep and what to write. A GRU carries h; an LSTM
+    carries h and c, where h is the part of c that the output gate passes.
 
     Attributes:
         state_size: Floats a stream carries: h of each layer, and for an LSTM c of each layer.
-        fading: What the state loses before each tick, or None.
+        state_decay: Decay of the state before each tick, or None.
     """
 
     def __init__(
@@ -39,20 +39,20 @@ class Recurrence(nn.Module):
         layers: int,
         dropout: float = 0.0,
         forget_bias: float = 1.0,
-        fading: StateDecay | None = None,
+        state_decay: StateDecay | None = None,
     ) -> None:
-        """Draw the weights."""
+        """Initialise the weights: orthogonal recurrent matrices, biases 0, the LSTM's forget bias as given."""
         super().__init__()
         self.cell = cell
         self.width = width
         self.layers = layers
         self.state_size = layers * width * vectors(cell)
-        self.fading = fading
+        self.state_decay = state_decay
         self.between = nn.Dropout(dropout)
         self.fused = KERNELS[cell](inputs, width, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         for name, parameter in self.fused.named_parameters():
             if name.startswith("weight_hh"):
-                for gate in torch.split(parameter.data, width):  # an orthogonal past neither grows nor fades
+                for gate in torch.split(parameter.data, width):  # orthogonal: gradients neither explode nor vanish
                     nn.init.orthogonal_(gate)
             elif name.startswith("bias"):
                 nn.init.zeros_(parameter)
@@ -65,17 +65,17 @@ class Recurrence(nn.Module):
         Args:
             inputs: (B, T, D).
             state: (B, S).
-            delta: (B, T, C) in seconds; without it nothing fades.
+            delta: (B, T, C) in seconds; without it nothing decays.
 
         Returns:
             h of the last layer at every tick (B, T, H), and the state after the last (B, S).
         """
-        if self.fading is not None and delta is not None:
-            shown = []
+        if self.state_decay is not None and delta is not None:
+            steps = []
             for t in range(inputs.shape[1]):
                 h, state = self.step(inputs[:, t], state, delta=delta[:, t])
-                shown.append(h)
-            return torch.stack(shown, dim=1), state
+                steps.append(h)
+            return torch.stack(steps, dim=1), state
         parts = state.view(len(state), -1, self.layers, self.width).permute(1, 2, 0, 3).contiguous()  # (1|2, L, B, H)
         if inputs.device.type == "cpu" and not has_bfloat16():
             with torch.autocast("cpu", enabled=False):
@@ -95,19 +95,19 @@ class Recurrence(nn.Module):
     def step(
         self, inputs: Tensor, state: Tensor, owner: Tensor | None = None, delta: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Run one tick, as Gemms.
+        """Run one tick, as matrix products.
 
         Args:
             inputs: (M, D); variants of rows.
-            state: (N, S); a row's variants share it, and what is made of it alone is made once.
-            owner: (M,) which row each is a variant of; None where each row is asked of once, as it is.
-            delta: (N, C) in seconds; without it nothing fades.
+            state: (N, S); variants of a row share it, so products of the state alone are computed once.
+            owner: (M,) the row that each input is a variant of; None if there are no variants.
+            delta: (N, C) in seconds; without it nothing decays.
 
         Returns:
             h (M, H) and the next state (M, S).
         """
-        if self.fading is not None and delta is not None:
-            state = self.fading(state, delta)
+        if self.state_decay is not None and delta is not None:
+            state = self.state_decay(state, delta)
         past = torch.split(state, self.width, dim=1)  # h of each layer, then c of each
         hidden: list[Tensor] = []
         cells: list[Tensor] = []
@@ -144,18 +144,18 @@ class Recurrence(nn.Module):
 
 
 def vectors(cell: Cell) -> int:
-    """How many vectors a cell of this kind carries: h, or h and c."""
+    """Number of state vectors: 1 (h), or 2 (h and c) for an LSTM."""
     return 2 if cell == "lstm" else 1
 
 
 def shared(rows: Tensor, owner: Tensor | None) -> Tensor:
-    """(N, D) to (M, D): to each variant of a row what it has in common with that row."""
+    """Repeat rows (N, D) for their variants (M, D); the rows themselves if `owner` is None."""
     return rows if owner is None else rows.index_select(0, owner)
 
 
 def has_bfloat16() -> bool:
-    """Whether this processor computes recurrent networks in bfloat16: oneDNN asks for AVX-512 at least.
+    """Whether this processor runs recurrent kernels in bfloat16; oneDNN requires AVX-512.
 
-    Where it doesn't, `mixed` mixes in everything else.
+    Without it, mixed precision applies to everything but the recurrence.
     """
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  (nothing public tells)

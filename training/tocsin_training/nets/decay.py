@@ -1,11 +1,11 @@
-"""Trainable decay for what is missing, after Che et al. 2018 (GRU-D, doi:10.1038/s41598-018-24271-9).
+"""Trainable decay for missing values, after Che et al. 2018 (GRU-D, doi:10.1038/s41598-018-24271-9).
 
-The longer a channel has not been observed, the less its last value says. A rate is learned for how fast it fades:
+The longer a channel has not been observed, the less its last value counts. The rate of decay is learned:
 
-    γ = exp(-max(0, w δ + b))        δ: how long ago the channel was last observed, before this tick
+    γ = exp(-max(0, w δ + b))        δ: seconds since the channel was last observed, before this tick
 
 γ lies between 0 and 1. It pulls the *input* of a missing channel from its last value towards the mean, and it shrinks
-the *state* towards 0, which is what the state was before anything had been seen.
+the *state* towards 0, its value before the first frame.
 """
 
 from __future__ import annotations
@@ -13,47 +13,48 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SPAN = 24.0  # ticks that δ is counted in, so that weights of about 1 tell hours or minutes apart
-SLOWLY = 0.02  # at the start a state hardly fades: what should is learned
+SPAN_TICKS = 24.0  # unit of δ, so that weights are of the order of 1
+INITIAL_STATE_RATE = 0.02  # before training a state hardly decays
 
 
 class InputDecay(nn.Module):
-    """x̂ = m x + (1 - m) (γ x_last + (1 - γ) mean), a rate for each channel.
+    """Input decay: x̂ = m x + (1 - m) (γ x_last + (1 - γ) mean), one rate for each channel.
 
     Normalised, the mean is 0, and x_last is x itself where it is observed: x̂ = x_last (m + (1 - m) γ).
     """
 
     def __init__(self, channels: int, period_s: float) -> None:
-        """Let a last value fall to 1/e in `SPAN` ticks at first."""
+        """Start with a decay to 1/e in `SPAN_TICKS`."""
         super().__init__()
-        self.unit = SPAN * period_s
+        self.unit = SPAN_TICKS * period_s
         self.rate = nn.Parameter(torch.ones(channels))
         self.offset = nn.Parameter(torch.zeros(channels))
 
     def forward(self, last: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
-        """(…, C) what is taken for each channel; `delta` (…, C) in seconds."""
-        kept = torch.exp(-torch.relu(self.rate * (delta / self.unit) + self.offset))
-        return last * (mask + (1.0 - mask) * kept)
+        """Decayed last values (…, C); `delta` (…, C) in seconds."""
+        gamma = torch.exp(-torch.relu(self.rate * (delta / self.unit) + self.offset))
+        return last * (mask + (1.0 - mask) * gamma)
 
 
 class StateDecay(nn.Module):
-    """s(t - 1) ← γ ⊙ s(t - 1) before a step, where every unit's rate is learned from the ages of all channels.
+    """State decay: s(t - 1) ← γ ⊙ s(t - 1) before a step, with γ of every unit from the δ of all channels.
 
-    In a GRU and in a plain RNN it is h that fades: they have no other memory. In an LSTM c is the memory and h what
-    the output gate showed of it; h alone would leave all that is remembered in place, c alone would let the gates
-    read what has been forgotten. So both fade, and by the same γ.
+    A GRU and a plain RNN decay h. An LSTM decays c and h by the same γ: decaying h alone would keep the cell's
+    contents, decaying c alone would let the gates read an h that is out of date.
     """
 
     def __init__(self, channels: int, units: int, vectors: int, period_s: float) -> None:
-        """Make one for states of `vectors` parts (h; h and c), each of `units` floats (all layers)."""
+        """Build the decay of states of `vectors` parts (h; h and c), each of `units` floats (all layers)."""
         super().__init__()
-        self.unit = SPAN * period_s
+        self.unit = SPAN_TICKS * period_s
         self.vectors = vectors
         self.rate = nn.Linear(channels, units)
-        nn.init.uniform_(self.rate.weight, 0.0, SLOWLY / channels)  # negative rates would never learn: max(0, …)
+        nn.init.uniform_(
+            self.rate.weight, 0.0, INITIAL_STATE_RATE / channels
+        )  # negative rates would never learn: max(0, …)
         nn.init.zeros_(self.rate.bias)
 
     def forward(self, state: Tensor, delta: Tensor) -> Tensor:
-        """(N, S) the state that a step starts from; `delta` (N, C) in seconds."""
-        kept = torch.exp(-torch.relu(self.rate(delta / self.unit)))  # (N, L H)
-        return state * torch.cat([kept] * self.vectors, dim=1)
+        """Decayed state (N, S); `delta` (N, C) in seconds."""
+        gamma = torch.exp(-torch.relu(self.rate(delta / self.unit)))  # (N, L H)
+        return state * torch.cat([gamma] * self.vectors, dim=1)

@@ -1,4 +1,4 @@
-"""The decoder of `seq2seq`: from what the encoder knows at one tick to the K frames that follow.
+"""Decoder of `seq2seq`: from the encoder's context at one tick to the K frames that follow.
 
 context ─▶ s(0)      each decoded mean is the next input
              │       ┌──────────┐
@@ -14,23 +14,23 @@ import torch
 from torch import Tensor, nn
 
 from tocsin_training.nets.cells import Recurrence
-from tocsin_training.nets.distribution import spread
+from tocsin_training.nets.distribution import positive_scale
 
 if TYPE_CHECKING:
     from tocsin_training.nets.cells import Cell
     from tocsin_training.recipe import HorizonRecipe
 
-SPREAD_AT_FIRST = 0.5  # standard deviations from the median to the outermost quantile, before anything is learned
+INITIAL_SPREAD = 0.5  # standard deviations from the median to the outermost quantile before training
 
 
-class Ahead(NamedTuple):
-    """What is expected of the horizon, in standard deviations of the channels.
+class HorizonForecast(NamedTuple):
+    """Forecast of a horizon, in standard deviations of the channels.
 
     Attributes:
         mean: (N, K, C).
         scale: (N, K, C).
-        low: (N, C, Q) quantiles of the minimum of the frames to come.
-        high: (N, C, Q) quantiles of their maximum.
+        low: (N, C, Q) quantiles of the minimum over the horizon.
+        high: (N, C, Q) quantiles of the maximum.
     """
 
     mean: Tensor
@@ -39,17 +39,17 @@ class Ahead(NamedTuple):
     high: Tensor
 
 
-class Decoder(nn.Module):
-    """A cell of its own, unrolled; the heads read its h."""
+class HorizonDecoder(nn.Module):
+    """A recurrence of its own, unrolled K times; heads read its h."""
 
     def __init__(self, cell: Cell, context: int, channels: int, recipe: HorizonRecipe) -> None:
-        """Draw the weights.
+        """Initialise the weights; the first forecast is persistence.
 
         Args:
-            cell: Of the recurrence, as the encoder's.
-            context: J, the width of what the encoder hands over.
+            cell: As the encoder's.
+            context: J, the width of the context.
             channels: C.
-            recipe: K, the levels, the width.
+            recipe: Gives K, the quantile levels and the width.
         """
         super().__init__()
         self.channels = channels
@@ -58,17 +58,17 @@ class Decoder(nn.Module):
         self.recurrence = Recurrence(cell, channels, recipe.width, 1)
         self.enter = nn.Linear(context, self.recurrence.state_size)
         self.forecast = nn.Linear(recipe.width, 2 * channels)
-        nn.init.zeros_(self.forecast.weight)  # it starts as persistence
+        nn.init.zeros_(self.forecast.weight)  # persistence before training
         nn.init.zeros_(self.forecast.bias)
         self.extremes = nn.Linear(2 * recipe.width, 2 * channels * self.levels)
         nn.init.zeros_(self.extremes.weight)
-        apart = torch.tensor(2.0 * SPREAD_AT_FIRST / (self.levels - 1))
+        apart = torch.tensor(2.0 * INITIAL_SPREAD / (self.levels - 1))
         first = torch.full((2 * channels, self.levels), float(torch.log(torch.expm1(apart))))
-        first[:, 0] = -SPREAD_AT_FIRST
+        first[:, 0] = -INITIAL_SPREAD
         self.extremes.bias.data.copy_(first.reshape(-1))
 
-    def forward(self, context: Tensor, last: Tensor, measured: Tensor, ticks: int | None = None) -> Ahead:
-        """Decode from N contexts (N, J) and last values (N, C); so many ticks ahead, K if left out."""
+    def forward(self, context: Tensor, last: Tensor, measured: Tensor, ticks: int | None = None) -> HorizonForecast:
+        """Decode contexts (N, J) and last values (N, C), `ticks` ahead or K; `measured` (C,) is 1 for readings."""
         state = torch.tanh(self.enter(context))
         mean = last * measured
         means: list[Tensor] = []
@@ -79,18 +79,18 @@ class Decoder(nn.Module):
             moved, raw = torch.split(self.forecast(h), self.channels, dim=1)
             mean = (mean + moved) * measured
             means.append(mean)
-            scales.append(spread(raw) * measured + (1.0 - measured))
+            scales.append(positive_scale(raw) * measured + (1.0 - measured))
             lowest = mean if lowest is None else torch.minimum(lowest, mean)
             highest = mean if highest is None else torch.maximum(highest, mean)
-            total = h if total is None else total + h  # not a mean over a dimension: its bits would move
+            total = h if total is None else total + h  # a mean over a dimension would not be deterministic to the bit
         if lowest is None or highest is None or total is None or h is None:
             raise AssertionError  # a horizon has ticks
         raw = self.extremes(torch.cat([total / len(means), h], dim=1)).reshape(-1, 2, self.channels, self.levels)
         low, high = self._ascending(lowest, raw[:, 0]), self._ascending(highest, raw[:, 1])
-        return Ahead(torch.stack(means, dim=1), torch.stack(scales, dim=1), low, high)
+        return HorizonForecast(torch.stack(means, dim=1), torch.stack(scales, dim=1), low, high)
 
     def _ascending(self, anchor: Tensor, raw: Tensor) -> Tensor:
-        """(N, C, Q) quantiles about `anchor` (N, C), each above the one before by a softplus."""
+        """Quantiles (N, C, Q) about `anchor` (N, C), ascending: differences are softplus."""
         quantiles = [anchor + raw[..., 0]]
         for level in range(1, self.levels):
             quantiles.append(quantiles[-1] + nn.functional.softplus(raw[..., level]))

@@ -1,91 +1,78 @@
-"""The network that is trained: memory, recurrence, heads, over whole sequences."""
+"""Network: channel features, recurrence and a task's head, over whole sequences."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from tocsin.engine.model import ChannelKind, Task
-from tocsin_training.nets import distribution
+from tocsin.engine.model import ChannelKind
 from tocsin_training.nets.cells import Recurrence, vectors
-from tocsin_training.nets.channel_features import Memory
+from tocsin_training.nets.channel_features import ChannelFeatures
 from tocsin_training.nets.decay import InputDecay, StateDecay
-from tocsin_training.nets.decoder import Ahead, Decoder
-from tocsin_training.nets.distribution import spread
+from tocsin_training.nets.distribution import distribution_of
 from tocsin_training.nets.running_scale import RunningScale
 
 if TYPE_CHECKING:
+    from tocsin_training.nets.heads import Head, Outputs
     from tocsin_training.recipe import Recipe
 
 
-class Outputs(NamedTuple):
-    """What the heads say, at N rows or at B streams × T ticks.
+class MakesHead(Protocol):
+    """Part of a task that a network needs."""
 
-    Attributes:
-        mean: (…, C) of the next frame, in standard deviations of the channel.
-        scale: (…, C) of the next frame, likewise.
-        logit: (…,) of the labelled event; `classify`: (…, K) of the classes; zeros for other tasks.
-        context: seq2seq: (…, J) what the decoder starts from, and (…, C) the last values.
-    """
-
-    mean: Tensor
-    scale: Tensor
-    logit: Tensor
-    context: tuple[Tensor, Tensor] | None = None
+    def head(self, recipe: Recipe, inputs: int, dropout: nn.Dropout) -> Head:
+        """Build the task's head over `inputs` inputs."""
 
 
 class Network(nn.Module):
-    """One recurrent network with a head that forecasts, and whatever else its task needs.
+    """One recurrent network with the head of its task.
 
-    `alarm`: a head that announces the event. `classify`: one that tells the classes apart. `seq2seq`: a decoder, of
-    which the first step is the forecast. `generate`: a first state that is made from a profile.
+    With `recipe.profile` a stream starts from a state that is made from its static channels; else from zeros.
 
     Attributes:
-        memory: What is remembered of each channel, not learned.
+        channel_features: Features that are not learned.
         recurrence: The cells.
-        measured: (C,) 1 for channels of kind `reading`: those are forecast.
+        head: The task's.
+        measured: (C,) 1 for channels of kind `reading`; those are forecast.
         clock: (C,) 1 for channels of kind `clock`.
-        profile: generate: (P, C) 1 where a value of the profile belongs to a channel.
-        distribution: What mean and scale stand for.
+        profile: (P, C) 1 where a value of the profile belongs to a channel; only with `recipe.profile`.
+        distribution: Of the forecasts.
     """
 
     measured: Tensor
     clock: Tensor
     profile: Tensor
 
-    def __init__(self, recipe: Recipe) -> None:
-        """Draw the weights; `memory.fit` is still to be called."""
+    def __init__(self, recipe: Recipe, task: MakesHead) -> None:
+        """Initialise the weights; `channel_features.fit` is still to be called."""
         super().__init__()
         network, channels = recipe.network, recipe.channels
         self.channels = len(channels)
-        self.task = recipe.task
         self.register_buffer(
             "measured", torch.tensor([channel.kind is ChannelKind.READING for channel in channels]).float()
         )
         self.register_buffer("clock", torch.tensor([channel.kind is ChannelKind.CLOCK for channel in channels]).float())
-        self.memory: Memory = (
+        self.channel_features: ChannelFeatures = (
             RunningScale(self.channels)
-            if network.scale == "running"
-            else Memory(
+            if network.normalisation == "running"
+            else ChannelFeatures(
                 [channel.name in network.logarithmic for channel in channels],
                 recipe.serving.period_s,
-                network.memory,
-                network.stir,
+                network.channel_features,
+                network.deviation_epsilon,
             )
         )
-        self.from_last = network.expects == "change"
-        self.steady = network.spread == "constant"
         self.dropout = nn.Dropout(network.dropout)
         self.input_dropout = nn.Dropout(network.input_dropout)
-        self.entry = nn.Linear(self.memory.told, network.inputs) if network.inputs else None
-        inputs = network.inputs or self.memory.told
+        input_width = self.channel_features.input_width
+        self.entry = nn.Linear(input_width, network.inputs) if network.inputs else None
         period_s, units = recipe.serving.period_s, network.layers * network.width
-        self.fading = InputDecay(self.channels, period_s) if network.decay in {"inputs", "both"} else None
+        self.input_decay = InputDecay(self.channels, period_s) if network.decay in {"inputs", "both"} else None
         self.recurrence = Recurrence(
             network.cell,
-            inputs,
+            network.inputs or input_width,
             network.width,
             network.layers,
             network.dropout,
@@ -94,22 +81,14 @@ class Network(nn.Module):
             if network.decay in {"state", "both"}
             else None,
         )
-        joined = network.width + (network.inputs if self.entry else 0)
-        if recipe.horizon is not None:
-            self.decoder = Decoder(network.cell, joined, self.channels, recipe.horizon)
-        else:
-            self.forecast = nn.Linear(joined, 2 * self.channels)
-            nn.init.zeros_(self.forecast.weight)  # it starts as persistence: x(t + 1) = the last value
-            nn.init.zeros_(self.forecast.bias)
-        if self.task.judges_by_probability:
-            self.hidden = nn.Linear(joined, network.width)
-            self.event = nn.Linear(network.width, len(recipe.classes or ("event",)))
-        self.distribution = distribution.make(network, self.channels)
+        self.head = task.head(recipe, network.width + (network.inputs if self.entry else 0), self.dropout)
+        self.distribution = distribution_of(network, self.channels)
+        self.starts_from_profile = recipe.profile is not None
         if recipe.profile is not None:
             names = [channel.name for channel in channels]
             owner = torch.tensor([[float(name == asked) for name in names] for asked in recipe.profile])
             self.register_buffer("profile", owner)
-            self.opening = nn.Sequential(
+            self.initial_state = nn.Sequential(
                 nn.Linear(len(recipe.profile), network.width),
                 nn.Tanh(),
                 nn.Linear(network.width, self.recurrence.state_size),
@@ -118,80 +97,65 @@ class Network(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor, delta: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Outputs, tuple[Tensor, Tensor]]:
-        """Run B streams over T ticks, (B, T, C) each, from the state of memory and recurrence or from zeros.
+        """Run B streams over T ticks.
 
-        A generated stream starts from its profile, with a frame in which nothing is measured yet: what is expected
-        after it is the first frame, and the outputs are those of T + 1 ticks.
+        A stream that starts from its profile gets a frame ahead of the first in which nothing is measured: the
+        forecast after it is that of the first frame, and the outputs are those of T + 1 ticks.
+
+        Args:
+            x: (B, T, C) in the channels' units.
+            mask: (B, T, C).
+            delta: (B, T, C) seconds.
+            state: Of channel features (B, M) and recurrence (B, S); None at the beginning of streams.
+
+        Returns:
+            The head's outputs, and the state after the last tick.
         """
-        if state is None and self.task is Task.GENERATE:
-            state = self.begin(x[:, 0] @ self.profile.T)
-            x, mask, delta = self.opened(x, mask, delta)
-        remembered, recurrent = state or self.start(len(x))
-        features, remembered = self.memory(x, mask, delta, remembered)  # (B, T, F)
-        entered = self.enter(features, mask, delta)  # (B, T, D)
+        if state is None and self.starts_from_profile:
+            state = self.state_from_profile(x[:, 0] @ self.profile.T)
+            x, mask, delta = self.with_profile_frame(x, mask, delta)
+        features_state, recurrent = state or self.zero_state(len(x))
+        features, features_state = self.channel_features(x, mask, delta, features_state)  # (B, T, F)
+        entered = self.encode(features, mask, delta)  # (B, T, D)
         h, recurrent = self.recurrence(entered, recurrent, delta)  # (B, T, H)
-        return self.heads(features, entered, h), (remembered, recurrent)
+        return self.outputs(features, entered, h), (features_state, recurrent)
 
-    def start(self, streams: int) -> tuple[Tensor, Tensor]:
-        """The state of memory and of recurrence of streams that have just begun."""
+    def zero_state(self, streams: int) -> tuple[Tensor, Tensor]:
+        """State of channel features and of recurrence at the beginning of streams."""
         zeros = self.measured.new_zeros
-        return zeros(streams, self.memory.state_size), zeros(streams, self.recurrence.state_size)
+        return zeros(streams, self.channel_features.state_size), zeros(streams, self.recurrence.state_size)
 
-    def opened(self, x: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """generate: (B, T + 1, C) each, with a frame ahead of the first in which no channel has been measured yet."""
+    def with_profile_frame(self, x: Tensor, mask: Tensor, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T + 1, C) each, with a frame ahead of the first in which no reading is measured."""
         known = 1.0 - self.measured
         before = (x[:, :1] * known, mask[:, :1] * known, delta[:, :1] * 0.0)
         x, mask, delta = (torch.cat(parts, dim=1) for parts in zip(before, (x, mask, delta), strict=True))
         return x, mask, delta
 
-    def begin(self, profile: Tensor) -> tuple[Tensor, Tensor]:
-        """The state of memory and of recurrence of streams with these profiles (N, P), in the channels' units."""
+    def state_from_profile(self, profile: Tensor) -> tuple[Tensor, Tensor]:
+        """State of channel features and of recurrence from profiles (N, P), in the channels' units."""
         known = self.profile.sum(0).expand(profile.shape[0], -1)  # (N, C)
-        last = self.memory.normalise(profile @ self.profile, known)
-        nothing = known.new_zeros(1, self.memory.state_size - 2 * self.channels).expand(profile.shape[0], -1)
-        recurrent: Tensor = torch.tanh(self.opening(last @ self.profile.T))
-        return torch.cat([last, known, nothing], dim=1), recurrent
+        last = self.channel_features.normalise(profile @ self.profile, known)
+        rest = known.new_zeros(1, self.channel_features.state_size - 2 * self.channels).expand(profile.shape[0], -1)
+        recurrent: Tensor = torch.tanh(self.initial_state(last @ self.profile.T))
+        return torch.cat([last, known, rest], dim=1), recurrent
 
-    def enter(self, features: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
-        """(…, F) to what the recurrence takes (…, D)."""
-        if self.fading is not None:
-            features = self.memory.with_last(features, self.fading(self.memory.last(features), mask, delta))
-        features = self.input_dropout(self.memory.shown(features))
+    def encode(self, features: Tensor, mask: Tensor, delta: Tensor) -> Tensor:
+        """Inputs of the recurrence (…, D) from features (…, F)."""
+        if self.input_decay is not None:
+            last = self.input_decay(self.channel_features.last(features), mask, delta)
+            features = self.channel_features.with_last(features, last)
+        features = self.input_dropout(self.channel_features.inputs(features))
         if self.entry is None:
             return features
         entered: Tensor = self.dropout(torch.relu(self.entry(features)))
         return entered
 
-    def heads(self, features: Tensor, entered: Tensor, h: Tensor) -> Outputs:
-        """What is expected next, and whether the event is coming."""
-        joined = self.join(entered, h)
-        if self.task is Task.SEQ2SEQ:
-            last = self.memory.last(features)
-            ahead = self.decode(joined.reshape(-1, joined.shape[-1]), last.reshape(-1, self.channels), ticks=1)
-            mean, scale = ahead.mean.reshape(last.shape), ahead.scale.reshape(last.shape)
-            return Outputs(mean, scale, mean[..., 0] * 0.0, (joined, last))
-        moved, raw = self.forecast(joined).split(self.channels, dim=-1)  # (…, C) each
-        if self.steady:
-            raw = self.forecast.bias[self.channels :].expand_as(raw)
-        moved = self.memory.stretched(moved, features)
-        mean = (self.memory.last(features) + moved if self.from_last else moved) * self.measured
-        scale = self.memory.stretched(spread(raw), features) * self.measured + (1.0 - self.measured)
-        if not self.task.judges_by_probability:
-            return Outputs(mean, scale, mean[..., 0] * 0.0)
-        return Outputs(mean, scale, self.announce(joined))
-
-    def decode(self, joined: Tensor, last: Tensor, ticks: int | None = None) -> Ahead:
-        """seq2seq: what is expected of the frames to come, from N contexts (N, J) and last values (N, C)."""
-        ahead: Ahead = self.decoder(joined, last, self.measured, ticks)
-        return ahead
-
-    def join(self, entered: Tensor, h: Tensor) -> Tensor:
-        """What the heads look at: h, and past the recurrence what entered it."""
+    def head_inputs(self, entered: Tensor, h: Tensor) -> Tensor:
+        """Inputs of the head (…, J): h, and with an entry layer what that gave, past the recurrence."""
         joined: Tensor = self.dropout(h if self.entry is None else torch.cat([h, entered], dim=-1))
         return joined
 
-    def announce(self, joined: Tensor) -> Tensor:
-        """(…,) the logit of the labelled event; `classify`: (…, K) of the classes."""
-        hidden = self.dropout(torch.relu(self.hidden(joined)))
-        logit: Tensor = self.event(hidden)
-        return logit[..., 0] if self.task is Task.ALARM else logit
+    def outputs(self, features: Tensor, entered: Tensor, h: Tensor) -> Outputs:
+        """Outputs of the head."""
+        return self.head.outputs(self.head_inputs(entered, h), features, self.channel_features, self.measured)

@@ -1,8 +1,8 @@
-"""Memory without units: location, scale and records of each channel, learned from the stream itself as it runs.
+"""Running scale: channel features without units, from the level and the spread of the stream itself.
 
-Nothing here was fitted on anything. A stream's first values set its level and its spread; both follow it, quickly and
-slowly, and what the network sees are ratios of the two. So a·x + b looks like x (a > 0), for counts of 1e9 and for
-currents of 1e-6 A alike, and a tick is a tick, whatever its length.
+Nothing is fitted on training data. The first values of a stream set its level and its spread; moving averages with
+several time constants follow both, and the network reads ratios of the two. So a·x + b (a > 0) gives the same features
+as x, for counts of 1e9 and for currents of 1e-6 A alike, and a tick counts as one, whatever its length.
 
 Levels are kept as distances from the last value: in float32 a mean near 1e9 could not move by less than 64.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from tocsin_training.nets.channel_features import Memory
+from tocsin_training.nets.channel_features import ChannelFeatures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-LEVELS = (6.0, 32.0, 200.0, 1200.0)  # ticks over which the four levels follow
-AVERAGES = (32.0, 200.0, 1200.0, 32.0, 1200.0, 32.0, 1200.0, 1200.0, 1200.0)  # ticks; see `BLOCKS`
-FADE = 1.0 - 1.0 / 4000.0  # of records, per tick
-OUTLIER = (6.0, 6.0, 6.0, 12.0, 12.0)  # times the average; a size that is larger counts for no more than that
-STRAYS = 3.0  # spreads from which on a value is called outside
-OLDEST = 4000.0  # ticks; a stream older than that is as old
-GRAIN = 1e-7  # of a value; what float32 cannot tell from rounding is no movement
-FLOOR = 1e-30  # smaller spreads are none
-SLIGHT = 1e-2  # of the scale; ratios of less are not told apart
-FURTHEST = 5.0  # logarithms are cut at ± this
-FARTHEST = 300.0  # spreads; beyond, a distance says no more than "far"
-STRUCK = 8.0  # scales; nothing is learned from residuals beyond
+LEVELS = (6.0, 32.0, 200.0, 1200.0)  # time constants of the four levels, ticks
+AVERAGES = (32.0, 200.0, 1200.0, 32.0, 1200.0, 32.0, 1200.0, 1200.0, 1200.0)  # time constants, ticks; see `BLOCKS`
+RECORD_DECAY = 1.0 - 1.0 / 4000.0  # of maxima and minima, per tick
+OUTLIER = (6.0, 6.0, 6.0, 12.0, 12.0)  # multiples of the average at which sizes are clipped
+OUTSIDE = 3.0  # spreads from the level beyond which a value counts as outside
+MAX_AGE = 4000.0  # ticks at which the age of a stream is clipped
+GRAIN = 1e-7  # of a value; a smaller change is float32 rounding
+FLOOR = 1e-30  # smaller spreads count as 0
+RATIO_EPSILON = 1e-2  # of the scale, added to both sides of a ratio
+LOG_CLIP = 5.0  # logarithms are clipped at ±
+DISTANCE_CLIP = 300.0  # spreads at which distances are clipped
+RESIDUAL_CLIP = 8.0  # scales at which residuals are clipped; beyond, the gradient is 0
 ANY = 3e38  # no limit
 
 BLOCKS = (1, 1, 1, len(LEVELS), len(AVERAGES), 8, 2)
@@ -41,104 +41,103 @@ BLOCKS = (1, 1, 1, len(LEVELS), len(AVERAGES), 8, 2)
 
 Levels are kept as distances from the last value. The averages are the distance from each level but the quickest,
 the size of a step over two horizons, the share of values outside over two, and the size of two views: the level of 6
-ticks less that of 32, and that of 32 less that of 1,200. Highest on record are the distance above and below the
-slowest level, the step, both views, the quickest average distance and step, and the time without a movement; lowest
-on record are the quickest average distance and step.
+ticks less that of 32, and that of 32 less that of 1,200. Maxima are kept of the distance above and below the
+slowest level, the step, both views, the quickest average distance and step, and the time without a movement; minima of
+the quickest average distance and step.
 """
 SLOTS = sum(BLOCKS)  # floats of state per channel
-TOLD = 26  # features per channel that the network sees
+VISIBLE = 26  # features per channel that the network reads
 
 
 def squashed(ratio: Tensor) -> Tensor:
-    """Sign and logarithm of a distance.
+    """Signed logarithm of a distance: sign(r) log(1 + |r|).
 
-    >>> [round(told, 2) for told in squashed(torch.tensor([-1.0, 0.0, 100.0, 1e9])).tolist()]
+    >>> [round(value, 2) for value in squashed(torch.tensor([-1.0, 0.0, 100.0, 1e9])).tolist()]
     [-0.69, 0.0, 4.62, 5.71]
     """
-    return torch.sign(ratio) * torch.log1p(torch.clamp(torch.abs(ratio), max=FARTHEST))
+    return torch.sign(ratio) * torch.log1p(torch.clamp(torch.abs(ratio), max=DISTANCE_CLIP))
 
 
-class RunningScale(Memory):
-    """See the module. Its features are `TOLD` ratios a channel, then the channels' last values and scales in units."""
+class RunningScale(ChannelFeatures):
+    """Running scale of C channels: `VISIBLE` ratios a channel, then last values and scales in the channels' units."""
 
     level_rate: Tensor
     average_rate: Tensor
     outlier: Tensor
 
     def __init__(self, channels: int) -> None:
-        """Make one for C channels."""
         super().__init__([False] * channels, 1.0, ())
         self.state_size = SLOTS * channels
-        self.features = (TOLD + 2) * channels
+        self.width = (VISIBLE + 2) * channels
         self.register_buffer("level_rate", 1.0 / torch.tensor(LEVELS)[:, None])
         self.register_buffer("average_rate", 1.0 / torch.tensor(AVERAGES)[:, None])
         self.register_buffer("outlier", torch.tensor(OUTLIER)[:, None])
 
     @property
-    def told(self) -> int:
-        """How many of the features the network sees."""
-        return TOLD * self.channels
+    def input_width(self) -> int:
+        """Width of `inputs`."""
+        return VISIBLE * self.channels
 
-    def shown(self, features: Tensor) -> Tensor:
-        """(…, told) the ratios."""
-        return features[..., : self.told]
+    def inputs(self, features: Tensor) -> Tensor:
+        """(…, input_width) the ratios."""
+        return features[..., : self.input_width]
 
-    def stretched(self, sizes: Tensor, features: Tensor) -> Tensor:
-        """(…, C) sizes in scales, in units."""
-        return sizes * features[..., self.told + self.channels :]
+    def rescaled(self, sizes: Tensor, features: Tensor) -> Tensor:
+        """Sizes (…, C) in scales, converted to the channels' units."""
+        return sizes * features[..., self.input_width + self.channels :]
 
     def residual(self, x: Tensor, mean: Tensor, scale: Tensor) -> Tensor:
-        """(…, C) how far x lies from what was expected; cut, as the first stir of what stood still is endlessly far."""
+        """Standardised residual (…, C), clipped: the first change of a constant channel would be infinite."""
         away = x - mean
-        near = torch.abs(away) < STRUCK * scale
-        # Divided where near alone: elsewhere the gradient of a quotient by next to nothing would be no number.
-        return torch.where(near, torch.where(near, away, 0.0) / torch.where(near, scale, 1.0), STRUCK)
+        near = torch.abs(away) < RESIDUAL_CLIP * scale
+        # Divided only where near: elsewhere the gradient of a quotient by nearly 0 would be NaN.
+        return torch.where(near, torch.where(near, away, 0.0) / torch.where(near, scale, 1.0), RESIDUAL_CLIP)
 
     def fit(self, x: NDArray[np.float32], mask: NDArray[np.float32]) -> None:
-        """Take nothing: every stream has its own level and scale."""
+        """Fit nothing: every stream has its own level and scale."""
 
-    def normalise(self, x: Tensor, mask: Tensor, reach: float = ANY) -> Tensor:  # noqa: ARG002  (in units, none is far)
-        """(…, C) as it is: forecasts are in the channels' units already."""
+    def normalise(self, x: Tensor, mask: Tensor, clip: float = ANY) -> Tensor:  # noqa: ARG002  (in units, none is far)
+        """(…, C) x itself: forecasts are in the channels' units."""
         return x * mask
 
-    def in_units(self, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """(…, C) as they are."""
+    def denormalise(self, mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """(…, C) mean and scale themselves."""
         return mean, scale
 
     def last(self, features: Tensor) -> Tensor:
-        """(…, C) the last values, in units."""
-        return features[..., self.told : self.told + self.channels]
+        """Last values (…, C), in the channels' units."""
+        return features[..., self.input_width : self.input_width + self.channels]
 
     def step(self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  (a tick is a tick)
-        """One tick: x and mask (N, C) and state (N, M) give the features (N, F) and the next state."""
+        """Run one tick: x and mask (N, C) and state (N, M) give features (N, F) and the next state."""
         before = state.view(-1, SLOTS, self.channels)  # (N, M / C, C)
         seen = mask[:, None]  # (N, 1, C)
-        told, last, scale, after = self._told(x[:, None], seen, torch.split(before, list(BLOCKS), dim=1))
+        visible, last, scale, after = self._update(x[:, None], seen, torch.split(before, list(BLOCKS), dim=1))
         after = before + seen * (after - before)
-        features = torch.cat([told * seen, last, scale], dim=1)
+        features = torch.cat([visible * seen, last, scale], dim=1)
         return features.flatten(1), torch.cat([last, after[:, 1:]], dim=1).flatten(1)
 
-    def _told(self, x: Tensor, mask: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What is told (N, TOLD, C), last value and scale (N, 1, C), and the state (N, SLOTS, C) if x is observed."""
+    def _update(self, x: Tensor, mask: Tensor, before: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Ratios (N, VISIBLE, C), last value and scale (N, 1, C), and the state (N, SLOTS, C) if x is observed."""
         last, count, same, offsets, averages, highest, lowest = before
         begun = torch.clamp(count, max=1.0) * mask  # 0 before the first value
         moved = (x - last) * begun
         last = last + mask * (x - last)
-        count = torch.clamp(count + 1.0, max=OLDEST)
-        young = 1.0 / count  # the rate of a plain mean, until a horizon is full
+        count = torch.clamp(count + 1.0, max=MAX_AGE)
+        young = 1.0 / count  # the rate of a plain mean, until a time constant is over
         step = torch.abs(moved)
         still = torch.clamp(GRAIN * torch.abs(last), min=FLOOR)  # the exporter takes so little, added, for 0
         same = (same + 1.0) * (step <= still).to(x) * begun
 
-        # Distances of x from its levels, each judged before the level follows. An outlier pulls a slow one no further.
+        # Distances of x from its levels before these follow. A slow level follows an outlier only up to `OUTLIER`.
         away = moved - offsets  # (N, 4, C)
         most = torch.where(averages[:, :5] > FLOOR, averages[:, :5] * self.outlier, ANY)
         reach = torch.cat([torch.full_like(x, ANY), most[:, :3]], dim=1)
         offsets = torch.maximum(young, self.level_rate) * torch.clamp(away, -reach, reach) - away
         usual = torch.maximum(averages[:, 2:3], still)  # the scale before this value
-        slight = SLIGHT * usual + still
+        slight = RATIO_EPSILON * usual + still
         views = torch.cat([offsets[:, :1] - offsets[:, 1:2], offsets[:, 1:2] - offsets[:, 3:]], dim=1)  # (N, 2, C)
-        outside = (torch.abs(away[:, 2:3]) > STRAYS * usual).to(x)
+        outside = (torch.abs(away[:, 2:3]) > OUTSIDE * usual).to(x)
 
         sizes = torch.minimum(torch.cat([torch.abs(away[:, 1:]), step, step], dim=1), most)
         taken = torch.cat([sizes, outside, outside, torch.abs(views)], dim=1)
@@ -148,34 +147,34 @@ class RunningScale(Memory):
         hop = torch.maximum(hop, slight)
 
         slowest = away[:, 3:]
-        shown = torch.cat(
+        extremes = torch.cat(
             [torch.clamp(slowest, min=0.0), torch.clamp(-slowest, min=0.0), step, torch.abs(views), spread, stir, same],
             dim=1,
         )  # (N, 8, C)
-        paces = shown[:, 5:7]
-        over = torch.cat([spread, wide, stir, hop, shown[:, :7], torch.abs(views), paces], dim=1)
+        rates = extremes[:, 5:7]
+        over = torch.cat([spread, wide, stir, hop, extremes[:, :7], torch.abs(views), rates], dim=1)
         under = torch.cat([usual, usual, hop, usual, highest[:, :7], typical, lowest], dim=1)
         ratios = torch.log((over + slight) / (under + slight))  # (N, 15, C)
         others = torch.cat(
             [
                 torch.log1p(same) - torch.log1p(highest[:, 7:]),
-                torch.log((crowd + SLIGHT) / (far + SLIGHT)),
-                torch.log(far + SLIGHT) / 3.0 + 1.0,
+                torch.log((crowd + RATIO_EPSILON) / (far + RATIO_EPSILON)),
+                torch.log(far + RATIO_EPSILON) / 3.0 + 1.0,
                 torch.log1p(count) / 4.0 - 1.0,
             ],
             dim=1,
         )
-        told = torch.cat(
+        visible = torch.cat(
             [
                 squashed(torch.cat([away, views], dim=1) / usual),
                 squashed(moved / hop),
-                torch.clamp(torch.cat([ratios, others], dim=1), -FURTHEST, FURTHEST),
+                torch.clamp(torch.cat([ratios, others], dim=1), -LOG_CLIP, LOG_CLIP),
             ],
             dim=1,
         )
 
-        highest = torch.maximum(highest * FADE, shown)
-        # The least so far, once the shortest horizon is full; it rises again as records fade.
-        lowest = torch.where(count > AVERAGES[0], torch.minimum(lowest / FADE, paces), paces)
+        highest = torch.maximum(highest * RECORD_DECAY, extremes)
+        # The minimum so far, once the shortest time constant is over; it decays upwards.
+        lowest = torch.where(count > AVERAGES[0], torch.minimum(lowest / RECORD_DECAY, rates), rates)
         after = torch.cat([last, count, same, offsets, averages, highest, lowest], dim=1)
-        return told, last, torch.maximum(scale, still), after
+        return visible, last, torch.maximum(scale, still), after

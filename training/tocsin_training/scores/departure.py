@@ -1,16 +1,16 @@
-"""How far a stream has departed from itself: residuals gathered quickly, and levels against the stream's own past.
+"""Departure of a stream from its own past: averaged residuals, and levels against slower levels.
 
-A forecaster of the next second follows whatever comes; no single residual tells that a patient bleeds. Three views of
-the same forecast do, each over its own time:
+A forecast of the next second follows a slow deterioration, so single residuals do not show it. Three views of the same
+forecast do, each with its own time constant:
 
-    glance   residuals gathered over `GLANCE` ticks                      a breath that stops, a rhythm that jumps
-    minutes  the level of the last ticks against that of some minutes    a fall that anybody at the bedside would see
-    hours    the same against that of an hour                            a drift that nobody sees
+    glance   residuals averaged over `GLANCE` ticks              an apnoea, an arrhythmia
+    minutes  level of seconds against a level of minutes         a fall within minutes
+    hours    level of half a minute against a level of an hour   a drift
 
-Each view is a vector of C departures. Its size is taken by a quadratic form made from the *worst* that normal streams
-do, so that what normally strays together (a patient who sits up: pulse and pressure rise) counts little and what does
-not (pulse up, pressure down) counts much. Each size is divided by that which normal reaches at its share of the false
-alarms allowed; the score is the largest of the three, so 1 is where a view by itself would ring.
+Each view is a vector of C departures. Its size is a quadratic form, the inverse covariance of the largest departures of
+normal streams: directions in which normal streams depart (pulse and pressure rise when a patient sits up) count little,
+others (pulse up, pressure down) much. Each size is divided by the value that normal streams exceed at its share of the
+allowed false alarms. The score is the largest of the three, so 1 is the threshold of a view by itself.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from torch import Tensor
 from tocsin_training.data.batches import padded
 from tocsin_training.scores import surprise
 from tocsin_training.scores.surprise import Surprise
-from tocsin_training.scores.thresholds import few_alarms, lasting
+from tocsin_training.scores.thresholds import sustained, threshold_for_rate
 from tocsin_training.scores.whitened import Whitened
 
 if TYPE_CHECKING:
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.nets.network import Network
     from tocsin_training.recipe import ScoreRecipe, ServingRecipe
 
@@ -40,12 +40,12 @@ WORST = 0.02  # share of normal rows the quadratic forms are made from
 EVERY = 7  # rows so near each other say the same
 YOUNG = 20.0  # ticks of which a level is the plain mean
 AGEING = 7.0  # how much faster than time it ages afterwards, until it is as slow as it should be
-FURTHEST = 3.0  # standard deviations: nonsense that lies further off pulls a level no harder
+INPUT_CLIP = 3.0  # standard deviations: nonsense that lies further off pulls a level no harder
 FEWEST = 3.0  # channels; with fewer observed, a size isn't blown up further
 
 
-class Views(NamedTuple):
-    """The three departures, (N, C) each, and the slow level of the last."""
+class DepartureViews(NamedTuple):
+    """Departures of the three views, (N, C) each."""
 
     glance: Tensor
     minutes: Tensor
@@ -53,7 +53,7 @@ class Views(NamedTuple):
 
 
 class Departure(Surprise):
-    """See the module. The state holds what each view gathers; the constants are fitted, not learned."""
+    """Score module of the three views; its constants are fitted, not learned."""
 
     spread: Tensor
     form: Tensor
@@ -61,7 +61,7 @@ class Departure(Surprise):
     ones: Tensor
 
     def __init__(self, channels: int, clip: float) -> None:
-        """Residuals are cut at ±clip: one artefact is one."""
+        """Build the module for C channels; residuals are clipped at ±clip."""
         super().__init__(channels, clip)
         self.rate = 1.0 - float(np.exp(-1.0 / GLANCE))
         self.state_size = (3 + 2 * len(LEVELS)) * channels  # residuals, their weight, count, quick and slow levels
@@ -71,7 +71,7 @@ class Departure(Surprise):
         self.register_buffer("ones", torch.ones(channels, 1))
 
     def forward(self, z: Tensor, observed: Tensor, expected: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Weigh z (N, C) and the level `expected` (N, C); gives the evidence (N, C) and the next state."""
+        """Evidence of a frame, see `Surprise.forward`."""
         views, state = self.depart(z, observed, expected, state)
         count = observed @ self.ones  # (N, 1)
         fairly = count / torch.clamp(count, min=FEWEST)  # the step divides by the count
@@ -86,8 +86,8 @@ class Departure(Surprise):
             largest, evidence = torch.maximum(largest, whole), evidence + wins * (part - evidence)
         return evidence, state
 
-    def depart(self, z: Tensor, observed: Tensor, expected: Tensor, state: Tensor) -> tuple[Views, Tensor]:
-        """The three departures (N, C) of one tick, and the next state."""
+    def depart(self, z: Tensor, observed: Tensor, expected: Tensor, state: Tensor) -> tuple[DepartureViews, Tensor]:
+        """Departures of the three views (N, C) for one tick, and the next state."""
         gathered, weight, count, *levels = self._parts(state)
         # After a gap the forecast still stands where the channel was lost: its first residuals say little.
         full = self.rate / (2.0 - self.rate)  # the weight of a channel that is never missing
@@ -105,7 +105,7 @@ class Departure(Surprise):
             after = [
                 level
                 + observed
-                * torch.clamp(expected - level, -FURTHEST, FURTHEST)
+                * torch.clamp(expected - level, -INPUT_CLIP, INPUT_CLIP)
                 * torch.clamp(1.0 / torch.clamp(age, min=1.0), min=1.0 / ticks)
                 for level, ticks in ((quick, quick_ticks), (slow, slow_ticks))
             ]
@@ -113,29 +113,29 @@ class Departure(Surprise):
             after[0] = after[0] + (1.0 - observed) * (slow - quick) / quick_ticks
             found.append(after[0] - after[1])
             kept += after
-        return Views(*found), torch.cat(kept, dim=1)
+        return DepartureViews(*found), torch.cat(kept, dim=1)
 
     def _parts(self, state: Tensor) -> tuple[Tensor, ...]:
         parts: tuple[Tensor, ...] = torch.split(state, self.channels, dim=1)  # (N, C) each
         return parts
 
     def size(self, view: int, departure: Tensor) -> Tensor:
-        """(N, C) each channel's part of a view's size; they sum to it, and a part may be below 0."""
+        """Parts (N, C) of a view's size by channel; they sum to it, and a part may be negative."""
         scaled = departure / self.spread[view]
         return scaled * (scaled @ self.form[view]) * self.channels
 
     def band(self, mean: Tensor, scale: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """What to expect next if nothing happens: the stream's own level of the last hour, and how far it strays.
+        """Mean and scale (N, C) to display: the stream's level of the last hour, and the spread about it.
 
-        The forecast of the next second would hug every fall; a person wants to see from where it fell.
+        The forecast of the next second would follow every fall, and hide it.
         """
         _, _, count, *_, slow = self._parts(state)
         known = torch.clamp(count, max=1.0)
         return mean + known * (slow - mean), scale + known * (self.band_width - scale)
 
     @torch.no_grad()
-    def fit(self, network: Network, data: Sequences, serving: ServingRecipe) -> None:
-        """Take the constants from normal streams, as the trained network sees them."""
+    def fit(self, network: Network, data: StreamDataset, serving: ServingRecipe) -> None:
+        """Fit the constants to the training streams, as the trained network forecasts them."""
         views, observed, away = self._seen(network, data)
         settled = torch.cat([torch.arange(int(length)) >= SETTLED for length in data.lengths])
         self.band_width.copy_(_rms(away[settled], observed[settled]))
@@ -148,13 +148,13 @@ class Departure(Surprise):
             self.form[view] = torch.linalg.inv(worst.T @ worst / len(worst))
             fairly = self.channels / torch.clamp(observed.sum(1), min=FEWEST)
             sizes = ((scaled @ self.form[view]) * scaled).sum(1) * fairly
-            held = lasting(sizes.numpy(), data.start, serving.on_delay_ticks)
-            self.form[view] /= few_alarms(held, data, serving.period_s, serving.false_alarms_per_day * share)
+            held = sustained(sizes.numpy(), data.start, serving.on_delay_ticks)
+            self.form[view] /= threshold_for_rate(held, data, serving.period_s, serving.false_alarms_per_day * share)
 
-    def _seen(self, network: Network, data: Sequences) -> tuple[Tensor, Tensor, Tensor]:
-        """Departures (R, V, C), what was observed (R, C) and how far from the slowest level x lay (R, C)."""
+    def _seen(self, network: Network, data: StreamDataset) -> tuple[Tensor, Tensor, Tensor]:
+        """Departures (R, V, C), observations (R, C) and distances from the slowest level (R, C)."""
         batch = padded(data, np.arange(len(data)), torch.device("cpu"))
-        x = network.memory.normalise(batch.x, batch.mask)
+        x = network.channel_features.normalise(batch.x, batch.mask)
         parts, before, carried = [], None, None
         state = x.new_zeros(len(x), self.state_size)
         length = 900  # ticks of one window
@@ -171,12 +171,12 @@ class Departure(Surprise):
                 slow = self._parts(state)[-1]
                 parts.append(torch.stack([*views, observed, x[:, at] - slow], dim=1))  # (B, V + 2, C)
                 before = said.mean[:, t], said.scale[:, t]
-        every = torch.stack(parts, dim=1)[batch.real > 0]  # (R, V + 2, C)
+        every = torch.stack(parts, dim=1)[batch.frame_mask > 0]  # (R, V + 2, C)
         return every[:, :-2], every[:, -2], every[:, -1]
 
 
 def _rms(values: Tensor, observed: Tensor) -> Tensor:
-    """(C,) the root mean square of what was observed."""
+    """Root mean square (C,) of the observed values."""
     return torch.sqrt((values * values * observed).sum(0) / torch.clamp(observed.sum(0), min=1.0)).clamp(min=1e-3)
 
 

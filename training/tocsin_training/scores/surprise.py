@@ -1,7 +1,7 @@
-"""How the residuals of a forecast become a score: small modules, each with its own slice of the state.
+"""Surprise of a forecast's residuals as a score; base of the score modules.
 
-A module takes the standardised residuals z = (x - mean) / scale of the previous prediction and says per channel how
-much evidence against it they are. The step module normalises by the number of channels observed.
+A score module takes the standardised residuals z = (x - mean) / scale of the last prediction and returns evidence by
+channel. The step divides by the number of observed channels. Each module has its own slice of the state.
 """
 
 from __future__ import annotations
@@ -11,30 +11,29 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from tocsin_training.nets.channel_features import FURTHEST
+from tocsin_training.nets.channel_features import INPUT_CLIP
 
 if TYPE_CHECKING:
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.nets.network import Network
     from tocsin_training.recipe import ScoreRecipe, ServingRecipe
 
 
 class Surprise(nn.Module):
-    """Evidence of this frame alone: z² / 2.
+    """Evidence of this frame alone: z² / 2 = -log p(x) / p(mode).
 
-    That is how much less likely x is than the likeliest x, -log p(x) / p(mode). The scale's own logarithm is left
-    out: a stretch that the model knows to be volatile is no evidence.
+    The logarithm of the scale is left out: a stretch that the model knows to be volatile is no evidence.
 
     Attributes:
-        state_size: Floats a stream carries.
-        reach: Standard deviations at which values are cut before they are judged; the network's inputs always end at
-            `FURTHEST`.
+        state_size: Floats of state a stream.
+        input_clip: Standard deviations at which values are clipped before they are scored; the network's inputs are
+            always clipped at `INPUT_CLIP`.
     """
 
     def __init__(self, channels: int, clip: float) -> None:
-        """Residuals are cut at ±clip."""
+        """Build the module for C channels; residuals are clipped at ±clip."""
         super().__init__()
-        self.reach = FURTHEST
+        self.input_clip = INPUT_CLIP
         self.channels = channels
         self.clip = clip
         self.state_size = 0
@@ -46,28 +45,37 @@ class Surprise(nn.Module):
         expected: Tensor,  # noqa: ARG002  (other modules weigh the level too)
         state: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Weigh z (N, C) where observed (N, C) is 1; gives the evidence (N, C), 0 elsewhere, and the next state."""
+        """Evidence of a frame.
+
+        Args:
+            z: (N, C) standardised residuals.
+            observed: (N, C) 1 where there is a residual.
+            expected: (N, C) predicted mean.
+            state: (N, S).
+
+        Returns:
+            Evidence (N, C), 0 where not observed, and the next state.
+        """
         z = torch.clamp(z, -self.clip, self.clip) * observed
         return 0.5 * z * z, state
 
     def band(self, mean: Tensor, scale: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  (likewise)
-        """What people are shown as expected, given the forecast (N, C) of the next frame: the forecast itself."""
+        """Mean and scale (N, C) to display as expected for the next frame: the forecast itself."""
         return mean, scale
 
-    def fit(self, network: Network, data: Sequences, serving: ServingRecipe) -> None:
-        """Take constants from normal streams, where there are any to take."""
+    def fit(self, network: Network, data: StreamDataset, serving: ServingRecipe) -> None:
+        """Fit constants to normal streams; this module has none."""
 
 
-class GatheredSurprise(Surprise):
-    """Evidence gathered over ticks: e ← (1 - λ) e + λ z, and e² (2 - λ) / λ.
+class EwmaSurprise(Surprise):
+    """Evidence averaged over ticks: e ← (1 - λ) e + λ z, and e² (2 - λ) / λ.
 
-    One frame off by half a standard deviation is nothing; thirty of them, all to one side, are a drift. While the
-    model is right e² (2 - λ) / λ is chi-square with one degree of freedom. A channel that is missing adds nothing
-    and its evidence fades as if its z were 0.
+    While the model is right e² (2 - λ) / λ is chi-square with one degree of freedom, so small residuals of one sign add
+    up to evidence of a drift. A missing channel counts as z = 0.
     """
 
     def __init__(self, channels: int, clip: float, ticks: float) -> None:
-        """Evidence is gathered over about `ticks` frames: λ = 2 / (ticks + 1)."""
+        """Build the module; λ = 2 / (ticks + 1)."""
         super().__init__(channels, clip)
         self.rate = 2.0 / (ticks + 1.0)
         self.state_size = channels
@@ -76,10 +84,10 @@ class GatheredSurprise(Surprise):
         self,
         z: Tensor,
         observed: Tensor,
-        expected: Tensor,  # noqa: ARG002  (see above)
+        expected: Tensor,  # noqa: ARG002  (other modules weigh the level too)
         state: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Weigh z (N, C) where observed (N, C) is 1; the state (N, C) is e."""
+        """Evidence of a frame; the state (N, C) is e."""
         z = torch.clamp(z, -self.clip, self.clip) * observed
         gathered = (1.0 - self.rate) * state + self.rate * z
         return gathered * gathered * observed * ((2.0 - self.rate) / self.rate), gathered
@@ -88,5 +96,5 @@ class GatheredSurprise(Surprise):
 def make(recipe: ScoreRecipe, channels: int) -> Surprise:
     """The module a recipe asks for."""
     if recipe.kind == "ewma":
-        return GatheredSurprise(channels, recipe.clip, recipe.ticks)
+        return EwmaSurprise(channels, recipe.clip, recipe.ticks)
     return Surprise(channels, recipe.clip)

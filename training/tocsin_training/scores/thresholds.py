@@ -1,4 +1,4 @@
-"""Thresholds on scores by how often an alarm would rise, and scores that last for an on-delay."""
+"""Thresholds on scores at a rate of onsets, and scores sustained over an on-delay."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tocsin_training.errors import TrainingError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 SECONDS_PER_DAY = 86_400.0
 
 
-def lasting(score: NDArray[np.float32], start: NDArray[np.int64], ticks: int) -> NDArray[np.float32]:
-    """The lowest of this score and of the `ticks` before it in its stream; stream b owns start[b]:start[b + 1].
+def sustained(score: NDArray[np.float32], start: NDArray[np.int64], ticks: int) -> NDArray[np.float32]:
+    """Minimum of the score over this row and the `ticks` rows before it in its stream.
 
-    Where this has an onset, an alarm with so long an on-delay rings.
+    Its onsets are those of an alarm with this on-delay. Stream b owns the rows `start[b]:start[b + 1]`.
 
-    >>> lasting(np.array([1, 3, 3, 1, 9, 2], dtype=np.float32), np.array([0, 4, 6]), 1).tolist()
+    >>> sustained(np.array([1, 3, 3, 1, 9, 2], dtype=np.float32), np.array([0, 4, 6]), 1).tolist()
     [-inf, 1.0, 3.0, 1.0, -inf, 2.0]
     """
     lowest = score.copy()
@@ -32,8 +32,12 @@ def lasting(score: NDArray[np.float32], start: NDArray[np.int64], ticks: int) ->
     return lowest
 
 
-def few_alarms(score: NDArray[np.float32], data: Sequences, period_s: float, per_day: float) -> float:
-    """The lowest threshold with at most `per_day` onsets (a score that rises over it) per stream-day of `data`."""
+def threshold_for_rate(score: NDArray[np.float32], data: StreamDataset, period_s: float, per_day: float) -> float:
+    """Lowest threshold with at most `per_day` onsets (upward crossings) a stream-day of `data`.
+
+    Raises:
+        TrainingError: No frame has a score.
+    """
     days = len(score) * period_s / SECONDS_PER_DAY
     known = np.where(np.isnan(score), -np.inf, score)
     starts = np.zeros(len(score), dtype=bool)

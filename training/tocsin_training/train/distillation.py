@@ -1,9 +1,9 @@
-"""Learning from a teacher: what it says of the training streams, judged by parts of it that have not met them.
+"""Distillation: targets from a teacher that is cross-fitted over the training streams.
 
-A label is 0 or 1 and comes with a few hundred events; a teacher's probability says of every frame how near it is, and
-a network learns more from that (Hinton et al. 2015, arXiv:1503.02531). A teacher that has met a stream repeats its
-label, though. So member k of a recipe with folds learns fold j from a teacher fitted on all folds but j and k: j,
-because the teacher must not know what it is asked, and k, because the member is stopped and calibrated there.
+Labels are 0 or 1 and events are few; the probabilities of a teacher carry more information for every frame (Hinton et
+al. 2015, arXiv:1503.02531). A teacher fitted on a stream repeats its label. Therefore member k of a recipe with folds
+learns fold j from a teacher fitted on all folds but j and k: not on j, whose targets it gives, and not on k, on which
+the member is stopped and calibrated.
 """
 
 from __future__ import annotations
@@ -22,49 +22,55 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.recipe import Recipe
 
 
 class Teacher(Protocol):
-    """What `data.teacher` names: made once of the training data, then fitted on parts of them."""
+    """Class that `data.teacher` names: built once of the training data, then fitted on parts of them."""
 
-    def __init__(self, data: Sequences) -> None:
-        """Prepare what every fit needs."""
+    def __init__(self, data: StreamDataset) -> None:
+        """Prepare what every fit shares."""
 
-    def judge(self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int) -> list[NDArray[np.float32]]:
-        """Fit on the streams with these numbers; gives the probability in every row of each of the lists asked."""
+    def predict(
+        self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int
+    ) -> list[NDArray[np.float32]]:
+        """Fit on the streams numbered `fitted`; returns the probability of every row of each list in `asked`."""
 
 
-def taught(
-    recipe: Recipe, data: Sequences, fold: NDArray[np.int64], kept: Path, *, resume: bool
+def teacher_targets(
+    recipe: Recipe, data: StreamDataset, fold: NDArray[np.int64], cache: Path, *, resume: bool
 ) -> NDArray[np.float32]:
-    """(K, R) what each member learns from, see `crossed`; kept in that file, and taken from it on `resume`.
+    """Targets (K, R) of each member, see `cross_fitted`; written to `cache`, and read from it on `resume`.
 
-    What another teacher said, or of other records, is asked for anew, and so is what cannot be read.
+    A cache of another teacher or other data, or one that cannot be read, is replaced.
     """
-    asked = f"{recipe.data.teacher} {recipe.training.folds} {recipe.training.seed} {data.digest()}"
-    remembered = _remembered(kept, asked) if resume else None
-    if remembered is not None and remembered.shape == (recipe.training.folds, len(data.x)):
-        return remembered
-    said = crossed(teacher_of(recipe, data), data, fold, recipe.training.seed)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    fresh = kept.with_suffix(".new.npz")
-    np.savez(fresh, asked=asked, said=said)
-    fresh.replace(kept)
-    return said
+    key = f"{recipe.data.teacher} {recipe.training.folds} {recipe.training.seed} {data.digest()}"
+    cached = _cached(cache, key) if resume else None
+    if cached is not None and cached.shape == (recipe.training.folds, len(data.x)):
+        return cached
+    targets = cross_fitted(teacher_of(recipe, data), data, fold, recipe.training.seed)
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    fresh = cache.with_suffix(".new.npz")
+    np.savez(fresh, key=key, targets=targets)
+    fresh.replace(cache)
+    return targets
 
 
-def _remembered(kept: Path, asked: str) -> NDArray[np.float32] | None:
+def _cached(cache: Path, key: str) -> NDArray[np.float32] | None:
     try:
-        with kept.open("rb") as file, np.load(file) as answers:
-            return np.asarray(answers["said"], dtype=np.float32) if str(answers["asked"]) == asked else None
+        with cache.open("rb") as file, np.load(file) as content:
+            return np.asarray(content["targets"], dtype=np.float32) if str(content["key"]) == key else None
     except (OSError, EOFError, BadZipFile, RuntimeError, KeyError, TypeError, ValueError):
         return None
 
 
-def teacher_of(recipe: Recipe, data: Sequences) -> Teacher:
-    """The recipe's teacher over these training data."""
+def teacher_of(recipe: Recipe, data: StreamDataset) -> Teacher:
+    """Teacher of a recipe over training data.
+
+    Raises:
+        TrainingError: `data.teacher` names no class.
+    """
     module, name = str(recipe.data.teacher).split(":")
     try:
         teacher: Teacher = getattr(importlib.import_module(module), name)(data)
@@ -76,21 +82,21 @@ def teacher_of(recipe: Recipe, data: Sequences) -> Teacher:
     return teacher
 
 
-def crossed(teacher: Teacher, data: Sequences, fold: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
-    """(K, R) the probabilities that members 0 to K - 1 learn from; `fold` (B,) is each stream's.
+def cross_fitted(teacher: Teacher, data: StreamDataset, fold: NDArray[np.int64], seed: int) -> NDArray[np.float32]:
+    """Targets (K, R) of members 0 to K - 1; `fold` (B,) is each stream's fold.
 
-    Row k holds on fold j what the teacher without j and k says; on fold k, which member k is stopped on, the mean of
-    what all teachers without k say that have not met it either.
+    Row k holds on fold j the probabilities of the teacher without j and k; on fold k, which member k is stopped on, the
+    mean of all teachers without k.
     """
     count = int(fold.max()) + 1
     streams = [np.flatnonzero(fold == k) for k in range(count)]
-    said = np.zeros((count, len(data.x)), dtype=np.float32)
+    targets = np.zeros((count, len(data.x)), dtype=np.float32)
     for j, k in itertools.combinations(range(count), 2):
         fitted = np.flatnonzero((fold != j) & (fold != k))
-        for asked, other, chances in zip(
-            (j, k), (k, j), teacher.judge(fitted, [streams[j], streams[k]], seed * 1000 + j * count + k), strict=True
+        for asked, other, probability in zip(
+            (j, k), (k, j), teacher.predict(fitted, [streams[j], streams[k]], seed * 1000 + j * count + k), strict=True
         ):
             rows = data.rows(streams[asked])
-            said[other, rows] = chances
-            said[asked, rows] += chances / (count - 1)
-    return said
+            targets[other, rows] = probability
+            targets[asked, rows] += probability / (count - 1)
+    return targets

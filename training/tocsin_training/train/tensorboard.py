@@ -1,4 +1,4 @@
-"""Curves of a training run for TensorBoard."""
+"""TensorBoard: losses, learning rate and gradient norms of a run as event files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def curves(folder: Path, stack: ExitStack) -> Callable[[int, Epoch], None]:
-    """Give a function that writes a member's epoch to `folder`/member-N; its files close with the stack.
+    """Return a function that writes a member's epoch to `folder`/member-N; its files close with the stack.
 
     Raises:
         TrainingError: tensorboardX is not installed.

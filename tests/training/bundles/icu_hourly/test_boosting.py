@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tocsin_training import pipeline
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.bundles.icu_hourly import bedside_scores, history, records, utility
 from tocsin_training.bundles.icu_hourly.boosting import Boosting
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
+from tocsin_training.train import members
 
-CHANNELS = recipes.read(Path(__file__).parents[4] / "training" / "recipes" / "icu-hourly.yaml").channels
+CHANNELS = recipe_file.read(Path(__file__).parents[4] / "training" / "recipes" / "icu-hourly.yaml").channels
 READINGS = len(CHANNELS) - 5
 
 
@@ -28,11 +28,11 @@ def _stay(random, hours, septic):
         label[-10:] = 1
         values[-16:, [0, 6]] *= 1.4
     silence, alarm = utility.rows(label)
-    return Record("stay", np.arange(hours), values, label, (alarm - silence).astype(np.float32))
+    return StreamRecord("stay", np.arange(hours), values, label, (alarm - silence).astype(np.float32))
 
 
 def _sequences(stays):
-    return Sequences.of(CHANNELS, 3600.0, 1e6, stays)
+    return StreamDataset.of(CHANNELS, 3600.0, 1e6, stays)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +43,10 @@ def stays():
 
 def test_truncating_a_stay_changes_nothing_the_teacher_is_told_before(stays):
     whole = _sequences(stays[:6])
-    told = history.told(whole)
-    cuts = [Record("cut", stay.tick[:9], stay.values[:9], stay.label[:9], stay.gain[:9]) for stay in stays[:6]]
+    told = history.features(whole)
+    cuts = [StreamRecord("cut", stay.tick[:9], stay.values[:9], stay.label[:9], stay.gain[:9]) for stay in stays[:6]]
     cut = _sequences(cuts)
-    of_cut = history.told(cut)
+    of_cut = history.features(cut)
     for b, start in enumerate(whole.start[:-1]):
         np.testing.assert_array_equal(told[start : start + 9], of_cut[cut.start[b] : cut.start[b + 1]])
 
@@ -54,7 +54,7 @@ def test_truncating_a_stay_changes_nothing_the_teacher_is_told_before(stays):
 def test_what_it_is_told_of_heart_rate_is_right():
     values = np.full((4, len(CHANNELS)), np.nan)
     values[:, 0] = [80, np.nan, 100, 90]
-    told = history.told(_sequences([Record("one", np.arange(4), values)]))
+    told = history.features(_sequences([StreamRecord("one", np.arange(4), values)]))
     last, count, age, mean, lowest, highest, _, change, since_first = (told[:, i * READINGS] for i in range(9))
     assert last.tolist() == [80, 80, 100, 90]
     assert count.tolist() == [1, 1, 2, 3]
@@ -69,9 +69,9 @@ def test_what_it_is_told_of_heart_rate_is_right():
 
 def test_it_tells_stays_it_has_not_met_apart(stays):
     data = _sequences(stays)
-    fold = pipeline.folds(data, 3, 1)
+    fold = members.folds(data, 3, 1)
     asked = np.flatnonzero(fold == 0)
-    (chances,) = Boosting(data).judge(np.flatnonzero(fold != 0), [asked], seed=1)
+    (chances,) = Boosting(data).predict(np.flatnonzero(fold != 0), [asked], seed=1)
     gains = data.gain[data.rows(asked)] > 0
     assert ((chances > 0) & (chances < 1)).all()
     assert chances[gains].mean() > chances[~gains].mean() + 0.2
@@ -80,7 +80,7 @@ def test_it_tells_stays_it_has_not_met_apart(stays):
 def test_the_same_seed_judges_the_same(stays):
     data = _sequences(stays)
     fitted, asked = np.arange(40), [np.arange(40, 60)]
-    once, again = (Boosting(data).judge(fitted, asked, seed=1)[0] for _ in range(2))
+    once, again = (Boosting(data).predict(fitted, asked, seed=1)[0] for _ in range(2))
     assert np.array_equal(once, again)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tocsin.bundle import load
 from tocsin_training.backtest import rollout
 from tocsin_training.bundles.icu_hourly import records
-from tocsin_training.data.dataset import Record, Request, Sequences
+from tocsin_training.data.dataset import DataRequest, StreamDataset, StreamRecord
 from tocsin_training.evaluation.baselines import boosting
 
 ROOT = Path(__file__).parents[4]
@@ -30,13 +30,13 @@ def stays(bundle):
     if not (DATA / records.FILE).exists():
         pytest.skip(f"{records.FILE} is not here: the records are no part of the repository")
     manifest = bundle.manifest
-    every = list(records.records(Request("valid", DATA, manifest.channels, 3600.0, manifest.delta_cap_s, 0, {})))
+    every = list(records.records(DataRequest("valid", DATA, manifest.channels, 3600.0, manifest.delta_cap_s, 0, {})))
     septic = [record for record in every if record.label.any()]
     return septic[: STAYS // 2] + [record for record in every if not record.label.any()][: STAYS // 2]
 
 
 def _sequences(bundle, stays):
-    return Sequences.of(bundle.manifest.channels, bundle.manifest.period_s, bundle.manifest.delta_cap_s, stays)
+    return StreamDataset.of(bundle.manifest.channels, bundle.manifest.period_s, bundle.manifest.delta_cap_s, stays)
 
 
 def test_truncating_a_stay_changes_no_score_before(bundle, stays):
@@ -44,7 +44,7 @@ def test_truncating_a_stay_changes_no_score_before(bundle, stays):
     cut = _sequences(
         bundle,
         [
-            Record(stay.stream, stay.tick[: len(stay.tick) // 2], stay.values[: len(stay.tick) // 2], None, None)
+            StreamRecord(stay.stream, stay.tick[: len(stay.tick) // 2], stay.values[: len(stay.tick) // 2], None, None)
             for stay in stays
         ],
     )
@@ -57,7 +57,7 @@ def test_truncating_a_stay_changes_no_score_before(bundle, stays):
 def test_truncating_a_stay_changes_nothing_the_baseline_is_told(bundle, stays):
     whole = boosting.features(_sequences(bundle, stays[:1]))
     half = len(whole) // 2
-    cut = Record("cut", stays[0].tick[:half], stays[0].values[:half])
+    cut = StreamRecord("cut", stays[0].tick[:half], stays[0].values[:half])
     np.testing.assert_array_equal(boosting.features(_sequences(bundle, [cut])), whole[:half])
 
 

@@ -1,4 +1,4 @@
-"""Hour by hour, from the state alone, trees are told what `history.told` tells of whole stays."""
+"""Hour by hour, from the state alone, trees are told what `history.features` tells of whole stays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.bundles.icu_hourly import history
 from tocsin_training.bundles.icu_hourly.bedside_scores import LATELY
-from tocsin_training.bundles.icu_hourly.history_features import PAST, Recollection, shifted
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.bundles.icu_hourly.history_features import PAST, HistoryFeatures, shifted
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.nets import tree_ensemble
 
-CHANNELS = recipes.read(Path(__file__).parents[4] / "training" / "recipes" / "icu-hourly.yaml").channels
+CHANNELS = recipe_file.read(Path(__file__).parents[4] / "training" / "recipes" / "icu-hourly.yaml").channels
 READINGS = len(CHANNELS) - 5
 VITALS = len(history.VITALS)
 ORDERS = READINGS - VITALS
@@ -39,23 +39,26 @@ def records():
         missing[:, READINGS:] = False
         values[missing] = np.nan
         values[:, READINGS + 1] = np.nan  # a static that is never told
-        made.append(Record(str(hours), np.arange(hours), values))
+        made.append(StreamRecord(str(hours), np.arange(hours), values))
     return made
 
 
 def _sequences(records):
-    return Sequences.of(CHANNELS, 3600.0, 1_209_600.0, records)
+    return StreamDataset.of(CHANNELS, 3600.0, 1_209_600.0, records)
 
 
 @pytest.fixture(scope="module")
 def recollection():
     torch.set_num_threads(1)
-    return Recollection(CHANNELS, 3600.0)
+    return HistoryFeatures(CHANNELS, 3600.0)
 
 
 def test_steps_tell_what_the_history_tells(records, recollection):
     data = _sequences(records)
-    wanted, found = history.told(data).astype(np.float64), tree_ensemble.told(recollection, data).astype(np.float64)
+    wanted, found = (
+        history.features(data).astype(np.float64),
+        tree_ensemble.extracted_features(recollection, data).astype(np.float64),
+    )
     assert wanted.shape == found.shape
     spreads = [slice(6 * READINGS, 7 * READINGS)]
     for number in range(len(history.WINDOWS)):
@@ -71,14 +74,14 @@ def test_steps_tell_what_the_history_tells(records, recollection):
 
 def test_an_hour_without_a_frame_is_one_in_which_nothing_was_measured(records, recollection):
     whole = _sequences(records)
-    told = tree_ensemble.told(recollection, whole)
+    told = tree_ensemble.extracted_features(recollection, whole)
     there = [~np.isnan(record.values[:, :READINGS]).all(axis=1) for record in records]
     assert not np.concatenate(there).all()
     left = [
-        Record(record.stream, record.tick[kept], record.values[kept])
+        StreamRecord(record.stream, record.tick[kept], record.values[kept])
         for record, kept in zip(records, there, strict=True)
     ]
-    of_left = tree_ensemble.told(recollection, _sequences(left))
+    of_left = tree_ensemble.extracted_features(recollection, _sequences(left))
     assert np.array_equal(of_left, told[np.concatenate(there)], equal_nan=True)
 
 
@@ -99,16 +102,16 @@ def test_a_variant_is_told_what_a_row_without_the_channel_is(records, recollecti
 
 def test_a_row_is_told_the_same_beside_any_others(records, recollection):
     data = _sequences(records)
-    together = tree_ensemble.told(recollection, data)
+    together = tree_ensemble.extracted_features(recollection, data)
     for b in (2, 4):
-        alone = tree_ensemble.told(recollection, data.pick(np.array([b])))
+        alone = tree_ensemble.extracted_features(recollection, data.pick(np.array([b])))
         assert np.array_equal(alone, together[data.start[b] : data.start[b + 1]], equal_nan=True)
 
 
 def test_after_a_long_silence_windows_are_empty_and_the_rest_is_remembered(records, recollection):
     record = records[-1]
-    late = Record("late", np.append(np.arange(10), 45), record.values[:11])
-    told = tree_ensemble.told(recollection, _sequences([late]))
+    late = StreamRecord("late", np.append(np.arange(10), 45), record.values[:11])
+    told = tree_ensemble.extracted_features(recollection, _sequences([late]))
     orders = 9 * READINGS + 5 * VITALS
     measured = ~np.isnan(late.values[10, :READINGS])
     vital = np.array([channel.name in history.VITALS for channel in CHANNELS[:READINGS]])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.data.dataset import Request
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.sensor.faults import FAULTS
 from tocsin_training.simulation.sensor.series import SETTLING, TOLD, normal, sensors, simulate
@@ -49,7 +49,7 @@ def test_units_lie_ten_powers_of_ten_apart():
 
 def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
     options = {"train_streams": 20, "train_ticks": 1000, "faulty": 1.0, "miss": 5}
-    data = sensors(Request("train", Path(), (VALUE,), 1.0, 10.0, 3, options))
+    data = sensors(DataRequest("train", Path(), (VALUE,), 1.0, 10.0, 3, options))
     for stream, one in enumerate(simulate(3, "train", 20, 1000, 1.0)):
         rows = data.rows(np.array([stream]))
         gain, label = data.gain[rows], data.label[rows]
@@ -63,7 +63,7 @@ def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
 
 
 def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
-    data = sensors(Request("test", Path(), (VALUE,), 1.0, 10.0, 3, {"valid_streams": 5, "test_ticks": 300}))
+    data = sensors(DataRequest("test", Path(), (VALUE,), 1.0, 10.0, 3, {"valid_streams": 5, "test_ticks": 300}))
     assert len(data) == 160
     assert set(data.lengths) == {300}
 
@@ -85,4 +85,4 @@ def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
 )
 def test_what_cannot_be_made_is_told(part, options, told):
     with pytest.raises(TrainingError, match=told):
-        sensors(Request(part, Path(), (VALUE,), 1.0, 10.0, 3, options))
+        sensors(DataRequest(part, Path(), (VALUE,), 1.0, 10.0, 3, options))

@@ -11,7 +11,7 @@ import pytest
 from tocsin.app.build import alarms
 from tocsin.config import check
 from tocsin.engine import Engine, FrameClock, Readings, Watch
-from tocsin_training.simulation.ward.episodes import Kind, draw
+from tocsin_training.simulation.ward.episodes import EpisodeKind, draw
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 
 S = 1_000_000_000
@@ -21,7 +21,7 @@ HR = 0
 CONFIGURATION = Path(__file__).parents[4] / "config" / "tocsin.yaml"
 
 
-def lasting(kind, bed, seconds, rng, **size):
+def sustained(kind, bed, seconds, rng, **size):
     episode = draw(kind, f"ward/bed-{bed}", ONSET_S, rng)
     return replace(episode, hold_s=seconds, size={**episode.size, **size})
 
@@ -48,15 +48,15 @@ def began(script, beds):
 def rang():
     rng = np.random.default_rng(1)
     script = [
-        lasting(Kind.PROBE_OFF, 1, 200, rng),
-        lasting(Kind.PROBE_OFF, 2, 200, rng),
-        lasting(Kind.DROP_OUT, 3, 90, rng),
-        lasting(Kind.DROP_OUT, 4, 40, rng),
-        lasting(Kind.FLAT_LINE, 5, 200, rng, channel=float(HR)),
-        lasting(Kind.MOTION, 6, 10, rng),
-        lasting(Kind.MOTION, 7, 10, rng),
-        lasting(Kind.CUFF_ERROR, 8, 200, rng, offset=-15.0, offset_s=160.0),
-        lasting(Kind.CUFF_ERROR, 9, 200, rng, offset=15.0, offset_s=160.0),
+        sustained(EpisodeKind.PROBE_OFF, 1, 200, rng),
+        sustained(EpisodeKind.PROBE_OFF, 2, 200, rng),
+        sustained(EpisodeKind.DROP_OUT, 3, 90, rng),
+        sustained(EpisodeKind.DROP_OUT, 4, 40, rng),
+        sustained(EpisodeKind.FLAT_LINE, 5, 200, rng, channel=float(HR)),
+        sustained(EpisodeKind.MOTION, 6, 10, rng),
+        sustained(EpisodeKind.MOTION, 7, 10, rng),
+        sustained(EpisodeKind.CUFF_ERROR, 8, 200, rng, offset=-15.0, offset_s=160.0),
+        sustained(EpisodeKind.CUFF_ERROR, 9, 200, rng, offset=15.0, offset_s=160.0),
     ]
     return began(script, beds=10)
 

@@ -6,7 +6,14 @@ import time
 import numpy as np
 import pytest
 
-from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, Category, Episode, Kind, draw
+from tocsin_training.simulation.ward.episodes import (
+    ARTEFACTS,
+    DETERIORATIONS,
+    Episode,
+    EpisodeCategory,
+    EpisodeKind,
+    draw,
+)
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 
 HR, SPO2, RR, SBP, DBP, TEMP = range(6)
@@ -47,7 +54,7 @@ def test_reading_in_pieces_is_reading_at_once():
 
 def test_an_episode_changes_nothing_before_its_onset():
     plain = quiet(3).read(4000)
-    ill = quiet(3, script=[scripted(Kind.HAEMORRHAGE, onset_s=2000)]).read(4000)
+    ill = quiet(3, script=[scripted(EpisodeKind.HAEMORRHAGE, onset_s=2000)]).read(4000)
     np.testing.assert_array_equal(plain[:, :2000], ill[:, :2000])
     assert not np.array_equal(plain[:, 2000:], ill[:, 2000:])
 
@@ -69,7 +76,7 @@ def test_every_gap_lies_in_a_labelled_artefact():
     for bed, stream in enumerate(ward.streams):
         covered = np.zeros(40_000, dtype=bool)
         for episode in ward.episodes:
-            if episode.stream == stream and episode.category is Category.ARTEFACT:
+            if episode.stream == stream and episode.category is EpisodeCategory.ARTEFACT:
                 covered |= episode.covers(np.arange(40_000.0))
         assert missing[bed].any()
         assert not (missing[bed] & ~covered).any()
@@ -116,21 +123,21 @@ def change(kind, at_s, seed=0, channel_rows=30):
 
 
 def test_sepsis_drifts_for_hours():
-    episode = scripted(Kind.SEPSIS)
-    at_full = change(Kind.SEPSIS, int(episode.ramp_s) + 300)
+    episode = scripted(EpisodeKind.SEPSIS)
+    at_full = change(EpisodeKind.SEPSIS, int(episode.ramp_s) + 300)
     assert at_full[HR] > 15
     assert at_full[RR] > 5
     assert at_full[TEMP] > 0.6
     assert at_full[SBP] < -10
     assert at_full[SPO2] < 0
-    early = change(Kind.SEPSIS, 300)
+    early = change(EpisodeKind.SEPSIS, 300)
     assert np.abs(early).max() < 5
 
 
 def test_haemorrhage_narrows_the_pulse_pressure_before_the_pressure_falls():
-    episode = scripted(Kind.HAEMORRHAGE)
-    half = change(Kind.HAEMORRHAGE, int(episode.ramp_s * 0.4))
-    full = change(Kind.HAEMORRHAGE, int(episode.ramp_s) + 60)
+    episode = scripted(EpisodeKind.HAEMORRHAGE)
+    half = change(EpisodeKind.HAEMORRHAGE, int(episode.ramp_s * 0.4))
+    full = change(EpisodeKind.HAEMORRHAGE, int(episode.ramp_s) + 60)
     assert half[HR] > 3
     assert half[SBP] - half[DBP] < -3
     assert half[DBP] > 0.25 * full[DBP]  # much less than half of the fall has come
@@ -139,17 +146,17 @@ def test_haemorrhage_narrows_the_pulse_pressure_before_the_pressure_falls():
 
 
 def test_apnoea_stops_the_breath_first_and_the_saturation_later():
-    episode = scripted(Kind.APNOEA)
+    episode = scripted(EpisodeKind.APNOEA)
     delay_s = episode.size["spo2_delay_s"]
-    before = change(Kind.APNOEA, int(delay_s) - 12, channel_rows=10)
+    before = change(EpisodeKind.APNOEA, int(delay_s) - 12, channel_rows=10)
     assert before[RR] < -2
     assert abs(before[SPO2]) < 0.2
-    late = change(Kind.APNOEA, int(episode.ramp_s + episode.hold_s))
+    late = change(EpisodeKind.APNOEA, int(episode.ramp_s + episode.hold_s))
     assert late[SPO2] < -5
 
 
 def test_tachyarrhythmia_is_sudden_and_irregular():
-    episode = scripted(Kind.TACHYARRHYTHMIA)
+    episode = scripted(EpisodeKind.TACHYARRHYTHMIA)
     ill = quiet(9, script=[episode]).read(1200)[0]
     assert ill[630:1200, HR].mean() > 115
     assert np.diff(ill[630:1200, HR]).std() > 1.5 * np.diff(ill[:600, HR]).std()
@@ -164,17 +171,17 @@ def test_each_artefact_spoils_what_it_should(kind):
     differs = ~np.isclose(clean, spoilt, equal_nan=True)
     assert not differs[~during].any()
     touched = {
-        Kind.MOTION: {HR, SPO2, RR},
-        Kind.PROBE_OFF: {SPO2},
-        Kind.FLAT_LINE: {int(episode.size.get("channel", 0))},
-        Kind.CUFF_ERROR: {SBP, DBP},
-        Kind.DROP_OUT: set(range(6)),
+        EpisodeKind.MOTION: {HR, SPO2, RR},
+        EpisodeKind.PROBE_OFF: {SPO2},
+        EpisodeKind.FLAT_LINE: {int(episode.size.get("channel", 0))},
+        EpisodeKind.CUFF_ERROR: {SBP, DBP},
+        EpisodeKind.DROP_OUT: set(range(6)),
     }[kind]
     assert set(np.flatnonzero(differs.any(axis=0))) == touched
 
 
 def test_a_probe_that_is_off_shows_nonsense_then_nothing():
-    episode = scripted(Kind.PROBE_OFF, onset_s=100)
+    episode = scripted(EpisodeKind.PROBE_OFF, onset_s=100)
     shown = quiet(9, script=[episode]).read(int(episode.end_s))[0, :, SPO2]
     junk_s = int(np.ceil(episode.size["junk_s"]))
     assert not np.isnan(shown[100 : 100 + junk_s]).any()
@@ -182,7 +189,7 @@ def test_a_probe_that_is_off_shows_nonsense_then_nothing():
 
 
 def test_a_flat_line_holds_over_the_hour():
-    episode = Episode(Kind.FLAT_LINE, "ward/bed-1", 3500, 0.0, 300.0, 0.0, {"channel": 0.0})
+    episode = Episode(EpisodeKind.FLAT_LINE, "ward/bed-1", 3500, 0.0, 300.0, 0.0, {"channel": 0.0})
     shown = quiet(9, script=[episode]).read(4000)[0, 3500:3800, HR]
     assert (shown == shown[0]).all()
 
@@ -200,7 +207,7 @@ def test_deteriorations_come_one_at_a_time_and_at_their_rate():
 
 def test_a_script_for_an_unknown_bed_is_refused():
     with pytest.raises(ValueError, match=r"the script names ward/bed-9, but this ward has ward/bed-1"):
-        Ward(seed=1, beds=1, script=[Episode(Kind.MOTION, "ward/bed-9", 0, 0.0, 5.0)])
+        Ward(seed=1, beds=1, script=[Episode(EpisodeKind.MOTION, "ward/bed-9", 0, 0.0, 5.0)])
 
 
 def test_a_day_of_two_hundred_beds_is_feasible():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.data.dataset import Request
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.ward.simulator import CHANNELS, UNITS
 from tocsin_training.simulation.ward.vitals_source import episodes, normal
@@ -17,7 +17,7 @@ ENTRIES = tuple(ChannelEntry(name=name, unit=unit, low=0, high=400) for name, un
 
 def request(part, seed=1, channels=ENTRIES):
     options = {"train_beds": 3, "train_hours": 1, "valid_beds": 2, "valid_hours": 1.0}
-    return Request(part, Path(), channels, 1.0, 600.0, seed, options)
+    return DataRequest(part, Path(), channels, 1.0, 600.0, seed, options)
 
 
 def test_a_part_has_its_beds_and_hours():
@@ -42,7 +42,7 @@ def test_columns_follow_the_recipe():
 
 
 def test_episodes_are_labelled_until_treatment_works_and_unknown_until_it_has():
-    asked = Request("test", Path(), ENTRIES, 1.0, 600.0, 1, {"beds": 4, "hours": 2})
+    asked = DataRequest("test", Path(), ENTRIES, 1.0, 600.0, 1, {"beds": 4, "hours": 2})
     data = episodes(asked)
     assert len(data) == 8
     for b, stream in enumerate(data.streams):

@@ -1,4 +1,4 @@
-"""Drift: what a normal run does after its first minutes is no news in another."""
+"""NormalDrift: what a normal run does after its first minutes is no news in another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def run(seed):
     """700 rows of noise; the thermocouple warms up by ten times its noise."""
     rows = np.random.default_rng(seed).standard_normal((700, len(skab.CHANNELS))) * NOISE
     rows[:, WARMS] += np.clip(np.arange(700) - 400, 0, None) / 300 * 10 * NOISE[WARMS]
-    return skab.Experiment(str(seed), rows, np.zeros(700, dtype=np.float32))
+    return skab.SkabExperiment(str(seed), rows, np.zeros(700, dtype=np.float32))
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def short(monkeypatch):
 
 
 def test_a_drift_that_normal_runs_have_is_no_news_and_another_is():
-    learned = drift.Drift.learn([run(seed) for seed in range(6)])
+    learned = drift.NormalDrift.learn([run(seed) for seed in range(6)])
     strays = np.sqrt(np.diag(learned.covariance)) / NOISE
     assert strays.argmax() == WARMS
 
@@ -53,7 +53,7 @@ def test_a_drift_that_normal_runs_have_is_no_news_and_another_is():
 
 def test_units_are_the_channels_own():
     fitted = drift.fit(run(1))
-    assert isinstance(fitted, detector.Detector)
+    assert isinstance(fitted, detector.MachineDetector)
     np.testing.assert_allclose(fitted.units, NOISE, rtol=0.5)
 
 

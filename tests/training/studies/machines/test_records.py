@@ -11,7 +11,7 @@ pytest.importorskip("polars")
 pytest.importorskip("torch", reason="training needs PyTorch")
 
 from tocsin_studies.machines import recipes, servers, skab
-from tocsin_training.data.dataset import Request
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
@@ -59,10 +59,10 @@ def test_the_parts_to_fit_and_to_stop_on_share_no_row_and_hold_no_test_row(every
 @needs_records
 def test_the_data_source_of_a_recipe_gives_the_server_s_parts(every):
     recipe = recipes.of_server(every[-1])
-    request = Request("train", DATA, recipe.channels, 300.0, 300.0, 1, recipe.data.options)
+    request = DataRequest("train", DATA, recipe.channels, 300.0, 300.0, 1, recipe.data.options)
     np.testing.assert_array_equal(servers.read(request).x, every[-1].fitted().x)
     with pytest.raises(TrainingError, match="'omi-7' is none of the servers"):
-        servers.read(Request("train", DATA, recipe.channels, 300.0, 300.0, 1, {"server": "omi-7"}))
+        servers.read(DataRequest("train", DATA, recipe.channels, 300.0, 300.0, 1, {"server": "omi-7"}))
 
 
 @needs_records

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tocsin_studies.pressure_minute import leave_one_out
-from tocsin_training import recipe as recipes
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training import recipe_file
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 
 RECIPE = Path(__file__).parents[4] / "training" / "recipes" / "pressure-episode.yaml"
 
@@ -19,7 +19,7 @@ RECIPE = Path(__file__).parents[4] / "training" / "recipes" / "pressure-episode.
 @pytest.fixture
 def recipe():
     torch.set_num_threads(1)
-    read = recipes.read(RECIPE)
+    read = recipe_file.read(RECIPE)
     return read.model_copy(
         update={
             "training": read.training.model_copy(update={"epochs": 12, "learning_rate": 0.1}),
@@ -31,11 +31,14 @@ def recipe():
 def _histories(recipe):
     """Six records of ten ticks; those that are followed by an episode are low."""
     random = np.random.default_rng(2)
-    return Sequences.of(
+    return StreamDataset.of(
         recipe.channels,
         600.0,
         7200.0,
-        [Record(str(b), np.arange(10), 90 - 25 * (b % 2) + random.normal(0, 3, (10, 1)), kind=b % 2) for b in range(6)],
+        [
+            StreamRecord(str(b), np.arange(10), 90 - 25 * (b % 2) + random.normal(0, 3, (10, 1)), kind=b % 2)
+            for b in range(6)
+        ],
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin_studies.pressure_minute import level_forecast
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 
 CHANNEL = ChannelEntry(name="map", unit="mm[Hg]", low=20, high=200)
 
@@ -20,10 +20,10 @@ def sinking():
     whole[::2, 480:] -= np.minimum(np.arange(180) / 3, 35)
     event = np.arange(12) % 2 == 0
     histories = [
-        Record(f"R{b}", np.arange(60), np.median(values[:600].reshape(60, 10), axis=1)[:, None])
+        StreamRecord(f"R{b}", np.arange(60), np.median(values[:600].reshape(60, 10), axis=1)[:, None])
         for b, values in enumerate(whole)
     ]
-    data = Sequences.of((CHANNEL,), 600.0, 7200.0, histories)
+    data = StreamDataset.of((CHANNEL,), 600.0, 7200.0, histories)
     return data, np.stack([level_forecast.levels(values) for values in whole]), event
 
 

@@ -11,7 +11,7 @@ import pytest
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin_studies.pressure_minute import baselines, episodes, page, skill
 from tocsin_training.bundles.pressure_minute import records
-from tocsin_training.data.dataset import Request
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
@@ -19,7 +19,7 @@ CHANNEL = ChannelEntry(name="map", unit="mm[Hg]", low=20, high=200)
 
 
 def _request(folder, part="train", period_s=60.0):
-    return Request(
+    return DataRequest(
         part=part,
         folder=folder,
         channels=(CHANNEL,),

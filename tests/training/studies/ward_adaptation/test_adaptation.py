@@ -12,7 +12,7 @@ from tocsin.engine.changes import Category, Priority, Turn
 from tocsin.engine.conditions import ScoreAbove
 from tocsin_studies.ward_adaptation import measure
 from tocsin_studies.ward_adaptation.baselines import Conformal, Quotient
-from tocsin_studies.ward_adaptation.out_of_distribution import NO_FRAME, scores, stranger
+from tocsin_studies.ward_adaptation.out_of_distribution import NO_FRAME, out_of_distribution_profile, scores
 from tocsin_studies.ward_adaptation.rethreshold import judged
 from tocsin_training.simulation.ward import parameters
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
@@ -29,17 +29,17 @@ def bundle():
 
 
 def wards():
-    return [Ward(31 + bed, 1, profile=stranger) for bed in range(3)]
+    return [Ward(31 + bed, 1, profile=out_of_distribution_profile) for bed in range(3)]
 
 
 @pytest.fixture(scope="module")
-def scored(bundle):
+def engine_scores(bundle):
     return scores(bundle.model, wards(), 1)[:TICKS]
 
 
 def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on():
     for seed in range(20):
-        patient = stranger(np.random.default_rng(seed))
+        patient = out_of_distribution_profile(np.random.default_rng(seed))
         for baseline, usual in (
             (patient.hr, parameters.BASELINE_HR),
             (patient.spo2, parameters.BASELINE_SPO2),
@@ -51,7 +51,7 @@ def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on()
 
 
 @pytest.mark.parametrize("like", [None, LIKE])
-def test_scores_judged_again_ring_as_they_rang(bundle, scored, like):
+def test_scores_judged_again_ring_as_they_rang(bundle, engine_scores, like):
     watching = Engine(Watch(bundle.model, [ALARM], FrameClock(0, S), 3, adaptation=like))
     values = np.concatenate([ward.read(TICKS) for ward in wards()])  # (3, T, C)
     rang = []
@@ -60,7 +60,7 @@ def test_scores_judged_again_ring_as_they_rang(bundle, scored, like):
         readings = Readings(["0", "1", "2"], CHANNELS, came, np.full(len(came), second * S), values[came, second])
         changes = watching.apply(readings, second * S).changes
         rang += [(change.stream, change.t // S) for change in changes if change.turn is Turn.BEGAN]
-    course = judged(bundle.model, [ALARM], scored, like)
+    course = judged(bundle.model, [ALARM], engine_scores, like)
     again = [(str(stream), tick) for stream, ticks in enumerate(course.began["odd"]) for tick in ticks]
     assert sorted(again) == sorted(rang)
     assert len(rang) > 0
@@ -104,12 +104,12 @@ def test_the_tables_count_onsets_and_what_was_found(bundle):
     score[600:700, 1] = score[1800:1900, 1] = 3.0  # above any threshold, twice
     score[100, :] = NO_FRAME
     well = measure.Patients(score, [], [])
-    ways = [measure.Way("as it is")]
-    rows = measure.kept_table(bundle, well, ways).splitlines()
+    methods = [measure.Method("as it is")]
+    rows = measure.kept_table(bundle, well, methods).splitlines()
     assert rows[5:] == ["| as it is | 0.5 | 0.00 (0.00 to 0.00) | 0.00 | 48.00 (48.00 to 48.00) | 96.00 | 8.3% |"]
-    episode = measure.draw(measure.Kind.SEPSIS, "ward/bed-1", 1000, np.random.default_rng(1))
+    episode = measure.draw(measure.EpisodeKind.SEPSIS, "ward/bed-1", 1000, np.random.default_rng(1))
     ill = measure.Patients(score, [episode, episode], ["sepsis", "sepsis"])
-    assert measure.found_table(bundle, [ill], ways).splitlines()[2:] == [
+    assert measure.found_table(bundle, [ill], methods).splitlines()[2:] == [
         "| as it is | usual | 0 of 1 |",
         "| as it is | strangers | 1 of 1, 810 s |",
     ]

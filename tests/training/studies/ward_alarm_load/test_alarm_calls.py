@@ -10,7 +10,7 @@ import pytest
 from tocsin.engine.changes import Category
 from tocsin_studies.ward_alarm_load import measure
 from tocsin_studies.ward_alarm_load.alarm_calls import (
-    Call,
+    AlarmCall,
     chattering,
     flooded_min,
     of_events,
@@ -22,7 +22,7 @@ from tocsin_training.simulation.ward.simulator import CHANNELS
 
 
 def call(begin_s, end_s=None, *, stream="a/1", alarm="hr-high", category=Category.PHYSIOLOGICAL):
-    return Call(stream, alarm, category, begin_s, begin_s + 1 if end_s is None else end_s)
+    return AlarmCall(stream, alarm, category, begin_s, begin_s + 1 if end_s is None else end_s)
 
 
 def limits(folder, delay_s):

@@ -5,8 +5,8 @@ import pytest
 
 from tocsin.engine.model import Channel, Model, StepResult, Task
 from tocsin_studies.ward_lead import measure
-from tocsin_studies.ward_lead.page import AT_ONCE, DELAYED, TOCSIN, Course, Measured, figures, lead_s, page
-from tocsin_training.simulation.ward.episodes import DETERIORATIONS, Episode, Kind
+from tocsin_studies.ward_lead.page import AT_ONCE, DELAYED, TOCSIN, DetectionTimes, LeadResults, figures, lead_s, page
+from tocsin_training.simulation.ward.episodes import DETERIORATIONS, Episode, EpisodeKind
 from tocsin_training.simulation.ward.simulator import CHANNELS, UNITS
 
 
@@ -33,8 +33,8 @@ MODEL = Model(
 
 def course(**rang_s):
     named = {"tocsin": TOCSIN, "at_once": AT_ONCE, "delayed": DELAYED}
-    episode = Episode(Kind.SEPSIS, "ward/bed-1", 7200, 3600.0, 1800.0)
-    return Course(episode, {named[name]: at_s for name, at_s in rang_s.items()})
+    episode = Episode(EpisodeKind.SEPSIS, "ward/bed-1", 7200, 3600.0, 1800.0)
+    return DetectionTimes(episode, {named[name]: at_s for name, at_s in rang_s.items()})
 
 
 def test_the_engine_rings_limits_with_their_delays():
@@ -52,7 +52,7 @@ def test_a_lead_needs_both_to_ring():
 
 
 def test_figures_count_every_patient():
-    measured = Measured(
+    measured = LeadResults(
         courses=[course(tocsin=100, at_once=160, delayed=200), course(tocsin=100), course(at_once=50, delayed=90)],
         false_a_day={TOCSIN: 1.0, AT_ONCE: 100.0, DELAYED: 8.0},
         bed_days=50.0,
@@ -68,9 +68,10 @@ def test_figures_count_every_patient():
 
 def test_the_page_has_a_row_for_each_deterioration():
     courses = [
-        Course(Episode(kind, "ward/bed-1", 7200, 60.0, 600.0), {TOCSIN: 50.0, DELAYED: 90.0}) for kind in DETERIORATIONS
+        DetectionTimes(Episode(kind, "ward/bed-1", 7200, 60.0, 600.0), {TOCSIN: 50.0, DELAYED: 90.0})
+        for kind in DETERIORATIONS
     ]
-    told = page(Measured(courses, {TOCSIN: 1.0, AT_ONCE: 100.0, DELAYED: 8.0}, 50.0, "fake/1", 1.0))
+    told = page(LeadResults(courses, {TOCSIN: 1.0, AT_ONCE: 100.0, DELAYED: 8.0}, 50.0, "fake/1", 1.0))
     for kind in DETERIORATIONS:
         assert f"| {kind} (1) | 100 % | 0 % | 100 % | - | 100 % | +40 s (+40 to +40) | 100 % |" in told
     assert "| Tocsin | 1.00 |" in told

@@ -1,1 +1,1 @@
-"""Hourly intensive care records: reading them, the utility they are judged by, the report."""
+"""Bundle `icu-hourly`: hourly intensive care records, their utility, its teacher and trees."""

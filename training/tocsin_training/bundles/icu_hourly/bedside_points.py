@@ -1,7 +1,6 @@
-"""`bedside.scores` as a graph can hold them: of one hour, with what they look back to in the state.
+"""Bedside scores as a graph computes them: one hour at a time, with their history in the state.
 
-Points are whole numbers, so matrix products may sum them. `tests/training/icu/test_recollection.py` holds this and
-`bedside.scores` together.
+Points are whole numbers, so matrix products may sum them. A test compares this with `bedside_scores.scores`.
 """
 
 from __future__ import annotations
@@ -67,7 +66,11 @@ class Points(nn.Module):
     qsofa_limit: Tensor
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Find the channels among the readings' names."""
+        """Find the channels among the readings' names.
+
+        Raises:
+            TrainingError: A channel is missing.
+        """
         super().__init__()
         names = list(names)
         try:
@@ -87,13 +90,13 @@ class Points(nn.Module):
         self.register_buffer("qsofa_limit", torch.tensor([-100.0, 22.0]))
 
     def forward(self, last: Tensor, known: Tensor, news: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
-        """(M, D) as `bedside.scores`, but the sum of the last hours' NEWS2 for its mean; and what is kept of NEWS2.
+        """Scores (M, D) as `bedside_scores.scores`, with the sum of the last hours' NEWS2 for its mean; and its history.
 
         Args:
-            last: (M, R) the last values.
+            last: (M, R) last values.
             known: (M, R) whether there is one.
-            news: (M, PAST + 2) before this hour.
-            hours: (M, 1) since the stay began, this one counted.
+            news: (M, PAST + 2) history of NEWS2 before this hour.
+            hours: (M, 1) since the stay began, including this one.
         """
         total, most, lately = torch.split(news, [1, 1, PAST], dim=1)
         now = self.news(last, known)
@@ -114,7 +117,7 @@ class Points(nn.Module):
         return torch.cat(told, dim=1), torch.cat([total, most, lately[:, 1:]], dim=1)
 
     def _ratios(self, last: Tensor, known: Tensor) -> list[Tensor]:
-        """(M, 1) each; what lacks a part is unknown."""
+        """Ratios (M, 1) each; unknown if a part is."""
         parts = torch.split(torch.where(known[:, self.of_ratio], last[:, self.of_ratio], torch.nan), 1, dim=1)
         hr, sbp, mean, dbp, rr, temp, spo2, fio2, sao2, bun, creatinine, chloride, hco3, wbc, platelets = parts
         fio2 = torch.where(torch.isnan(fio2), ROOM_AIR, fio2)
@@ -137,7 +140,7 @@ class Points(nn.Module):
 
 
 class Charted(nn.Module):
-    """The sum of a chart's points; what is unknown scores nothing."""
+    """Sum of a chart's points; unknown values score nothing."""
 
     of: Tensor
     edges: Tensor
@@ -146,7 +149,7 @@ class Charted(nn.Module):
     tenths: Tensor
 
     def __init__(self, chart: Chart, names: Sequence[str], tenths: Sequence[str] | None = None) -> None:
-        """Read a chart; values are rounded, halves upwards and those of `tenths` to tenths, unless that is None."""
+        """Read a chart; values are rounded half up, those of `tenths` to tenths, unless that is None."""
         super().__init__()
         self.rounded = tenths is not None
         width = max(len(edges) for _, edges in chart.values())
@@ -168,7 +171,7 @@ class Charted(nn.Module):
 
 
 def passed(news: Tensor, hours: Tensor) -> Tensor:
-    """Sum, highest and the last hours' NEWS2 (N, PAST + 2), after so many hours (N, 1) that changed nothing."""
+    """History of NEWS2 (N, PAST + 2) after hours (N, 1) without a change."""
     total, most, lately = torch.split(news, [1, 1, PAST], dim=1)
     latest = lately[:, -1:]
     total = total + hours * latest

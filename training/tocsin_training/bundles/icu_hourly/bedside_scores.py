@@ -1,8 +1,8 @@
-"""Quantities clinicians derive at the bedside, hour by hour, from the last values.
+"""Bedside scores from the last values, hour by hour.
 
-Parts of published scores, of what hourly records hold: NEWS2 (Royal College of Physicians 2017) without oxygen and
+Parts of published scores that hourly records allow: NEWS2 (Royal College of Physicians 2017) without oxygen and
 consciousness, SOFA (Vincent et al. 1996) without lungs and brain, SIRS (Bone et al. 1992), qSOFA (Singer et al. 2016)
-without consciousness. What is unknown scores nothing.
+without consciousness. Unknown values score nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ LATELY = 6  # hours
 
 
 def scores(last: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """(T, D) from the last values (T,) of every reading."""
+    """Scores (T, D) from the last values (T,) of every reading.
+
+    Raises:
+        TrainingError: A channel is missing.
+    """
     try:
         return _scores(last)
     except KeyError as error:
@@ -80,7 +84,7 @@ def _scores(last: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
 
 
 def _points(values: NDArray[np.float32], edges: tuple[float, ...], points: tuple[int, ...]) -> NDArray[np.float64]:
-    """(T,) the points of the interval between edges that each value lies in; 0 where it is unknown.
+    """Points (T,) of the interval between edges that holds each value; 0 where unknown.
 
     >>> _points(np.array([15.0, 150.0, 300.0, np.nan]), (20, 50, 100, 150), (4, 3, 2, 1, 0)).tolist()
     [4.0, 0.0, 0.0, 0.0]

@@ -1,4 +1,4 @@
-"""The teacher of icu-hourly: gradient boosting that is told the whole history of a stay."""
+"""Gradient boosting on the history of a stay: teacher and trees of icu-hourly."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import lightgbm
 import numpy as np
 
 from tocsin_training.bundles.icu_hourly import history
-from tocsin_training.bundles.icu_hourly.history_features import Recollection
+from tocsin_training.bundles.icu_hourly.history_features import HistoryFeatures
 from tocsin_training.calibration import operating_point
 from tocsin_training.errors import TrainingError
 from tocsin_training.nets import tree_ensemble
@@ -16,10 +16,10 @@ from tocsin_training.nets import tree_ensemble
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 ROUNDS = 190
-KNOBS = {
+PARAMETERS = {
     "objective": "binary",
     "num_leaves": 12,
     "learning_rate": 0.045,
@@ -40,31 +40,35 @@ QUIET_SHARE = 0.2  # of the rows of stays without sepsis: neighbouring hours say
 SEEDS = 3  # whose trees are averaged where the teacher is measured itself
 
 
-def scores(train: Sequences, valid: Sequences, test: Sequences) -> tuple[NDArray[np.float32], float]:
-    """Fit on all of `train`, choose the threshold on `valid`; gives the scores (R,) of `test`, and that threshold."""
+def scores(train: StreamDataset, valid: StreamDataset, test: StreamDataset) -> tuple[NDArray[np.float32], float]:
+    """Scores (R,) of `test` and their threshold: fitted on `train`, threshold chosen on `valid`."""
     if valid.gain is None:
         raise TrainingError("the teacher's threshold needs gains; give labelled sequences")
     teacher = Boosting(train)
     models = [teacher.fit(np.arange(len(train)), seed) for seed in range(SEEDS)]
     of_valid, of_test = (
-        np.mean([model.predict(told, num_threads=1) for model in models], axis=0).astype(np.float32)
-        for told in (history.told(valid), history.told(test))
+        np.mean([model.predict(rows, num_threads=1) for model in models], axis=0).astype(np.float32)
+        for rows in (history.features(valid), history.features(test))
     )
-    return of_test, operating_point.most_gain(of_valid, valid.gain)
+    return of_test, operating_point.threshold_of_most_gain(of_valid, valid.gain)
 
 
 class Boosting:
-    """Trees that learn which rows ringing gains in, each weighing what it gains or costs.
+    """Trees that classify rows by whether an alarm gains, weighted by the gain or the cost.
 
-    So what they call a probability is one of gains: above a half, ringing is worth it.
+    Their probability is one of a gain: above one half, an alarm is worth it.
     """
 
-    def __init__(self, data: Sequences, told: NDArray[np.float32] | None = None) -> None:
-        """Tell them of every row, the whole history or what is given (R, F), and sort all values into bins once."""
+    def __init__(self, data: StreamDataset, features: NDArray[np.float32] | None = None) -> None:
+        """Extract features of every row, or take (R, F), and bin all values once.
+
+        Raises:
+            TrainingError: The data have no gains.
+        """
         if data.gain is None:
             raise TrainingError("the teacher needs gains; give labelled sequences")
         self.data = data
-        self.told = history.told(data) if told is None else told  # (R, F)
+        self.features = history.features(data) if features is None else features  # (R, F)
         eventful = np.repeat(data.eventful, data.lengths)
         drawn = np.random.default_rng(1).random(len(eventful)) < QUIET_SHARE
         self.rows = np.flatnonzero(eventful | drawn)
@@ -72,27 +76,33 @@ class Boosting:
         gain = data.gain[self.rows]
         weight = np.abs(gain) / np.where(eventful[self.rows], 1.0, QUIET_SHARE)
         self.binned = lightgbm.Dataset(
-            self.told[self.rows], label=gain > 0, weight=weight / weight.mean(), params=KNOBS, free_raw_data=False
+            self.features[self.rows],
+            label=gain > 0,
+            weight=weight / weight.mean(),
+            params=PARAMETERS,
+            free_raw_data=False,
         ).construct()
 
-    def judge(self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int) -> list[NDArray[np.float32]]:
-        """Fit on the stays with these numbers; gives the probability in every row of each of the lists asked."""
+    def predict(
+        self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int
+    ) -> list[NDArray[np.float32]]:
+        """Fit on the stays numbered `fitted`; returns the probability of every row of each list in `asked`."""
         model = self.fit(fitted, seed)
         return [
-            np.asarray(model.predict(self.told[self.data.rows(stays)], num_threads=1)).astype(np.float32)
+            np.asarray(model.predict(self.features[self.data.rows(stays)], num_threads=1)).astype(np.float32)
             for stays in asked
         ]
 
     def fit(self, fitted: NDArray[np.int64], seed: int) -> lightgbm.Booster:
         """Fit on the stays with these numbers."""
         rows = np.flatnonzero(np.isin(self.stream, fitted))
-        return lightgbm.train(KNOBS | {"seed": seed}, self.binned.subset(rows.tolist()), ROUNDS)
+        return lightgbm.train(PARAMETERS | {"seed": seed}, self.binned.subset(rows.tolist()), ROUNDS)
 
 
-class Grower(Boosting):
-    """Trees that learn which rows ringing gains in, from what a stream's state recollects."""
+class HistoryTreeTrainer(Boosting):
+    """Trees on the features that the graph computes from a stream's state, see `tree_ensemble.TreeTrainer`."""
 
-    def __init__(self, data: Sequences, period_s: float) -> None:
-        """Tell them of every row, as the graph will."""
-        self.teller = Recollection(data.channels, period_s)
-        super().__init__(data, tree_ensemble.told(self.teller, data))
+    def __init__(self, data: StreamDataset, period_s: float) -> None:
+        """Extract the features of every row as the graph does."""
+        self.extractor = HistoryFeatures(data.channels, period_s)
+        super().__init__(data, tree_ensemble.extracted_features(self.extractor, data))

@@ -1,6 +1,6 @@
-"""What a teacher is told of every hour: the whole history of a stay up to it, and bedside scores of it.
+"""History features of hourly stays: the whole stay up to each hour, and bedside scores.
 
-Nothing in row t depends on a row after t. Unknown is NaN.
+Row t depends on no later row. Unknown is NaN.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tocsin_training.bundles.icu_hourly import bedside_scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 VITALS = ("hr", "spo2", "temp", "sbp", "map", "dbp", "rr", "etco2")
 WINDOWS = (6, 12, 24)  # hours
 
 
-def told(data: Sequences) -> NDArray[np.float32]:
-    """(R, F) of readings (each alone, vital signs over windows, laboratory orders), bedside scores, statics, clock."""
+def features(data: StreamDataset) -> NDArray[np.float32]:
+    """Features (R, F): readings (alone, over windows, laboratory orders), bedside scores, statics, clock."""
     names = [channel.name for channel in data.channels]
     measured = np.array([channel.kind is ChannelKind.READING for channel in data.channels])
     readings = [name for name, is_reading in zip(names, measured, strict=True) if is_reading]
@@ -37,14 +37,14 @@ def told(data: Sequences) -> NDArray[np.float32]:
                 out = np.empty((len(values), row.shape[1]), dtype=np.float32)
             out[a:b] = row
     if out is None:
-        raise AssertionError  # Sequences hold at least one stay
+        raise AssertionError  # StreamDataset hold at least one stay
     return out
 
 
 def _of_stay(
     values: NDArray[np.float32], others: NDArray[np.float32], names: list[str], vital: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """(T, F) of one stay's readings (T, C) and statics and clock (T, O)."""
+    """Features (T, F) of one stay's readings (T, C) and its statics and clock (T, O)."""
     seen = ~np.isnan(values)
     count = np.cumsum(seen, axis=0)
     row = _last_row(seen)
@@ -74,7 +74,7 @@ def _so_far(
     row: NDArray[np.int64],
     last: NDArray[np.float32],
 ) -> list[NDArray[np.float64]]:
-    """(T, C) each: age, mean, lowest, highest, spread, change since the value before, and since the first."""
+    """Age, mean, minimum, maximum, spread, change since the previous and since the first value, (T, C) each."""
     age = np.where(row >= 0, np.arange(len(values))[:, None] - row, np.nan)
     filled = np.where(seen, values, 0.0).astype(np.float64)
     mean = np.where(count > 0, np.cumsum(filled, axis=0) / count, np.nan)
@@ -88,7 +88,7 @@ def _so_far(
 
 
 def _window(values: NDArray[np.float32], hours: int) -> list[NDArray[np.float64]]:
-    """(T, C) each over the last hours: mean, lowest, highest, spread, slope per hour."""
+    """Mean, minimum, maximum, spread and slope per hour over the last hours, (T, C) each."""
     padded = np.vstack([np.full((hours - 1, values.shape[1]), np.nan), values])
     window = np.lib.stride_tricks.sliding_window_view(padded, hours, axis=0)  # (T, C, W), the latest last
     known = ~np.isnan(window)
@@ -105,13 +105,13 @@ def _window(values: NDArray[np.float32], hours: int) -> list[NDArray[np.float64]
 
 
 def _last_row(seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(T, C) the row in which each was last measured, -1 before there is one."""
+    """Row of the last measurement (T, C), -1 before the first."""
     row: NDArray[np.int64] = np.maximum.accumulate(np.where(seen, np.arange(len(seen))[:, None], -1), axis=0)
     return row
 
 
 def _at(values: NDArray[np.float32], row: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(T, C) the values in those rows; NaN where the row is -1."""
+    """Values (T, C) of those rows; NaN for -1."""
     return np.where(row >= 0, np.take_along_axis(values, np.maximum(row, 0), axis=0), np.float32(np.nan))
 
 

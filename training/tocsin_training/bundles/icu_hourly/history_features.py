@@ -1,11 +1,11 @@
-"""What trees are told of an hour, from the state that a stream carries: `history.told`, one step at a time.
+"""History features as a graph computes them: `history.features`, one step at a time from the stream's state.
 
-An hour without a frame counts as one in which nothing was measured: `delta` tells how many there were. Spreads are
-told as variances, which split rows in the same places and need no root.
+An hour without a frame counts as one without measurements; `delta` gives their number. Variances take the place of
+spreads: trees split them at the same rows, and they need no root.
 
-Every number comes from additions, products, quotients and comparisons of single floats, in an order that is written
-out here. Those have the same bits in PyTorch and in ONNX Runtime, so that no split of a tree falls one way in the one
-and the other way in the other. Sums by a kernel would not; where a matrix product sums, it sums whole numbers.
+Every number is made by additions, products, quotients and comparisons of single floats in a fixed order. Those have
+the same bits in PyTorch and in ONNX Runtime, so that every split falls the same way in both. Sums by a kernel do not;
+matrix products sum whole numbers only.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ SO_FAR = ("last", "count", "total", "squares", "lowest", "highest", "first", "be
 """What is kept of each reading; `total` and `squares` of its distance from `first`, `age` in hours after this one."""
 
 
-class Recollection(nn.Module):
-    """The history of a stay as trees are told it.
+class HistoryFeatures(nn.Module):
+    """Feature extractor of icu-hourly, see `tree_ensemble.FeatureExtractor`.
 
     Attributes:
-        state_size: Floats a stream carries.
+        state_size: Floats of state a stream.
         features: F.
     """
 
@@ -50,7 +50,7 @@ class Recollection(nn.Module):
     vitals: Tensor
 
     def __init__(self, channels: Sequence[ChannelEntry], period_s: float) -> None:
-        """Take C channels, of which those of `VITALS` are vital signs and other readings are ordered."""
+        """Build the extractor for C channels: `VITALS` are vital signs, other readings laboratory orders."""
         super().__init__()
         self.period_s = period_s
         readings = [i for i, channel in enumerate(channels) if channel.kind is ChannelKind.READING]
@@ -77,17 +77,17 @@ class Recollection(nn.Module):
     def forward(
         self, x: Tensor, mask: Tensor, delta: Tensor, state: Tensor, owner: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """One hour.
+        """Run one hour.
 
         Args:
             x: (M, C) variants of N rows, those rows themselves first.
             mask: (M, C).
             delta: (N, C) seconds.
             state: (N, S).
-            owner: (M,) which row each is a variant of; None where there are the rows alone.
+            owner: (M,) the row that each is a variant of; None without variants.
 
         Returns:
-            (M, F), NaN where unknown, and the state (N, S) after the real rows.
+            Features (M, F), NaN where unknown, and the state (N, S) after the real rows.
         """
         n = delta.shape[0]
         *kept, values, seen, hours, news = torch.split(state, self.sizes, dim=1)
@@ -136,7 +136,7 @@ class Recollection(nn.Module):
         return torch.cat(parts, dim=1), torch.cat(after, dim=1)
 
     def _windows(self, values: Tensor, seen: Tensor, last: Tensor) -> list[list[Tensor]]:
-        """For each window what its hours before this one hold, see `_window`; then orders (N, L), looks (N, 1)."""
+        """For each window its hours before this one, see `_window`; then orders (N, L) and looks (N, 1)."""
         m = seen.reshape(-1, PAST, self.readings)
         looks, orders = m[..., self.of_vital], m[..., self.of_order]
         x = values.reshape(looks.shape)
@@ -162,7 +162,7 @@ class Recollection(nn.Module):
 
 
 def _so_far(now: Tensor, m: Tensor, kept: Sequence[Tensor]) -> list[Tensor]:
-    """`SO_FAR` but the age, with this hour in them; (M, R) each."""
+    """`SO_FAR` without the age, including this hour; (M, R) each."""
     last, count, total, squares, lowest, highest, first, before = kept
     there, again = m > 0, count > 0
     first = torch.where(again, first, now)
@@ -180,7 +180,7 @@ def _so_far(now: Tensor, m: Tensor, kept: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _summary(so_far: Sequence[Tensor]) -> list[Tensor]:
-    """(M, R) each: mean, lowest, highest, variance, change since the value before, and since the first."""
+    """Mean, minimum, maximum, variance, change since the previous and since the first value; (M, R) each."""
     last, count, total, squares, lowest, highest, first, before = so_far
     known = count > 0
     number = torch.clamp(count, min=1.0)
@@ -195,10 +195,10 @@ def _summary(so_far: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _window(now: Tensor, m: Tensor, past: Sequence[Tensor]) -> list[Tensor]:
-    """(M, L) each, of a window that ends now: mean, lowest, highest, variance, slope an hour.
+    """Mean, minimum, maximum, variance and slope per hour of a window that ends now; (M, L) each.
 
-    `past` are number, sum, sum of squares, sum of hours times values, of hours, and of their squares; the lowest, the
-    lowest of the negatives; and what values are measured from.
+    `past` holds number, sum, sum of squares, sum of hours times values, of hours and of their squares; the minimum, the
+    minimum of the negatives; and the origin that values are measured from.
     """
     number, total, squares, moment, when, whens, lowest, highest, origin = past
     away = (now - origin) * m
@@ -223,7 +223,7 @@ def _variance(square: Tensor, mean: Tensor) -> Tensor:
 
 
 def folded(rows: Tensor, by: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """(N, L, K) to (N, K): half by half, always in the same order."""
+    """Reduce (N, L, K) to (N, K), half by half in a fixed order."""
     while rows.shape[1] > 1:
         half = rows.shape[1] // 2
         odd = rows[:, 2 * half :]
@@ -234,7 +234,7 @@ def folded(rows: Tensor, by: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
 
 
 def shifted(ring: Tensor, hours: Tensor, length: int) -> Tensor:
-    """A ring (N, length K), the latest hour last, moved on by so many hours (N, 1) in which there was nothing.
+    """Shift a ring (N, length K), the latest hour last, by hours (N, 1) without content.
 
     >>> shifted(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0]]), 3)
     tensor([[2., 3., 0.]])

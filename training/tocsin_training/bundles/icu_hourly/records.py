@@ -1,4 +1,4 @@
-"""Reading `icu-vitals/stays.parquet`: one row per stay and hour."""
+"""Records of `icu-vitals/stays.parquet`: one row per stay and hour."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 import polars as pl
 
 from tocsin_training.bundles.icu_hourly import utility
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 FILE = "icu-vitals/stays.parquet"
 COLUMNS = {
@@ -62,13 +62,17 @@ COLUMNS = {
 """Channel → column. `hospital_hours`, in hospital before intensive care, is the column with its sign turned."""
 
 
-def stays(request: Request) -> Sequences:
-    """One part of the stays, labelled, each row with what an alarm in it gains over silence."""
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records(request))
+def stays(request: DataRequest) -> StreamDataset:
+    """One part of the stays, labelled, with the gain of an alarm over silence in each row."""
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records(request))
 
 
-def records(request: Request) -> Iterator[Record]:
-    """One part of the stays, as they were recorded."""
+def records(request: DataRequest) -> Iterator[StreamRecord]:
+    """One part of the stays, as recorded.
+
+    Raises:
+        TrainingError: File, channels or part are missing.
+    """
     path = request.folder / FILE
     if not path.exists():
         raise TrainingError(f"{path} is not there; give the folder that holds {FILE} by --data")
@@ -90,4 +94,4 @@ def records(request: Request) -> Iterator[Record]:
     for a, b in itertools.pairwise(bounds):
         silence, alarm = utility.rows(label[a:b])
         gain = (alarm - silence).astype(np.float32)
-        yield Record(str(stay[a]), hours[a:b], values[a:b], label[a:b], gain)
+        yield StreamRecord(str(stay[a]), hours[a:b], values[a:b], label[a:b], gain)

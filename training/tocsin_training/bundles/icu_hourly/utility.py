@@ -1,7 +1,7 @@
-"""The utility of the PhysioNet/CinC Challenge 2019: what an alarm is worth in each hour of a stay.
+"""Utility of the PhysioNet/CinC Challenge 2019: value of an alarm in each hour of a stay.
 
-Announcing sepsis early is worth most six hours before its onset, silence during it costs most, and a false alarm
-costs a little: 1 true alarm pays for 20 false hours.
+An alarm is worth most six hours before the onset of sepsis, silence during sepsis costs most, and a false alarm costs a
+little: one true alarm pays for 20 false hours.
 """
 
 from __future__ import annotations
@@ -21,13 +21,10 @@ MISSED = -2.0
 
 
 def rows(label: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What predicting 0 and what predicting 1 is worth in each hour of one stay.
+    """Utility of silence (T,) and of an alarm (T,) in each hour of one stay.
 
     Args:
         label: (T,) 1 from six hours before the onset to the end, one row an hour.
-
-    Returns:
-        (T,) of silence and (T,) of an alarm.
 
     >>> silence, alarm = rows(np.array([0, 0, 0, 1, 1], dtype=np.float32))
     >>> alarm.round(2).tolist(), silence.round(2).tolist()
@@ -49,7 +46,7 @@ def rows(label: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.fl
 def by_row(
     label: NDArray[np.float32], start: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """For stays one below the other, (R,) each: worth of silence, worth of an alarm, and whether *best* rings."""
+    """Utility of silence, utility of an alarm, and the best predictor's alarms, (R,) each, of stays in sequence."""
     stays = [label[a:b] for a, b in itertools.pairwise(start)]
     worth = [rows(stay) for stay in stays]
     silence = np.concatenate([silence for silence, _ in worth])
@@ -59,7 +56,7 @@ def by_row(
 
 
 def _within_reach(label: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """(T,) the hours in which the best predictor rings: -12 to +3 around sepsis, none in a stay without it."""
+    """Hours (T,) of the best predictor's alarms: -12 to +3 around sepsis; none in a stay without it."""
     hour = np.arange(len(label)) - (int(np.argmax(label)) + LABEL_LEADS)
     return bool(label.any()) & (hour >= EARLIEST) & (hour <= LATEST)
 
@@ -67,7 +64,7 @@ def _within_reach(label: NDArray[np.float32]) -> NDArray[np.bool_]:
 def per_stay(
     rings: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(B,) what each stay's alarms gain over silence, and (B,) what the best predictor's would."""
+    """Gain over silence of each stay's alarms (B,), and of the best predictor's (B,)."""
     silence, alarm, best = by_row(label, start)
     gain = alarm - silence
     return (
@@ -77,10 +74,10 @@ def per_stay(
 
 
 def normalised(rings: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]) -> float:
-    """The challenge's figure: 0 is never ringing, 1 the best; ringing always lies far below 0.
+    """Normalised utility: 0 for no alarm, 1 for the best predictor; alarms everywhere lie far below 0.
 
     Args:
-        rings: (R,) whether the row rings.
+        rings: (R,) whether the row is in alarm.
         label: (R,).
         start: (B + 1,) stay b owns the rows `start[b]:start[b + 1]`.
     """

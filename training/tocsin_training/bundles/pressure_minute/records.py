@@ -1,4 +1,4 @@
-"""Reading `hypotension/records.parquet`: 60 records of mean arterial pressure, one value a minute."""
+"""Records of `hypotension/records.parquet`: 60 records of mean arterial pressure, one value a minute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 FILE = "hypotension/records.parquet"
 HISTORY = 600  # minutes that a forecast may look back on
@@ -31,9 +31,9 @@ class Pressure:
     """One record.
 
     Attributes:
-        name: As the challenge calls it.
-        values: (660,) float64, mmHg, artefacts among them.
-        episode: Whether an episode follows on minute 600.
+        name: In the challenge.
+        values: (660,) float64, mmHg, including artefacts.
+        episode: Whether an episode follows after minute 600.
     """
 
     name: str
@@ -42,17 +42,21 @@ class Pressure:
 
     @property
     def history(self) -> NDArray[np.float64]:
-        """(600,) what may be looked at."""
+        """First 600 minutes (600,)."""
         return self.values[:HISTORY]
 
     @property
     def following(self) -> NDArray[np.float64]:
-        """(60,) what is to be foreseen."""
+        """Last 60 minutes (60,), to be forecast."""
         return self.values[HISTORY:]
 
 
 def read(folder: Path) -> list[Pressure]:
-    """All the records, in the order of their names."""
+    """All records, in the order of their names.
+
+    Raises:
+        TrainingError: The file is missing, or a record is incomplete.
+    """
     path = folder / FILE
     if not path.exists():
         raise TrainingError(f"{path} is not there; give the folder that holds {FILE} by --data")
@@ -69,10 +73,10 @@ def read(folder: Path) -> list[Pressure]:
     return found
 
 
-def pressures(request: Request) -> Sequences:
+def pressures(request: DataRequest) -> StreamDataset:
     """One part of the records, whole: 660 minutes each.
 
-    Records with an episode and records without are dealt into five folds, apart; `valid` is the last fold. There is no
+    Records with and without an episode are dealt into five folds separately; `valid` is the last fold. There is no
     `test`: sixty records are too few for three parts.
     """
     if request.part not in {"train", "valid"}:
@@ -80,16 +84,16 @@ def pressures(request: Request) -> Sequences:
     records = read(request.folder)
     held_out = folds(np.array([record.episode for record in records])) == FOLDS - 1
     chosen = [r for r, out in zip(records, held_out.tolist(), strict=True) if out == (request.part == "valid")]
-    return Sequences.of(
+    return StreamDataset.of(
         request.channels,
         request.period_s,
         request.delta_cap_s,
-        [Record(record.name, np.arange(len(record.values)), record.values[:, None]) for record in chosen],
+        [StreamRecord(record.name, np.arange(len(record.values)), record.values[:, None]) for record in chosen],
     )
 
 
 def folds(event: NDArray[np.bool_], count: int = FOLDS) -> NDArray[np.int64]:
-    """(B,) which fold each record belongs to; those with an event and those without are dealt out in turn.
+    """Fold of each record (B,); records with and without an event are dealt out in turn.
 
     >>> folds(np.array([True, False, True, False, True]), 2).tolist()
     [0, 0, 1, 1, 0]
@@ -97,8 +101,8 @@ def folds(event: NDArray[np.bool_], count: int = FOLDS) -> NDArray[np.int64]:
     return np.where(event, np.cumsum(event) - 1, np.cumsum(~event) - 1) % count
 
 
-def histories(request: Request) -> Sequences:
-    """The first 600 minutes of every record in ticks of the recipe's period, each the median of its minutes.
+def histories(request: DataRequest) -> StreamDataset:
+    """First 600 minutes of every record in ticks of the recipe's period, each the median of its minutes.
 
     Nothing after minute 600 is read. The class is whether an episode follows.
     """
@@ -112,5 +116,5 @@ def histories(request: Request) -> Sequences:
         plausible = (by_tick >= channel.low) & (by_tick <= channel.high)
         known = plausible.any(axis=1)
         value = np.nanmedian(np.where(plausible, by_tick, np.nan)[known], axis=1)
-        records.append(Record(record.name, np.flatnonzero(known), value[:, None], kind=int(record.episode)))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(record.name, np.flatnonzero(known), value[:, None], kind=int(record.episode)))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)

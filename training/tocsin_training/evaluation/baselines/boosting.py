@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from tocsin.engine.model import ChannelKind
 from tocsin_training.calibration import operating_point
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.baselines.baseline import Baseline, Unfit, needed
+from tocsin_training.evaluation.baselines.baseline import Baseline, BaselineUnavailable, needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,38 +18,42 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 NAME = "gradient boosting"
 
 
-def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:  # noqa: ARG001
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
     """Supervised: it needs rows of both labels in the training part."""
     fitted = needed(train)
     if fitted.label is None:
-        raise Unfit("needs labels in the training part, which has none")
+        raise BaselineUnavailable("needs labels in the training part, which has none")
     known = ~np.isnan(fitted.label)
     if len(np.unique(fitted.label[known])) < 2:  # noqa: PLR2004  (two classes)
-        raise Unfit("needs labels of both kinds in the training part, which has one alone")
+        raise BaselineUnavailable("needs labels of both kinds in the training part, which has one alone")
     model = classifier(fitted, seed)
 
-    def score(data: Sequences) -> NDArray[np.float32]:
+    def score(data: StreamDataset) -> NDArray[np.float32]:
         probability: NDArray[np.float32] = model.predict_proba(features(data))[:, 1].astype(np.float32)
         return probability
 
     return Baseline(NAME, "last values, running means and minima, changes, counts; fitted on the labels", score)
 
 
-def scores(train: Sequences, valid: Sequences, test: Sequences, seed: int = 0) -> tuple[NDArray[np.float32], float]:
+def scores(
+    train: StreamDataset, valid: StreamDataset, test: StreamDataset, seed: int = 0
+) -> tuple[NDArray[np.float32], float]:
     """Fit on `train`, choose the threshold on `valid`; gives the scores (R,) of `test`, and that threshold."""
     if valid.gain is None:
         raise TrainingError("the baseline needs gains to choose its threshold by; give labelled sequences")
     model = classifier(train, seed)
-    threshold = operating_point.most_gain(model.predict_proba(features(valid))[:, 1].astype(np.float32), valid.gain)
+    threshold = operating_point.threshold_of_most_gain(
+        model.predict_proba(features(valid))[:, 1].astype(np.float32), valid.gain
+    )
     return model.predict_proba(features(test))[:, 1].astype(np.float32), threshold
 
 
-def classifier(train: Sequences, seed: int) -> HistGradientBoostingClassifier:
+def classifier(train: StreamDataset, seed: int) -> HistGradientBoostingClassifier:
     """Fit on the rows whose label is known."""
     if train.label is None:
         raise TrainingError("the baseline needs labels; give labelled sequences")
@@ -65,7 +69,7 @@ def classifier(train: Sequences, seed: int) -> HistGradientBoostingClassifier:
     return model.fit(features(train)[known], train.label[known])
 
 
-def features(data: Sequences) -> NDArray[np.float32]:
+def features(data: StreamDataset) -> NDArray[np.float32]:
     """(R, F) per reading: the last value, the mean and the least so far, the last change, how often it was measured."""
     measured = np.array([channel.kind is ChannelKind.READING for channel in data.channels])
     values = np.where(data.mask > 0, data.x, np.nan)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.news2 import URGENT, news2
-from tocsin_training.evaluation.baselines.baseline import Baseline, Unfit, carried_forward
+from tocsin_training.evaluation.baselines.baseline import Baseline, BaselineUnavailable, carried_forward
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 NAME = "NEWS2"
 SIGNS = ("rr", "spo2", "sbp", "hr", "temp")
@@ -23,14 +23,16 @@ FEWEST = 3  # vital signs; fewer make no early warning score
 AIR = 0.22  # of oxygen in what is breathed
 
 
-def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:  # noqa: ARG001  (the chart is fixed)
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (the chart is fixed)
     """Scale 1, consciousness taken as alert; oxygen is known where the inspired fraction (`fio2`) is."""
     names = [channel.name for channel in channels]
     there = [name for name in SIGNS if name in names]
     if len(there) < FEWEST:
-        raise Unfit(f"needs vital signs: of {', '.join(SIGNS)} the bundle has {', '.join(there) or 'none'}")
+        raise BaselineUnavailable(
+            f"needs vital signs: of {', '.join(SIGNS)} the bundle has {', '.join(there) or 'none'}"
+        )
 
-    def score(data: Sequences) -> NDArray[np.float32]:
+    def score(data: StreamDataset) -> NDArray[np.float32]:
         values = carried_forward(data)
 
         def column(name: str) -> NDArray[np.float64]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin_training.evaluation.baselines import boosting, ewma, limits, news2, pca, untrained
-from tocsin_training.evaluation.baselines.baseline import Unfit
+from tocsin_training.evaluation.baselines.baseline import BaselineUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.data.dataset import Sequences
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.evaluation.baselines.baseline import Baseline
 
 _ALL = {
@@ -27,13 +27,13 @@ _ALL = {
 
 
 def fitted(
-    channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int
+    channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int
 ) -> tuple[list[Baseline], dict[str, str]]:
     """Every baseline that the channels and the training part allow; and of the others, why not, by name."""
     made, skipped = [], {}
     for name, fit in _ALL.items():
         try:
             made.append(fit(channels, period_s, train, seed))
-        except Unfit as why:
+        except BaselineUnavailable as why:
             skipped[name] = str(why)
     return made, skipped

@@ -1,11 +1,11 @@
-"""Simulated sensors with and without faults, as `Sequences`: what the universal model is trained on, and nothing else.
+"""Simulated sensors with and without faults: the training data of the bundle `sensor`.
 
 >>> from tocsin.bundle.manifest import ChannelEntry
 >>> from pathlib import Path
->>> from tocsin_training.data.dataset import Request
+>>> from tocsin_training.data.dataset import DataRequest
 >>> channel = ChannelEntry(name="value", unit="1", low=-1e30, high=1e30)
 >>> options = {"valid_streams": 12, "valid_ticks": 600}
->>> request = Request("valid", Path(), (channel,), 1.0, 10.0, 1, options)
+>>> request = DataRequest("valid", Path(), (channel,), 1.0, 10.0, 1, options)
 >>> len(sensors(request)), bool((sensors(request).x == sensors(request).x).all())
 (12, True)
 """
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.sensor.faults import FAULTS
 from tocsin_training.simulation.sensor.shapes import FAMILIES, chosen
@@ -25,7 +25,7 @@ from tocsin_training.simulation.sensor.shapes import FAMILIES, chosen
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 PARTS = {"train": 1, "valid": 2, "test": 3}
 TEST_STREAMS, TEST_TICKS = 160, 4000  # where a recipe, which trains on the others, says nothing
@@ -91,7 +91,7 @@ def simulate(seed: int, part: str, streams: int, ticks: int, faulty: float) -> l
     return made
 
 
-def record(stream: str, series: Simulated, miss: float) -> Record:
+def record(stream: str, series: Simulated, miss: float) -> StreamRecord:
     """With label and gain: in the first ticks of a fault ringing is wanted, elsewhere it costs `miss` less."""
     ticks = len(series.value)
     label = np.zeros(ticks, dtype=np.float32)
@@ -100,10 +100,10 @@ def record(stream: str, series: Simulated, miss: float) -> Record:
         gain[onset : onset + length + SETTLING] = 0.0
         label[onset : onset + min(length + 3, TOLD)] = 1.0
         gain[onset : onset + min(length + 3, TOLD)] = miss
-    return Record(stream, np.arange(ticks), series.value[:, None], label, gain)
+    return StreamRecord(stream, np.arange(ticks), series.value[:, None], label, gain)
 
 
-def sensors(request: Request) -> Sequences:
+def sensors(request: DataRequest) -> StreamDataset:
     """Sensors for a recipe; `options`: for each part its `_streams` and `_ticks`; `faulty`, `miss`."""
     if request.part not in PARTS:
         raise TrainingError(f"simulated sensors have no part {request.part!r}; ask for {' or '.join(PARTS)}")
@@ -113,7 +113,7 @@ def sensors(request: Request) -> Sequences:
     faulty = float(str(options.get("faulty", 0.8)))
     miss = float(str(options.get("miss", 1.0)))
     made = simulate(request.seed, request.part, streams, ticks, faulty)
-    return Sequences.of(
+    return StreamDataset.of(
         request.channels,
         request.period_s,
         request.delta_cap_s,

@@ -120,8 +120,8 @@ def cycling(rng: Rng, n: int, ticks: int) -> Many:
     on, off = (np.exp(rng.uniform(np.log(4.0), np.log(120.0), (n, 1))) for _ in range(2))
     most = ticks // 4 + 2
     jitter = 1.0 + rng.uniform(0.0, 0.25, (n, 1)) * rng.standard_normal((n, 2 * most))
-    lasting = np.where(np.arange(2 * most) % 2 == 0, on, off) * np.maximum(jitter, 0.3)
-    edges = np.cumsum(np.maximum(lasting, 1.0), axis=1)
+    sustained = np.where(np.arange(2 * most) % 2 == 0, on, off) * np.maximum(jitter, 0.3)
+    edges = np.cumsum(np.maximum(sustained, 1.0), axis=1)
     square = np.stack([np.searchsorted(row, np.arange(ticks)) % 2 for row in edges]).astype(np.float64)
     keep = np.where(chosen(rng, n, 0.5)[:, 0], 0.0, rng.uniform(0.5, 0.95, n))
     smooth = np.stack([lfilter([1.0 - a], [1.0, -a], row) for a, row in zip(keep, square, strict=True)])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Category(StrEnum):
+class EpisodeCategory(StrEnum):
     """What an episode calls for."""
 
     DETERIORATION = "deterioration"  # a physiological alarm
@@ -24,7 +24,7 @@ class Category(StrEnum):
     BENIGN = "benign"  # no alarm
 
 
-class Kind(StrEnum):
+class EpisodeKind(StrEnum):
     """What happens."""
 
     SEPSIS = "sepsis"
@@ -39,20 +39,26 @@ class Kind(StrEnum):
     DROP_OUT = "drop-out"
 
 
-DETERIORATIONS = (Kind.SEPSIS, Kind.HAEMORRHAGE, Kind.APNOEA, Kind.TACHYARRHYTHMIA)
-ARTEFACTS = (Kind.MOTION, Kind.PROBE_OFF, Kind.FLAT_LINE, Kind.CUFF_ERROR, Kind.DROP_OUT)
+DETERIORATIONS = (EpisodeKind.SEPSIS, EpisodeKind.HAEMORRHAGE, EpisodeKind.APNOEA, EpisodeKind.TACHYARRHYTHMIA)
+ARTEFACTS = (
+    EpisodeKind.MOTION,
+    EpisodeKind.PROBE_OFF,
+    EpisodeKind.FLAT_LINE,
+    EpisodeKind.CUFF_ERROR,
+    EpisodeKind.DROP_OUT,
+)
 
 RATE = {
-    Kind.SEPSIS: p.RATE_SEPSIS,
-    Kind.HAEMORRHAGE: p.RATE_HAEMORRHAGE,
-    Kind.APNOEA: p.RATE_APNOEA,
-    Kind.TACHYARRHYTHMIA: p.RATE_TACHYARRHYTHMIA,
-    Kind.ACTIVITY: p.RATE_ACTIVITY,
-    Kind.MOTION: p.RATE_MOTION,
-    Kind.PROBE_OFF: p.RATE_PROBE_OFF,
-    Kind.FLAT_LINE: p.RATE_FLAT_LINE,
-    Kind.CUFF_ERROR: p.RATE_CUFF_ERROR,
-    Kind.DROP_OUT: p.RATE_DROP_OUT,
+    EpisodeKind.SEPSIS: p.RATE_SEPSIS,
+    EpisodeKind.HAEMORRHAGE: p.RATE_HAEMORRHAGE,
+    EpisodeKind.APNOEA: p.RATE_APNOEA,
+    EpisodeKind.TACHYARRHYTHMIA: p.RATE_TACHYARRHYTHMIA,
+    EpisodeKind.ACTIVITY: p.RATE_ACTIVITY,
+    EpisodeKind.MOTION: p.RATE_MOTION,
+    EpisodeKind.PROBE_OFF: p.RATE_PROBE_OFF,
+    EpisodeKind.FLAT_LINE: p.RATE_FLAT_LINE,
+    EpisodeKind.CUFF_ERROR: p.RATE_CUFF_ERROR,
+    EpisodeKind.DROP_OUT: p.RATE_DROP_OUT,
 }
 
 
@@ -72,7 +78,7 @@ class Episode:
         size: Its magnitudes, by name; see `_DRAW`.
     """
 
-    kind: Kind
+    kind: EpisodeKind
     stream: str
     onset_s: int
     ramp_s: float
@@ -81,11 +87,11 @@ class Episode:
     size: Mapping[str, float] = field(default_factory=dict)
 
     @property
-    def category(self) -> Category:
+    def category(self) -> EpisodeCategory:
         """What it calls for."""
         if self.kind in DETERIORATIONS:
-            return Category.DETERIORATION
-        return Category.ARTEFACT if self.kind in ARTEFACTS else Category.BENIGN
+            return EpisodeCategory.DETERIORATION
+        return EpisodeCategory.ARTEFACT if self.kind in ARTEFACTS else EpisodeCategory.BENIGN
 
     @property
     def full_s(self) -> float:
@@ -116,7 +122,7 @@ class Episode:
         return np.asarray(np.where(since_s >= self.ramp_s + self.hold_s, 0.0, rise))
 
 
-def draw(kind: Kind, stream: str, onset_s: int, rng: np.random.Generator) -> Episode:
+def draw(kind: EpisodeKind, stream: str, onset_s: int, rng: np.random.Generator) -> Episode:
     """Draw an episode of a kind: how fast, how long, how far."""
     ramp_s, hold_s, recovery_s, size = _DRAW[kind](rng)
     return Episode(kind, stream, onset_s, ramp_s, hold_s, recovery_s, size)
@@ -195,15 +201,15 @@ def _drop_out(rng: np.random.Generator) -> _Drawn:
     return 0.0, max(float(rng.exponential(p.DROP_OUT_MEAN_S)), p.DROP_OUT_SHORTEST_S), 0.0, {}
 
 
-_DRAW: dict[Kind, Callable[[np.random.Generator], _Drawn]] = {
-    Kind.SEPSIS: _sepsis,
-    Kind.HAEMORRHAGE: _haemorrhage,
-    Kind.APNOEA: _apnoea,
-    Kind.TACHYARRHYTHMIA: _tachyarrhythmia,
-    Kind.ACTIVITY: _activity,
-    Kind.MOTION: _motion,
-    Kind.PROBE_OFF: _probe_off,
-    Kind.FLAT_LINE: _flat_line,
-    Kind.CUFF_ERROR: _cuff_error,
-    Kind.DROP_OUT: _drop_out,
+_DRAW: dict[EpisodeKind, Callable[[np.random.Generator], _Drawn]] = {
+    EpisodeKind.SEPSIS: _sepsis,
+    EpisodeKind.HAEMORRHAGE: _haemorrhage,
+    EpisodeKind.APNOEA: _apnoea,
+    EpisodeKind.TACHYARRHYTHMIA: _tachyarrhythmia,
+    EpisodeKind.ACTIVITY: _activity,
+    EpisodeKind.MOTION: _motion,
+    EpisodeKind.PROBE_OFF: _probe_off,
+    EpisodeKind.FLAT_LINE: _flat_line,
+    EpisodeKind.CUFF_ERROR: _cuff_error,
+    EpisodeKind.DROP_OUT: _drop_out,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from tocsin_training.simulation.ward import parameters as p
 from tocsin_training.simulation.ward.ar1 import follow
-from tocsin_training.simulation.ward.episodes import Episode, Kind
+from tocsin_training.simulation.ward.episodes import Episode, EpisodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,19 +59,19 @@ class Monitor:
 
         artefacts = [episode for episode in episodes if episode.covers(t_s).any()]
         for episode in artefacts:
-            if episode.kind is Kind.MOTION:
+            if episode.kind is EpisodeKind.MOTION:
                 _move(shown, episode, episode.covers(t_s), jitter)
-            elif episode.kind is Kind.CUFF_ERROR:
+            elif episode.kind is EpisodeKind.CUFF_ERROR:
                 _misread_cuff(shown, episode, t_s)
         shown = np.clip(shown, _FLOOR[:, None], _CEILING[:, None])
         shown = np.round(shown / _RESOLUTION[:, None]) * _RESOLUTION[:, None]
         for episode in artefacts:
-            if episode.kind is Kind.FLAT_LINE:
+            if episode.kind is EpisodeKind.FLAT_LINE:
                 self._stick(shown, episode, t_s)
-            elif episode.kind is Kind.PROBE_OFF:
+            elif episode.kind is EpisodeKind.PROBE_OFF:
                 _lose_probe(shown, episode, t_s, jitter[0])
         for episode in artefacts:
-            if episode.kind is Kind.DROP_OUT:
+            if episode.kind is EpisodeKind.DROP_OUT:
                 shown[:, episode.covers(t_s)] = np.nan
         return np.asarray(np.round(shown.T, 1))  # the product above leaves 37.2 as 37.2000...03
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from tocsin_training.simulation.ward import parameters as p
 from tocsin_training.simulation.ward.ar1 import follow, recur
-from tocsin_training.simulation.ward.episodes import Category, Episode, Kind
+from tocsin_training.simulation.ward.episodes import Episode, EpisodeCategory, EpisodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,12 +183,12 @@ def _shift(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> dict[str, N
     """What episodes add to each hidden quantity, (T,) each."""
     shift = {name: np.zeros_like(t_s) for name in ("hr", "rr", "map", "pulse_pressure", "temp", "spo2")}
     for episode in episodes:
-        if episode.category is Category.ARTEFACT:
+        if episode.category is EpisodeCategory.ARTEFACT:
             continue
         course = episode.course(t_s)
         for name in shift.keys() & episode.size.keys():
             # Vessels hold the pressure up while blood is lost, until they can't: the fall lags behind the loss.
-            held_up = episode.kind is Kind.HAEMORRHAGE and name == "map"
+            held_up = episode.kind is EpisodeKind.HAEMORRHAGE and name == "map"
             shift[name] = shift[name] + episode.size[name] * (course * course if held_up else course)
     return shift
 
@@ -197,7 +197,7 @@ def _breathing(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> NDArray
     """(T,) the share of the breaths that are taken."""
     share = np.ones_like(t_s)
     for episode in episodes:
-        if episode.kind is Kind.APNOEA:
+        if episode.kind is EpisodeKind.APNOEA:
             share = share * (1.0 - episode.course(t_s))
     return share
 
@@ -206,7 +206,7 @@ def _desaturation(episodes: Sequence[Episode], t_s: NDArray[np.float64], baselin
     """(T,) by how many % saturation has fallen: later than the breathing, by the circulation's delay."""
     fall = np.zeros_like(t_s)
     for episode in episodes:
-        if episode.kind is not Kind.APNOEA:
+        if episode.kind is not EpisodeKind.APNOEA:
             continue
         since_s = t_s - episode.onset_s - episode.size["spo2_delay_s"]
         lasting_s = episode.ramp_s + episode.hold_s
@@ -221,7 +221,7 @@ def _arrhythmia(
 ) -> NDArray[np.float64]:
     """(T,) the heart rate with its tachyarrhythmias."""
     for episode in episodes:
-        if episode.kind is Kind.TACHYARRHYTHMIA:
+        if episode.kind is EpisodeKind.TACHYARRHYTHMIA:
             share = episode.course(t_s)
             hr = hr + share * (np.maximum(episode.size["hr_to"] - hr, 20.0) + irregular)
     return hr

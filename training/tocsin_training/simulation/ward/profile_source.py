@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.model import ChannelKind
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.ward.simulator import CHANNELS, Patient
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
     from tocsin_training.simulation.ward.physiology import Profile
 
 RESTING = "rest_"  # the profile's channels are named after the measured ones
@@ -24,7 +24,7 @@ HOUR = 9.0
 _WARD_SEED = {"train": 41_000_000, "valid": 42_000_000, "test": 43_000_000}
 
 
-def profiles(request: Request) -> Sequences:
+def profiles(request: DataRequest) -> StreamDataset:
     """Give patients at rest from 9 o'clock on: no artefact, no activity, no deterioration, every channel in every tick.
 
     Static channels named `rest_hr` and so on hold a patient's resting values. Options: `<part>_beds`, `<part>_hours`.
@@ -49,8 +49,8 @@ def profiles(request: Request) -> Sequences:
             else np.full(len(values), known[channel.name.removeprefix(RESTING)])
             for channel in request.channels
         ]
-        records.append(Record(f"{request.part}-{bed + 1}", np.arange(len(values)), np.stack(columns, axis=1)))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(f"{request.part}-{bed + 1}", np.arange(len(values)), np.stack(columns, axis=1)))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
 
 
 def lying(seed: int) -> Patient:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, RATE, Episode, Kind, draw
+from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, RATE, Episode, EpisodeKind, draw
 from tocsin_training.simulation.ward.monitor import Monitor
 from tocsin_training.simulation.ward.physiology import DAY_S, Body, Profile, live
 
@@ -32,7 +32,7 @@ class Patient:
         bed: int,
         stream: str,
         day_s: float,
-        kinds: Sequence[Kind],
+        kinds: Sequence[EpisodeKind],
         script: Iterable[Episode],
         profile: Callable[[np.random.Generator], Profile] = Profile.draw,
     ) -> None:
@@ -76,7 +76,7 @@ class Patient:
         for purpose, kinds in (
             (_ARTEFACTS, ARTEFACTS),
             (_DETERIORATIONS, DETERIORATIONS),
-            (_ACTIVITY, (Kind.ACTIVITY,)),
+            (_ACTIVITY, (EpisodeKind.ACTIVITY,)),
         ):
             rng = self._random(purpose, self._block)
             for kind in kinds:
@@ -136,7 +136,7 @@ class Ward:
         kinds = (
             *(ARTEFACTS if artefacts else ()),
             *(DETERIORATIONS if deteriorations else ()),
-            *((Kind.ACTIVITY,) if activity else ()),
+            *((EpisodeKind.ACTIVITY,) if activity else ()),
         )
         script = list(script)
         self.streams = tuple(f"{name}/bed-{bed + 1}" for bed in range(beds))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.data.dataset import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.ward.episodes import DETERIORATIONS, draw
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 
 if TYPE_CHECKING:
-    from tocsin_training.data.dataset import Request
+    from tocsin_training.data.dataset import DataRequest
 
 # Wards of different seeds share no patient and no random number; figures of the lead come from yet others.
 _WARD_SEED = {
@@ -25,7 +25,7 @@ _WARD_SEED = {
 _EPISODES_SEED = {"valid": 21_000_000, "test": 31_000_000}
 
 
-def normal(request: Request) -> Sequences:
+def normal(request: DataRequest) -> StreamDataset:
     """Give a part of the simulated ward, without any deterioration.
 
     Options of the recipe: `<part>_beds` and `<part>_hours`. Each bed's record begins at its own time of day.
@@ -41,11 +41,11 @@ def normal(request: Request) -> Sequences:
         ward = Ward(seed, beds=1, name=f"{request.part}-{bed + 1}", hour=24.0 * bed / beds)
         values = ward.read(ticks)[0][:, columns]  # (T, C)
         came = ~np.isnan(values).all(axis=1)  # a tick in which nothing came has no frame
-        records.append(Record(ward.streams[0], np.flatnonzero(came), values[came]))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(ward.streams[0], np.flatnonzero(came), values[came]))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
 
 
-def episodes(request: Request) -> Sequences:
+def episodes(request: DataRequest) -> StreamDataset:
     """Give beds that deteriorate once each, labelled, and as many that don't: for evaluation.
 
     The label is 1 from the onset of a deterioration until treatment begins to work, and unknown (NaN) from then until
@@ -76,5 +76,5 @@ def episodes(request: Request) -> Sequences:
         for episode in script:
             label[episode.onset_s : int(episode.end_s) + 1] = np.nan
             label[episode.onset_s : int(episode.relief_s)] = 1.0
-        records.append(Record(name, came, values[came], label[came]))
-    return Sequences.of(request.channels, request.period_s, request.delta_cap_s, records)
+        records.append(StreamRecord(name, came, values[came], label[came]))
+    return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
