@@ -51,7 +51,7 @@ DOING_IO = (
     "pickle", "random", "secrets", "select", "selectors", "shelve", "shutil", "signal", "smtplib", "socket",
     "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time", "urllib", "uuid", "zipfile",
 )  # fmt: skip
-HEAVY = ("torch", "tocsin_training", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib")
+HEAVY = ("torch", "tocsin_training", "tocsin_studies", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib")
 
 
 def test_the_daemon_knows_nothing_of_training():
@@ -155,7 +155,8 @@ def test_gmqtt_stays_in_one_place():
 
 def test_the_ward_needs_no_torch():
     """The simulator and the demo run where PyTorch is not installed."""
-    assert offences(TRAINING / "ward", forbidden=("torch", "onnx", "onnxscript", "sklearn", "scipy")) == []
+    for folder in (TRAINING / "simulation" / "ward", TRAINING / "demo"):
+        assert offences(folder, forbidden=("torch", "onnx", "onnxscript", "sklearn", "scipy")) == []
 
 
 def test_the_commands_of_training_start_without_torch():

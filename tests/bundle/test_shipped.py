@@ -11,7 +11,7 @@ pytest.importorskip("torch", reason="cards are written by the training side")
 
 from tocsin.bundle import load
 from tocsin.engine.model import Task
-from tocsin_training import publish
+from tocsin_training.export import bundle_folder
 
 ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(file.parent for file in (ROOT / "models").glob("*/*/manifest.json"))
@@ -32,7 +32,7 @@ def test_each_is_described_as_it_is(folder):
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     written = (folder / "manifest.json").read_text(encoding="utf-8")
     assert written == manifest.model_dump_json(indent=2, exclude_none=True) + "\n", "as its form is by now"
-    assert card == publish.card(manifest, publish.notes_of(folder))
+    assert card == bundle_folder.card(manifest, bundle_folder.notes_of(folder))
     if manifest.task is Task.GENERATE:
         assert "## How it resembles the simulator" in card
     else:

@@ -66,13 +66,13 @@ def load(file):
 def frames(folder, runs, file, stream):
     """A table as training takes it."""
     tables = pytest.importorskip("tocsin_training.data.tables")
-    sequences = pytest.importorskip("tocsin_training.sequences")
+    sequences = pytest.importorskip("tocsin_training.data.dataset")
     channels = (
         ChannelEntry(name="hr", unit="/min", low=0, high=300),
         ChannelEntry(name="spo2", unit="%", low=0, high=100),
     )
     data = tables.table(
-        sequences.Request(
+        sequences.DataRequest(
             part="train", folder=folder, channels=channels, period_s=1.0, delta_cap_s=60, seed=1, runs=runs,
             options={"files": file, "stream": stream, "split": {"by": "stream"}},
         )

@@ -20,7 +20,7 @@ from tocsin.config import check
 from tocsin.engine import EventClock, Readings
 from tocsin.engine.model import ChannelKind
 from tocsin.runtime.build import build_deployment
-from tocsin_training.icu.records import COLUMNS, FILE
+from tocsin_training.bundles.icu_hourly.records import COLUMNS, FILE
 
 RECORDS = Path(__file__).parents[3] / "shared" / "data" / FILE
 SEPTIC, OTHERS = 90, 120

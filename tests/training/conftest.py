@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs PyTorch")
@@ -27,7 +25,7 @@ network:
   width: 8
   inputs: 6
   dropout: 0.1
-  memory: [ages, summary, trend, pace, tide]
+  channel_features: [age, summary, trend, rate, envelope]
   decay: {decay}
   logarithmic: [c, hours]
 score:
@@ -38,7 +36,7 @@ training:
   batch: 8
   epochs: {epochs}
   folds: {folds}
-  forget_static: 0.2
+  static_dropout: 0.2
   seed: 3
 serving:
   period_s: 60
@@ -53,9 +51,9 @@ sources:
 
 
 @pytest.fixture
-def toy(tmp_path, monkeypatch):
+def toy(tmp_path, monkeypatch, request):
     """Make a recipe file of the toy data, with some things changed."""
-    monkeypatch.syspath_prepend(Path(__file__).parent)
+    monkeypatch.syspath_prepend(request.path.parent)  # where a test brings a source or a trainer of its own
     torch.set_num_threads(1)
 
     def write(**changes):

@@ -9,10 +9,11 @@ pytest.importorskip("torch", reason="training needs PyTorch")
 import toy_bundle
 
 from tocsin.bundle import load
-from tocsin_training import budget_check, curve
-from tocsin_training import recipe as recipes
-from tocsin_training.make import read
-from tocsin_training.recalibrate import recalibrate, to_count
+from tocsin_studies import budget_check
+from tocsin_training import recipe_file
+from tocsin_training.calibration import false_alarm_curve
+from tocsin_training.data.sources import read
+from tocsin_training.recalibrate import curve_data, recalibrate
 
 RECIPE = """\
 name: toy
@@ -23,8 +24,8 @@ channels:
   - {name: hr, unit: /min, low: 0, high: 300}
   - {name: spo2, unit: "%", low: 0, high: 100}
 data:
-  source: tocsin_training.ward.data:normal
-  curve_on: calibrate
+  source: tocsin_training.simulation.ward.vitals_source:normal
+  curve_part: calibrate
   options: {calibrate_beds: 2, calibrate_hours: 1, check_beds: 2, check_hours: 1}
 network: {cell: rnn}
 training: {seed: 1}
@@ -40,14 +41,16 @@ sources:
 
 
 def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
-    monkeypatch.setattr(curve, "OFTENEST", 5000.0)  # this score has no level of its own: it rings all the time
+    monkeypatch.setattr(
+        false_alarm_curve, "OFTENEST", 5000.0
+    )  # this score has no level of its own: it rings all the time
     folder = toy_bundle.write(tmp_path / "toy")
     (folder / "recipe.yaml").write_text(RECIPE)
     (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n\nNot for wards.\n")
     graph = (folder / "model.onnx").read_bytes()
-    recipe = recipes.read(folder / "recipe.yaml")
+    recipe = recipe_file.read(folder / "recipe.yaml")
 
-    made = recalibrate(folder, recipe, to_count(recipe, tmp_path, tmp_path / "runs"))
+    made = recalibrate(folder, recipe, curve_data(recipe, tmp_path, tmp_path / "runs"))
 
     bundle = load(folder)
     assert bundle.manifest.calibration.curve == made
@@ -62,7 +65,7 @@ def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
 
     streams = read(recipe, "check", tmp_path)
     often = made.rates[0].per_day[-1]
-    kept = budget_check.check(bundle, curve.scored(bundle.model, streams), [often, 1e9])
+    kept = budget_check.check(bundle, false_alarm_curve.engine_scores(bundle.model, streams), [often, 1e9])
     assert [entry.budget for entry in kept] == [often, often]  # for both delays; none of them reaches the other budget
     told = budget_check.table(bundle, kept, "check")
     assert f"| 0, 0 | {often:g} | " in told

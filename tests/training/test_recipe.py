@@ -10,8 +10,7 @@ from ruamel.yaml import YAML
 from typer import Typer
 from typer.testing import CliRunner
 
-from tocsin_training import cli
-from tocsin_training import recipe as recipes
+from tocsin_training import cli, recipe_file
 from tocsin_training.errors import TrainingError
 
 SHIPPED = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.yaml"))
@@ -19,13 +18,13 @@ SHIPPED = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.ya
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid(path):
-    assert recipes.read(path).name == path.stem
+    assert recipe_file.read(path).name == path.stem
 
 
 def test_times_in_a_recipe_stay_what_was_written_and_other_files_keep_theirs(toy):
     path = toy()
     path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  options: {from: 2026-03-01}"))
-    assert recipes.read(path).data.options == {"from": "2026-03-01"}
+    assert recipe_file.read(path).data.options == {"from": "2026-03-01"}
     assert YAML(typ="safe").load("2026-03-01") == date(2026, 3, 1)
 
 
@@ -68,7 +67,7 @@ def test_a_faulty_recipe_is_told(toy, old, new, told):
     path = toy()
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(TrainingError) as error:
-        recipes.read(path)
+        recipe_file.read(path)
     assert told in str(error.value)
 
 

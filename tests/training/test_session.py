@@ -7,8 +7,7 @@ import re
 import pytest
 import torch
 
-from tocsin_training import recipe as recipes
-from tocsin_training import session
+from tocsin_training import recipe_file, session
 from tocsin_training.errors import TrainingError
 
 
@@ -29,16 +28,16 @@ def asked(tmp_path):
 
 def test_a_bundle_s_own_recipe_makes_it_again_to_the_bit(toy, asked, monkeypatch):
     """Also if another seed was asked for, and where the bundle lies itself."""
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 12)
     folder = session.run(toy(epochs=1), **asked | {"seed": 7})
     first = {file.name: file.read_bytes() for file in folder.iterdir()}
-    assert recipes.read(folder / "recipe.yaml").training.seed == 7
+    assert recipe_file.read(folder / "recipe.yaml").training.seed == 7
     again = session.run(folder / "recipe.yaml", **asked)
     assert {file.name: file.read_bytes() for file in again.iterdir()} == first
 
 
 def test_what_is_there_and_what_goes_is_told(toy, asked, capsys, monkeypatch):
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 12)
     folder = session.run(toy(epochs=1), **asked | {"resume": True})
     told = capsys.readouterr().err
     assert f"nothing to resume in {asked['runs']}/toy-1-3: from the beginning" in told
@@ -50,9 +49,11 @@ def test_what_is_there_and_what_goes_is_told(toy, asked, capsys, monkeypatch):
 
 
 def test_a_part_for_the_curve_that_is_none_is_told_before_the_training(toy, asked, monkeypatch):
-    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    monkeypatch.setattr(
+        "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
+    )
     path = toy()
-    path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  curve_on: tset"))
+    path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  curve_part: tset"))
     with pytest.raises(TrainingError, match="toys have no part 'tset'"):
         session.run(path, **asked)
 

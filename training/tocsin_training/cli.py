@@ -1,4 +1,4 @@
-"""`tocsin train`: the one command of the training side. PyTorch is imported only when it runs."""
+"""`tocsin train`. PyTorch is imported only when it runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-EXIT_FAULTY = 2
+from tocsin_training.errors import TrainingError, leave
+
 LARGEST_SEED = 2**32 - 1
 
 
@@ -34,10 +35,7 @@ def train(
     try:
         import torch  # noqa: PLC0415, F401  (the daemon's command line must start without it)
     except ModuleNotFoundError:
-        typer.secho("error: training needs PyTorch, which is not installed", err=True, fg=typer.colors.RED)
-        typer.secho("remedy: pip install 'tocsin[training]'", err=True)
-        raise typer.Exit(EXIT_FAULTY) from None
-    from tocsin_training.errors import TrainingError  # noqa: PLC0415
+        leave("training needs PyTorch, which is not installed", "pip install 'tocsin[training]'")
     from tocsin_training.session import run  # noqa: PLC0415  (imports torch)
 
     try:
@@ -53,6 +51,5 @@ def train(
             resume=resume,
         )
     except TrainingError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        raise typer.Exit(EXIT_FAULTY) from None
+        leave(error)
     typer.echo(f"wrote {folder}")

@@ -1,74 +1,78 @@
-"""Put the curve of false alarms into a bundle: the manifest and the card are written anew, the graph stays.
+"""False-alarm curve of a bundle as a command: `python -m tocsin_training.recalibrate models/ward-vitals/1`.
 
-With a curve it can be told how long the model warms up, so that is measured, too, unless it has been.
-
-python -m tocsin_training.recalibrate models/ward-vitals/1
+Manifest and card are written anew, the graph stays. The warm-up is measured too, unless the manifest has it.
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.bundle import load
-from tocsin.engine.model import Task
-from tocsin_training import curve, publish, warm_up
-from tocsin_training import recipe as recipes
-from tocsin_training.errors import TrainingError
-from tocsin_training.make import read
+from tocsin_training import recipe_file
+from tocsin_training.calibration import false_alarm_curve, warm_up
+from tocsin_training.data.sources import read
+from tocsin_training.errors import TrainingError, leave
+from tocsin_training.export import bundle_folder
+from tocsin_training.tasks import registry
 
 if TYPE_CHECKING:
     from tocsin.bundle.calibration import Curve
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.recipe import Recipe
-    from tocsin_training.sequences import Sequences
 
 
-def to_count(recipe: Recipe, data: Path, runs: Path) -> Sequences | None:
-    """The part that the recipe names for the curve; None of a task that rings nothing."""
-    return None if recipe.task is Task.GENERATE else read(recipe, recipe.data.curve_on, data, runs)
+def curve_data(recipe: Recipe, data: Path, runs: Path) -> StreamDataset | None:
+    """Part of the data that the recipe names for the curve; None if the task raises no alarms."""
+    return read(recipe, recipe.data.curve_part, data, runs) if registry.task_of(recipe).raises_alarms else None
 
 
-def recalibrate(folder: Path, recipe: Recipe, counted: Sequences | None) -> Curve | None:
-    """Count onsets through the daemon's engine, and write them down.
+def recalibrate(folder: Path, recipe: Recipe, counted: StreamDataset | None) -> Curve | None:
+    """Count onsets through the daemon's engine, and write the curve into manifest and card.
 
     Args:
-        folder: The bundle's.
-        recipe: It was made from.
-        counted: Streams as `to_count` gives them; on those that are normal onsets are false.
+        folder: Of the bundle.
+        recipe: That made it.
+        counted: From `curve_data`; onsets on its normal streams are false alarms.
 
     Returns:
-        None if there is no curve: the task rings nothing, no stream is normal, or too few onsets were seen.
+        The curve; None if the task raises no alarms, no stream is normal, or onsets are too few.
     """
     bundle = load(folder)
     manifest = bundle.manifest
-    streams = None if counted is None else curve.normal(counted)
+    streams = None if counted is None else false_alarm_curve.normal_streams(counted)
     made = None
     if streams is not None:
-        which = f"normal streams of part {recipe.data.curve_on} ({', '.join(source.name for source in recipe.sources)})"
-        seen, probability = curve.scored(bundle.model, streams), manifest.calibration.scale == "probability"
-        made = curve.curve(seen, recipe.serving.curve_delays_ticks, which, probability=probability)
+        which = (
+            f"normal streams of part {recipe.data.curve_part} ({', '.join(source.name for source in recipe.sources)})"
+        )
+        seen, probability = (
+            false_alarm_curve.engine_scores(bundle.model, streams),
+            manifest.calibration.scale == "probability",
+        )
+        made = false_alarm_curve.false_alarm_curve(
+            seen, recipe.serving.curve_delays_ticks, which, probability=probability
+        )
     calibration = manifest.calibration.model_copy(update={"curve": made})
-    publish.describe(folder, manifest.model_copy(update={"calibration": calibration}))
+    bundle_folder.describe(folder, manifest.model_copy(update={"calibration": calibration}))
     if made is not None and streams is not None:
-        warm_up.glance(folder, streams)
+        warm_up.estimate(folder, streams)
     return made
 
 
 def main(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="Such as models/ward-vitals/1.")],
-    data: Annotated[Path, typer.Option(help="Where the records lie.")] = Path("../shared/data"),
-    runs: Annotated[Path, typer.Option(help="Where converted tables go.")] = Path("runs"),
+    data: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("../shared/data"),
+    runs: Annotated[Path, typer.Option(help="Folder of converted tables.")] = Path("runs"),
 ) -> None:
-    """Put the curve of false alarms into a bundle."""
+    """Write the false-alarm curve into a bundle."""
     try:
-        recipe = recipes.read(bundle / "recipe.yaml")
-        made = recalibrate(bundle, recipe, to_count(recipe, data, runs))
+        recipe = recipe_file.read(bundle / "recipe.yaml")
+        made = recalibrate(bundle, recipe, curve_data(recipe, data, runs))
     except TrainingError as error:
-        typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-        sys.exit(2)
+        leave(error)
     if made is None:
         typer.echo(f"{bundle}: too few onsets on normal streams for a curve")
         return

@@ -1,21 +1,16 @@
-"""Recipes: everything a bundle is made from, in one YAML file beside the bundle."""
+"""Recipe schema: everything a bundle is made from. `recipe_file.read` reads recipes from YAML.
+
+Rules of single tasks are in `tasks/`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from tocsin.bundle.manifest import ChannelEntry, DataSource, Level, Name
 from tocsin.engine.model import ChannelKind, Task
-from tocsin_training.errors import TrainingError, told
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 Delay = Annotated[int, Field(ge=0)]
 
@@ -25,60 +20,61 @@ class _Part(BaseModel):
 
 
 class DataRecipe(_Part):
-    """Where sequences come from."""
+    """Source of the training data."""
 
     source: str = Field(
         pattern=r"^[\w.]+:\w+$",
-        description="`module:function`; the function takes a `Request` and gives `Sequences`.",
+        description="`module:function`; the function takes a `DataRequest` and returns a `StreamDataset`.",
     )
-    options: dict[str, JsonValue] = Field(default={}, description="For the source alone.")
+    options: dict[str, JsonValue] = Field(default={}, description="Passed to the source.")
     teacher: str | None = Field(
         default=None,
         pattern=r"^[\w.]+:\w+$",
-        description="alarm: `module:function`, which judges the training rows for loss.teacher; see `distil.py`.",
+        description="alarm: `module:class` whose probabilities are learned with loss.teacher; see `distillation.py`.",
     )
-    curve_on: str = Field(
-        default="valid", description="The part on whose normal streams the curve of false alarms is counted."
+    curve_part: str = Field(
+        default="valid", description="Part of the data on whose normal streams the false-alarm curve is counted."
     )
 
 
 class NetworkRecipe(_Part):
-    """The network."""
+    """Architecture of the network."""
 
     cell: Literal["rnn", "lstm", "gru"]
     layers: int = Field(default=1, ge=1, le=4)
-    width: int = Field(default=64, ge=1, le=1024, description="Of h.")
+    width: int = Field(default=64, ge=1, le=1024, description="Width of h.")
     inputs: int = Field(default=0, ge=0, le=1024, description="Width of a dense layer before the recurrence; 0: none.")
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Of the features, before anything is learned.")
-    forget_bias: float = Field(default=1.0, description="lstm: the forget gate starts open.")
-    memory: tuple[Literal["ages", "summary", "trend", "pace", "tide"], ...] = Field(
-        default=("ages",), description="What is remembered of each channel beside its last value; see `memory.py`."
+    input_dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout of the channel features.")
+    forget_bias: float = Field(
+        default=1.0, description="lstm: initial bias of the forget gate; above 0 it starts open."
     )
-    scale: Literal["fitted", "running"] = Field(
+    channel_features: tuple[Literal["age", "summary", "trend", "rate", "envelope"], ...] = Field(
+        default=("age",), description="Features of each channel beside its last value; see `channel_features.py`."
+    )
+    normalisation: Literal["fitted", "running"] = Field(
         default="fitted",
-        description="fitted: channels are normalised by the training data; running: by their own stream, whatever its "
-        "unit, and `running_scale.py` remembers instead of `memory`.",
+        description="fitted: by mean and deviation of the training data; running: by the stream's own level and scale, "
+        "whatever its unit; `running_scale.py` then replaces `channel_features`.",
     )
     decay: Literal["none", "inputs", "state", "both"] = Field(
-        default="none", description="What fades, at learned rates, while channels are missing; see `decay.py`."
+        default="none",
+        description="Learned decay while channels are missing, of the inputs, the state or both; see `decay.py`.",
     )
     logarithmic: tuple[Name, ...] = Field(default=(), description="Channels taken as log(1 + x).")
-    stir: float = Field(
-        default=0.0, ge=0, description="Added to each channel's standard deviation: for those that hardly ever stir."
+    deviation_epsilon: float = Field(
+        default=0.0, ge=0, description="Added to each channel's standard deviation, for channels that hardly vary."
     )
-    expects: Literal["change", "level"] = Field(
+    forecast_target: Literal["change", "level"] = Field(
         default="change",
-        description="change: the last value and what is added to it; level: the value itself, so that what strays "
-        "and stays stays surprising.",
+        description="change: the forecast is the last value plus a change; level: the value itself, so that a lasting "
+        "shift stays surprising.",
     )
-    spread: Literal["learned", "constant"] = Field(
-        default="learned",
-        description="Of a forecast, learned from the stream's past, or one for each channel: what unsettles the "
-        "network then settles nothing.",
+    forecast_scale: Literal["learned", "constant"] = Field(
+        default="learned", description="Scale of a forecast: from the stream's past, or one for each channel."
     )
-    head: Literal["normal", "student_t"] = Field(
-        default="normal", description="What a forecast is the mean and scale of; a Student-t takes outliers calmly."
+    distribution: Literal["normal", "student_t"] = Field(
+        default="normal", description="Of a forecast; with a Student-t an outlier widens the scale less."
     )
     df: float | None = Field(
         default=None, ge=2.5, le=100, description="student_t: degrees of freedom; learned by channel if left out."
@@ -86,48 +82,50 @@ class NetworkRecipe(_Part):
 
     @model_validator(mode="after")
     def _runs_alone(self) -> Self:
-        plain = not self.logarithmic and self.decay in {"none", "state"} and self.expects == "change"
-        if self.scale == "running" and not plain:
-            msg = "scale running takes no logarithmic, no decay of inputs and no expected level: leave them out"
+        plain = not self.logarithmic and self.decay in {"none", "state"} and self.forecast_target == "change"
+        if self.normalisation == "running" and not plain:
+            msg = (
+                "normalisation running excludes logarithmic, decay of inputs and forecast_target level: leave them out"
+            )
             raise ValueError(msg)
         return self
 
 
 class ScoreRecipe(_Part):
-    """forecast: how residuals become a score."""
+    """forecast: score made from the residuals."""
 
     kind: Literal["nll", "ewma", "departure", "whitened"] = "nll"
-    ticks: float = Field(default=30.0, ge=1, description="ewma, whitened: evidence is gathered over so many ticks.")
-    first_ticks: float = Field(default=1.0, ge=1, description="whitened: residuals are averaged over so many first.")
+    ticks: float = Field(default=30.0, ge=1, description="ewma, whitened: time over which evidence is averaged.")
+    first_ticks: float = Field(default=1.0, ge=1, description="whitened: time over which residuals are averaged first.")
     slack: float = Field(
         default=0.0,
         ge=0,
-        description="whitened: a variance, in squares of the forecast's scale, by which any channel may stray.",
+        description="whitened: added to the variance of every channel, in squares of the forecast's scale.",
     )
-    clip: float = Field(default=8.0, gt=0, description="Standardised residuals are cut here: one artefact is one.")
+    clip: float = Field(default=8.0, gt=0, description="Standardised residuals are clipped here.")
 
 
-class BesideRecipe(_Part):
+class TreeEnsembleRecipe(_Part):
     """alarm: trees in the graph, whose logit is averaged with the networks'."""
 
-    trees: str = Field(
-        pattern=r"^[\w.]+:\w+$", description="`module:class`, see `beside.Grower`; an ensemble is grown for each fold."
+    trainer: str = Field(
+        pattern=r"^[\w.]+:\w+$", description="`module:class`, see `tree_ensemble.TreeTrainer`; fitted once a fold."
     )
     weight: float = Field(default=0.5, gt=0, lt=1, description="Of the trees' logit; the networks' has the rest.")
-    each: int = Field(default=1, ge=1, le=20, description="Ensembles a fold, by so many seeds.")
+    ensembles_per_fold: int = Field(default=1, ge=1, le=20, description="Ensembles a fold, with different seeds.")
 
 
 class HorizonRecipe(_Part):
-    """seq2seq: what is told of the frames to come."""
+    """seq2seq: the forecast horizon."""
 
-    ticks: int = Field(ge=2, le=240, description="K, how many are decoded.")
+    ticks: int = Field(ge=2, le=240, description="K, frames that are decoded.")
     quantiles: tuple[Level, ...] = Field(
         default=(0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95),
         min_length=2,
         description="Levels of the minimum and maximum over the horizon, ascending.",
     )
-    width: int = Field(default=32, ge=1, le=1024, description="Of the decoder's h.")
-    every: int = Field(default=1, ge=1, description="In training, the decoder starts from one tick in so many.")
+    width: int = Field(default=32, ge=1, le=1024, description="Width of the decoder's h.")
+    anchor_stride: int = Field(default=1, ge=1, description="In training the decoder starts from every n-th tick only.")
 
     @model_validator(mode="after")
     def _levels_ascend(self) -> Self:
@@ -138,22 +136,22 @@ class HorizonRecipe(_Part):
 
 
 class LossRecipe(_Part):
-    """What is minimised beside the forecast of the next frame; `gain`, `label`, `positive`, `smoothing`: for alarm."""
+    """Weights of the loss terms; `gain`, `label`, `positive`, `smoothing` and `teacher` are for alarm."""
 
     gain: float = Field(default=1.0, ge=0, description="Weight of the cross-entropy weighted by each row's gain.")
     label: float = Field(default=0.0, ge=0, description="Weight of the plain cross-entropy with the label.")
-    positive: float = Field(default=1.0, gt=0, description="What a positive row weighs in the latter.")
+    positive: float = Field(default=1.0, gt=0, description="Weight of a positive row in the latter.")
     teacher: float = Field(
-        default=0.0, ge=0, description="Weight of the plain cross-entropy with what data.teacher says."
+        default=0.0, ge=0, description="Weight of the cross-entropy with the probabilities of data.teacher."
     )
     smoothing: float = Field(
         default=0.0,
         ge=0,
         lt=0.5,
-        description="Wanted are this and 1 - this, not 0 and 1: onsets are dated to the hour.",
+        description="Label smoothing: targets are this and 1 - this in place of 0 and 1.",
     )
-    following: float = Field(default=0.1, gt=0, description="alarm, classify: weight of the next frame's forecast.")
-    burn_in: int = Field(default=0, ge=0, description="classify: ticks of a stream before its class need be known.")
+    forecast: float = Field(default=0.1, gt=0, description="alarm, classify: weight of the next frame's forecast.")
+    burn_in: int = Field(default=0, ge=0, description="classify: first ticks of a stream without a class loss.")
     extremes: float = Field(default=1.0, ge=0, description="seq2seq: weight of the pinball loss of its quantiles.")
 
 
@@ -161,32 +159,35 @@ class TrainingRecipe(_Part):
     """Backpropagation through time."""
 
     bptt: int | Literal["full"] = Field(
-        default="full", description="Ticks a gradient reaches back; beyond them the state is carried, detached."
+        default="full",
+        description="Ticks of a window of truncated backpropagation; its state goes into the next one, detached.",
     )
-    batch: int = Field(default=64, ge=1, description="Streams.")
+    batch: int = Field(default=64, ge=1, description="Streams in a batch.")
     precision: Literal["auto", "full", "mixed"] = Field(
-        default="auto", description="Of matrix products; auto: mixed where there is an accelerator."
+        default="auto", description="Of matrix products; auto: mixed on an accelerator."
     )
     epochs: int = Field(default=20, ge=1)
     patience: int = Field(default=5, ge=1, description="Epochs without a better validation loss before it stops.")
     learning_rate: float = Field(default=2e-3, gt=0, description="At its peak: a warm-up precedes, a cosine follows.")
     weight_decay: float = Field(default=0.01, ge=0)
-    clip: float = Field(default=1.0, gt=0, description="Of the gradient's norm.")
-    turns: int = Field(
+    clip: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm.")
+    negative_subsampling: int = Field(
         default=1,
         ge=1,
         le=20,
-        description="alarm with a teacher: of the streams without an event an epoch sees one in so many, in turn.",
+        description="alarm with a teacher: of the streams without an event an epoch reads every n-th, in rotation.",
     )
-    forget_static: float = Field(default=0.0, ge=0, lt=1, description="How often a stream's static channel is hidden.")
-    forget_reading: float = Field(
-        default=0.0, ge=0, lt=1, description="How often a stream's reading is, which is foretold from the others then."
+    static_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of streams a static channel is hidden in."
+    )
+    reading_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="Share of streams a reading is hidden in; it is forecast from the others."
     )
     folds: int = Field(
         default=1,
         ge=1,
         le=20,
-        description="alarm: members, each stopped on its own fold of train; 1: one, stopped on valid.",
+        description="alarm: members of a cross-fit, each stopped on its own fold of train; 1: one, stopped on valid.",
     )
     seed: int = Field(default=1, ge=0, lt=2**32)
 
@@ -202,7 +203,7 @@ class TrainingRecipe(_Part):
 
 
 class ServingRecipe(_Part):
-    """What the daemon needs to know beside the graph."""
+    """Settings of the manifest, for the daemon."""
 
     period_s: float = Field(gt=0)
     any_period: bool = Field(default=False, description="The network counts ticks, whatever their length.")
@@ -210,19 +211,21 @@ class ServingRecipe(_Part):
     warm_up_ticks: int = Field(ge=0)
     max_gap_ticks: int = Field(gt=0)
     horizon_s: float | None = Field(
-        default=None, ge=0, description="alarm: how far ahead the event may lie; 0 if it is told as it comes."
+        default=None,
+        ge=0,
+        description="alarm: how far ahead the event may lie; 0 for an event that is detected, not predicted.",
     )
     false_alarms_per_day: float = Field(
-        default=1.0, gt=0, description="anomaly: the threshold lets so many onsets through per stream-day of `valid`."
+        default=1.0, gt=0, description="anomaly: onsets a stream-day of `valid` at the threshold."
     )
     on_delay_ticks: int = Field(
         default=0,
         ge=0,
-        description="anomaly: an onset counts if it lasts longer, as an alarm with this on-delay would.",
+        description="anomaly: on-delay of the alarm that the threshold is chosen for.",
     )
     curve_delays_ticks: tuple[tuple[Delay, Delay], ...] = Field(
         default=((0, 0), (3, 0), (3, 30), (10, 0), (10, 60), (30, 60)),
-        description="The on- and off-delays of alarms that the curve of false alarms knows.",
+        description="On- and off-delays of the lines of the false-alarm curve.",
     )
 
 
@@ -239,7 +242,7 @@ class Recipe(_Part):
     classes: tuple[Name, ...] | None = Field(default=None, min_length=2, description="classify: the first is normal.")
     horizon: HorizonRecipe | None = Field(default=None, description="seq2seq alone.")
     profile: tuple[Name, ...] | None = Field(default=None, min_length=1, description="generate: the static channels.")
-    beside: BesideRecipe | None = None
+    tree_ensemble: TreeEnsembleRecipe | None = None
     score: ScoreRecipe = ScoreRecipe()
     loss: LossRecipe = LossRecipe()
     training: TrainingRecipe
@@ -271,96 +274,37 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
+    def _keys_agree(self) -> Self:
         if not any(channel.kind is ChannelKind.READING for channel in self.channels):
             msg = "channels has none of kind reading; a model needs something that is measured"
-            raise ValueError(msg)
-        if self.task is Task.ALARM and self.serving.horizon_s is None:
-            msg = "task alarm needs serving.horizon_s: how many seconds ahead the event may be; 0 if told as it comes"
             raise ValueError(msg)
         if (self.data.teacher is not None) != (self.loss.teacher > 0):
             given = f"data.teacher {self.data.teacher} and loss.teacher {self.loss.teacher:g}"
             msg = f"{given} go together; give both or none"
             raise ValueError(msg)
-        if self.task is Task.ALARM and not self.loss.gain + self.loss.label + self.loss.teacher:
-            msg = "loss.gain, label and teacher are all 0, so nothing would be learned of the event; raise one"
-            raise ValueError(msg)
-        if self.training.turns > 1 and (not self.data.teacher or self.loss.gain or self.loss.label):
+        if self.training.negative_subsampling > 1 and (not self.data.teacher or self.loss.gain or self.loss.label):
             msg = (
-                f"training.turns {self.training.turns} would teach labels as if the event were common; "
-                "say 1, or learn from data.teacher alone, with loss.gain and loss.label 0"
+                f"training.negative_subsampling {self.training.negative_subsampling} would teach labels as if the "
+                "event were common; say 1, or learn from data.teacher alone, with loss.gain and loss.label 0"
             )
             raise ValueError(msg)
         if self.data.teacher and self.training.folds == 1:
             msg = "data.teacher needs training.folds of 3 or more: a teacher judges folds that it was not fitted on"
             raise ValueError(msg)
-        if self.serving.any_period and self.network.scale != "running":
-            msg = "serving.any_period needs network.scale running: fitted networks read seconds"
+        if self.serving.any_period and self.network.normalisation != "running":
+            msg = "serving.any_period needs network.normalisation running: fitted networks read seconds"
             raise ValueError(msg)
-        if self.beside is not None and self.training.folds == 1:
-            msg = "beside needs training.folds of 3 or more: trees judge folds that they were not grown on"
+        if self.tree_ensemble is not None and self.training.folds == 1:
+            msg = "tree_ensemble needs training.folds of 3 or more: trees judge folds that they were not fitted on"
             raise ValueError(msg)
-        if self.task is not Task.ALARM and self.training.folds > 1:
-            msg = f"training.folds {self.training.folds} fits task alarm only; say 1"
+        if self.network.df is not None and self.network.distribution != "student_t":
+            msg = (
+                f"network.df {self.network.df:g} fits distribution student_t only; add `distribution: student_t`, or "
+                "remove df"
+            )
             raise ValueError(msg)
-        return self
-
-    @model_validator(mode="after")
-    def _says_what_its_task_needs(self) -> Self:
-        for name, task in (("classes", Task.CLASSIFY), ("horizon", Task.SEQ2SEQ), ("profile", Task.GENERATE)):
-            if getattr(self, name) is not None and self.task is not task:
-                msg = f"{name} belongs to task {task} alone, and task is {self.task}; remove it"
-                raise ValueError(msg)
-            if getattr(self, name) is None and self.task is task:
-                msg = f"task {task} needs {name}; add it"
-                raise ValueError(msg)
         static = {channel.name for channel in self.channels if channel.kind is ChannelKind.STATIC}
         if self.profile is not None and (set(self.profile) != static or len(self.profile) != len(static)):
             msg = f"profile has to name every static channel once ({', '.join(sorted(static)) or 'there is none'})"
             raise ValueError(msg)
-        if self.score.kind in {"departure", "whitened"} and self.task is not Task.FORECAST:
-            msg = f"score.kind {self.score.kind} fits task forecast only, and task is {self.task}; say nll or ewma"
-            raise ValueError(msg)
-        if self.network.scale == "running" and self.task in {Task.SEQ2SEQ, Task.GENERATE}:
-            msg = f"network.scale running says nothing of more than one step, and task is {self.task}; say fitted"
-            raise ValueError(msg)
-        if self.network.df is not None and self.network.head != "student_t":
-            msg = f"network.df {self.network.df:g} fits head student_t only; add `head: student_t`, or remove df"
-            raise ValueError(msg)
         return self
-
-
-class _Texts(SafeConstructor):
-    """Times stay what was written: sources read them as they read a table's."""
-
-
-_Texts.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="safe")
-    yaml.Constructor = _Texts
-    return yaml
-
-
-def read(path: Path) -> Recipe:
-    """Read a recipe.
-
-    Raises:
-        TrainingError: If the file is absent, no YAML or no recipe; the text says which key, which value.
-    """
-    try:
-        content = _yaml().load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise TrainingError(f"recipe {path}: {error.strerror}; give the path of a YAML file") from error
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise TrainingError(f"recipe {path}: not YAML: {' '.join(str(error).split())}; mend the file") from error
-    try:
-        return Recipe.model_validate(content)
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in fault['loc']) or 'recipe'}: {told(fault)}"
-            for fault in error.errors(include_url=False)
-        ]
-        remedy = "  mend these lines; `tocsin_training/recipe.py` lists every key"
-        raise TrainingError("\n".join([f"recipe {path} is not valid:", *lines, remedy])) from error

@@ -1,4 +1,4 @@
-"""A training run as a person sees it: progress on the terminal, a bundle at its end."""
+"""Training session of a terminal: progress while a recipe trains, and its bundle at the end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tocsin_training import checkpoints, log, publish
-from tocsin_training import recipe as recipes
-from tocsin_training.errors import TrainingError
-from tocsin_training.make import make
-from tocsin_training.places import check_folder
-from tocsin_training.recalibrate import recalibrate, to_count
+from tocsin_training import recipe_file
+from tocsin_training.export import bundle_folder
+from tocsin_training.paths import check_folder
+from tocsin_training.pipeline import train_bundle
+from tocsin_training.recalibrate import curve_data, recalibrate
+from tocsin_training.train import checkpoints, tensorboard
+from tocsin_training.train.device import device_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_training.loop import Epoch
+    from tocsin_training.train.loop import Epoch
 
 
 def run(  # noqa: PLR0913  (as many as the command has options)
@@ -34,8 +35,12 @@ def run(  # noqa: PLR0913  (as many as the command has options)
     curves: Path | None,
     resume: bool,
 ) -> Path:
-    """Train what the recipe at `path` describes; gives the bundle's folder."""
-    recipe = recipes.read(path)
+    """Train the recipe at `path`; returns the bundle's folder.
+
+    Raises:
+        TrainingError: Recipe, records, folders or trained model are unfit.
+    """
+    recipe = recipe_file.read(path)
     if seed is not None:
         recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"seed": seed})})
     check_folder("--out", out / recipe.name / recipe.version)
@@ -53,7 +58,7 @@ def run(  # noqa: PLR0913  (as many as the command has options)
         TextColumn("{task.fields[loss]}"),
     )
     with ExitStack() as stack, Progress(*columns, console=Console(stderr=True)) as progress:
-        write = None if curves is None else log.curves(curves / recipe.name, stack)
+        write = None if curves is None else tensorboard.curves(curves / recipe.name, stack)
         bars = [
             progress.add_task(
                 f"{recipe.name} {member + 1}/{recipe.training.folds}", total=recipe.training.epochs, loss=""
@@ -61,10 +66,10 @@ def run(  # noqa: PLR0913  (as many as the command has options)
             for member in range(recipe.training.folds)
         ]
 
-        def say(line: str) -> None:
+        def print_line(line: str) -> None:
             progress.console.print(line, soft_wrap=True, highlight=False, markup=False)
 
-        def tell(member: int, epoch: Epoch) -> None:
+        def show_epoch(member: int, epoch: Epoch) -> None:
             progress.update(
                 bars[member], completed=epoch.number, loss=f"train {epoch.train:.4f} valid {epoch.valid:.4f}"
             )
@@ -72,29 +77,22 @@ def run(  # noqa: PLR0913  (as many as the command has options)
                 write(member, epoch)
 
         if resume and not checkpoints.folder(runs, recipe).exists():
-            say(f"nothing to resume in {checkpoints.folder(runs, recipe)}: from the beginning")
-        counted = to_count(recipe, data, runs)  # now, as what it lacks is better told before the training
-        made = make(recipe, data, runs=runs, device=chosen(device), resume=resume, tell=tell, say=say)
-        if publish.replaces(out, made.manifest):
-            say(
+            print_line(f"nothing to resume in {checkpoints.folder(runs, recipe)}: from the beginning")
+        counted = curve_data(recipe, data, runs)  # faults of that part are reported before the training
+        bundle = train_bundle(
+            recipe,
+            data,
+            runs=runs,
+            device=device_of(device),
+            resume=resume,
+            on_epoch=show_epoch,
+            on_message=print_line,
+        )
+        if bundle_folder.replaces(out, bundle.manifest):
+            print_line(
                 f"{recipe.name}/{recipe.version} had another graph: its streams begin anew, and alarms that it raised "
                 "can no more be explained; raise `version` to keep both"
             )
-    folder = publish.write(out, made.manifest, made.graph, path, init=made.init, seed=seed)
+    folder = bundle_folder.write(out, bundle.manifest, bundle.graph, path, init=bundle.init, seed=seed)
     recalibrate(folder, recipe, counted)
     return folder
-
-
-def chosen(device: str) -> torch.device:
-    """The device that was asked for; `auto` takes an accelerator where there is one."""
-    if device == "auto":
-        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-        return found or torch.device("cpu")
-    try:
-        wanted = torch.device(device)
-        torch.zeros(1, device=wanted).item()
-    except (RuntimeError, AssertionError, ImportError) as error:  # of `meta`, which computes nothing, too
-        raise TrainingError(
-            f"device {device!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
-        ) from error
-    return wanted

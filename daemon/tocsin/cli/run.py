@@ -33,8 +33,8 @@ def run(
     It reconnects to the broker without limit. On SIGTERM it stops reading, finishes its work,
     publishes offline and exits with 0.
     """
-    from tocsin.plug_ins import PlugInError  # noqa: PLC0415
     from tocsin.http.server import PortTakenError  # noqa: PLC0415
+    from tocsin.plug_ins import PlugInError  # noqa: PLC0415
     from tocsin.runtime import run as run_daemon  # noqa: PLC0415  (slow to import)
     from tocsin.store import StoreError  # noqa: PLC0415
 

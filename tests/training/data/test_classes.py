@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from tocsin.bundle import load
-from tocsin_training import recipe as recipes
-from tocsin_training import session
+from tocsin_training import recipe_file, session
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.records import Asked, fitting, judged
+from tocsin_training.evaluation.records import RecordSelection, fitting, judged
 
 RECIPE = """\
 name: motors
@@ -50,24 +49,26 @@ def folder(tmp_path):
 
 
 def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 12)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 12)
     bundle = load(session.run(folder / "motors.yaml", **places(folder), **HOW))
     assert bundle.manifest.figures["held-out AUROC, end of stream"] == 1.0
 
-    recipe = recipes.read(bundle.folder / "recipe.yaml")
-    asked = Asked(folder, "test", None, None, {}, folder / "runs", None, 0)
+    recipe = recipe_file.read(bundle.folder / "recipe.yaml")
+    asked = RecordSelection(folder, "test", None, None, {}, folder / "runs", None, 0)
     hot = {f"m{motor}" for motor in range(1, 40, 2)}
     parts = [judged(asked, bundle, recipe)[0], *fitting(asked, bundle, recipe)]
     for data in parts:
         said = {name: data.label[data.start[b] : data.start[b + 1]] for b, name in enumerate(data.streams)}
         assert all((label == (name in hot)).all() for name, label in said.items())
     columns = {"stream": "motor", "kind": "found"}
-    table = Asked(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
+    table = RecordSelection(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
     assert set(judged(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
 
 
 def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    monkeypatch.setattr(
+        "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
+    )
     (folder / "motors.yaml").write_text(RECIPE + "loss: {burn_in: 20}\n")
     told = "no validation stream of class fine, hot outlasts loss.burn_in 20; give longer streams, or a shorter burn-in"
     with pytest.raises(TrainingError, match=told):
@@ -75,7 +76,9 @@ def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
 
 
 def test_a_class_that_no_training_stream_is_of_is_told_before_the_training(folder, monkeypatch):
-    monkeypatch.setattr("tocsin_training.loop.train", lambda *_given, **_options: pytest.fail("a network was trained"))
+    monkeypatch.setattr(
+        "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
+    )
     path = folder / "motors.yaml"
     path.write_text(RECIPE.replace("[fine, hot]", "[fine, hot, wet]"))
     told = "no stream of part train is of class wet; give streams of every class, or part them otherwise"

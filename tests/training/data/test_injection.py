@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.data.injected import injected
-from tocsin_training.data.injection import Anomaly, Kind, deviation, draw, inject
+from tocsin_training.data.injection import Anomaly, AnomalyKind, deviation, draw, inject
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Request
 
 CHANNELS = (ChannelEntry(name="a", unit="1", low=0, high=200), ChannelEntry(name="b", unit="1", low=0, high=200))
 
@@ -27,7 +27,7 @@ def streams(draw_):
     return values
 
 
-@given(streams(), st.sampled_from(Kind), st.integers(0, 2**32))
+@given(streams(), st.sampled_from(AnomalyKind), st.integers(0, 2**32))
 def test_nothing_changes_outside_of_an_anomaly_and_nothing_goes_missing(values, kind, seed):
     before = values.copy()
     rng = np.random.default_rng(seed)
@@ -67,30 +67,30 @@ def during(kind, size, channels=(0, 1), start=100, length=88):
 
 
 def test_a_spike_and_a_shift_are_as_large_as_they_are_said_to_be():
-    for kind, length in ((Kind.SPIKE, 1), (Kind.LEVEL_SHIFT, 88)):
+    for kind, length in ((AnomalyKind.SPIKE, 1), (AnomalyKind.LEVEL_SHIFT, 88)):
         _, before, after, unit = during(kind, -3.0, length=length)
         np.testing.assert_allclose((after - before) / unit, -3.0)
 
 
 def test_a_drift_grows_evenly_to_its_size():
-    _, before, after, unit = during(Kind.DRIFT, 4.0)
+    _, before, after, unit = during(AnomalyKind.DRIFT, 4.0)
     risen = (after - before) / unit
     np.testing.assert_allclose(np.diff(risen, axis=0), 4.0 / 88)
     np.testing.assert_allclose(risen[-1], 4.0)
 
 
 def test_variance_grows_by_the_square_of_its_size():
-    _, before, after, unit = during(Kind.VARIANCE, 3.0, length=300)
+    _, before, after, unit = during(AnomalyKind.VARIANCE, 3.0, length=300)
     np.testing.assert_allclose((after - before).std(axis=0) / unit, 3.0, rtol=0.15)
 
 
 def test_a_flat_line_holds_the_last_value():
-    values, _, after, _ = during(Kind.FLAT_LINE, 1.0)
+    values, _, after, _ = during(AnomalyKind.FLAT_LINE, 1.0)
     np.testing.assert_array_equal(after, np.broadcast_to(values[99, :2], after.shape))
 
 
 def test_a_broken_correlation_leaves_the_channel_itself_as_it_was():
-    values, before, after, _ = during(Kind.CORRELATION_BREAK, 1.0, channels=(0,))
+    values, before, after, _ = during(AnomalyKind.CORRELATION_BREAK, 1.0, channels=(0,))
     np.testing.assert_allclose([after.mean(), after.std()], [before.mean(), before.std()])
     np.testing.assert_allclose(np.abs(np.diff(after, axis=0)), np.abs(np.diff(before, axis=0)))
     other = values[100:188, 1]
@@ -99,12 +99,12 @@ def test_a_broken_correlation_leaves_the_channel_itself_as_it_was():
 
 
 def test_a_lag_is_the_same_later():
-    values, _, after, _ = during(Kind.LAG, 7.0)
+    values, _, after, _ = during(AnomalyKind.LAG, 7.0)
     np.testing.assert_array_equal(after, values[93:181, :2])
 
 
 def request(part="test", **options):
-    return Request(
+    return DataRequest(
         part=part,
         folder=Path(),
         channels=tuple(ChannelEntry(name=name, unit="1", low=0, high=200) for name in ("hr", "rr")),
@@ -112,7 +112,7 @@ def request(part="test", **options):
         delta_cap_s=60,
         seed=3,
         options={
-            "source": "tocsin_training.ward.data:normal",
+            "source": "tocsin_training.simulation.ward.vitals_source:normal",
             "options": {f"{part}_beds": 2, f"{part}_hours": 1},
             "parts": ["test"],
         }

@@ -19,9 +19,9 @@ import resource, sys
 from pathlib import Path
 import numpy as np, polars, torch
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.batches import padded
+from tocsin_training.data.batches import padded
 from tocsin_training.data.tables import table
-from tocsin_training.sequences import Request
+from tocsin_training.data.dataset import DataRequest
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -29,7 +29,7 @@ def peak():
 polars.DataFrame({"a": [1.0, 2.0]}).lazy().collect()
 before = peak()
 folder = Path(sys.argv[1])
-data = table(Request(
+data = table(DataRequest(
     part="train",
     folder=folder,
     channels=tuple(ChannelEntry(name=f"c{c}", unit="1", low=-99, high=99) for c in range(%d)),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tocsin.config import check
-from tocsin_training import recipe as recipes
+from tocsin_training import recipe_file
 from tocsin_training.data import options as table_options
 
 session = pytest.importorskip("tocsin_training.session", reason="training needs PyTorch")
@@ -24,7 +24,7 @@ def block(kind, number=0):
 
 
 def test_from_a_table_to_a_budget(tmp_path, monkeypatch):
-    monkeypatch.setattr("tocsin_training.parity.STEPS", 40)
+    monkeypatch.setattr("tocsin_training.export.parity.STEPS", 40)
     header, *shown = block("csv").splitlines()
     assert len(shown) == 3
     records = tmp_path / "records"
@@ -66,6 +66,6 @@ def test_times_in_a_recipe_are_written_as_the_page_writes_them(tmp_path, said):
     options = f"files: pumps.csv, stream: pump, time: taken, {said}"
     text = re.sub(r"  options:\n(    .*\n)*", f"  options: {{{options}}}\n", block("yaml"))
     (tmp_path / "pumps.yaml").write_text(text, encoding="utf-8")
-    split = table_options.read(recipes.read(tmp_path / "pumps.yaml").data.options, "table").split
+    split = table_options.read(recipe_file.read(tmp_path / "pumps.yaml").data.options, "table").split
     assert split.by == "time"
     assert split.valid_from.endswith("T00:00:00Z")

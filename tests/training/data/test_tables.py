@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import DataRequest, StreamDataset, StreamRecord
 from tocsin_training.data.tables import table
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Record, Request, Sequences
 
 CHANNELS = (
     ChannelEntry(name="hr", unit="/min", low=20, high=300),
@@ -57,7 +57,7 @@ def asked(tmp_path):
             else:
                 (folder / file).write_bytes(written if isinstance(written, bytes) else written.encode())
         return table(
-            Request(
+            DataRequest(
                 part=part,
                 folder=folder,
                 channels=CHANNELS,
@@ -84,14 +84,14 @@ def by_stream(data):
 
 def test_a_table_becomes_the_frames_that_the_engine_would_make(asked):
     nan = np.nan
-    expected = Sequences.of(
+    expected = StreamDataset.of(
         CHANNELS,
         3600.0,
         36_000,
         [
-            Record("b", np.array([0, 1]), np.array([[60, nan, 40, nan], [61, 1, 40, nan]]), np.float32([0, 0])),
+            StreamRecord("b", np.array([0, 1]), np.array([[60, nan, 40, nan], [61, 1, 40, nan]]), np.float32([0, 0])),
             # Two readings in hour 0, the newest value of each channel stays; the last row holds nothing plausible.
-            Record("a", np.array([0, 2]), np.array([[82, 2.5, 70, nan], [90, nan, 70, nan]]), np.float32([0, 1])),
+            StreamRecord("a", np.array([0, 2]), np.array([[82, 2.5, 70, nan], [90, nan, 70, nan]]), np.float32([0, 1])),
         ],
     )
     assert by_stream(asked(WIDE)) == by_stream(expected)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.evaluation import baselines
-from tocsin_training.sequences import Record, Sequences
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
+from tocsin_training.evaluation.baselines import registry
 
 VITALS = tuple(
     ChannelEntry(name=name, unit=unit, low=low, high=high)
@@ -32,16 +32,16 @@ def records(count, ticks, seed, channels, *, labelled):
             values[ticks // 2 :, 0] += 60
             label[ticks // 2 :] = 1
         values[random.random(values.shape) < 0.2] = np.nan
-        yield Record(f"{seed}-{number}", np.arange(ticks), values, label if labelled else None)
+        yield StreamRecord(f"{seed}-{number}", np.arange(ticks), values, label if labelled else None)
 
 
 def data(seed, channels=VITALS, *, labelled=True):
-    return Sequences.of(channels, PERIOD_S, 600.0, records(8, 120, seed, channels, labelled=labelled))
+    return StreamDataset.of(channels, PERIOD_S, 600.0, records(8, 120, seed, channels, labelled=labelled))
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    made, skipped = baselines.fitted(VITALS, PERIOD_S, data(1), seed=0)
+    made, skipped = registry.fitted(VITALS, PERIOD_S, data(1), seed=0)
     return {one.name: one for one in made}, skipped
 
 
@@ -56,11 +56,11 @@ def test_all_of_them_are_fitted_where_there_are_labelled_vital_signs(fitted):
 def test_none_of_them_looks_ahead(fitted):
     """Streams cut short give the scores of the whole ones."""
     whole = data(2)
-    short = Sequences.of(
+    short = StreamDataset.of(
         VITALS,
         PERIOD_S,
         600.0,
-        [Record(r.stream, r.tick[:50], r.values[:50], None) for r in records(8, 120, 2, VITALS, labelled=True)],
+        [StreamRecord(r.stream, r.tick[:50], r.values[:50], None) for r in records(8, 120, 2, VITALS, labelled=True)],
     )
     for name, baseline in fitted[0].items():
         if name == "random":
@@ -84,18 +84,18 @@ def test_bedside_limits_ring_beyond_them_and_not_at_them(fitted):
     values = np.array(
         [[120, 97, 16, 120], [121, 97, 16, 120], [80, 90, 16, 120], [80, 89, 16, 120], [80, 100, 16, 120]]
     )
-    rows = Sequences.of(VITALS, PERIOD_S, 600.0, [Record("a", np.arange(5), values.astype(float))])
+    rows = StreamDataset.of(VITALS, PERIOD_S, 600.0, [StreamRecord("a", np.arange(5), values.astype(float))])
     limits = fitted[0]["static limits"]
     assert (limits.score(rows) >= limits.threshold).tolist() == [False, True, False, True, False]
 
 
 def test_what_the_data_do_not_allow_is_left_out_with_a_reason():
-    made, skipped = baselines.fitted(MACHINE, PERIOD_S, data(1, MACHINE, labelled=False), seed=0)
+    made, skipped = registry.fitted(MACHINE, PERIOD_S, data(1, MACHINE, labelled=False), seed=0)
     assert [one.name for one in made] == ["random", "static limits", "EWMA", "PCA, T²", "PCA, Q", "untrained RNN"]
     assert skipped == {
         "NEWS2": "needs vital signs: of rr, spo2, sbp, hr, temp the bundle has none",
         "gradient boosting": "needs labels in the training part, which has none",
     }
-    _, skipped = baselines.fitted(VITALS, PERIOD_S, None, seed=0)
+    _, skipped = registry.fitted(VITALS, PERIOD_S, None, seed=0)
     assert skipped["PCA, Q"] == "needs a training part: name one by --train"
     assert "static limits" not in skipped, "the bedside's are fixed"

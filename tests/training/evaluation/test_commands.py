@@ -11,7 +11,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from tocsin_training.evaluation import cli, pictures, result
+from tocsin_training.evaluation import cli, plots, result
 
 COLUMNS = ("--stream", "bed", "--label", "ill")
 
@@ -115,7 +115,7 @@ def test_the_report_is_one_page_that_fetches_nothing(evaluated, tmp_path):
 
 def test_pictures_are_the_same_to_the_letter(evaluated):
     _, found, _ = evaluated
-    assert pictures.delays(found, "one") == pictures.delays(found, "one")
+    assert plots.delays(found, "one") == plots.delays(found, "one")
 
 
 CONFIGURATION = """\

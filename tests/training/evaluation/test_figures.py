@@ -7,11 +7,11 @@ import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from tocsin.bundle.manifest import ChannelEntry
-from tocsin_training.evaluation import bootstrap, detection, nab, ordering, reliability, worth
-from tocsin_training.evaluation.alarming import Delays
-from tocsin_training.evaluation.detection import Ground
-from tocsin_training.icu import utility
-from tocsin_training.sequences import Record, Sequences
+from tocsin_training.backtest.onsets import Delays
+from tocsin_training.bundles.icu_hourly import utility as challenge
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
+from tocsin_training.evaluation import bootstrap, detection, nab, ranking_replicates, reliability, utility
+from tocsin_training.evaluation.detection import GroundTruth
 
 CHANNELS = (ChannelEntry(name="a", unit="1", low=-1e9, high=1e9),)
 NO_DELAYS = Delays()
@@ -19,15 +19,15 @@ NO_DELAYS = Delays()
 
 def ground(labels, horizon_s=0.0, period_s=60.0):
     records = [
-        Record(str(b), np.arange(len(label)), np.zeros((len(label), 1)), np.array(label, dtype=np.float32))
+        StreamRecord(str(b), np.arange(len(label)), np.zeros((len(label), 1)), np.array(label, dtype=np.float32))
         for b, label in enumerate(labels)
     ]
-    data = Sequences.of(CHANNELS, period_s, 600.0, records)
-    return Ground.of(data, period_s, horizon_s, bootstrap.weights(len(records)))
+    data = StreamDataset.of(CHANNELS, period_s, 600.0, records)
+    return GroundTruth.of(data, period_s, horizon_s, bootstrap.weights(len(records)))
 
 
 def drawn(streams=30, ticks=200, seed=0):
-    """Labels of single events in every third stream, and a score that is higher inside."""
+    """WindowLabels of single events in every third stream, and a score that is higher inside."""
     random = np.random.default_rng(seed)
     labels = [np.where((np.arange(ticks) >= 120) & (b % 3 == 0), 1.0, 0.0) for b in range(streams)]
     score = random.standard_normal(streams * ticks) + np.concatenate(labels)
@@ -50,9 +50,9 @@ def test_alarms_of_two_streams_by_hand():
 
 def test_of_streams_that_are_all_event_or_none_only_what_means_something_is_told():
     made, score = ground([[1, 1], [0, 0], [0, 0]]), np.array([0.9, 0.8, 0.1, 0.3, 0.2, 0.1])
-    told = ordering.replicates(made, score)
+    told = ranking_replicates.replicates(made, score)
     assert set(told) == {"average precision", "AUROC"}, "any score would get a VUS-PR of 1"
-    assert "VUS-PR" in ordering.replicates(ground([[0, 1], [1, 1]]), score[:4])
+    assert "VUS-PR" in ranking_replicates.replicates(ground([[0, 1], [1, 1]]), score[:4])
     skill = reliability.figures(made, score, reliability.bins(made, score))["Brier skill"]
     assert np.isfinite([skill.value, skill.low, skill.high]).all(), "some replicates draw one label alone"
 
@@ -84,7 +84,7 @@ def test_one_stream_has_no_interval():
     operation = detection.operation(made, 1.0, *detection.rung(made, score, 1.0, NO_DELAYS))
     for figure in operation.figures.values():
         assert np.isnan([figure.low, figure.high]).all()
-    ranked = bootstrap.figures(ordering.replicates(made, score))
+    ranked = bootstrap.figures(ranking_replicates.replicates(made, score))
     assert 0 < ranked["AUROC"].value < 1
     assert np.isnan(ranked["AUROC"].low)
 
@@ -108,11 +108,11 @@ def test_an_equal_rate_of_false_alarms_is_found():
 def test_ranking_figures_are_scikit_learn_s_and_replicates_come_near():
     made, score = drawn()
     score[::17] = np.nan
-    figures = {name: values[0] for name, values in ordering.replicates(made, score).items()}
+    figures = {name: values[0] for name, values in ranking_replicates.replicates(made, score).items()}
     ranked = np.nan_to_num(score, nan=-99.0)
     assert figures["average precision"] == pytest.approx(average_precision_score(made.label, ranked))
     assert figures["AUROC"] == pytest.approx(roc_auc_score(made.label, ranked))
-    precision, area = ordering._binned(made, ranked, np.ones(len(ranked), dtype=bool))  # noqa: SLF001  (replicate 0 is the data themselves)
+    precision, area = ranking_replicates._binned(made, ranked, np.ones(len(ranked), dtype=bool))  # noqa: SLF001  (replicate 0 is the data themselves)
     assert precision[0] == pytest.approx(figures["average precision"], abs=0.005)
     assert area[0] == pytest.approx(figures["AUROC"], abs=0.002)
     assert 0 < figures["VUS-PR"] < 1
@@ -122,10 +122,10 @@ def test_the_utility_is_the_challenge_s():
     random = np.random.default_rng(1)
     labels = [np.where((np.arange(40) >= 20) & (b % 2 == 0), 1.0, 0.0).astype(np.float32) for b in range(10)]
     made = ground(labels, period_s=3600.0)
-    gain = np.concatenate([alarm - silence for silence, alarm in map(utility.rows, labels)])
+    gain = np.concatenate([alarm - silence for silence, alarm in map(challenge.rows, labels)])
     rings = random.random(len(gain)) < 0.3
-    wanted = utility.normalised(rings, np.concatenate(labels), made.start)
-    assert worth.utility(made, gain, rings)[0] == pytest.approx(wanted)
+    wanted = challenge.normalised(rings, np.concatenate(labels), made.start)
+    assert utility.utility(made, gain, rings)[0] == pytest.approx(wanted)
 
 
 def test_events_may_be_windows_of_the_numenta_benchmark():
@@ -134,7 +134,7 @@ def test_events_may_be_windows_of_the_numenta_benchmark():
     made = ground([label, label])
     score = np.zeros(800)
     score[[205, 350, 700]] = 1.0, 0.4, 0.6
-    found = worth.nab_scores(made, score, 0.5)
+    found = utility.nab_scores(made, score, 0.5)
     truth = nab.labels(400, [(200, 239)])
     assert found["NAB score"][0] == nab.at([score[:400], score[400:]], [truth, truth], 0.5).score
     assert found["NAB score, best threshold"][0] >= found["NAB score"][0]

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tocsin_studies.sensor_nab import baselines, corpus
 from tocsin_training.errors import TrainingError
 from tocsin_training.evaluation import nab
-from tocsin_training.sensor import corpus, rivals
 
 DATA = Path(__file__).parents[3] / "../shared/data"
 
@@ -14,7 +14,7 @@ def plainly(scores, truths, threshold):
     """The score by its definition, window by window."""
     total = 0.0
     for score, truth in zip(scores, truths, strict=True):
-        rings = (score >= threshold) & truth.scored
+        rings = (score >= threshold) & truth.engine_scores
         total += truth.worth[rings & (truth.window < 0)].sum()
         for window in range(truth.windows):
             found = truth.worth[rings & (truth.window == window)]
@@ -67,7 +67,7 @@ def test_labels_without_any_window_are_refused():
 )
 def test_windowed_gaussian_gets_what_its_makers_published(name, published):
     series = corpus.series(DATA / corpus.FOLDER, name)
-    rings = (rivals.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
+    rings = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.engine_scores
     found = [series.truth.worth[rings & (series.truth.window == window)] for window in range(series.truth.windows)]
     total = series.truth.worth[rings & (series.truth.window < 0)].sum()
     assert total + sum(part.max() if len(part) else -1.0 for part in found) == pytest.approx(published, abs=1e-9)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.pca import Plane
+from tocsin_training.evaluation.pca import PcaModel
 
 polars = pytest.importorskip("polars")
 SENSORS = Path(__file__).parents[4] / "shared" / "data" / "sensors"
@@ -23,7 +23,7 @@ def rows(count=2000, seed=0):
 
 
 def test_q_sees_a_broken_correlation_and_names_its_channel():
-    plane = Plane.fit(rows())
+    plane = PcaModel.fit(rows())
     broken = rows(50)
     broken[:, 3] *= -1
     assert np.median(plane.q(broken)) > 20 * np.median(plane.q(rows(50)))
@@ -31,14 +31,14 @@ def test_q_sees_a_broken_correlation_and_names_its_channel():
 
 
 def test_t2_sees_what_goes_far_along_the_plane_and_q_does_not():
-    plane = Plane.fit(rows())
+    plane = PcaModel.fit(rows())
     far = rows(50) * 6
     assert np.median(plane.t2(far)) > plane.t2_limit() > np.median(plane.t2(rows(50)))
     assert plane.t2_contribution(far).sum(axis=1) == pytest.approx(plane.t2(far))
 
 
 def test_limits_hold_for_one_row_in_a_hundred():
-    plane = Plane.fit(rows())
+    plane = PcaModel.fit(rows())
     fresh = rows(20_000, seed=1)
     assert (plane.t2(fresh) > plane.t2_limit()).mean() == pytest.approx(0.01, abs=0.004)
     assert (plane.q(fresh) > plane.q_limit()).mean() == pytest.approx(0.01, abs=0.004)
@@ -48,7 +48,7 @@ def test_gaps_are_refused():
     gappy = rows(10)
     gappy[4, 2] = np.nan
     with pytest.raises(TrainingError, match="without gaps"):
-        Plane.fit(gappy)
+        PcaModel.fit(gappy)
 
 
 @needs_records
@@ -58,7 +58,7 @@ def test_known_figures_on_the_water_test_bed():
     for path in sorted((SENSORS / "skab" / "other").glob("*.csv")):
         table = polars.read_csv(path, separator=";")
         x, label = table[:, 1:9].to_numpy(), table["anomaly"].to_numpy().astype(int)
-        plane = Plane.fit(x[:400])
+        plane = PcaModel.fit(x[:400])
         rings = np.zeros(len(x), dtype=int)
         for score in (plane.t2(x), plane.q(x)):
             rings |= score > np.quantile(score[:400], 0.99)
@@ -80,6 +80,6 @@ def test_known_figures_on_servers(pattern, known):
         table = polars.read_parquet(path)
         train, test = (table.filter(polars.col("part") == part) for part in ("train", "test"))
         names = [name for name in (column.name for column in table.COLUMNS) if name not in {"part", "anomaly"}]
-        plane = Plane.fit(train.select(names).to_numpy(), stir=1e-3)
+        plane = PcaModel.fit(train.select(names).to_numpy(), stir=1e-3)
         found.append(average_precision(test["anomaly"].to_numpy(), plane.q(test.select(names).to_numpy())))
     assert np.mean(found) == pytest.approx(known, abs=0.005)

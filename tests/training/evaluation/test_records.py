@@ -8,29 +8,29 @@ import numpy as np
 import pytest
 
 from tocsin.bundle.manifest import ChannelEntry
+from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.records import Asked, judged, told_by_class
-from tocsin_training.sequences import Record, Sequences
+from tocsin_training.evaluation.records import RecordSelection, judged, labelled_by_class
 
 HR = ChannelEntry(name="hr", unit="/min", low=20, high=300)
 
 
 def streams(*told):
-    records = [Record(f"s{n}", np.arange(2), np.full((2, 1), 60.0), *own) for n, own in enumerate(told)]
-    return Sequences.of((HR,), 60.0, 600.0, records)
+    records = [StreamRecord(f"s{n}", np.arange(2), np.full((2, 1), 60.0), *own) for n, own in enumerate(told)]
+    return StreamDataset.of((HR,), 60.0, 600.0, records)
 
 
 def test_a_stream_of_another_class_than_the_first_is_an_event_where_rows_have_no_labels():
-    assert told_by_class(streams((None, None, 0), (None, None, 2))).label.tolist() == [0, 0, 1, 1]
+    assert labelled_by_class(streams((None, None, 0), (None, None, 2))).label.tolist() == [0, 0, 1, 1]
     label = np.float32([0, 1])
-    assert told_by_class(streams((label, label, 1), (label, label, 0))).label.tolist() == [0, 1, 0, 1]
-    assert told_by_class(streams((), ())).label is None
+    assert labelled_by_class(streams((label, label, 1), (label, label, 0))).label.tolist() == [0, 1, 0, 1]
+    assert labelled_by_class(streams((), ())).label is None
 
 
 def test_a_table_may_name_each_stream_s_class(tmp_path):
     (tmp_path / "t.csv").write_text("bed,t,hr,sort\na,0,60,calm\nb,0,60,ill\nb,60,61,ill\n")
     columns = {"stream": "bed", "label": None, "kind": "sort"}
-    asked = Asked(tmp_path / "t.csv", "test", None, None, columns, tmp_path / "runs", None, 0)
+    asked = RecordSelection(tmp_path / "t.csv", "test", None, None, columns, tmp_path / "runs", None, 0)
 
     def bundle(classes):
         return SimpleNamespace(

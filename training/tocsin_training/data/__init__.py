@@ -1,1 +1,1 @@
-"""Where sequences come from: tables and recordings, and normal streams with anomalies put into them."""
+"""Training data: datasets of streams, batches, tables and recordings, injected anomalies."""

@@ -1,4 +1,4 @@
-"""Columns of a table as numbers, labels and times; a fault names the file, the column, the row and what stands there.
+"""Columns of a table as numbers, labels and times; faults name the file, the column, the row and the value.
 
 Row 1 is the first after the header.
 """
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where some rows stand.
+class RowLocation:
+    """Location of some rows, for faults.
 
     Attributes:
-        file: In which.
-        row: What the first of them is called.
+        file: Of the rows.
+        row: Number of the first row.
     """
 
     file: Path
     row: int
 
     def fault(self, column: str, at: int, told: str) -> TrainingError:
-        """What is wrong with the value in row `at`, counted from 0 here."""
+        """Fault of the value in row `at`, counted from 0."""
         return TrainingError(f"{self.file}: column {column!r}: row {self.row + at}: {told}")
 
 
-def names(place: Place, column: pl.Series, of: str) -> pl.Series:
+def names(place: RowLocation, column: pl.Series, of: str) -> pl.Series:
     """Texts, none of them empty; `of` is what they name."""
     text = _texts(place, column)
     empty = (text.is_null() | (text == "")).fill_null(value=True)
@@ -46,8 +46,8 @@ def names(place: Place, column: pl.Series, of: str) -> pl.Series:
     return text
 
 
-def times(place: Place, column: pl.Series, unit: str) -> NDArray[np.int64]:
-    """(K,) nanoseconds; text is ISO 8601, unless it begins with a number."""
+def times(place: RowLocation, column: pl.Series, unit: str) -> NDArray[np.int64]:
+    """Times (K,) in nanoseconds; text is ISO 8601 unless it begins with a number."""
     numbers = None
     if column.dtype == pl.String and len(column) and _is_number(column[0]):
         text = column.str.strip_chars()
@@ -72,8 +72,8 @@ def _is_number(text: str | None) -> bool:
     return True
 
 
-def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float64]:
-    """(K,) float64; what is missing or infinite is NaN."""
+def numbers(place: RowLocation, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float64]:
+    """Numbers (K,) float64; NaN where missing or infinite."""
     if column.dtype == pl.String:
         text = column.str.strip_chars()
         read = text.cast(pl.Float64, strict=False)
@@ -92,8 +92,10 @@ def numbers(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArra
     return values
 
 
-def kinds(place: Place, column: pl.Series, missing: tuple[str, ...], classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """(K,) which of the classes each row names, counted from 0; -1 where it names none."""
+def kinds(
+    place: RowLocation, column: pl.Series, missing: tuple[str, ...], classes: tuple[str, ...]
+) -> NDArray[np.int64]:
+    """Class of each row (K,), counted from 0; -1 where a row names none."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
     text = _texts(place, column).str.strip_chars().fill_null("")
@@ -109,8 +111,8 @@ def kinds(place: Place, column: pl.Series, missing: tuple[str, ...], classes: tu
     return kind
 
 
-def _texts(place: Place, column: pl.Series) -> pl.Series:
-    """What a column says, as text."""
+def _texts(place: RowLocation, column: pl.Series) -> pl.Series:
+    """Column as text."""
     try:
         if not column.dtype.is_nested():
             return column.cast(pl.String)
@@ -119,8 +121,8 @@ def _texts(place: Place, column: pl.Series) -> pl.Series:
     raise TrainingError(f"{place.file}: column {column.name!r} is {column.dtype}; give texts")
 
 
-def labels(place: Place, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
-    """(K,) 0 or 1."""
+def labels(place: RowLocation, column: pl.Series, missing: tuple[str, ...]) -> NDArray[np.float32]:
+    """Labels (K,), 0 or 1."""
     if column.dtype == pl.String:
         column = column.str.strip_chars().str.to_lowercase().replace({"true": "1", "false": "0"})
         wrong = column.cast(pl.Float64, strict=False).is_null() & column.is_not_null()

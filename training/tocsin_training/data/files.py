@@ -1,4 +1,4 @@
-"""Tables in files, piece by piece: Parquet, and CSV as text."""
+"""Table files, read in chunks: Parquet, and CSV as text."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PARQUET_VALUES = 1_000_000  # of one piece
 
 
 def tables(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFrame]:
-    """Read these columns of a file, some rows at a time, in the file's order.
+    """Read columns of a file in chunks, in the file's order.
 
     Raises:
-        TrainingError: It can't be read, or a column is not there.
+        TrainingError: The file cannot be read, or lacks a column.
     """
     kind = file.suffix.lower()
     try:
@@ -42,7 +42,7 @@ def tables(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFr
 
 
 def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFrame]:
-    """Cut a CSV at line ends and read every piece as text, so that a fault can show what is written."""
+    """Read a CSV in chunks that end at line ends, as text, so that a fault can show the value."""
     with file.open("rb") as lines:
         header = lines.readline().removeprefix(b"\xef\xbb\xbf")
         if not header.strip():
@@ -80,13 +80,13 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
 
 
 def _is_even(piece: bytes, fields: int, separator: str) -> bool:
-    """Whether every row has as many fields as the header, where nothing is in quotes."""
+    """Whether every unquoted row has as many fields as the header."""
     between = separator.encode()
     return all(line.count(between) == fields - 1 for line in piece.split(b"\n") if line.strip())
 
 
 def _rows(text: bytes, separator: str) -> int:
-    """How many rows there are, the header among them, by another reader; 0 where that one can't say."""
+    """Number of rows including the header, by Python's reader; 0 if it fails."""
     try:
         read = csv.reader(io.StringIO(text.decode(errors="replace"), newline=""), delimiter=separator)
         return sum(1 for fields in read if fields)
@@ -95,7 +95,7 @@ def _rows(text: bytes, separator: str) -> int:
 
 
 def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: str) -> str | None:
-    """Find a row of a piece of CSV that can't be read."""
+    """Fault of the first row in a chunk of CSV that cannot be read; None for none."""
     try:
         text = piece.decode()
     except UnicodeDecodeError as error:

@@ -1,9 +1,9 @@
-"""A recipe's data source with anomalies put into another's streams.
+"""Data source with synthetic anomalies in another source's streams.
 
 data:
   source: tocsin_training.data.injected:injected
   options:
-    source: tocsin_training.ward.data:normal
+    source: tocsin_training.simulation.ward.vitals_source:normal
     options: {train_beds: 96, train_hours: 4, valid_beds: 48, valid_hours: 8}
     parts: [test]
     per_stream: 2
@@ -18,15 +18,15 @@ import numpy as np
 from pydantic import AfterValidator, Field, JsonValue, ValidationError
 
 from tocsin.engine.model import ChannelKind
-from tocsin_training.data.injection import Kind, draw, inject
-from tocsin_training.data.options import Options, faults
+from tocsin_training.data.injection import AnomalyKind, draw, inject
+from tocsin_training.data.options import DataOptions, faults
 from tocsin_training.data.sources import find
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.sequences import Request, Sequences
+    from tocsin_training.data.dataset import DataRequest, StreamDataset
 
 _SOURCE = "tocsin_training.data.injected:injected"
 
@@ -42,14 +42,14 @@ _Tick = Annotated[int, Field(ge=1)]
 _Ticks = Annotated[tuple[_Tick, _Tick], AfterValidator(_ascending)]
 
 
-class InjectedOptions(Options):
+class InjectedOptions(DataOptions):
     """`data.options` for `tocsin_training.data.injected:injected`."""
 
     source: str = Field(pattern=r"^[\w.]+:\w+$", description="Whose streams.")
     options: dict[str, JsonValue] = Field(default={}, description="For that source.")
     parts: tuple[Literal["train", "valid", "test"], ...] = Field(default=("train", "valid", "test"))
     per_stream: int = Field(default=1, ge=1, description="Anomalies in each stream; they may overlap.")
-    kinds: tuple[Kind, ...] = Field(default=tuple(Kind), min_length=1)
+    kinds: tuple[AnomalyKind, ...] = Field(default=tuple(AnomalyKind), min_length=1)
     size: Annotated[tuple[_Size, _Size], AfterValidator(_ascending)] = Field(
         default=(2.0, 6.0), description="Smallest and largest, standard deviations."
     )
@@ -60,8 +60,12 @@ class InjectedOptions(Options):
     )
 
 
-def injected(request: Request) -> Sequences:
-    """One part of a source, each stream of it with anomalies, labelled."""
+def injected(request: DataRequest) -> StreamDataset:
+    """One part of another source, each stream with labelled anomalies.
+
+    Raises:
+        TrainingError: The options are invalid.
+    """
     try:
         options = InjectedOptions.model_validate(request.options)
     except ValidationError as error:
@@ -72,11 +76,10 @@ def injected(request: Request) -> Sequences:
     return into(data, request.seed, options)
 
 
-def into(data: Sequences, seed: int, options: InjectedOptions) -> Sequences:
-    """Put anomalies into streams; each stream's depend on the seed and its own name alone.
+def into(data: StreamDataset, seed: int, options: InjectedOptions) -> StreamDataset:
+    """Inject anomalies into streams; those of a stream depend on the seed and its name alone.
 
-    A value that an anomaly would carry out of its channel's plausible range stops at the range's end: beyond it the
-    engine would take the sensor for broken.
+    Values are clipped to the channel's plausible range: beyond it the engine would reject them.
     """
     x, label = np.array(data.x), known(data)
     reading = [c for c, channel in enumerate(data.channels) if channel.kind is ChannelKind.READING]
@@ -104,12 +107,12 @@ def into(data: Sequences, seed: int, options: InjectedOptions) -> Sequences:
     return labelled(replace(data, x=x), label, options.false_alarm)
 
 
-def known(data: Sequences) -> NDArray[np.float32]:
-    """(R,) what the source itself labelled, to write on."""
+def known(data: StreamDataset) -> NDArray[np.float32]:
+    """Labels of the source (R,), to write on; zeros if it has none."""
     return np.zeros(len(data.x), dtype=np.float32) if data.label is None else np.array(data.label)
 
 
-def labelled(data: Sequences, label: NDArray[np.float32], false_alarm: float) -> Sequences:
-    """With a label (R,), and what ringing in each row gains over silence."""
+def labelled(data: StreamDataset, label: NDArray[np.float32], false_alarm: float) -> StreamDataset:
+    """Dataset with a label (R,), and the gain of an alarm in each row."""
     gain = np.where(label > 0, 1.0, -false_alarm).astype(np.float32)
     return replace(data, label=label, gain=gain)

@@ -1,9 +1,7 @@
-"""Synthetic anomalies put into a stream: what a detector should find, where it is known to be.
+"""Synthetic anomalies for streams.
 
-Every kind is a pure function of a stream's values and of what was drawn, so that the same seed gives the same stream.
-Sizes are in the channel's own standard deviation over the stream: 3 is as far for a temperature as for a flow.
-
-Nothing is measured more or less often than before: what is missing stays missing, and only what a value says changes.
+Each kind is a pure function of a stream's values and of what was drawn: the same seed gives the same stream. Sizes are
+in standard deviations of the channel over the stream. Missing values stay missing.
 """
 
 from __future__ import annotations
@@ -20,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Kind(StrEnum):
-    """How a stream goes wrong."""
+class AnomalyKind(StrEnum):
+    """Kind of an anomaly."""
 
     SPIKE = "spike"  # one value stands out, then all is as before
     LEVEL_SHIFT = "level_shift"  # a step up or down
@@ -34,17 +32,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One anomaly, fixed but for noise.
+    """One anomaly, complete but for noise.
 
     Attributes:
-        kind: How.
-        start: Its first tick.
+        kind: Of the anomaly.
+        start: First tick.
         length: Ticks; a spike has one.
-        channels: Which columns.
-        size: In standard deviations of each channel, its sign the direction; for a lag, ticks.
+        channels: Affected columns.
+        size: Signed, in standard deviations of each channel; for a lag, ticks.
     """
 
-    kind: Kind
+    kind: AnomalyKind
     start: int
     length: int
     channels: tuple[int, ...]
@@ -58,7 +56,7 @@ class Injected:
     Attributes:
         values: (T, C).
         label: (T,) float32, 1 in the anomaly's ticks.
-        channels: The columns that it is in.
+        channels: Affected columns.
     """
 
     values: NDArray[np.float64]
@@ -71,7 +69,7 @@ def draw(
     ticks: int,
     channels: Sequence[int],
     *,
-    kinds: Sequence[Kind] = tuple(Kind),
+    kinds: Sequence[AnomalyKind] = tuple(AnomalyKind),
     size: tuple[float, float] = (2.0, 6.0),
     length: tuple[int, int] = (10, 100),
     lag: tuple[int, int] = (2, 20),
@@ -79,21 +77,21 @@ def draw(
     """Draw an anomaly that fits into a stream.
 
     Args:
-        rng: Fixes it.
-        ticks: T, of the stream: at least 2.
-        channels: The columns it may be in; it takes one to all of them.
-        kinds: Which, alike often.
+        rng: Source of randomness.
+        ticks: T of the stream, at least 2.
+        channels: Columns that may be affected; one to all of them are.
+        kinds: Kinds, with equal probability.
         size: Smallest and largest.
         length: Shortest and longest; an anomaly ends with the stream at the latest.
         lag: Shortest and longest, ticks.
     """
     kind = kinds[int(rng.integers(len(kinds)))]
     longest = min(length[1], ticks - 1)
-    lasts = 1 if kind is Kind.SPIKE else int(rng.integers(min(length[0], longest), longest + 1))
+    lasts = 1 if kind is AnomalyKind.SPIKE else int(rng.integers(min(length[0], longest), longest + 1))
     start = int(rng.integers(1, ticks - lasts + 1))  # something precedes it
     count = int(rng.integers(1, len(channels) + 1))
     chosen = tuple(sorted(int(c) for c in rng.choice(np.asarray(channels), count, replace=False)))
-    if kind is Kind.LAG:
+    if kind is AnomalyKind.LAG:
         return Anomaly(kind, start, lasts, chosen, float(rng.integers(lag[0], lag[1] + 1)))
     signed = rng.uniform(*size) * (1 if rng.random() < 0.5 else -1)  # noqa: PLR2004  (up or down)
     return Anomaly(kind, start, lasts, chosen, float(signed))
@@ -121,7 +119,8 @@ def inject(values: NDArray[np.float64], anomaly: Anomaly, rng: np.random.Generat
         rng: For the noise of `variance`.
 
     >>> values = np.array([[1.0], [3.0], [1.0], [3.0], [1.0], [3.0]])
-    >>> inject(values, Anomaly(Kind.LEVEL_SHIFT, 2, 2, (0,), 5.0), np.random.default_rng(0)).values[:, 0].tolist()
+    >>> shift = Anomaly(AnomalyKind.LEVEL_SHIFT, 2, 2, (0,), 5.0)
+    >>> inject(values, shift, np.random.default_rng(0)).values[:, 0].tolist()
     [1.0, 3.0, 6.0, 8.0, 1.0, 3.0]
     """
     during = slice(anomaly.start, anomaly.start + anomaly.length)
@@ -137,30 +136,30 @@ def inject(values: NDArray[np.float64], anomaly: Anomaly, rng: np.random.Generat
 def _changed(
     values: NDArray[np.float64], anomaly: Anomaly, unit: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(L, K) what the channels (T, K) say during the anomaly; `unit` (K,) is what a size counts."""
+    """Values (L, K) of the channels (T, K) during the anomaly; `unit` (K,) is one unit of its size."""
     start, length = anomaly.start, anomaly.length
     now = values[start : start + length]
     match anomaly.kind:
-        case Kind.SPIKE | Kind.LEVEL_SHIFT:
+        case AnomalyKind.SPIKE | AnomalyKind.LEVEL_SHIFT:
             return now + anomaly.size * unit
-        case Kind.DRIFT:
+        case AnomalyKind.DRIFT:
             return now + anomaly.size * unit * (np.arange(1, length + 1) / length)[:, None]
-        case Kind.VARIANCE:
+        case AnomalyKind.VARIANCE:
             return now + anomaly.size * unit * rng.standard_normal(now.shape)
-        case Kind.FLAT_LINE:
+        case AnomalyKind.FLAT_LINE:
             return np.broadcast_to(_carried(values)[start - 1], now.shape)
-        case Kind.CORRELATION_BREAK:
+        case AnomalyKind.CORRELATION_BREAK:
             known = ~np.isnan(now)
             mean = np.where(known, now, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
             mirrored: NDArray[np.float64] = 2.0 * mean - now
             return mirrored
-        case Kind.LAG:
+        case AnomalyKind.LAG:
             late = np.maximum(np.arange(start, start + length) - round(anomaly.size), 0)
             return _carried(values)[late]
 
 
 def _carried(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T, K) with every gap filled by the value before it, and what precedes the first by the first."""
+    """Values (T, K) with gaps filled by the last value, and rows before the first by the first."""
     known = ~np.isnan(values)
     row = np.where(known, np.arange(len(values))[:, None], -1)
     row = np.maximum.accumulate(row, axis=0)

@@ -1,4 +1,4 @@
-"""What a recipe may say of a table."""
+"""Options of the table source, as a recipe gives them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tocsin.config.types import Seconds
-from tocsin_training.errors import TrainingError, told
+from tocsin_training.errors import TrainingError, described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Options(BaseModel):
+class DataOptions(BaseModel):
     """`data.options` of a source; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class SplitOptions(Options):
-    """Which stream, or which stretch of each stream, belongs to which part; rows are never dealt out."""
+class SplitOptions(DataOptions):
+    """Split into train, valid and test: by stream, or by time within each stream; never by row."""
 
     by: Literal["stream", "time"]
     valid: float = Field(default=0.0, ge=0, lt=1, description="stream: the share of streams that go to `valid`.")
@@ -47,7 +47,7 @@ class SplitOptions(Options):
         return self
 
 
-class TableOptions(Options):
+class TableOptions(DataOptions):
     """`data.options` for `tocsin_training.data.tables:table`."""
 
     files: str = Field(description="A file or a pattern such as pumps/*.parquet, in the folder of --data.")
@@ -78,17 +78,17 @@ class TableOptions(Options):
 
     @property
     def stream_columns(self) -> tuple[str, ...]:
-        """None, where a file is a stream."""
+        """Columns that name the stream; none if a file is a stream."""
         if self.stream is None:
             return ()
         return (self.stream,) if isinstance(self.stream, str) else self.stream
 
 
 def read(given: Mapping[str, object], source: str) -> TableOptions:
-    """Check the options of a recipe.
+    """Validate the options of a recipe.
 
     Raises:
-        TrainingError: Naming each key that is wrong.
+        TrainingError: Names each invalid key.
     """
     try:
         return TableOptions.model_validate(given)
@@ -97,9 +97,9 @@ def read(given: Mapping[str, object], source: str) -> TableOptions:
 
 
 def faults(error: ValidationError, source: str) -> str:
-    """What is wrong with a source's options, a line each."""
+    """Faults of a source's options, one a line."""
     lines = [
-        f"  {'.'.join(['data', 'options', *(str(part) for part in fault['loc'])])}: {told(fault)}"
+        f"  {'.'.join(['data', 'options', *(str(part) for part in fault['loc'])])}: {described(fault)}"
         for fault in error.errors(include_url=False)
     ]
     return "\n".join([f"{source} cannot take these options:", *lines, "  docs/data.md lists them all"])

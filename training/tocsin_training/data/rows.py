@@ -1,4 +1,4 @@
-"""Reading a table piece by piece, whatever its size and layout."""
+"""Rows of a table, in chunks, whatever its size and layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from tocsin_training.data.columns import Place, kinds, labels, names, numbers, times
+from tocsin_training.data.columns import RowLocation, kinds, labels, names, numbers, times
 from tocsin_training.data.files import tables
 from tocsin_training.errors import TrainingError
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TableChunk:
     """K consecutive rows of a file.
 
     Attributes:
-        names: The distinct streams in it.
-        stream: (K,) which of them each row speaks of.
+        names: Distinct streams of the chunk.
+        stream: (K,) index of each row's stream in `names`.
         t: (K,) int64 nanoseconds.
-        row: (K,) int64, what a fault calls the row: 1 is the first after the header.
-        values: (K, V) float64, NaN where not measured; V is C wide, and 1 long.
-        channel: (K,) long: which channel the value is of; zeros wide.
-        label: (K,) float32, zeros where the table has none.
-        named: (M, 3) int64: stream, class, and a row that says so; each class of each stream once.
+        row: (K,) int64, number of the row in faults: 1 is the first after the header.
+        values: (K, V) float64, NaN where not measured; V is C in the wide layout, and 1 in the long one.
+        channel: (K,) index of the channel in the long layout; zeros in the wide one.
+        label: (K,) float32, zeros if the table has none.
+        named: (M, 3) int64: stream, class and a row that names it; each class of each stream once.
     """
 
     names: list[str]
@@ -46,17 +46,17 @@ class Piece:
     named: NDArray[np.int64]
 
 
-def pieces(file: Path, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]) -> Iterator[Piece]:
+def chunks(file: Path, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]) -> Iterator[TableChunk]:
     """Read a file.
 
     Args:
         file: Parquet or CSV.
-        columns: Wide: of each channel. Long: what stands in the column `channel` for each.
-        options: The recipe's.
-        classes: What may stand in the column `kind`.
+        columns: Wide: the column of each channel. Long: the value of column `channel` for each channel.
+        options: Of the recipe.
+        classes: Legal values of the column `kind`.
 
     Raises:
-        TrainingError: Something is not what was said.
+        TrainingError: The file does not match the options.
     """
     measured = list(columns) if options.layout == "wide" else [options.channel, options.value]
     told = [column for column in (options.label, options.kind) if column is not None]
@@ -64,15 +64,15 @@ def pieces(file: Path, columns: Sequence[str], options: TableOptions, classes: t
     row = 1
     for table in tables(file, list(dict.fromkeys(needed)), options.separator):
         if table.height:
-            yield _piece(Place(file, row), table, columns, options, classes)
+            yield _piece(RowLocation(file, row), table, columns, options, classes)
         row += table.height
     if row == 1:
         raise TrainingError(f"{file}: has no rows; leave the file out, or look for what should be in it")
 
 
 def _piece(
-    place: Place, table: pl.DataFrame, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]
-) -> Piece:
+    place: RowLocation, table: pl.DataFrame, columns: Sequence[str], options: TableOptions, classes: tuple[str, ...]
+) -> TableChunk:
     distinct, stream = _streams(place, table, options)
     t = times(place, table[options.time], options.unit)
     row = place.row + np.arange(table.height)
@@ -86,17 +86,17 @@ def _piece(
         named = said[np.sort(np.unique(said[:, :2], axis=0, return_index=True)[1])]
     if options.layout == "wide":
         values = np.column_stack([numbers(place, table[column], options.missing) for column in columns])
-        return Piece(distinct, stream, t, row, values, np.zeros_like(stream), label, named)
+        return TableChunk(distinct, stream, t, row, values, np.zeros_like(stream), label, named)
     number = {name: index for index, name in enumerate(columns)}
     channels = names(place, table[options.channel], "channel")
     channel = channels.replace_strict(number, default=-1, return_dtype=pl.Int64).to_numpy()
     values = numbers(place, table[options.value], options.missing)[:, None]
     ours = channel >= 0  # a long table may hold more than the model takes
-    return Piece(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours], named)
+    return TableChunk(distinct, stream[ours], t[ours], row[ours], values[ours], channel[ours], label[ours], named)
 
 
-def _streams(place: Place, table: pl.DataFrame, options: TableOptions) -> tuple[list[str], NDArray[np.int64]]:
-    """The distinct streams, and which of them each row (K,) speaks of."""
+def _streams(place: RowLocation, table: pl.DataFrame, options: TableOptions) -> tuple[list[str], NDArray[np.int64]]:
+    """Distinct streams, and the index of each row's stream (K,)."""
     if not options.stream_columns:
         return [place.file.stem], np.zeros(table.height, dtype=np.int64)
     levels = [names(place, table[column], "stream") for column in options.stream_columns]

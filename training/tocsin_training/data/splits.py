@@ -1,6 +1,6 @@
-"""Parting records for training, validation and test: by stream or by time, never by row.
+"""Splits for training, validation and test: by stream or by time, never by row.
 
-Rows of one stream are alike: a model that has met a row's neighbours in training has all but met the row.
+Neighbouring rows of a stream are nearly equal: a row whose neighbours were trained on is not new.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True, slots=True)
 class ByStream:
-    """Each stream belongs to one part, by its name alone: not by its place, nor by what other streams there are.
+    """Split by stream: each stream belongs to one part, by a hash of its name alone.
 
     Attributes:
-        valid: The share of streams that go to `valid`.
-        test: The share that go to `test`.
-        seed: Another seed parts otherwise.
+        valid: Share of streams in `valid`.
+        test: Share of streams in `test`.
+        seed: Another seed splits otherwise.
     """
 
     valid: float
@@ -32,7 +32,7 @@ class ByStream:
     seed: int
 
     def part(self, stream: str) -> str:
-        """Which part a stream belongs to.
+        """Part that a stream belongs to.
 
         >>> split = ByStream(valid=0.1, test=0.2, seed=1)
         >>> [split.part(f"pump-{number}") for number in range(5)]
@@ -45,21 +45,21 @@ class ByStream:
         return "valid" if share < self.test + self.valid else "train"
 
     def cut(self, stream: str, t: NDArray[np.int64]) -> dict[str, slice]:
-        """Part → the rows of a stream, whose times (T,) ascend, that belong to it."""
+        """Part → its rows of a stream with ascending times (T,)."""
         return {self.part(stream): slice(0, len(t))}
 
 
 @dataclass(frozen=True, slots=True)
 class ByTime:
-    """Each stream is cut at the same times, and begins anew after a cut.
+    """Split by time: each stream is cut at the same times, and begins anew after a cut.
 
-    A later part gets nothing from before the cut to warm up on: its first frames are met as the daemon meets a
-    stream's first frames, and its first `warm_up_ticks` have no score.
+    A later part has no past to warm up on: its first frames are treated as a stream's first frames in the daemon, and
+    its first `warm_up_ticks` have no score.
 
     Attributes:
-        valid_from_ns: Where `train` ends.
-        test_from_ns: Where `valid` ends; None for no `test`.
-        gap_ns: What lies so close before a cut belongs to no part.
+        valid_from_ns: End of `train`.
+        test_from_ns: End of `valid`; None for no `test`.
+        gap_ns: Rows within this time before a cut belong to no part.
     """
 
     valid_from_ns: int

@@ -1,4 +1,4 @@
-"""A table's rows on disk, so that one stream after the other can be taken from it in little memory."""
+"""Spool of a table's rows on disk, to take one stream after the other from it in little memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_training.data.rows import Piece
+    from tocsin_training.data.rows import TableChunk
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class SpooledRows:
     """K rows of one stream, in the table's order.
 
     Attributes:
         t: (K,) int64 nanoseconds.
-        file: (K,) which file each came from.
-        row: (K,) what it is called there.
+        file: (K,) number of the file.
+        row: (K,) number of the row in that file.
         values: (K, V) float64.
-        channel: (K,) long: which channel.
+        channel: (K,) index of the channel in the long layout.
         label: (K,) float32.
     """
 
@@ -36,16 +36,16 @@ class Rows:
     channel: NDArray[np.int64]
     label: NDArray[np.float32]
 
-    def cut(self, chosen: slice) -> Rows:
-        """Some of them."""
-        return Rows(**{name: getattr(self, name)[chosen] for name in Rows.__slots__})
+    def cut(self, chosen: slice) -> SpooledRows:
+        """Rows of a slice."""
+        return SpooledRows(**{name: getattr(self, name)[chosen] for name in SpooledRows.__slots__})
 
 
 class Spool:
-    """Rows as records, sorted by stream within each piece of the table, and where each stream's are."""
+    """Rows as records, sorted by stream within each chunk of the table, with an index by stream."""
 
     def __init__(self, file: BinaryIO, values: int) -> None:
-        """Begin with nothing.
+        """Start empty.
 
         Args:
             file: Open for writing and reading.
@@ -66,8 +66,8 @@ class Spool:
         self._slices: list[NDArray[np.int64]] = []  # (n, 3) each: stream, first record, how many
         self._records = 0
 
-    def add(self, piece: Piece, file: int) -> None:
-        """Append a piece of the table's file number `file`."""
+    def add(self, piece: TableChunk, file: int) -> None:
+        """Append a chunk of the table's file number `file`."""
         if not len(piece.t):
             return
         known = self._numbers
@@ -84,7 +84,7 @@ class Spool:
         self._records += len(order)
 
     def by_stream(self) -> list[tuple[str, NDArray[np.int64]]]:
-        """Each stream, in the order in which they were met, and (n, 2): first record and how many, in that order."""
+        """Streams in order of appearance, each with (n, 2): first record and number of records of its slices."""
         if not self._slices:
             return []
         slices = np.concatenate(self._slices)
@@ -93,17 +93,17 @@ class Spool:
         own = np.split(slices, np.flatnonzero(np.diff(slices[:, 0])) + 1)
         return [(names[part[0, 0]], part[:, 1:]) for part in own]
 
-    def rows(self, slices: NDArray[np.int64]) -> Rows:
-        """Give one stream's rows: what one entry of `by_stream` names."""
+    def rows(self, slices: NDArray[np.int64]) -> SpooledRows:
+        """Rows of one stream, from the slices of one entry of `by_stream`."""
         size = self._record.itemsize
         parts = []
         for first, count in slices.tolist():
             self._file.seek(first * size)
             parts.append(np.frombuffer(self._file.read(count * size), dtype=self._record))
         records = np.concatenate(parts)
-        return Rows(**{name: np.ascontiguousarray(records[name]) for name in Rows.__slots__})
+        return SpooledRows(**{name: np.ascontiguousarray(records[name]) for name in SpooledRows.__slots__})
 
 
 def open_spool(folder: Path, values: int, stack: ExitStack) -> Spool:
-    """Make a spool in a folder; its file closes with the stack and goes with the folder."""
+    """Open a spool in a folder; its file closes with the stack."""
     return Spool(stack.enter_context((folder / "spool").open("w+b")), values)

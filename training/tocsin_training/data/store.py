@@ -1,4 +1,4 @@
-"""Sequences on disk: columns that are mapped into memory, so that a batch costs its own rows and nothing more."""
+"""Store of datasets on disk: columns mapped into memory, so that a batch reads its own rows only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.sequences import Sequences, frames
+from tocsin_training.data.dataset import StreamDataset, frames
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Record
+    from tocsin_training.data.dataset import StreamRecord
 
 _INDEX = "streams.json"
 _FRAMED = ("x", "mask", "delta")
@@ -28,7 +28,7 @@ class StoreWriter:
     """Writes streams one after the other."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
-        """Make the folder; the files close with the stack."""
+        """Create the folder; the files close with the stack."""
         folder.mkdir(parents=True)
         self._folder = folder
         self._files = {
@@ -39,7 +39,7 @@ class StoreWriter:
         self._lengths: list[int] = []
         self._kinds: list[int | None] = []
 
-    def add(self, record: Record, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float) -> None:
+    def add(self, record: StreamRecord, channels: Sequence[ChannelEntry], period_s: float, delta_cap_s: float) -> None:
         """Append a stream."""
         made: dict[str, NDArray[Any] | None] = {"tick": record.tick, "label": record.label, "gain": record.gain}
         made |= zip(_FRAMED, frames(record.tick, record.values, channels, period_s, delta_cap_s), strict=True)
@@ -51,13 +51,13 @@ class StoreWriter:
         self._kinds.append(record.kind)
 
     def finish(self) -> None:
-        """Write down what the columns hold."""
+        """Write the index of the columns."""
         index = {"streams": self._streams, "lengths": self._lengths, "kinds": self._kinds}
         (self._folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
-def open_store(folder: Path, channels: Sequence[ChannelEntry]) -> Sequences | None:
-    """Map what a `StoreWriter` wrote; None if that was no stream."""
+def open_store(folder: Path, channels: Sequence[ChannelEntry]) -> StreamDataset | None:
+    """Map a dataset that a `StoreWriter` wrote; None if it has no stream."""
     index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
     if not index["streams"]:
         return None
@@ -74,4 +74,4 @@ def open_store(folder: Path, channels: Sequence[ChannelEntry]) -> Sequences | No
     if tick is None or x is None or mask is None or delta is None:
         raise AssertionError  # streams have rows
     kind = None if None in index["kinds"] else np.array(index["kinds"], dtype=np.int64)
-    return Sequences(tuple(channels), tuple(index["streams"]), start, tick, x, mask, delta, label, gain, kind=kind)
+    return StreamDataset(tuple(channels), tuple(index["streams"]), start, tick, x, mask, delta, label, gain, kind=kind)

@@ -29,28 +29,28 @@ import polars as pl
 
 from tocsin.engine.model import ChannelKind
 from tocsin_training.data import options as given
-from tocsin_training.data.columns import Place, times
-from tocsin_training.data.kinds import Kinds
-from tocsin_training.data.rows import pieces
+from tocsin_training.data.columns import RowLocation, times
+from tocsin_training.data.rows import chunks
 from tocsin_training.data.splits import PARTS, ByStream, ByTime
 from tocsin_training.data.spool import open_spool
 from tocsin_training.data.store import StoreWriter, open_store
+from tocsin_training.data.stream_classes import StreamClasses
 from tocsin_training.data.ticks import check, record
 from tocsin_training.errors import TrainingError
 
 if TYPE_CHECKING:
+    from tocsin_training.data.dataset import DataRequest, StreamDataset
     from tocsin_training.data.options import SplitOptions, TableOptions
-    from tocsin_training.sequences import Request, Sequences
 
 _SOURCE = "tocsin_training.data.tables:table"
 _FORMAT = 2  # of what is kept; another number makes it again
 
 
-def table(request: Request) -> Sequences:
-    """One part of a table, mapped from disk; `docs/data.md` has the options.
+def table(request: DataRequest) -> StreamDataset:
+    """One part of a table, mapped from disk; `docs/data.md` lists the options.
 
     Raises:
-        TrainingError: Something in the options or the table is wrong; says where.
+        TrainingError: Options or table are invalid; names the place.
     """
     if request.part not in PARTS:
         raise TrainingError(f"a table has no part {request.part!r}; ask for {' or '.join(PARTS)}")
@@ -84,8 +84,8 @@ def table(request: Request) -> Sequences:
     return data if options.label is not None else replace(data, label=None, gain=None)
 
 
-def _fingerprint(request: Request, files: list[Path]) -> str:
-    """Differs if anything differs that the stores depend on."""
+def _fingerprint(request: DataRequest, files: list[Path]) -> str:
+    """Hash of everything that the stores depend on."""
     said = {
         "format": _FORMAT,
         "options": dict(request.options),
@@ -99,8 +99,8 @@ def _fingerprint(request: Request, files: list[Path]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _convert(request: Request, options: TableOptions, files: list[Path], kept: Path) -> None:
-    """Write the stores of all parts beside where they belong, and move them there once they are whole."""
+def _convert(request: DataRequest, options: TableOptions, files: list[Path], kept: Path) -> None:
+    """Write the stores of all parts beside their place, and move them there once they are complete."""
     kept.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent))
     try:
@@ -113,17 +113,17 @@ def _convert(request: Request, options: TableOptions, files: list[Path], kept: P
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(request: Request, options: TableOptions, files: list[Path], folder: Path) -> None:
+def _write(request: DataRequest, options: TableOptions, files: list[Path], folder: Path) -> None:
     long = options.layout == "long"
     channels = tuple(channel for channel in request.channels if channel.kind is not ChannelKind.CLOCK)
     columns = [options.channels.get(channel.name, channel.name) for channel in channels]
     split = _split(options.split, options.unit, request.seed)
     place = np.array([channel.kind is not ChannelKind.CLOCK for channel in request.channels])
-    kinds = None if options.kind is None else Kinds(options.kind, request.classes or ())
+    kinds = None if options.kind is None else StreamClasses(options.kind, request.classes or ())
     with ExitStack() as stack:
         spool = open_spool(folder, 1 if long else len(columns), stack)
         for number, file in enumerate(files):
-            for piece in pieces(file, columns, options, request.classes or ()):
+            for piece in chunks(file, columns, options, request.classes or ()):
                 spool.add(piece, number)
                 if kinds is not None:
                     kinds.add(piece, file)
@@ -160,7 +160,7 @@ def _split(options: SplitOptions, unit: str, seed: int) -> ByStream | ByTime:
 
 def _moment(said: str | float, key: str, unit: str) -> int:
     try:
-        return int(times(Place(Path("data.options.split"), 1), pl.Series(key, [said]), unit)[0])
+        return int(times(RowLocation(Path("data.options.split"), 1), pl.Series(key, [said]), unit)[0])
     except TrainingError as error:
         raise TrainingError(
             f"data.options.split.{key} {said!r} is no time; write ISO 8601, such as 2026-03-01T00:00:00Z, or a number "

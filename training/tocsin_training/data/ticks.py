@@ -1,4 +1,4 @@
-"""From a stream's rows to its record: one row a tick, as the daemon's engine puts readings into frames."""
+"""Ticks of a stream from the rows of a table: one row a tick, as the engine puts readings into frames."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.model import ChannelKind
+from tocsin_training.data.dataset import StreamRecord
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.data.spool import Rows
+    from tocsin_training.data.spool import SpooledRows
 
 NS_PER_S = 1_000_000_000
 
 
-def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bool, one_a_file: bool = False) -> None:
-    """Refuse times that run backwards, and rows that say the same thing twice.
+def check(
+    stream: str, rows: SpooledRows, files: Sequence[Path], time: str, *, long: bool, one_a_file: bool = False
+) -> None:
+    """Refuse times that run backwards, and duplicate rows.
 
     Raises:
-        TrainingError: Naming the file, the column and the row.
+        TrainingError: Names the file, the column and the row.
     """
     of_streams = ", or say by stream which column names it, if a file holds several" if one_a_file else ""
     step = np.diff(rows.t)
@@ -48,11 +50,13 @@ def check(stream: str, rows: Rows, files: Sequence[Path], time: str, *, long: bo
         )
 
 
-def record(stream: str, rows: Rows, channels: Sequence[ChannelEntry], period_s: float, *, long: bool) -> Record | None:
-    """Put rows, ascending in time, into ticks; None if no tick comes of them.
+def record(
+    stream: str, rows: SpooledRows, channels: Sequence[ChannelEntry], period_s: float, *, long: bool
+) -> StreamRecord | None:
+    """Put rows with ascending times into ticks; None if no tick results.
 
-    Of several values of a channel in one tick the newest stays, and of labels the last row's. A row of which nothing
-    is left once what is implausible has been taken out makes no tick, nor does one that gives static values alone.
+    Of several values of a channel in one tick the newest counts, of labels the last row's. A row without any plausible
+    value makes no tick, nor does a row with static values alone.
     """
     values = _spread(rows, len(channels)) if long else rows.values  # (K, C)
     there = ~np.isnan(values)
@@ -76,11 +80,11 @@ def record(stream: str, rows: Rows, channels: Sequence[ChannelEntry], period_s: 
     label = np.zeros(len(tick), dtype=np.float32)
     made = frame < len(tick)
     label[frame[made]] = rows.label[made]
-    return Record(stream, tick, out, label)
+    return StreamRecord(stream, tick, out, label)
 
 
-def _spread(rows: Rows, channels: int) -> NDArray[np.float64]:
-    """(K, C) of a long table's values (K, 1): one column is theirs, the others NaN."""
+def _spread(rows: SpooledRows, channels: int) -> NDArray[np.float64]:
+    """Values (K, C) of a long table's values (K, 1): one column a row, the others NaN."""
     values = np.full((len(rows.t), channels), np.nan)
     values[np.arange(len(values)), rows.channel] = rows.values[:, 0]
     return values

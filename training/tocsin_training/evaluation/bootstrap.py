@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.evaluation.result import Figure
+from tocsin_training.evaluation.result import Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,31 +34,31 @@ def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArra
     return np.concatenate([np.ones((1, streams)), drawn]).astype(np.float64)
 
 
-def figure(values: NDArray[np.float64]) -> Figure:
+def figure(values: NDArray[np.float64]) -> Estimate:
     """From (1 + K,) values, the first of them that of the data as they are.
 
     Replicates without any value (NaN: no event was drawn) are left out. Without replicates there is no interval.
 
     >>> figure(np.array([0.5, 0.4, 0.6, np.nan]))
-    Figure(value=0.5, low=0.4, high=0.6)
+    Estimate(value=0.5, low=0.4, high=0.6)
     """
     known = values[1:][~np.isnan(values[1:])]
     if not len(known) or np.isnan(values[0]):
-        return Figure(value=float(values[0]), low=np.nan, high=np.nan)
+        return Estimate(value=float(values[0]), low=np.nan, high=np.nan)
     low, high = np.quantile(known, INTERVAL, method="nearest")  # of existing values: a delay may be infinite
-    return Figure(value=float(values[0]), low=float(low), high=float(high))
+    return Estimate(value=float(values[0]), low=float(low), high=float(high))
 
 
-def figures(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+def figures(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
     """Each by its name."""
     return {name: figure(replicates) for name, replicates in values.items()}
 
 
-def leads(ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[np.float64]]) -> dict[str, Figure]:
+def leads(ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
     """Ours less theirs, of what both have (1 + K,) replicates of: the same streams are drawn for both.
 
     >>> leads({"a": np.array([3.0, 4.0, 5.0]), "b": np.array([1.0])}, {"a": np.array([1.0, 3.0, 3.0])})
-    {'a': Figure(value=2.0, low=1.0, high=2.0)}
+    {'a': Estimate(value=2.0, low=1.0, high=2.0)}
     """
     return {name: figure(ours[name] - theirs[name]) for name in ours if name in theirs}
 

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from tocsin.bundle import Bundle
-    from tocsin_training.evaluation.watching import Watching
+    from tocsin_training.evaluation.alarm_setup import AlarmSetup
     from tocsin_training.recipe import Recipe
 
 EXIT_FAULTY = 2
@@ -87,26 +87,28 @@ def evaluate(
         from tocsin.bundle import BundleError, load  # noqa: PLC0415
         from tocsin.bundle.shipped import bundle_folder  # noqa: PLC0415
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
-        from tocsin_training.evaluation import evaluate as evaluation  # noqa: PLC0415
+        from tocsin_training.evaluation import evaluator as evaluation  # noqa: PLC0415
         from tocsin_training.evaluation import records, tables  # noqa: PLC0415
-        from tocsin_training.places import check_file  # noqa: PLC0415
+        from tocsin_training.paths import check_file  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _leave(f"an evaluation needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
     folder = bundle_folder(bundle, Path.cwd())
     if folder is None:
         _leave(f"no bundle {bundle!r}", "give a folder with a manifest.json, or a shipped one's NAME/VERSION")
     console = Console(stderr=True)
-    asked = records.Asked(data, part, source, train, columns, Path("runs"), streams, seed)
+    asked = records.RecordSelection(data, part, source, train, columns, Path("runs"), streams, seed)
     try:
         check_file("--out", out, "evaluation.json")
         asked.check()
         loaded = load(folder) if period is None else records.ticking(load(folder), period)
         recipe = records.recipe_of(loaded)
-        watching = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
+        alarm_setup = _watching(loaded, recipe, config, watch, threshold, budget, on_delay, off_delay)
         with console.status("reading records") as status:
             judged, about = records.judged(asked, loaded, recipe)
             fitting, valid = records.fitting(asked, loaded, recipe) if baselines else (None, None)
-            job = evaluation.Job(loaded, watching, judged, about, fitting, valid, baselines, windows, command, seed)
+            job = evaluation.EvaluationJob(
+                loaded, alarm_setup, judged, about, fitting, valid, baselines, windows, command, seed
+            )
             result = evaluation.evaluate(job, status.update if console.is_terminal else console.print)
     except (TrainingError, BundleError) as error:
         _leave(str(error))
@@ -137,15 +139,15 @@ def _watching(
     budget: float | None,
     on_delay: float | None,
     off_delay: float,
-) -> Watching:
+) -> AlarmSetup:
+    from tocsin_training.backtest.onsets import Delays  # noqa: PLC0415
     from tocsin_training.errors import TrainingError  # noqa: PLC0415  (see above)
-    from tocsin_training.evaluation import watching  # noqa: PLC0415
-    from tocsin_training.evaluation.alarming import Delays  # noqa: PLC0415
+    from tocsin_training.evaluation import alarm_setup  # noqa: PLC0415
 
     if config is not None:
         if any(given is not None for given in (threshold, budget, on_delay)) or off_delay:
             raise TrainingError("--config brings its own threshold and delays; leave the options for them out")
-        return watching.configured(bundle, config, watch)
+        return alarm_setup.configured(bundle, config, watch)
     if watch is not None:
         raise TrainingError(f"--watch {watch} is of a configuration; name that by --config")
     if threshold is not None and budget is not None:
@@ -154,12 +156,12 @@ def _watching(
         on_delay = recipe.serving.on_delay_ticks * bundle.manifest.period_s if recipe else 0.0
     delays = Delays(on_delay, off_delay)
     if threshold is not None:
-        return watching.by_hand(bundle, threshold, delays)
+        return alarm_setup.by_hand(bundle, threshold, delays)
     if budget is not None:
         chosen = f"a budget of {budget:g} false alarms a stream-day, by the bundle's curve"
-        return watching.alone(bundle, watching.of_budget(bundle, budget, delays), chosen, delays)
+        return alarm_setup.alone(bundle, alarm_setup.of_budget(bundle, budget, delays), chosen, delays)
     calibration = bundle.manifest.calibration
-    return watching.alone(bundle, calibration.threshold, f"the bundle's own: {calibration.chosen_by}", delays)
+    return alarm_setup.alone(bundle, calibration.threshold, f"the bundle's own: {calibration.chosen_by}", delays)
 
 
 def report(
@@ -170,9 +172,9 @@ def report(
 ) -> None:
     """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
     try:
-        from tocsin_training.errors import TrainingError  # noqa: PLC0415  (matplotlib takes a second to import)
-        from tocsin_training.evaluation import page, result  # noqa: PLC0415
-        from tocsin_training.places import check_file  # noqa: PLC0415
+        from tocsin_training.errors import TrainingError  # noqa: PLC0415
+        from tocsin_training.evaluation import report_page, result  # noqa: PLC0415
+        from tocsin_training.paths import check_file  # noqa: PLC0415
     except ModuleNotFoundError as error:
         _leave(f"a report needs {error.name}, which is not installed", "pip install 'tocsin[training]'")
     try:
@@ -182,7 +184,7 @@ def report(
         _leave(str(error))
     if any(out.resolve() == path.resolve() for path in results):
         _leave(f"--out {out} is a result to report on", "give another file")
-    _write(out, page.made(read, title))
+    _write(out, report_page.made(read, title))
     typer.echo(f"wrote {out}")
 
 

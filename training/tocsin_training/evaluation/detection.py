@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training.evaluation import alarming, bootstrap, events
-from tocsin_training.evaluation.result import Curve, Operation
+from tocsin_training.backtest import onsets
+from tocsin_training.evaluation import bootstrap, events
+from tocsin_training.evaluation.result import DetectionCurve, OperatingPoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.alarming import Delays
+    from tocsin_training.backtest.onsets import Delays
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.evaluation.events import Events
-    from tocsin_training.sequences import Sequences
 
 SECONDS_PER_DAY = 86_400.0
 STEPS = 48  # thresholds of a curve
@@ -25,7 +26,7 @@ QUANTILES = {"delay, median": 0.5, "delay, p90": 0.9}
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class GroundTruth:
     """What alarms are judged by.
 
     Attributes:
@@ -49,7 +50,7 @@ class Ground:
     weights: NDArray[np.float64]
 
     @classmethod
-    def of(cls, data: Sequences, period_s: float, horizon_s: float, weights: NDArray[np.float64]) -> Ground:
+    def of(cls, data: StreamDataset, period_s: float, horizon_s: float, weights: NDArray[np.float64]) -> GroundTruth:
         """Of labelled records; without labels every row counts as normal."""
         label = np.zeros(len(data.x), dtype=np.float32) if data.label is None else data.label
         stream = np.repeat(np.arange(len(data)), data.lengths)
@@ -67,13 +68,15 @@ class Ground:
         return np.bincount(self.stream, weights=values, minlength=len(self.days)).astype(np.float64)
 
 
-def detected_share(ground: Ground, hit: NDArray[np.bool_]) -> NDArray[np.float64]:
+def detected_share(ground: GroundTruth, hit: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(1 + K,) the share of events (E,) that were hit."""
     first = ground.events.first
     return bootstrap.ratio(ground.per_stream(first[hit]), ground.per_stream(first), ground.weights)
 
 
-def operation(ground: Ground, threshold: float, risen: NDArray[np.int64], is_up: NDArray[np.bool_]) -> Operation:
+def operation(
+    ground: GroundTruth, threshold: float, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
+) -> OperatingPoint:
     """Judge alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
     found = events.match(risen, is_up, ground.events, ground.label)
     hit = found.detected >= 0
@@ -97,7 +100,7 @@ def operation(ground: Ground, threshold: float, risen: NDArray[np.int64], is_up:
             ground.per_stream(np.flatnonzero(is_up & normal)), ground.per_stream(np.flatnonzero(normal)), weighted
         ),
     } | {name: _quantile(delay_s, weighted[:, ground.events.stream], share) for name, share in QUANTILES.items()}
-    return Operation(
+    return OperatingPoint(
         threshold=threshold,
         figures={name: bootstrap.figure(values) for name, values in figures.items()},
         events=len(hit),
@@ -120,27 +123,29 @@ def _quantile(values: NDArray[np.float64], weighted: NDArray[np.float64], share:
 
 
 def rung(
-    ground: Ground, score: NDArray[np.floating], threshold: float, delays: Delays
+    ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Where an alarm on a score rises, and where it is up."""
-    is_up = alarming.up(score, threshold, ground.t_s, ground.start, delays)
-    return alarming.onsets(is_up, ground.start), is_up
+    is_up = onsets.up(score, threshold, ground.t_s, ground.start, delays)
+    return onsets.onsets(is_up, ground.start), is_up
 
 
-def curve(ground: Ground, score: NDArray[np.floating], delays: Delays, marked: list[float]) -> Curve:
+def curve(ground: GroundTruth, score: NDArray[np.floating], delays: Delays, marked: list[float]) -> DetectionCurve:
     """False alarms a day and share of events detected, at thresholds over the whole score and at those marked."""
     known = score[np.isfinite(score)]
     levels = np.quantile(known, 1 - np.geomspace(0.3 / len(known), 1.0, STEPS)) if len(known) else np.zeros(0)
     thresholds = np.unique(np.concatenate([levels, marked]))[::-1]
     points = [_point(ground, score, float(threshold), delays) for threshold in thresholds]
-    return Curve(
+    return DetectionCurve(
         threshold=thresholds.tolist(),
         false_per_day=[round(false, 6) for false, _ in points],
         recall=[round(recall, 6) for _, recall in points],
     )
 
 
-def at_rate(ground: Ground, score: NDArray[np.floating], delays: Delays, swept: Curve, per_day: float) -> float | None:
+def at_rate(
+    ground: GroundTruth, score: NDArray[np.floating], delays: Delays, swept: DetectionCurve, per_day: float
+) -> float | None:
     """The threshold, lowered from the top until the alarm would be false more than `per_day` times a day.
 
     None where even the highest threshold that rings at all does so.
@@ -162,7 +167,7 @@ def at_rate(ground: Ground, score: NDArray[np.floating], delays: Delays, swept: 
     return above
 
 
-def _point(ground: Ground, score: NDArray[np.floating], threshold: float, delays: Delays) -> tuple[float, float]:
+def _point(ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays) -> tuple[float, float]:
     """False alarms a day, and the share of events detected."""
     risen, is_up = rung(ground, score, threshold, delays)
     found = events.match(risen, is_up, ground.events, ground.label)

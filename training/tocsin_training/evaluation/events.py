@@ -40,7 +40,7 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
+class MatchedAlarms:
     """What a detector's alarms were.
 
     Attributes:
@@ -73,7 +73,9 @@ def of(label: NDArray[np.floating], start: NDArray[np.int64]) -> Events:
     return Events(np.searchsorted(start, first, side="right") - 1, first, last)
 
 
-def match(risen: NDArray[np.int64], is_up: NDArray[np.bool_], events: Events, label: NDArray[np.floating]) -> Matched:
+def match(
+    risen: NDArray[np.int64], is_up: NDArray[np.bool_], events: Events, label: NDArray[np.floating]
+) -> MatchedAlarms:
     """Say what each alarm was, and what became of each event.
 
     Args:
@@ -93,7 +95,7 @@ def match(risen: NDArray[np.int64], is_up: NDArray[np.bool_], events: Events, la
     hit = next_row <= events.last
     detected = np.where(hit, next_row, -1)
     inside = label[risen] > 0
-    return Matched(
+    return MatchedAlarms(
         detected=detected,
         standing=~hit & is_up[events.first],
         false=risen[label[risen] == 0],

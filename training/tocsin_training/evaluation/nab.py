@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tocsin_training.backtest import onsets
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation import alarming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ MOST_RINGING = 0.03  # share of rows
 
 
 @dataclass(frozen=True, slots=True)
-class Labels:
+class WindowLabels:
     """One series' labels.
 
     Attributes:
@@ -50,7 +50,7 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class NabOperation:
     """What a threshold gives over all series.
 
     Attributes:
@@ -87,7 +87,7 @@ def probation(rows: int) -> int:
     return int(min(PROBATION * rows, PROBATION * PROBATION_OF))
 
 
-def labels(rows: int, windows: Sequence[tuple[int, int]]) -> Labels:
+def labels(rows: int, windows: Sequence[tuple[int, int]]) -> WindowLabels:
     """Say what a detection in each row is worth.
 
     Args:
@@ -113,17 +113,17 @@ def labels(rows: int, windows: Sequence[tuple[int, int]]) -> Labels:
         window[inside] = number
         worth[last + 1 :] = FALSE_POSITIVE * scaled_sigmoid((row[last + 1 :] - last) / (width - 1))
     scored = row >= probation(rows)
-    return Labels(worth, np.where(scored, window, -1), scored, len(windows))
+    return WindowLabels(worth, np.where(scored, window, -1), scored, len(windows))
 
 
-def at(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], threshold: float) -> Operation:
+def at(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], threshold: float) -> NabOperation:
     """What a given threshold gives; scores are one (T,) a series, NaN where there is none.
 
     >>> truth = labels(100, [(40, 49)])
     >>> score = np.zeros(100)
     >>> score[40] = 1.0
     >>> at([score], [truth], 0.5)
-    Operation(threshold=0.5, score=100.0, found=1, windows=1, false=0)
+    NabOperation(threshold=0.5, score=100.0, found=1, windows=1, false=0)
     >>> at([score], [truth], 2.0).score
     0.0
     """
@@ -132,7 +132,7 @@ def at(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], thresho
     return swept.operation(ringing, threshold)
 
 
-def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels]) -> Operation:
+def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]) -> NabOperation:
     """The threshold with the highest score over all series, as the leaderboard chooses it: with the labels.
 
     >>> truth = labels(100, [(40, 49)])
@@ -149,8 +149,8 @@ def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels]) -> Op
 
 
 def alarms_at(
-    scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], threshold: float, quiet: int
-) -> Operation:
+    scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], threshold: float, quiet: int
+) -> NabOperation:
     """What an alarm with this threshold gives that clears after `quiet` rows below it: its onsets are the detections.
 
     An alarm that goes on for ten rows is one detection, not ten.
@@ -168,13 +168,13 @@ def alarms_at(
 def rings(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[np.float64]:
     """(T,) 1 in the rows in which such an alarm rises, else 0."""
     whole = np.array([0, len(score)])
-    is_up = alarming.up(score, threshold, np.arange(len(score), dtype=float), whole, alarming.Delays(off_s=quiet))
+    is_up = onsets.up(score, threshold, np.arange(len(score), dtype=float), whole, onsets.Delays(off_s=quiet))
     risen = np.zeros(len(score))
-    risen[alarming.onsets(is_up, whole)] = 1.0
+    risen[onsets.onsets(is_up, whole)] = 1.0
     return risen
 
 
-def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels], quiet: int) -> Operation:
+def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], quiet: int) -> NabOperation:
     """The one threshold with the highest score, of `GRID` at which from few to many rows would ring."""
     every = np.concatenate([score[truth.scored] for score, truth in zip(scores, truths, strict=True)])
     every = every[~np.isnan(every)]
@@ -201,9 +201,9 @@ class Sweep:
     false: NDArray[np.int64]
     windows: int
 
-    def operation(self, ringing: int, threshold: float) -> Operation:
+    def operation(self, ringing: int, threshold: float) -> NabOperation:
         """The entry at which so many rows ring."""
-        return Operation(
+        return NabOperation(
             threshold=threshold,
             score=normalised(float(self.total[ringing]), self.windows),
             found=int(self.found[ringing]),
@@ -217,7 +217,7 @@ def normalised(total: float, windows: int) -> float:
     return 100.0 * (total + MISSED * windows) / ((1.0 + MISSED) * windows)
 
 
-def sweep(scores: Sequence[NDArray[np.floating]], truths: Sequence[Labels]) -> Sweep:
+def sweep(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]) -> Sweep:
     """Lower the threshold row by row over all series at once, in O(R log R).
 
     A row outside windows adds its cost when it begins to ring. One inside adds what it is worth more than the best

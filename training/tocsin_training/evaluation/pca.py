@@ -23,7 +23,7 @@ NOTHING = 1e-12  # variance; what lies below it is rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Plane:
+class PcaModel:
     """Principal components of standardised rows, C channels, k components kept.
 
     Attributes:

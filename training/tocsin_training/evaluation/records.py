@@ -8,26 +8,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin_training import make
-from tocsin_training import recipe as recipes
-from tocsin_training.data import tables
+from tocsin_training import recipe_file
+from tocsin_training.data import sources, tables
+from tocsin_training.data.dataset import DataRequest
 from tocsin_training.data.sources import find
 from tocsin_training.errors import TrainingError
-from tocsin_training.sequences import Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from tocsin.bundle import Bundle
+    from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.recipe import Recipe
-    from tocsin_training.sequences import Sequences
 
 TABLES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordSelection:
     """Where records lie.
 
     Attributes:
@@ -82,10 +81,10 @@ def ticking(bundle: Bundle, period_s: float) -> Bundle:
 def recipe_of(bundle: Bundle) -> Recipe | None:
     """The recipe that lies beside a bundle's graph, if one does."""
     path = bundle.folder / "recipe.yaml"
-    return recipes.read(path) if path.exists() else None
+    return recipe_file.read(path) if path.exists() else None
 
 
-def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
+def judged(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
     """The records to judge by, and what to call them."""
     data, about = _all(asked, bundle, recipe)
     if asked.streams is None or asked.streams >= len(data):
@@ -94,9 +93,9 @@ def judged(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequenc
     return data.pick(np.sort(drawn)), f"{about}, {asked.streams} of {len(data)} streams drawn at random"
 
 
-def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences, str]:
+def _all(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
     if asked.data.suffix.lower() in TABLES:
-        return told_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
+        return labelled_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
     if recipe is None:
         raise TrainingError(
             f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
@@ -104,7 +103,7 @@ def _all(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences
     if asked.source:
         _check_source(asked.source)
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
-    data = told_by_class(make.read(recipe, asked.part, asked.data, asked.runs))
+    data = labelled_by_class(sources.read(recipe, asked.part, asked.data, asked.runs))
     return data, f"{recipe.data.source}, part {asked.part}"
 
 
@@ -115,29 +114,33 @@ def _check_source(name: str) -> None:
         raise TrainingError(f"--source {str(error).removeprefix('data.source ')}") from error
 
 
-def fitting(asked: Asked, bundle: Bundle, recipe: Recipe | None) -> tuple[Sequences | None, Sequences | None]:
+def fitting(
+    asked: RecordSelection, bundle: Bundle, recipe: Recipe | None
+) -> tuple[StreamDataset | None, StreamDataset | None]:
     """The records to fit baselines on and those to choose their thresholds on, or None."""
     if asked.train is not None:
-        return told_by_class(_table(asked.train, asked, bundle)), None
+        return labelled_by_class(_table(asked.train, asked, bundle)), None
     if recipe is None or asked.data.suffix.lower() in TABLES:
         return None, None
-    train, valid = (told_by_class(make.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid"))
+    train, valid = (
+        labelled_by_class(sources.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid")
+    )
     return train, valid
 
 
-def told_by_class(data: Sequences) -> Sequences:
+def labelled_by_class(data: StreamDataset) -> StreamDataset:
     """Where streams have classes and rows no labels, a stream of another class than the first is an event."""
     if data.kind is None or data.label is not None:
         return data
     return replace(data, label=np.repeat((data.kind > 0).astype(np.float32), data.lengths))
 
 
-def _table(path: Path, asked: Asked, bundle: Bundle) -> Sequences:
+def _table(path: Path, asked: RecordSelection, bundle: Bundle) -> StreamDataset:
     """All rows of a table."""
     manifest = bundle.manifest
     options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(asked.columns)
     return tables.table(
-        Request(
+        DataRequest(
             part="train",  # the share of streams that no other part takes: all of them
             folder=path.parent,
             channels=manifest.channels,

@@ -8,21 +8,21 @@ import numpy as np
 
 from tocsin_training.evaluation import bootstrap, events
 from tocsin_training.evaluation.detection import rung
-from tocsin_training.evaluation.result import Bin, Budget, Figure
+from tocsin_training.evaluation.result import Bin, Budget, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from tocsin_training.evaluation.alarming import Delays
-    from tocsin_training.evaluation.detection import Ground
+    from tocsin_training.backtest.onsets import Delays
+    from tocsin_training.evaluation.detection import GroundTruth
 
 BINS = 10
 BRIER, SKILL, ERROR = "Brier score", "Brier skill", "calibration error"
 
 
-def bins(ground: Ground, probability: NDArray[np.floating]) -> list[Bin]:
+def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
     """Rows sorted by probability (R,), in tenths, each with the share in which the label was 1."""
     rows = _judged(ground, probability)
     order = rows[np.argsort(probability[rows], kind="stable")]
@@ -37,7 +37,7 @@ def bins(ground: Ground, probability: NDArray[np.floating]) -> list[Bin]:
     return made
 
 
-def figures(ground: Ground, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Figure]:
+def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Estimate]:
     """The Brier score, its skill over the base rate, and the mean distance of the bins from the diagonal."""
     rows = _judged(ground, probability)
     label = (ground.label[rows] > 0).astype(np.float64)
@@ -54,12 +54,12 @@ def figures(ground: Ground, probability: NDArray[np.floating], made: list[Bin]) 
     return {
         BRIER: bootstrap.figure(brier),
         SKILL: bootstrap.figure(skill),
-        ERROR: Figure(value=distance, low=np.nan, high=np.nan),
+        ERROR: Estimate(value=distance, low=np.nan, high=np.nan),
     }
 
 
 def budgets(
-    ground: Ground, score: NDArray[np.floating], delays: Delays, thresholds: Mapping[float, float]
+    ground: GroundTruth, score: NDArray[np.floating], delays: Delays, thresholds: Mapping[float, float]
 ) -> list[Budget]:
     """For each budget (false alarms a stream-day → threshold), what rang in normal rows."""
     made = []
@@ -78,5 +78,5 @@ def budgets(
     return made
 
 
-def _judged(ground: Ground, probability: NDArray[np.floating]) -> NDArray[np.int64]:
+def _judged(ground: GroundTruth, probability: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(ground.label) & ~np.isnan(probability))

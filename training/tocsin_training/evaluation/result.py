@@ -16,7 +16,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
-class Figure(_Part):
+class Estimate(_Part):
     """A figure and its 95 % interval by a bootstrap over streams.
 
     An infinite delay is "never": more than that share of the events was missed. NaN is "not known".
@@ -27,11 +27,11 @@ class Figure(_Part):
     high: float
 
 
-class Operation(_Part):
+class OperatingPoint(_Part):
     """What an alarm did at one threshold."""
 
     threshold: float
-    figures: dict[str, Figure] = Field(
+    figures: dict[str, Estimate] = Field(
         description="By name: recall, precision, F1, false alarms a day, time in alarm, delays."
     )
     events: int
@@ -42,7 +42,7 @@ class Operation(_Part):
     delays_s: list[float] = Field(description="Of each event, infinite where it was missed; below 0 is a lead.")
 
 
-class Curve(_Part):
+class DetectionCurve(_Part):
     """False alarms against detection, threshold by threshold, falling."""
 
     threshold: list[float]
@@ -55,20 +55,20 @@ class Detector(_Part):
 
     name: str
     about: str
-    figures: dict[str, Figure] = Field(description="Those that need no alarm: ranking, utility, NAB.")
-    own: Operation | None = Field(default=None, description="At its own operating point, where it has one.")
-    equal: Operation | None = Field(default=None, description="At the bundle's rate of false alarms.")
-    behind: dict[str, Figure] = Field(
+    figures: dict[str, Estimate] = Field(description="Those that need no alarm: ranking, utility, NAB.")
+    own: OperatingPoint | None = Field(default=None, description="At its own operating point, where it has one.")
+    equal: OperatingPoint | None = Field(default=None, description="At the bundle's rate of false alarms.")
+    behind: dict[str, Estimate] = Field(
         default={}, description="The bundle's figure less this one's, each replicate drawing the same streams for both."
     )
-    curve: Curve | None = None
+    curve: DetectionCurve | None = None
 
 
 class Bin(_Part):
     """Rows of similar probability."""
 
     predicted: float
-    observed: Figure
+    observed: Estimate
     rows: int
 
 
@@ -77,11 +77,11 @@ class Budget(_Part):
 
     per_day: float
     threshold: float
-    realised: Figure
+    realised: Estimate
     expected: float = Field(description="Alarms that the budget allows over the time judged.")
 
 
-class Series(_Part):
+class ExcerptSeries(_Part):
     """One channel in a picture; None where there is nothing."""
 
     name: str
@@ -91,7 +91,7 @@ class Series(_Part):
     scale: list[float | None]
 
 
-class Stretch(_Part):
+class Excerpt(_Part):
     """A stretch of one stream around an event or an alarm, to be drawn."""
 
     kind: Literal["detected", "missed", "false"]
@@ -99,7 +99,7 @@ class Stretch(_Part):
     stream: str
     t_s: list[float] = Field(description="Since the stream began.")
     score: list[float | None]
-    channels: list[Series]
+    channels: list[ExcerptSeries]
     events: list[tuple[float, float]] = Field(description="From, to, in seconds.")
     up: list[tuple[float, float]] = Field(description="Likewise, while the alarm was up.")
 
@@ -124,7 +124,7 @@ class Setting(_Part):
     replicates: int
 
 
-class Extent(_Part):
+class DataSummary(_Part):
     """How much there was."""
 
     streams: int
@@ -144,24 +144,24 @@ class WarmUp(_Part):
     never: int = Field(description="Streams that ended before there was one.")
 
 
-class Result(_Part):
+class EvaluationResult(_Part):
     """One evaluation."""
 
     schema_version: Literal[1] = 1
     setting: Setting
-    extent: Extent
+    extent: DataSummary
     warm_up: WarmUp
     detectors: list[Detector] = Field(min_length=1, description="The bundle first.")
     skipped: dict[str, str] = Field(description="Baselines that the data don't allow, and why.")
     reliability: list[Bin] = []
     budgets: list[Budget] = []
-    stretches: list[Stretch] = []
+    stretches: list[Excerpt] = []
 
 
-def read(path: Path) -> Result:
+def read(path: Path) -> EvaluationResult:
     """Read what `tocsin evaluate` wrote."""
     try:
-        return Result.model_validate_json(path.read_bytes())
+        return EvaluationResult.model_validate_json(path.read_bytes())
     except OSError as error:
         raise TrainingError(f"{path}: {error.strerror}; give a file that `tocsin evaluate` wrote") from error
     except ValidationError as error:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table as RichTable
 
-from tocsin_training.evaluation import reliability, worth
+from tocsin_training.evaluation import reliability, utility
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
-    from tocsin_training.evaluation.result import Detector, Figure, Operation, Result
+    from tocsin_training.evaluation.result import Detector, Estimate, EvaluationResult, OperatingPoint
 
 RANKING = ("average precision", "VUS-PR", "AUROC")
-WORTH = (worth.UTILITY, worth.NAB, worth.NAB_BEST, reliability.BRIER, reliability.SKILL, reliability.ERROR)
+WORTH = (utility.UTILITY, utility.NAB, utility.NAB_BEST, reliability.BRIER, reliability.SKILL, reliability.ERROR)
 SHARES = ("recall", "precision", "F1")
 DELAYS = ("delay, median", "delay, p90")
 
@@ -48,7 +48,7 @@ class Table:
     note: str
 
 
-def tables(result: Result) -> Iterator[Table]:
+def tables(result: EvaluationResult) -> Iterator[Table]:
     """Every table that the result has figures for."""
     with_events = result.extent.events > 0
     if with_events:
@@ -103,7 +103,12 @@ def tables(result: Result) -> Iterator[Table]:
 
 
 def _of_operations(
-    result: Result, title: str, pick: Callable[[Detector], Operation | None], note: str, *, counts: bool = False
+    result: EvaluationResult,
+    title: str,
+    pick: Callable[[Detector], OperatingPoint | None],
+    note: str,
+    *,
+    counts: bool = False,
 ) -> Table:
     with_events = result.extent.events > 0
     horizon = result.setting.horizon_s
@@ -128,7 +133,7 @@ def _of_operations(
     return Table(title, heads, rows, note)
 
 
-def _figure(figure: Figure | None, told: Callable[[float], str]) -> Cell:
+def _figure(figure: Estimate | None, told: Callable[[float], str]) -> Cell:
     if figure is None or math.isnan(figure.value):
         return Cell("–")
     if math.isnan(figure.low):
@@ -169,7 +174,7 @@ def span(seconds: float) -> str:
     return f"{sign}{size:.3g} s"
 
 
-def show(result: Result, console: Console) -> None:
+def show(result: EvaluationResult, console: Console) -> None:
     """Print the tables."""
     extent = result.extent
     console.print(

@@ -85,7 +85,7 @@ class Column(Generic[T]):
         doc: One line on the contents.
     """
 
-    def __init__(  # noqa: PLR0913  (one argument for each property of a column)
+    def __init__(
         self,
         key: str,
         dtype: type[T],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin.engine.model import ChannelKind
-from tocsin_training.sequences import carried
+from tocsin_training.data.dataset import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 
-class Unfit(Exception):  # noqa: N818  (no fault: the data allow no such baseline, and the report says why)
+class BaselineUnavailable(Exception):  # noqa: N818  (no fault: the data allow no such baseline, and the report says why)
     """The data don't allow this baseline; the text says why."""
 
 
@@ -30,13 +30,13 @@ class Baseline:
     Attributes:
         name: In tables.
         about: One line: what it does, on what.
-        score: Sequences → (R,) float32, higher is worse, NaN unknown; row t knows rows up to t of its stream.
+        score: StreamDataset → (R,) float32, higher is worse, NaN unknown; row t knows rows up to t of its stream.
         threshold: Its own operating point; None where it has none by custom.
     """
 
     name: str
     about: str
-    score: Callable[[Sequences], NDArray[np.float32]]
+    score: Callable[[StreamDataset], NDArray[np.float32]]
     threshold: float | None = None
 
 
@@ -45,7 +45,7 @@ def measured(channels: Sequence[ChannelEntry]) -> NDArray[np.int64]:
     return np.flatnonzero([channel.kind is ChannelKind.READING for channel in channels])
 
 
-def carried_forward(data: Sequences) -> NDArray[np.float64]:
+def carried_forward(data: StreamDataset) -> NDArray[np.float64]:
     """(R, C) every channel's last value so far, NaN before its first."""
     values = np.where(data.mask > 0, data.x, np.nan).astype(np.float64)
     for a, b in zip(data.start[:-1], data.start[1:], strict=True):
@@ -53,13 +53,13 @@ def carried_forward(data: Sequences) -> NDArray[np.float64]:
     return values
 
 
-def normal(data: Sequences) -> NDArray[np.bool_]:
+def normal(data: StreamDataset) -> NDArray[np.bool_]:
     """(R,) the rows that are not labelled as an event."""
     return np.ones(len(data.x), dtype=bool) if data.label is None else ~(data.label > 0)
 
 
-def needed(train: Sequences | None) -> Sequences:
+def needed(train: StreamDataset | None) -> StreamDataset:
     """The training part, which this baseline can't do without."""
     if train is None:
-        raise Unfit("needs a training part: name one by --train")
+        raise BaselineUnavailable("needs a training part: name one by --train")
     return train

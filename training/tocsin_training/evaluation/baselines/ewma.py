@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 NAME = "EWMA"
 TICKS = 30.0  # that the averages reach back
 FLOOR = 0.1  # of the training part's standard deviation: a channel that stood still must not ring at its first stir
 
 
-def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:  # noqa: ARG001  (ticks count)
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (ticks count)
     """The mean and the variance of the last ticks expect the next; the score is half the mean squared deviation."""
     fitted = needed(train)
     columns = measured(channels)
@@ -35,7 +35,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
     )
     rate = 2.0 / (TICKS + 1.0)
 
-    def score(data: Sequences) -> NDArray[np.float32]:
+    def score(data: StreamDataset) -> NDArray[np.float32]:
         observed = data.mask[:, columns] > 0
         values = carried_forward(data)[:, columns]
         out = np.full(len(values), np.nan, dtype=np.float32)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin_training.evaluation.baselines.baseline import Baseline, measured, needed, normal
-from tocsin_training.ward.limits import BEDSIDE
+from tocsin_training.simulation.ward.bedside_limits import BEDSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import StreamDataset
 
 NAME = "static limits"
 AT_THE_BEDSIDE = BEDSIDE | {"map": (60.0, 110.0)}
@@ -24,7 +24,7 @@ RARE = 0.001  # share of training values beyond a limit, on either side
 BEYOND = float(np.nextafter(np.float32(1.0), np.float32(2.0)))  # a value at a limit is still within
 
 
-def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:  # noqa: ARG001  (limits need neither)
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (limits need neither)
     """A monitor's defaults for adults where there are vital signs; elsewhere quantiles of normal training values."""
     names = [channel.name for channel in channels]
     low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)  # (C,)
@@ -47,7 +47,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
     no_low = low <= [channel.low for channel in channels]
     no_high = high >= [channel.high for channel in channels]
 
-    def score(data: Sequences) -> NDArray[np.float32]:
+    def score(data: StreamDataset) -> NDArray[np.float32]:
         away = (data.x - middle) / half  # (R, C) 1 at the high limit, -1 at the low one
         away = np.maximum(np.where(no_high, -np.inf, away), np.where(no_low, -np.inf, -away))
         away = np.where((data.mask > 0) & ~np.isnan(middle), away, -np.inf)

@@ -1,8 +1,8 @@
-"""A recurrent network that was never trained: what is due to learning, and what to the score around it."""
+"""Baselines that learned nothing: scores at random, and a recurrent network with random weights."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ import torch
 from tocsin.bundle.graph import Graph
 from tocsin.bundle.manifest import DataSource
 from tocsin.engine.model import Task
-from tocsin_training import export, rollout
-from tocsin_training import step as steps
+from tocsin_training.backtest import rollout
 from tocsin_training.evaluation.baselines.baseline import Baseline, needed
-from tocsin_training.network import Network
+from tocsin_training.export import onnx_graph
 from tocsin_training.recipe import DataRecipe, NetworkRecipe, Recipe, ServingRecipe, TrainingRecipe
+from tocsin_training.tasks.registry import network_of, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +22,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tocsin.bundle.manifest import ChannelEntry
-    from tocsin_training.sequences import Sequences
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.nets.heads import ForecastHead
 
-NAME = "untrained RNN"
+NAME_RANDOM, NAME = "random", "untrained RNN"
 WIDTH = 32
 DAY_S = 86_400.0
 
 
-def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | None, seed: int) -> Baseline:
+def fit_random(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (it knows nothing)
+    """Uniform in 0 … 1, every row anew."""
+
+    def score(data: StreamDataset) -> NDArray[np.float32]:
+        return np.random.default_rng(seed).random(len(data.x), dtype=np.float32)
+
+    return Baseline(NAME_RANDOM, "a uniform random number for every row", score)
+
+
+def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:
     """A plain RNN of the same family with random weights, normalised on the training part."""
     fitted = needed(train)
     recipe = Recipe(
@@ -46,13 +56,17 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: Sequences | No
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Network(recipe)
-        network.forecast.reset_parameters()  # it would start as persistence, which is a forecast
-    network.memory.fit(np.array(fitted.x), np.array(fitted.mask))  # a table's are mapped, and can't be written to
-    step = steps.make([network.eval()], recipe)
-    graph = Graph(export.to_onnx(step))
+        network = network_of(recipe)
+        cast(
+            "ForecastHead", network.head
+        ).forecast.reset_parameters()  # it would start as persistence, which is a forecast
+    network.channel_features.fit(
+        np.array(fitted.x), np.array(fitted.mask)
+    )  # a table's are mapped, and can't be written to
+    step = task_of(recipe).step_module([network.eval()], recipe, None)
+    graph = Graph(onnx_graph.to_onnx(step))
 
-    def score(data: Sequences) -> NDArray[np.float32]:
+    def score(data: StreamDataset) -> NDArray[np.float32]:
         return rollout.scores(graph, step.state_size, data)
 
     return Baseline(NAME, f"random weights, width {WIDTH}; surprise of its forecast", score)

@@ -1,0 +1,1 @@
+"""Study behind docs/icu-hourly.md: sepsis announced from hourly records."""

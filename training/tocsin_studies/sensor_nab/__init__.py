@@ -1,0 +1,1 @@
+"""Study behind docs/sensor.md: the Numenta Anomaly Benchmark."""

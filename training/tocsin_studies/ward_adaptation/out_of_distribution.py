@@ -1,0 +1,73 @@
+"""Patients unlike those that the ward's bundles were trained on, and what a bundle's engine makes of whole days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin.engine import Engine, FrameClock, Readings, Watch
+from tocsin_training.simulation.ward import parameters as p
+from tocsin_training.simulation.ward.physiology import Profile
+from tocsin_training.simulation.ward.simulator import BLOCK_TICKS, CHANNELS, Ward
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from tocsin.engine.model import Model
+
+NS_PER_S = 1_000_000_000
+BEYOND = 0.5  # of a baseline's range, at the most
+HIGHEST_SPO2 = 99.5  # %, where half a range beyond would be more than there is
+NO_FRAME = -np.inf
+
+
+def out_of_distribution_profile(rng: np.random.Generator) -> Profile:
+    """Draw a patient each of whose baselines lies outside the range that patients are drawn from, on either side.
+
+    >>> patient = out_of_distribution_profile(np.random.default_rng(1))
+    >>> p.BASELINE_HR.low <= patient.hr <= p.BASELINE_HR.high
+    False
+    """
+    usual = Profile.draw(rng)
+    sbp, dbp = _outside(p.BASELINE_SBP, rng), _outside(p.BASELINE_DBP, rng)
+    return replace(
+        usual,
+        hr=_outside(p.BASELINE_HR, rng),
+        spo2=min(_outside(p.BASELINE_SPO2, rng), HIGHEST_SPO2),
+        rr=_outside(p.BASELINE_RR, rng),
+        mean_pressure=dbp + (sbp - dbp) / 3.0,
+        pulse_pressure=sbp - dbp,
+        temp=_outside(p.BASELINE_TEMP, rng),
+    )
+
+
+def _outside(usual: p.Range, rng: np.random.Generator) -> float:
+    """Draw from beyond one of a range's ends."""
+    by = rng.uniform(0.0, BEYOND) * (usual.high - usual.low)
+    return float(usual.low - by if rng.random() < 0.5 else usual.high + by)  # noqa: PLR2004  (either end)
+
+
+def scores(model: Model, wards: Sequence[Ward], hours: int) -> NDArray[np.float32]:
+    """Let a bundle's engine score all beds of some wards for so many hours.
+
+    Returns:
+        (T, beds) float32, tick by tick: NaN where unknown, `NO_FRAME` where nothing came.
+    """
+    beds = sum(len(ward.streams) for ward in wards)
+    engine = Engine(Watch(model, [], FrameClock(0, NS_PER_S), beds))
+    names = [str(bed) for bed in range(beds)]
+    made = np.full((hours * BLOCK_TICKS, beds), NO_FRAME, dtype=np.float32)
+    for hour in range(hours):
+        values = np.concatenate([ward.read(BLOCK_TICKS) for ward in wards])  # (beds, 3600, C)
+        for second in range(BLOCK_TICKS):
+            tick = hour * BLOCK_TICKS + second
+            came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
+            at = np.full(len(came), tick * NS_PER_S)
+            outcome = engine.apply(Readings(names, CHANNELS, came, at, values[came, second]), tick * NS_PER_S)
+            for steps in outcome.steps:
+                made[steps.tick, steps.rows] = steps.score
+    return made

@@ -1,0 +1,1 @@
+"""Study behind docs/alarm-load.md: how many alarms a ward hears."""

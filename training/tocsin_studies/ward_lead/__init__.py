@@ -1,0 +1,1 @@
+"""Study behind docs/ward-lead.md: lead over fixed bedside limits."""

@@ -1,0 +1,157 @@
+"""What was measured of a bundle's lead, and how it is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin_training.simulation.ward.episodes import DETERIORATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tocsin_training.simulation.ward.episodes import Episode
+
+TOCSIN, AT_ONCE, DELAYED = "Tocsin", "limits", "limits with 15 s delay"
+DETECTORS = (TOCSIN, AT_ONCE, DELAYED)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionTimes:
+    """One deterioration and when each detector rang for it.
+
+    Attributes:
+        episode: The deterioration.
+        rang_s: Detector → seconds from the onset to its first alarm; absent if it did not ring until relief.
+    """
+
+    episode: Episode
+    rang_s: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LeadResults:
+    """Everything that was measured.
+
+    Attributes:
+        courses: One a patient.
+        false_a_day: Detector → false alarms a bed and day.
+        bed_days: Over which those were counted.
+        model: name/version and hash of the bundle.
+        threshold: Its operating point.
+    """
+
+    courses: list[DetectionTimes]
+    false_a_day: dict[str, float]
+    bed_days: float
+    model: str
+    threshold: float
+
+
+def figures(measured: LeadResults) -> dict[str, float]:
+    """The few numbers that the manifest, the card and the demonstration show."""
+    found = {"deteriorations rung, share": round(float(np.mean([TOCSIN in c.rang_s for c in measured.courses])), 3)}
+    for name in (AT_ONCE, DELAYED):
+        leads = [lead for course in measured.courses if (lead := lead_s(course, name)) is not None]
+        found[f"median lead over {name}, s"] = round(float(np.median(leads)), 1)
+        found[f"rang before {name}, share"] = round(float(np.mean([first(c, name) for c in measured.courses])), 3)
+    for kind in DETERIORATIONS:
+        own = [course for course in measured.courses if course.episode.kind is kind]
+        if leads := [lead for course in own if (lead := lead_s(course, DELAYED)) is not None]:
+            found[f"median lead over {DELAYED}, {kind}, s"] = round(float(np.median(leads)), 1)
+    for name in DETECTORS:
+        found[f"false alarms of {name} per bed-day"] = round(measured.false_a_day[name], 2)
+    return found
+
+
+def lead_s(course: DetectionTimes, over: str) -> float | None:
+    """By how many seconds Tocsin rang before another detector; None unless both rang."""
+    if TOCSIN not in course.rang_s or over not in course.rang_s:
+        return None
+    return course.rang_s[over] - course.rang_s[TOCSIN]
+
+
+def first(course: DetectionTimes, over: str) -> bool:
+    """Whether Tocsin rang, and the other detector later or never."""
+    return TOCSIN in course.rang_s and course.rang_s[TOCSIN] < course.rang_s.get(over, np.inf)
+
+
+def page(measured: LeadResults) -> str:
+    """`docs/ward-lead.md`."""
+    kinds = [*DETERIORATIONS, None]
+    rows = []
+    for kind in kinds:
+        courses = [course for course in measured.courses if kind in {None, course.episode.kind}]
+        cells = [f"**all {len(courses)}**" if kind is None else f"{kind} ({len(courses)})"]
+        cells += [_share([name in course.rang_s for course in courses]) for name in DETECTORS]
+        for name in (AT_ONCE, DELAYED):
+            leads = [lead for course in courses if (lead := lead_s(course, name)) is not None]
+            cells += [_spread(leads), _share([first(course, name) for course in courses])]
+        rows.append("| " + " | ".join(cells) + " |")
+    false = [f"| {name} | {measured.false_a_day[name]:.2f} |" for name in DETECTORS]
+    return PAGE.format(
+        model=measured.model,
+        threshold=measured.threshold,
+        rows="\n".join(rows),
+        false="\n".join(false),
+        bed_days=measured.bed_days,
+        patients=len(measured.courses),
+    )
+
+
+def _share(truths: Sequence[bool]) -> str:
+    return f"{100 * float(np.mean(truths)):.0f} %"
+
+
+def _spread(leads: Sequence[float]) -> str:
+    """The median, and the quartiles."""
+    if not leads:
+        return "-"
+    low, median, high = np.quantile(leads, [0.25, 0.5, 0.75])
+    return f"{median:+.0f} s ({low:+.0f} to {high:+.0f})"
+
+
+PAGE = """\
+# How early does it ring?
+
+**On simulated patients only.** The bundle was trained on the project's ward simulator and is measured on it here, with
+other seeds. Half of the simulator's numbers are assumptions
+(`training/tocsin_training/simulation/ward/parameters.py` says which), so these figures compare two detectors on the
+same streams; they are no promise about a ward.
+
+Bundle `{model}` at its own threshold {threshold:g} with an on-delay of 3 s, against fixed bedside limits (heart rate
+50-120, SpO2 90, respiration 8-30, systolic 90-160, diastolic 50-90, temperature 36-39), at once and with a delay of
+15 s. All three are alarms of the same engine, with an off-delay of 30 s.
+
+## {patients} deteriorations
+
+| deterioration | Tocsin rings | limits | limits, 15 s | lead over limits | first | lead over limits, 15 s | first |
+|---|---|---|---|---|---|---|---|
+{rows}
+
+*Lead* is how long Tocsin rang before the limits, where both rang: the median, and in brackets the quartiles; below 0
+the limits were first. *First* is the share that Tocsin rang first, of all patients: also those for whom the limits
+never rang.
+
+A tachyarrhythmia jumps over the limit within seconds: there is nothing to foresee. An apnoea is seen as soon as the
+averaged respiration has fallen. What drifts is where a score that knows the patient gains.
+
+## False alarms, {bed_days:g} bed-days without any deterioration
+
+| detector | false alarms a bed and day |
+|---|---|
+{false}
+
+The ward's patients move, lose probes, and lie on their cuffs at the simulator's rates. Limits that ring at once ring
+so often that they are first by accident too; limits with a delay are what wards use.
+
+## How it was made
+
+    python -m tocsin_studies.ward_lead models/ward-vitals/1 docs/ward-lead.md
+
+Each patient deteriorates once, two hours after the stream began; a quarter of them each in one of four ways. A twin,
+the same to the bit without the deterioration, runs beside; an alarm that the twin has too, within a minute, counts for
+nobody. An alarm counts until treatment begins to work. False alarms are counted on other patients.
+"""

@@ -1,0 +1,1 @@
+"""Records replayed through the daemon's engine or a bundle's step function."""

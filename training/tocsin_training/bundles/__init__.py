@@ -1,0 +1,1 @@
+"""Data sources and models of single bundles, one folder a bundle."""

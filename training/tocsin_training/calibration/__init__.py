@@ -1,0 +1,1 @@
+"""Calibration: thresholds, probabilities, false-alarm curves, warm-up."""

@@ -1,0 +1,1 @@
+"""`tocsin demo`: a broker, a simulated ward, the daemon and a board."""

@@ -1,0 +1,73 @@
+"""What a demonstration has shown: when Tocsin rang, and when fixed limits would have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tocsin_training.demo.view import PHYSIOLOGICAL
+from tocsin_training.simulation.ward.bedside_limits import alarms
+from tocsin_training.simulation.ward.episodes import EpisodeCategory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tocsin_training.demo.scenario import ScriptedWard
+    from tocsin_training.demo.view import WardView
+    from tocsin_training.simulation.ward.episodes import Episode
+
+DELAY_S = 15  # a monitor's usual delay, beside none
+TECHNICAL = "technical"
+
+
+def lines(scripted: ScriptedWard, view: WardView, elapsed_s: float, figures: Mapping[str, float]) -> list[str]:
+    """Tell it in lines, and the bundle's own figures of 200 patients."""
+    told = [f"After {elapsed_s:.0f} s of the ward's time:"]
+    named = {episode.stream for episode in scripted.script}
+    told += [_of(episode, scripted, view, elapsed_s) for episode in scripted.script if episode.onset_s < elapsed_s]
+    others = [ring for ring in view.transitions if ring.transition == "raise" and ring.stream not in named]
+    told += [f"  {ring.stream}: {ring.alarm} at {ring.at_s:.0f} s ({ring.category})" for ring in others]
+    quiet = len(view.beds) - len({ring.stream for ring in others} | named)
+    told.append(f"  {quiet} of {len(view.beds)} beds: nothing happened, and nothing rang")
+    if figures:
+        told.append("Measured with the same bundle and engine on simulated patients (docs/ward-lead.md):")
+        told += [f"  {name}: {value:g}" for name, value in figures.items()]
+    return told
+
+
+def _of(episode: Episode, scripted: ScriptedWard, view: WardView, elapsed_s: float) -> str:
+    head = f"  {episode.stream}: {episode.kind} from {episode.onset_s} s; "
+    physiological = view.raised(episode.stream, PHYSIOLOGICAL, episode.onset_s)
+    if episode.category is EpisodeCategory.ARTEFACT:
+        technical = view.raised(episode.stream, TECHNICAL, episode.onset_s)
+        rang = (
+            f"technical alarm {technical[0].alarm} at {technical[0].at_s:.0f} s" if technical else "no technical alarm"
+        )
+        return head + rang + f", {len(physiological) or 'no'} physiological alarm"
+    at_once, delayed = (_limits_at(episode, scripted, delay_s) for delay_s in (0, DELAY_S))
+    limits = f"fixed limits {_when(at_once, elapsed_s)}, with {DELAY_S} s delay {_when(delayed, elapsed_s)}"
+    if not physiological:
+        return head + f"Tocsin has not rung; {limits}"
+    at_s = physiological[0].at_s
+    lead = "" if at_once is None else f"; {_led(at_once - at_s)}"
+    return head + f"Tocsin rang at {at_s:.0f} s; {limits}{lead}"
+
+
+def _led(lead_s: float) -> str:
+    return f"lead {lead_s:.0f} s" if lead_s >= 0 else f"{-lead_s:.0f} s after the limits"
+
+
+def _when(at_s: int | None, elapsed_s: float) -> str:
+    if at_s is None:
+        return "never"
+    return f"at {at_s} s" if at_s <= elapsed_s else f"would have at {at_s} s"
+
+
+def _limits_at(episode: Episode, scripted: ScriptedWard, delay_s: int) -> int | None:
+    """When fixed limits ring for a scripted episode, in seconds since the first reading; the twin knows the future."""
+    twin = scripted.seen(int(episode.relief_s) + 1)
+    values = twin[scripted.ward.streams.index(episode.stream)]
+    began = np.flatnonzero(alarms(values, delay_s).any(axis=1))
+    after = began[began >= episode.onset_s]
+    return int(after[0]) if len(after) else None

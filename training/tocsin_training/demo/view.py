@@ -1,0 +1,103 @@
+"""What a demonstration has heard from the daemon: values, scores, alarms; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+NS_PER_S = 1_000_000_000
+PHYSIOLOGICAL = "physiological"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTransition:
+    """One transition of an alarm.
+
+    Attributes:
+        at_s: When, in seconds since the ward's first reading.
+        stream: Whose.
+        alarm: Which.
+        transition: raise, clear, uncertain or certain.
+        category: physiological or technical.
+        priority: high, medium or low.
+        reason: One line.
+    """
+
+    at_s: float
+    stream: str
+    alarm: str
+    transition: str
+    category: str
+    priority: str
+    reason: str
+
+    def line(self) -> str:
+        """Say it in one line."""
+        head = f"{self.at_s:7.1f} s  {self.priority:<6}  {self.transition:<9}  {self.stream:<12}"
+        return f"{head}  {self.alarm}: {self.reason}"
+
+
+@dataclass(slots=True)
+class BedView:
+    """One bed as it was last heard of.
+
+    Attributes:
+        values: Channel → value; a channel that was not measured is absent.
+        score: The last; None is unknown.
+        active: Alarm → its last ring, for alarms that are up.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    score: float | None = None
+    active: dict[str, AlarmTransition] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class WardView:
+    """The ward as it was last heard of.
+
+    Attributes:
+        first_t_ns: `t` of the ward's first reading.
+        beds: Stream → bed.
+        rings: Every transition, in the order in which it was heard.
+    """
+
+    first_t_ns: int
+    beds: dict[str, BedView]
+    transitions: list[AlarmTransition] = field(default_factory=list)
+
+    def on_score(self, stream: str, body: dict[str, Any]) -> None:
+        """Take in a message of `tocsin/score/<stream>`."""
+        bed = self.beds.setdefault(stream, BedView())
+        bed.score = body["score"]
+        bed.values = {name: entry["value"] for name, entry in body["channels"].items() if entry["value"] is not None}
+
+    def on_event(self, body: dict[str, Any]) -> AlarmTransition:
+        """Take in a message of `tocsin/event/<stream>/<alarm>`."""
+        ring = AlarmTransition(
+            at_s=(body["t_ns"] - self.first_t_ns) / NS_PER_S,
+            stream=body["stream"],
+            alarm=body["alarm"],
+            transition=body["transition"],
+            category=body["category"],
+            priority=body["priority"],
+            reason=body["reason"],
+        )
+        self.transitions.append(ring)
+        active = self.beds.setdefault(ring.stream, BedView()).active
+        if ring.transition == "clear":
+            active.pop(ring.alarm, None)
+        else:
+            active[ring.alarm] = ring
+        return ring
+
+    def raised(self, stream: str, category: str, since_s: float = 0.0) -> list[AlarmTransition]:
+        """What was raised in a stream since a time, of one category."""
+        return [
+            ring
+            for ring in self.transitions
+            if ring.stream == stream
+            and ring.category == category
+            and ring.transition == "raise"
+            and ring.at_s >= since_s
+        ]

@@ -1,0 +1,1 @@
+"""Export: step modules, ONNX graphs, parity checks, bundle folders."""

@@ -1,1 +1,0 @@
-"""Hourly intensive care records: reading them, the utility they are judged by, the report."""

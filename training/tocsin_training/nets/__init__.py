@@ -1,0 +1,1 @@
+"""Networks in PyTorch: cells, channel features, heads, decoder, trees."""

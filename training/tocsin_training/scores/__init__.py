@@ -1,0 +1,1 @@
+"""Scores: from the residuals of a forecast to evidence by channel."""
