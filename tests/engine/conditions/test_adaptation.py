@@ -1,4 +1,4 @@
-"""Thresholds follow a stream's own score within bounds and stand still while an alarm is up; drift shows all the same."""
+"""Thresholds follow a stream's own score within bounds and stand still while an alarm is up; drift shows."""
 
 from __future__ import annotations
 
