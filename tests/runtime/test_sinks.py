@@ -14,9 +14,9 @@ from alarm_events import event
 import tocsin
 from tocsin.config import check
 from tocsin.config.notify import Notify, SinkEntry
-from tocsin.plug_ins import PlugInError
 from tocsin.delivery import RetryPolicy
 from tocsin.metrics.metrics import Metrics
+from tocsin.plug_ins import PlugInError
 from tocsin.runtime.committer import Committer
 from tocsin.runtime.sinks import build_sinks, run_sinks
 from tocsin.store import Store
