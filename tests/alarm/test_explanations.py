@@ -33,21 +33,21 @@ def registry():
 
 def test_the_event_that_raises_carries_them_and_no_later_one_does():
     alarms = registry()
-    (raised,) = alarms.take_in([CHANGE], 9 * S)
+    (raised,) = alarms.apply([CHANGE], 9 * S)
     assert raised.report.explanation == SAID
-    (seen,) = alarms.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    (seen,) = alarms.execute(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
     assert seen.report.explanation == replace(SAID, frames=None)
 
 
 def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
     alarms = registry()
-    alarms.take_in([CHANGE], 9 * S)
+    alarms.apply([CHANGE], 9 * S)
     again = registry()
     again.restore(alarms.export("1.0.0"))
-    (seen,) = again.carry_out(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
+    (seen,) = again.execute(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
     assert seen.report.explanation == replace(SAID, frames=None)
 
 
 def test_the_log_keeps_them_as_they_are():
-    (raised,) = registry().take_in([CHANGE], 9 * S)
+    (raised,) = registry().apply([CHANGE], 9 * S)
     assert decode_event(encode_event(raised)) == raised

@@ -134,7 +134,7 @@ class Alarms(RuleBasedStateMachine):
             category=its.category,
             report=Report(f"{alarm} {kind}", score=0.5),
         )
-        self.happens(lambda one: one.take_in([change], self.at))
+        self.happens(lambda one: one.apply([change], self.at))
 
     @rule(stream=streams, alarm=alarms)
     def begins(self, stream, alarm):
@@ -170,7 +170,7 @@ class Alarms(RuleBasedStateMachine):
     # People ask.
 
     def asks(self, command, *, why="seen", transaction=None):
-        return self.happens(lambda one: one.carry_out(CommandEnvelope(command, "nurse", why, transaction), self.at))
+        return self.happens(lambda one: one.execute(CommandEnvelope(command, "nurse", why, transaction), self.at))
 
     def one(self, data):
         """An alarm that people may speak of: mostly one that is up."""
@@ -236,7 +236,7 @@ class Alarms(RuleBasedStateMachine):
         command, transaction, events = data.draw(st.sampled_from(self.transactions))
         for one in self.registers:
             before = one.export("1.0.0")
-            assert one.carry_out(CommandEnvelope(command, "nurse", "seen", transaction), self.at) == events
+            assert one.execute(CommandEnvelope(command, "nurse", "seen", transaction), self.at) == events
             assert one.export("1.0.0") == before
 
     @rule(stream=streams)
@@ -251,7 +251,7 @@ class Alarms(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0, 1, 5, 15, 40, 200, 700]))
     def waits(self, seconds):
         self.now += seconds
-        events = self.happens(lambda one: one.pass_time(self.at))
+        events = self.happens(lambda one: one.expire_deadlines(self.at))
         assert all(event.t <= self.at for event in events)
 
     @rule()

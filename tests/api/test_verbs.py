@@ -30,14 +30,14 @@ def test_every_command_of_alarms_has_a_verb_with_its_fields():
 
 
 def test_a_request_becomes_its_command():
-    asked = read(VERBS["shelve"], b'{"stream": "a/b", "alarm": "c", "for_s": 60, "actor": "joy", "transaction": "7"}')
-    assert asked.what == Shelve("a/b", "c", for_s=60.0, once=False)
-    assert (asked.actor, asked.comment, asked.transaction) == ("joy", None, "7")
+    request = read(VERBS["shelve"], b'{"stream": "a/b", "alarm": "c", "for_s": 60, "actor": "joy", "transaction": "7"}')
+    assert request.operation == Shelve("a/b", "c", for_s=60.0, once=False)
+    assert (request.actor, request.comment, request.transaction) == ("joy", None, "7")
 
 
 def test_times_are_iso_8601_outside_and_exact_inside():
-    asked = read(VERBS["standby"], b'{"stream": "a", "until": "2026-01-01T02:00:00.000001+02:00", "actor": "joy"}')
-    assert asked.what == Standby("a", until=1_767_225_600_000_001_000)
+    request = read(VERBS["standby"], b'{"stream": "a", "until": "2026-01-01T02:00:00.000001+02:00", "actor": "joy"}')
+    assert request.operation == Standby("a", until=1_767_225_600_000_001_000)
     for wrong in (b'"2026-01-01T00:00:00"', b"1767225600", b'"soon"'):
         with pytest.raises(RequestError, match=r"^standby: .*until"):
             read(VERBS["standby"], b'{"stream": "a", "actor": "joy", "until": ' + wrong + b"}")
@@ -61,7 +61,7 @@ def test_a_number_that_no_event_can_have_is_refused(number):
 
 def test_a_query_says_the_same_in_text():
     values = {"limit": "5", "since": "2026-01-01T00:00:00Z", "priority": "high", "labels": {"ward": "icu"}}
-    assert read_text(VERBS["history"], values).what == History(
+    assert read_text(VERBS["history"], values).operation == History(
         limit=5, since=1_767_225_600 * 10**9, priority="high", labels={"ward": "icu"}
     )
 
@@ -87,10 +87,10 @@ def test_whatever_is_asked_is_read_or_refused(name, body):
     known = {field: body.pop(field) for field in list(body) if field not in VERBS[name].body.__struct_fields__}
     for content in (body, body | known, {**body, "stream": "a", "alarm": "b", "actor": "joy"}):
         try:
-            asked = read(VERBS[name], msgspec.json.encode(content))
+            request = read(VERBS[name], msgspec.json.encode(content))
         except RequestError:
             continue
-        assert type(asked.what) is VERBS[name].asks
+        assert type(request.operation) is VERBS[name].operation
 
 
 @given(st.binary(max_size=64))

@@ -136,7 +136,7 @@ def test_what_was_measured_before_the_source_was_gone_is_judged_first():
 def test_a_stream_that_is_silent_already_or_on_standby_is_not_lost():
     watching = engine(alarm("silent", Silent(10 * S)))
     apply(watching, reading(at=0, hr=80, spo2=97), reading("idle", at=0, hr=80, spo2=97), now=0)
-    watching.carry_out(Standby("idle", None), START + S)
+    watching.execute(Standby("idle", None), START + S)
     assert happened([let_pass(watching, until=10)]) == [("bed", "silent", "active", 10)]
     assert happened([lose(watching, "bed", "idle", now=11)]) == []
 

@@ -124,7 +124,7 @@ def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen
                 result = watched.apply(Readings.of([]), now)
                 if stream in {None, doing.stream}:
                     try:
-                        result.extend(watched.carry_out(doing, now), offset=0)
+                        result.extend(watched.execute(doing, now), offset=0)
                     except StreamRefused as refused:
                         told[doing.stream].append(str(refused))
             for name in "abc":

@@ -27,8 +27,8 @@ from tocsin.cli.alarms import report as alarm_report
 from tocsin.cli.alarms import tables as alarm_tables
 from tocsin.config import check
 from tocsin.delivery import DeliveryWorker, EventFilter, Sink
-from tocsin.http.authorization import Guard
-from tocsin.http.routes import Api
+from tocsin.http.authorization import Authorizer
+from tocsin.http.routes import ApiRoutes
 from tocsin.http.server import Exposition, application
 from tocsin.ingest.message import Message
 from tocsin.metrics.metrics import CONTENT_TYPE, Metrics
@@ -301,14 +301,14 @@ class Daemon:
             self._devices = DeviceMessages(
                 DiscoverySettings(entry.discovery_prefix, config.publish.base, VERSION, config.publish.scores)
             )
-        guard = Guard("127.0.0.1", None)
+        authorizer = Authorizer("127.0.0.1", None)
         self._http = application(
             self._exposition,
             list,
             self._reloader.reload,
             self._reloader.roll_back,
-            guard,
-            Api(handler.answer, guard, VERSION).routes(),
+            authorizer,
+            ApiRoutes(handler.answer, authorizer, VERSION).routes(),
         )
         self._running = None
         self._run(self._start())

@@ -5,9 +5,9 @@ from __future__ import annotations
 from openapi_spec_validator import validate
 
 from tocsin.api import VERBS
-from tocsin.http.authorization import Guard
+from tocsin.http.authorization import Authorizer
 from tocsin.http.openapi import document
-from tocsin.http.routes import Api
+from tocsin.http.routes import ApiRoutes
 
 
 def test_the_description_is_valid_openapi():
@@ -21,7 +21,7 @@ def test_every_route_is_described_and_every_verb_has_one():
     assert {path.rpartition("/")[2] for path, method in described if method == "post"} == commands
     assert {methods["get"]["operationId"] for methods in paths.values() if "get" in methods} == VERBS.keys() - commands
 
-    routes = Api(None, Guard("127.0.0.1", None), "1.2.3").routes()
+    routes = ApiRoutes(None, Authorizer("127.0.0.1", None), "1.2.3").routes()
     served = {route.path.replace(":path", "") for route in routes}
     assert served == {path for path, method in described if method == "get"} | {
         "/api/v1/openapi.json",

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from tocsin.http.authorization import Guard
-from tocsin.http.server import Answer, Exposition, HttpServer, HttpSettings, PortTakenError, application
+from tocsin.http.authorization import Authorizer
+from tocsin.http.server import Exposition, HttpServer, HttpSettings, PortTakenError, ReloadResult, application
 
-OPEN = Guard("127.0.0.1", None)
+OPEN = Authorizer("127.0.0.1", None)
 
 
 def metrics():
@@ -23,7 +23,7 @@ async def unasked():
 @asynccontextmanager
 async def serving(not_ready=list, render=metrics, reload=unasked, roll_back=unasked, token=None):
     server = HttpServer(
-        HttpSettings(port=0), application(render, not_ready, reload, roll_back, Guard("127.0.0.1", token))
+        HttpSettings(port=0), application(render, not_ready, reload, roll_back, Authorizer("127.0.0.1", token))
     )
     port = server.bind()
     task = asyncio.create_task(server.run())
@@ -57,7 +57,7 @@ async def test_metrics():
 @pytest.mark.parametrize(("succeeded", "status"), [(True, 200), (False, 500)])
 async def test_reload_answers_with_what_became_of_it(succeeded, status):
     async def reload():
-        return Answer(succeeded=succeeded, text="watch ward: 3 streams go on\n")
+        return ReloadResult(succeeded=succeeded, text="watch ward: 3 streams go on\n")
 
     async with serving(reload=reload) as (port, _, _):
         assert (await request(port, "/-/reload", "POST"))[::2] == (status, "watch ward: 3 streams go on\n")
@@ -65,7 +65,7 @@ async def test_reload_answers_with_what_became_of_it(succeeded, status):
 
 async def test_reload_goes_by_the_same_rule_as_every_command():
     async def reload():
-        return Answer(succeeded=True, text="")
+        return ReloadResult(succeeded=True, text="")
 
     token = "a-test-daemons-token"  # noqa: S105  (a test's)
     secret = f"Authorization: Bearer {token}"
@@ -79,7 +79,7 @@ async def test_reload_goes_by_the_same_rule_as_every_command():
 
 async def test_rollback_answers_with_what_became_of_it():
     async def roll_back():
-        return Answer(succeeded=False, text="there is no way back\n")
+        return ReloadResult(succeeded=False, text="there is no way back\n")
 
     async with serving(roll_back=roll_back) as (port, _, _):
         assert (await request(port, "/-/rollback", "POST"))[::2] == (500, "there is no way back\n")

@@ -81,7 +81,7 @@ def offline(stays, tmp_path_factory):
         rows += [(stream, t, values) for values in readings]
     clock = EventClock(engine)
     changes = [c for at in range(0, len(rows), PIECE) for c in clock.apply(Readings.of(rows[at : at + PIECE])).events]
-    return [(e.stream, e.alarm, e.transition.value, e.t) for e in AlarmRegistry(made.policies).take_in(changes, 0)]
+    return [(e.stream, e.alarm, e.transition.value, e.t) for e in AlarmRegistry(made.policies).apply(changes, 0)]
 
 
 async def listen(broker, started):

@@ -20,9 +20,9 @@ def test_an_alarm_that_has_never_been_up_is_known_by_its_stream(tmp_path):
     registry = AlarmRegistry(made.policies)
     shelve = CommandEnvelope(Shelve("icu/1", "hr-high", 60), "nurse", "surgery")
     with pytest.raises(Refused, match="no such stream"):
-        registry.carry_out(shelve, NOW)
+        registry.execute(shelve, NOW)
     made.runtimes["ward"].apply(Readings.of([("icu/1", NOW, {"hr": 80.0})]), NOW)
-    (event,) = registry.carry_out(shelve, NOW)
+    (event,) = registry.execute(shelve, NOW)
     assert (event.transition, event.watch, event.category) == ("shelve", "ward", "physiological")
     with pytest.raises(Refused, match="its alarms: hr-high, odd"):
-        registry.carry_out(CommandEnvelope(Shelve("icu/1", "pulse", 60), "nurse", "surgery"), NOW)
+        registry.execute(CommandEnvelope(Shelve("icu/1", "pulse", 60), "nurse", "surgery"), NOW)

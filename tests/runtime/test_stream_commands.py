@@ -87,7 +87,7 @@ def test_what_one_watch_refuses_none_does(core):
     refuses(core, Admit("icu/3"), "max_streams 2 is reached")
     refuses(core, ImportStream("icu/3", exported), "max_streams leaves room for 0")
     refuses(core, ImportStream("icu/3", exported[:-400]), "damaged, or no export")
-    core.runtimes["small"].carry_out(Admit("icu/2"), T0)
+    core.runtimes["small"].execute(Admit("icu/2"), T0)
     refuses(core, Transfer("icu/1", "icu/2"), "somebody was admitted to 'icu/2'")
     refuses(core, SetLimit("icu/1", "hr-high", 999), "999 is not plausible")
     refuses(core, SetLimit("icu/1", "nothing", 90), "has no alarm 'nothing'")
@@ -100,7 +100,7 @@ def test_each_watch_does_what_concerns_it(core):
     hears(core, "icu/1")
     assert asks(core, SetLimit("icu/1", "hr-high", 90.0), T0 + S) == ["ward"]
     assert limits(core, "icu/1") == {"ward": {"hr-high": 90.0}, "two": {}, "small": {}}
-    core.runtimes["two"].carry_out(Standby("icu/1"), T0 + S)
+    core.runtimes["two"].execute(Standby("icu/1"), T0 + S)
     assert asks(core, Resume("icu/1"), T0 + 2 * S) == ["two"]
     exported = stream_views.export_stream(core.runtimes, "icu/1").memory
     asks(core, ImportStream("icu/2", exported), T0 + 2 * S)

@@ -47,7 +47,7 @@ class Ward:
             category=its.category,
             report=Report(f"{alarm} {kind}"),
         )
-        return self._happened(self.registry.take_in([change], self._ns))
+        return self._happened(self.registry.apply([change], self._ns))
 
     def begins(self, *args, **more):
         return self.kind(ConditionEventKind.ACTIVE, *args, **more)
@@ -57,7 +57,7 @@ class Ward:
 
     def executes(self, command, *, by="nurse", why="seen", transaction=None):
         """Somebody asks something: what happened."""
-        return self._happened(self.registry.carry_out(CommandEnvelope(command, by, why, transaction), self._ns))
+        return self._happened(self.registry.execute(CommandEnvelope(command, by, why, transaction), self._ns))
 
     def acknowledge(self, alarm="hr-high", stream="icu/1", **more):
         return self.executes(Acknowledge(stream, alarm, **more))
@@ -65,7 +65,7 @@ class Ward:
     def wait(self, seconds):
         """Time passes: what fell due."""
         self.now += seconds
-        return self._happened(self.registry.pass_time(self._ns))
+        return self._happened(self.registry.expire_deadlines(self._ns))
 
     @property
     def _ns(self):

@@ -51,7 +51,7 @@ class CommandHandler:
         self._records = records
         self.transactions = Transactions()
 
-    def carry_out(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
+    def execute(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
         """Carry out a command, unless its transaction was carried out before.
 
         Args:

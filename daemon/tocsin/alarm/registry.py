@@ -87,7 +87,7 @@ class AlarmRegistry:
             floods=sum(record.kind is AlarmKind.FLOOD and record.status.active for record in records),
         )
 
-    def take_in(self, events: Sequence[ConditionEvent], now: int) -> list[Event]:
+    def apply(self, events: Sequence[ConditionEvent], now: int) -> list[Event]:
         """Apply condition events to their alarms.
 
         Args:
@@ -99,7 +99,7 @@ class AlarmRegistry:
             self._records.review(now)
         return self._records.drain()
 
-    def carry_out(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
+    def execute(self, envelope: CommandEnvelope[Command], now: int) -> list[Event]:
         """Carry out a command.
 
         A transaction that was carried out before changes nothing and gives the same events; the last thousand are kept.
@@ -111,9 +111,9 @@ class AlarmRegistry:
         Raises:
             Refused: The command is illegal now; nothing has changed.
         """
-        return self._command_handler.carry_out(envelope, now)
+        return self._command_handler.execute(envelope, now)
 
-    def pass_time(self, now: int) -> list[Event]:
+    def expire_deadlines(self, now: int) -> list[Event]:
         """Apply the deadlines that have passed, such as ends of shelvings, escalations, reminders and ends of floods.
 
         Args:

@@ -3,18 +3,18 @@
 Pure. MQTT, HTTP and the command line speak with the same words because they read them here.
 """
 
-from tocsin.api.reply import Reply, refusal
-from tocsin.api.verbs import VERBS, Asked, RequestError, Subject, Verb, read, read_text, transaction_of
+from tocsin.api.reply import Reply, error_reply
+from tocsin.api.verbs import VERBS, ApiRequest, RequestError, Subject, Verb, read, read_text, transaction_of
 
 __all__ = [
     "VERBS",
-    "Asked",
+    "ApiRequest",
     "Reply",
     "RequestError",
     "Subject",
     "Verb",
+    "error_reply",
     "read",
     "read_text",
-    "refusal",
     "transaction_of",
 ]

@@ -25,6 +25,6 @@ class Reply(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     data: Any = None
 
 
-def refusal(code: str, error: str, transaction: str | None = None) -> Reply:
+def error_reply(code: str, error: str, transaction: str | None = None) -> Reply:
     """Say why something wasn't carried out."""
     return Reply(status="error", error=error, code=code, transaction=transaction)

@@ -50,7 +50,7 @@ class Verb:
     Attributes:
         name: The last level of its topic, and of its path.
         subject: What it is about.
-        asks: The dataclass of the command or the question.
+        operation: The dataclass of the command or the question.
         body: What a request's JSON object may hold.
         answer: What it is answered with.
         changes: Whether it is a command: somebody gives it, and it is recorded.
@@ -59,7 +59,7 @@ class Verb:
 
     name: str
     subject: Subject
-    asks: type[Any]
+    operation: type[Any]
     body: type[msgspec.Struct]
     answer: type[msgspec.Struct]
     changes: bool
@@ -67,19 +67,19 @@ class Verb:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ApiRequest:
     """A request that has been read.
 
     Attributes:
         verb: What is asked.
-        what: The command, or the question.
+        operation: The command, or the query.
         actor: Who; None for a question.
         comment: Why, in their words.
         transaction: None if the request has none.
     """
 
     verb: Verb
-    what: Any
+    operation: Any
     actor: str | None
     comment: str | None
     transaction: str | None
@@ -108,7 +108,7 @@ _LONGEST_NAME = 1024
 _TIMES = {"until", "since"}  # nanoseconds within; ISO 8601 with a zone at the doors
 
 
-def read(verb: Verb, body: bytes) -> Asked:
+def read(verb: Verb, body: bytes) -> ApiRequest:
     """Read a request.
 
     Raises:
@@ -120,10 +120,10 @@ def read(verb: Verb, body: bytes) -> Asked:
         raise _misread(verb, error, transaction_of(body)) from error
     except RecursionError as error:
         raise _misread(verb, error, None) from error
-    return _asked(verb, found)
+    return _request(verb, found)
 
 
-def read_text(verb: Verb, values: Mapping[str, Any]) -> Asked:
+def read_text(verb: Verb, values: Mapping[str, Any]) -> ApiRequest:
     """Read a request whose values are texts, such as a query string's.
 
     Raises:
@@ -133,20 +133,22 @@ def read_text(verb: Verb, values: Mapping[str, Any]) -> Asked:
         found: Any = msgspec.convert(values, type=verb.body, strict=False)
     except msgspec.ValidationError as error:
         raise _misread(verb, error, None) from error
-    return _asked(verb, found)
+    return _request(verb, found)
 
 
-def _asked(verb: Verb, found: Any) -> Asked:  # noqa: ANN401  (a struct that was made at run time)
-    fields = [field.name for field in dataclasses.fields(verb.asks)]
+def _request(verb: Verb, found: Any) -> ApiRequest:  # noqa: ANN401  (a struct that was made at run time)
+    fields = [field.name for field in dataclasses.fields(verb.operation)]
     values = {name: _inward(verb, name, found) for name in fields}
     if verb.changes:
         for name in _NAMES & values.keys():
             _check_name(verb, name, values[name], found.transaction)
     try:
-        what = verb.asks(**values)
+        operation = verb.operation(**values)
     except ValueError as error:
         raise RequestError("illegal-value", f"{verb.name}: {error}", found.transaction) from error
-    return Asked(verb, what, getattr(found, "actor", None), getattr(found, "comment", None), found.transaction)
+    return ApiRequest(
+        verb, operation, getattr(found, "actor", None), getattr(found, "comment", None), found.transaction
+    )
 
 
 def _check_name(verb: Verb, field: str, name: str, transaction: str | None) -> None:
@@ -186,22 +188,22 @@ def transaction_of(body: bytes) -> str | None:
 def _verb(
     name: str,
     subject: Subject,
-    asks: type[Any],
+    operation: type[Any],
     answer: type[msgspec.Struct] = views.EventsView,
     *,
     changes: bool = True,
 ) -> Verb:
-    doc = (asks.__doc__ or "").partition("\n\n")[0]
+    doc = (operation.__doc__ or "").partition("\n\n")[0]
     summary = re.sub(r"\s+", " ", doc).strip()
-    return Verb(name, subject, asks, _body(name, asks, changes=changes), answer, changes, summary)
+    return Verb(name, subject, operation, _body(name, operation, changes=changes), answer, changes, summary)
 
 
-def _body(name: str, asks: type[Any], *, changes: bool) -> type[msgspec.Struct]:
+def _body(name: str, operation: type[Any], *, changes: bool) -> type[msgspec.Struct]:
     """Make the struct of a request from a command's dataclass: its fields, and who, why and which."""
-    hints = typing.get_type_hints(asks, localns={"Mapping": Mapping}, include_extras=True)
-    told = _descriptions(asks.__doc__ or "")
+    hints = typing.get_type_hints(operation, localns={"Mapping": Mapping}, include_extras=True)
+    told = _descriptions(operation.__doc__ or "")
     fields: list[tuple[str, Any, Any]] = []
-    for field in dataclasses.fields(asks):
+    for field in dataclasses.fields(operation):
         kind = hints[field.name]
         if field.name in _TIMES:
             kind = _Moment | None
@@ -238,11 +240,11 @@ def _descriptions(doc: str) -> dict[str, str]:
 def _table() -> dict[str, Verb]:
     alarms, streams = Subject.ALARMS, Subject.STREAMS
     verbs = [
-        *(_verb(name, alarms, asks) for name, asks in COMMANDS.items()),
+        *(_verb(name, alarms, operation) for name, operation in COMMANDS.items()),
         _verb("list", alarms, queries.List, views.AlarmsView, changes=False),
         _verb("show", alarms, queries.Show, views.AlarmView, changes=False),
         _verb("history", alarms, queries.History, views.HistoryView, changes=False),
-        *(_verb(name, streams, asks) for name, asks in STREAM_COMMANDS.items()),
+        *(_verb(name, streams, operation) for name, operation in STREAM_COMMANDS.items()),
         _verb("list-streams", streams, queries.ListStreams, views.StreamsView, changes=False),
         _verb("show-stream", streams, queries.ShowStream, views.StreamView, changes=False),
         _verb("stream-history", streams, queries.StreamHistory, views.StreamHistoryView, changes=False),

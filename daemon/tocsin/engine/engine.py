@@ -145,14 +145,14 @@ class Engine:
         """
         lifecycle.check_command(self.state, command, now)
 
-    def carry_out(self, command: StreamCommand, now: int) -> EngineResult:
+    def execute(self, command: StreamCommand, now: int) -> EngineResult:
         """Carry out a command on a stream.
 
         Raises:
             StreamRefused: It can't be carried out; nothing has changed.
         """
         result = self._begin(now)
-        lifecycle.carry_out(self.state, command, result)
+        lifecycle.execute(self.state, command, result)
         return result
 
     def export_streams(self, streams: Sequence[str] | None = None) -> StreamState:

@@ -20,7 +20,7 @@ _SCHEME = "bearer "
 
 
 @dataclass(frozen=True, slots=True)
-class AccessRefusal:
+class AccessDenied:
     """Why a request goes no further.
 
     Attributes:
@@ -34,7 +34,7 @@ class AccessRefusal:
     detail: str
 
 
-class Guard:
+class Authorizer:
     """Decides by a request's headers."""
 
     def __init__(self, host: str, token: str | None) -> None:
@@ -48,7 +48,7 @@ class Guard:
         self._host = host
         self._token = token
 
-    def refuse_reading(self, headers: Mapping[str, str]) -> AccessRefusal | None:
+    def check_read(self, headers: Mapping[str, str]) -> AccessDenied | None:
         """Say why a request may not read what is below `/api`; None if it may.
 
         Args:
@@ -57,7 +57,7 @@ class Guard:
         if self._token is not None:
             return self._check_token(headers.get("authorization", ""), self._token)
         if self._listens_here_alone and not is_loopback(_name_of(headers.get("host", ""))):
-            return AccessRefusal(
+            return AccessDenied(
                 403,
                 "forbidden",
                 f"host {headers.get('host', '')!r} is not this machine's own name (legal without a token: localhost, "
@@ -65,29 +65,29 @@ class Guard:
             )
         return None
 
-    def refuse_command(self, headers: Mapping[str, str]) -> AccessRefusal | None:
+    def check_command(self, headers: Mapping[str, str]) -> AccessDenied | None:
         """Say why a request may not change anything; None if it may."""
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
-            return AccessRefusal(403, "forbidden", f"a page of {origin} may not command this daemon")
+            return AccessDenied(403, "forbidden", f"a page of {origin} may not command this daemon")
         if self._token is None and not self._listens_here_alone:
-            return AccessRefusal(
+            return AccessDenied(
                 403,
                 "forbidden",
                 f"commands over HTTP need a token, as the daemon listens on {self._host}: set http.token_file "
                 "(or http.host: 127.0.0.1)",
             )
-        return self.refuse_reading(headers)
+        return self.check_read(headers)
 
     @staticmethod
-    def _check_token(given: str, token: str) -> AccessRefusal | None:
+    def _check_token(given: str, token: str) -> AccessDenied | None:
         if not given:
-            return AccessRefusal(
+            return AccessDenied(
                 401, "unauthorized", "a token is needed: send `Authorization: Bearer …` (http.token_file)"
             )
         is_bearer = given[: len(_SCHEME)].lower() == _SCHEME
         if not is_bearer or not hmac.compare_digest(given[len(_SCHEME) :].strip().encode(), token.encode()):
-            return AccessRefusal(401, "unauthorized", "the token is not the one in http.token_file")
+            return AccessDenied(401, "unauthorized", "the token is not the one in http.token_file")
         return None
 
 

@@ -10,7 +10,7 @@ from tocsin.api import VERBS, Verb
 from tocsin.http.problem import CONTENT_TYPE, Problem
 
 PREFIX = "/api/v1"
-QUESTIONS = {
+QUERIES = {
     "list": f"{PREFIX}/alarms",
     "show": f"{PREFIX}/alarms/{{id:path}}",
     "history": f"{PREFIX}/history",
@@ -56,13 +56,13 @@ def document(version: str) -> dict[str, Any]:
     kinds: list[Any] = [Problem, *(verb.answer for verb in VERBS.values()), *(verb.body for verb in VERBS.values())]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     paths: dict[str, Any] = {}
-    for name, path in QUESTIONS.items():
+    for name, path in QUERIES.items():
         verb = VERBS[name]
         paths[path.replace(":path", "")] = {"get": _question(verb, schemas, path)}
     for verb in VERBS.values():
         if verb.changes:
             paths[f"{PREFIX}/commands/{verb.name}"] = {"post": _command(verb)}
-    bodies_in_queries = {VERBS[name].body.__name__ for name in QUESTIONS}
+    bodies_in_queries = {VERBS[name].body.__name__ for name in QUERIES}
     return {
         "openapi": "3.1.0",
         "info": {

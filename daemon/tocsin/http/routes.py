@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from tocsin.api import Asked, Reply, Verb
-    from tocsin.http.authorization import AccessRefusal, Guard
+    from tocsin.api import ApiRequest, Reply, Verb
+    from tocsin.http.authorization import AccessDenied, Authorizer
 
 _JSON = "application/json"
 _MAX_BODY_BYTES = 4 * 1024 * 1024  # a stream's memory has some hundred thousand at most
@@ -41,26 +41,26 @@ _STATUS_OF = {
 """By a refusal's code; whatever else there is, the request was understood and can't be followed: 422."""
 
 
-class Api:
+class ApiRoutes:
     """The routes below `/api/v1`."""
 
-    def __init__(self, answer: Callable[[Asked], Awaitable[Reply]], guard: Guard, version: str) -> None:
+    def __init__(self, answer: Callable[[ApiRequest], Awaitable[Reply]], authorizer: Authorizer, version: str) -> None:
         """Prepare.
 
         Args:
             answer: Answers a request.
-            guard: Says who may ask.
+            authorizer: Says who may ask.
             version: The daemon's.
         """
         self._answer = answer
-        self._guard = guard
+        self._authorizer = authorizer
         self._openapi = encode(openapi.document(version))
 
     def routes(self) -> list[Route]:
         """All of them."""
         return [
             Route(f"{PREFIX}/openapi.json", self._describe),
-            *(Route(path, self._question(VERBS[verb])) for verb, path in openapi.QUESTIONS.items()),
+            *(Route(path, self._question(VERBS[verb])) for verb, path in openapi.QUERIES.items()),
             Route(f"{PREFIX}/commands/{{verb}}", self._command, methods=["POST"]),
         ]
 
@@ -69,14 +69,14 @@ class Api:
 
     def _question(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
         async def ask(request: Request) -> Response:
-            refused = self._guard.refuse_reading(request.headers)
+            refused = self._authorizer.check_read(request.headers)
             if refused is not None:
                 return _refuse(refused)
             try:
-                asked = read_text(verb, _values(request))
+                api_request = read_text(verb, _values(request))
             except RequestError as error:
                 return _problem(error.code, str(error), error.transaction)
-            reply = await self._answer(asked)
+            reply = await self._answer(api_request)
             if reply.status == "error":
                 return _problem(reply.code or "", reply.error or "", reply.transaction)
             return Response(encode(reply.data), media_type=_JSON)
@@ -84,7 +84,7 @@ class Api:
         return ask
 
     async def _command(self, request: Request) -> Response:
-        refused = self._guard.refuse_command(request.headers)
+        refused = self._authorizer.check_command(request.headers)
         if refused is not None:
             return _refuse(refused)
         name = request.path_params["verb"]
@@ -99,10 +99,10 @@ class Api:
         if body is None:
             return problem(413, "too-large", f"a request has at most {_MAX_BODY_BYTES} bytes")
         try:
-            asked = read(verb, body)
+            api_request = read(verb, body)
         except RequestError as error:
             return _problem(error.code, str(error), error.transaction)
-        reply = await self._answer(asked)
+        reply = await self._answer(api_request)
         if reply.status == "error":
             return _problem(reply.code or "", reply.error or "", reply.transaction)
         return Response(encode(reply), media_type=_JSON)
@@ -135,5 +135,5 @@ def _problem(code: str, detail: str, transaction: str | None = None) -> Response
     return problem(_STATUS_OF.get(code, HTTPStatus.UNPROCESSABLE_ENTITY), code, detail, transaction)
 
 
-def _refuse(refused: AccessRefusal) -> Response:
+def _refuse(refused: AccessDenied) -> Response:
     return problem(refused.status, refused.code, refused.detail)

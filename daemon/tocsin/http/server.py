@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from tocsin.http.authorization import Guard
+    from tocsin.http.authorization import Authorizer
 
 _BACKLOG = 128
 _CONNECTIONS = 100  # a few scrapers, and a person; more is an attack or a mistake
@@ -39,7 +39,7 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReloadResult:
     """How a command that came over HTTP went.
 
     Attributes:
@@ -71,9 +71,9 @@ class PortTakenError(Exception):
 def application(
     metrics: Callable[[], Exposition],
     not_ready: Callable[[], Sequence[str]],
-    reload: Callable[[], Awaitable[Answer]],
-    roll_back: Callable[[], Awaitable[Answer]],
-    guard: Guard,
+    reload: Callable[[], Awaitable[ReloadResult]],
+    roll_back: Callable[[], Awaitable[ReloadResult]],
+    authorizer: Authorizer,
     more: Sequence[Route] = (),
 ) -> Starlette:
     """The routes.
@@ -83,7 +83,7 @@ def application(
         not_ready: Why the daemon isn't ready, one line each; nothing when it is.
         reload: Reads the configuration again.
         roll_back: Goes back to the one before.
-        guard: Says who may command.
+        authorizer: Says who may command.
         more: Other routes, which ask the guard themselves.
     """
 
@@ -101,12 +101,12 @@ def application(
             return PlainTextResponse("".join(f"{reason}\n" for reason in reasons), status_code=503)
         return PlainTextResponse("ready\n")
 
-    def guarded(carry_out: Callable[[], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Response]]:
+    def guarded(execute: Callable[[], Awaitable[ReloadResult]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
-            refused = guard.refuse_command(request.headers)
+            refused = authorizer.check_command(request.headers)
             if refused is not None:
                 return PlainTextResponse(f"{refused.detail}\n", status_code=refused.status)
-            answer = await carry_out()
+            answer = await execute()
             return PlainTextResponse(answer.text, status_code=200 if answer.succeeded else 500)
 
         return answer

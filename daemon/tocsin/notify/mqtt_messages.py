@@ -40,8 +40,8 @@ class MqttMessage:
 def alarm_state(base: str, event: Event) -> MqttMessage:
     """The state of an alarm after an event: retained, so that later subscribers have it.
 
-    An alarm that has returned to normal keeps its message: without one, a reader could not distinguish it from an alarm that
-    never existed.
+    An alarm that has returned to normal keeps its message: without one, a reader could not distinguish it from an
+    alarm that never existed.
     """
     body = {**status_fields(event.status), **event_fields(event)}
     return MqttMessage(f"{base}/alarm/{event.stream}/{event.alarm}", _encode(body), qos=1, retain=True)

@@ -85,7 +85,7 @@ class Core:
                 return [self._result(self.runtimes[name].mark_stale(streams, now), now) for name in names]
             case TickEntry():
                 results = [self._result(watch.apply(_NO_READINGS, now), now) for watch in [*self.runtimes.values()]]
-                return [*results, CoreResult(self.registry.pass_time(now))]
+                return [*results, CoreResult(self.registry.expire_deadlines(now))]
             case AlarmCommandEntry():
                 return [self._alarm_command(entry)]
             case StreamCommandEntry():
@@ -117,7 +117,7 @@ class Core:
         previous: dict[str, Deployment] = {}
         for name, watch in self.runtimes.items():
             if ends := watch.roll_back(now):
-                results.append(CoreResult(self.registry.take_in(ends, now)))
+                results.append(CoreResult(self.registry.apply(ends, now)))
             incumbent, successor = watch.incumbent, deployment.runtimes.get(name)
             if successor is None:
                 result = incumbent.removed_alarms(now)
@@ -128,7 +128,7 @@ class Core:
                 runtimes[name] = shadowed.current
                 if runtimes[name] is shadowed:
                     previous[name] = self.previous.get(name, self.deployment)
-            results.append(CoreResult(self.registry.take_in(result.events, now), result))
+            results.append(CoreResult(self.registry.apply(result.events, now), result))
         results.append(CoreResult(self.registry.reconfigure(deployment.policies, now)))
         self.deployment, self.runtimes, self.previous = deployment, runtimes, previous
         return results
@@ -205,11 +205,11 @@ class Core:
                         report=Report(TURNED_OFF if is_off else STATE_LOST),
                     )
                 )
-        return self.registry.take_in(changes, now)
+        return self.registry.apply(changes, now)
 
     def _result(self, result: WatchResult, now: int) -> CoreResult:
         self._settle(result.runtime.name)
-        return CoreResult(self.registry.take_in(result.events, now), result)
+        return CoreResult(self.registry.apply(result.events, now), result)
 
     def _settle(self, name: str) -> None:
         """Let a successor that has taken over all streams run alone."""
@@ -220,20 +220,20 @@ class Core:
 
     def _alarm_command(self, entry: AlarmCommandEntry) -> CoreResult:
         last_id = self.registry.last_id
-        events = self.registry.carry_out(entry.envelope, entry.now)
+        events = self.registry.execute(entry.envelope, entry.now)
         if events and events[-1].id <= last_id:
             return CoreResult([], repeated=events)
         return CoreResult(events)
 
     def _stream_command(self, entry: StreamCommandEntry) -> list[CoreResult]:
         """Carry out a command for a stream; where a stay ends, people's handling of its alarms ends too."""
-        results = stream_commands.carry_out(self.runtimes, self.deployment.sources, entry.command, entry.now)
+        results = stream_commands.execute(self.runtimes, self.deployment.sources, entry.command, entry.now)
         # Events of shadowed watches come last.
         results_in_order = sorted(results, key=lambda result: self.runtimes[result.runtime.name].is_shadowed)
         for name in [*self.runtimes]:
             self._settle(name)
         changes = [event for result in results_in_order for event in result.events]
-        events = self.registry.take_in(changes, entry.now)
+        events = self.registry.apply(changes, entry.now)
         for stream in stream_commands.ended_streams(entry.command):
             events += self.registry.end_stream(stream, entry.now)
         return [CoreResult(events), *(CoreResult([], result) for result in results)]

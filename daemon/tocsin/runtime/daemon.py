@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import tocsin
 from tocsin.config.secrets import token
-from tocsin.http.authorization import Guard
-from tocsin.http.routes import Api
+from tocsin.http.authorization import Authorizer
+from tocsin.http.routes import ApiRoutes
 from tocsin.http.server import Exposition, HttpServer, HttpSettings, application
 from tocsin.ingest.reject_log import RejectLog
 from tocsin.metrics.metrics import CONTENT_TYPE, ConnectionStatistics, Metrics
@@ -108,7 +108,7 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
     discovery = _discovery(config, connection)
     if discovery is not None:
         pipeline.add_handler(discovery)
-    guard = _guard(config, folder)
+    authorizer = _authorizer(config, folder)
     server = HttpServer(
         HttpSettings(config.http.host, config.http.port),
         application(
@@ -116,8 +116,8 @@ async def _run(checked: Checked, config: Config, store: Store | None) -> None:
             not_ready,
             reloader.reload,
             reloader.roll_back,
-            guard,
-            Api(handler.answer, guard, tocsin.__version__).routes(),
+            authorizer,
+            ApiRoutes(handler.answer, authorizer, tocsin.__version__).routes(),
         ),
     )
     stopping, hung_up = _signals()  # before a client can know that the daemon runs, and end it
@@ -156,9 +156,9 @@ def _discovery(config: Config, connection: Connection) -> HomeAssistantDiscovery
     return HomeAssistantDiscovery(settings, partial(connection.publish, retain=True))
 
 
-def _guard(config: Config, folder: Path) -> Guard:
+def _authorizer(config: Config, folder: Path) -> Authorizer:
     file = config.http.token_file
-    return Guard(config.http.host, None if file is None else token(folder / file))
+    return Authorizer(config.http.host, None if file is None else token(folder / file))
 
 
 def _log_start(host: str, port: int, deployment: Deployment, store: Store | None) -> None:

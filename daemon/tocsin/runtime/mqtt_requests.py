@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tocsin.api import VERBS, Asked, Reply, RequestError, read, refusal, transaction_of
+from tocsin.api import VERBS, ApiRequest, Reply, RequestError, error_reply, read, transaction_of
 from tocsin.api.views import encode
 from tocsin.ingest.reject import printable
 from tocsin.mqtt.request_topics import RequestTopics
@@ -36,7 +36,7 @@ class MqttRequests:
         self._topics = RequestTopics(base)
         self._connection = connection
         self._handler = handler
-        self._slow: asyncio.Queue[tuple[Message, Asked]] = asyncio.Queue(_MAX_WAITING)
+        self._slow: asyncio.Queue[tuple[Message, ApiRequest]] = asyncio.Queue(_MAX_WAITING)
 
     def take(self, messages: Sequence[Message]) -> Sequence[Message]:
         """Answer the requests among messages, before the readings that came with them; returns the other messages.
@@ -64,9 +64,9 @@ class MqttRequests:
     async def run(self) -> None:
         """Answer requests that take a thread, one after the other, until cancelled."""
         while True:
-            message, asked = await self._slow.get()
+            message, request = await self._slow.get()
             try:
-                body = encode(await self._handler.answer(asked))
+                body = encode(await self._handler.answer(request))
             except Exception:  # noqa: BLE001  (any error of a request)
                 body = self._failed(message)
             self._answer(message, body)
@@ -77,23 +77,23 @@ class MqttRequests:
         verb = VERBS.get(name)
         if verb is None:
             shown = printable(name, _SHOWN_CHARACTERS)
-            return refusal("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})")
+            return error_reply("unknown-verb", f"no verb {shown!r} (legal: {', '.join(VERBS)})")
         if len(message.payload) > _MAX_PAYLOAD_BYTES:
-            return refusal("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes")
+            return error_reply("too-large", f"{name}: a request has at most {_MAX_PAYLOAD_BYTES} bytes")
         try:
-            asked = read(verb, message.payload)
+            request = read(verb, message.payload)
         except RequestError as error:
-            return refusal(error.code, str(error), error.transaction)
+            return error_reply(error.code, str(error), error.transaction)
         if message.retain and verb.changes:
             text = f"{name}: a retained request is an old one (publish it without retain)"
-            return refusal("retained", text, asked.transaction)
-        if self._handler.answers_at_once(asked):
-            return self._handler.answer_at_once(asked)
+            return error_reply("retained", text, request.transaction)
+        if self._handler.answers_at_once(request):
+            return self._handler.answer_at_once(request)
         try:
-            self._slow.put_nowait((message, asked))
+            self._slow.put_nowait((message, request))
         except asyncio.QueueFull:
             text = f"{name}: {_MAX_WAITING} questions wait already (ask again later)"
-            return refusal("busy", text, asked.transaction)
+            return error_reply("busy", text, request.transaction)
         return None
 
     def _failed(self, message: Message) -> bytes:

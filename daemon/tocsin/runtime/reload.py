@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tocsin.config import check
 from tocsin.engine.handover.migration import is_same_model
-from tocsin.http.server import Answer
+from tocsin.http.server import ReloadResult
 from tocsin.runtime.build import build_deployment, subscriptions
 from tocsin.runtime.shadowed_watch import shadow_obstacle
 
@@ -55,7 +55,7 @@ class Reloader:
         """The current deployment."""
         return self._deployment
 
-    async def reload(self) -> Answer:
+    async def reload(self) -> ReloadResult:
         """Read the configuration, and migrate to it if it has no fault."""
         async with self._one_at_a_time:
             # In a thread: loading a bundle takes a second or two, and readings go on arriving.
@@ -64,7 +64,7 @@ class Reloader:
                 return self._refuse(faults)
             return await self._migrate(deployment)
 
-    async def roll_back(self) -> Answer:
+    async def roll_back(self) -> ReloadResult:
         """Go back to the configuration that ran before, as it was read then.
 
         A model that is still warm goes on at once; any other warms up in the shadow of the current one.
@@ -72,7 +72,9 @@ class Reloader:
         async with self._one_at_a_time:
             previous = self._previous
             if previous is None:
-                return Answer(succeeded=False, text="nothing ran before this configuration: there is no way back\n")
+                return ReloadResult(
+                    succeeded=False, text="nothing ran before this configuration: there is no way back\n"
+                )
             deployment = await asyncio.to_thread(build_deployment, previous.config, previous.bundles)
             return await self._migrate(deployment, rolls_back=True)
 
@@ -90,14 +92,14 @@ class Reloader:
             _LOG.exception("reload")
             return None, [f"{self._file}: {type(error).__name__}: {error}"]
 
-    def _refuse(self, faults: list[str]) -> Answer:
+    def _refuse(self, faults: list[str]) -> ReloadResult:
         self._metrics.reloaded(None)
         for fault in faults:
             _LOG.error("reload: %s", fault)
         _LOG.error("reload: %s is refused; the daemon goes on as before", self._file)
-        return Answer(succeeded=False, text="".join(f"{fault}\n" for fault in faults))
+        return ReloadResult(succeeded=False, text="".join(f"{fault}\n" for fault in faults))
 
-    async def _migrate(self, after: Deployment, *, rolls_back: bool = False) -> Answer:
+    async def _migrate(self, after: Deployment, *, rolls_back: bool = False) -> ReloadResult:
         lines = _changes(self._pipeline.runtimes, after)
         if rolls_back:
             lines.append(f"{self._file}: is not what runs; it is what the next start or reload takes")
@@ -114,7 +116,7 @@ class Reloader:
         for line in lines:
             _LOG.info("%s: %s", "rollback" if rolls_back else "reload", line)
         await self._connection.subscribe_to(subscriptions(after.sources, after.config))
-        return Answer(succeeded=True, text="".join(f"{line}\n" for line in lines))
+        return ReloadResult(succeeded=True, text="".join(f"{line}\n" for line in lines))
 
 
 def _beyond_a_reload(before: Config, after: Config) -> list[str]:

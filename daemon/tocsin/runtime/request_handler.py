@@ -11,7 +11,7 @@ from tocsin.alarm.commands import CommandEnvelope, RefusalCode, Refused
 from tocsin.alarm.record import URGENCY
 from tocsin.alarm.status import State
 from tocsin.alarm.transactions import Transactions, check_same
-from tocsin.api import Asked, Reply, Subject, queries, refusal
+from tocsin.api import ApiRequest, Reply, Subject, error_reply, queries
 from tocsin.api.views import (
     AlarmsView,
     EventsView,
@@ -90,21 +90,21 @@ class RequestHandler:
         self._answered = answered
         self._transactions = Transactions()
 
-    def answers_at_once(self, asked: Asked) -> bool:
+    def answers_at_once(self, request: ApiRequest) -> bool:
         """Whether a request needs no thread; for others `answer` waits for one."""
-        return not isinstance(asked.what, queries.History | queries.StreamHistory)
+        return not isinstance(request.operation, queries.History | queries.StreamHistory)
 
-    async def answer(self, asked: Asked) -> Reply:
+    async def answer(self, request: ApiRequest) -> Reply:
         """Answer any request."""
-        if isinstance(asked.what, queries.History | queries.StreamHistory):
-            reply = await self._look_up(asked, asked.what)
+        if isinstance(request.operation, queries.History | queries.StreamHistory):
+            reply = await self._look_up(request, request.operation)
             self._answered(reply.status)
             return reply
-        return self.answer_at_once(asked)
+        return self.answer_at_once(request)
 
-    def answer_at_once(self, asked: Asked) -> Reply:
+    def answer_at_once(self, request: ApiRequest) -> Reply:
         """Answer a request for which `answers_at_once` holds."""
-        reply = self._answer(asked)
+        reply = self._answer(request)
         self._answered(reply.status)
         return reply
 
@@ -114,22 +114,22 @@ class RequestHandler:
         _LOG.exception("%s met an error that Tocsin doesn't know; please report it", shown)
         self._answered("error")
         text = f"{shown}: an error of the daemon's own, told in its log (remedy: report it)"
-        return refusal("internal", text, transaction)
+        return error_reply("internal", text, transaction)
 
-    async def _look_up(self, asked: Asked, wanted: queries.History | queries.StreamHistory) -> Reply:
+    async def _look_up(self, request: ApiRequest, wanted: queries.History | queries.StreamHistory) -> Reply:
         if self._log is None:
             text = f"no {_LOG_OF[type(wanted)]} is kept here: set store.folder"
-            return refusal("no-store", text, asked.transaction)
+            return error_reply("no-store", text, request.transaction)
         data = await asyncio.to_thread(_page, self._log, wanted)
-        return Reply(status="ok", transaction=asked.transaction, data=data)
+        return Reply(status="ok", transaction=request.transaction, data=data)
 
-    def _answer(self, asked: Asked) -> Reply:
+    def _answer(self, request: ApiRequest) -> Reply:
         try:
-            data = self._do(asked)
+            data = self._do(request)
         except (Refused, StreamRefused) as refused:
-            _LOG.info("%s by %s is refused: %s", asked.verb.name, asked.actor or "nobody", refused)
-            return refusal(refused.code, str(refused), asked.transaction)
-        return Reply(status="ok", transaction=asked.transaction, data=data)
+            _LOG.info("%s by %s is refused: %s", request.verb.name, request.actor or "nobody", refused)
+            return error_reply(refused.code, str(refused), request.transaction)
+        return Reply(status="ok", transaction=request.transaction, data=data)
 
     def _do_to_stream(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event]:
         """Carry out a command for a stream; a repeated transaction gives the same events again.
@@ -161,25 +161,27 @@ class RequestHandler:
         check_same(envelope, entry.verb, entry.digest)
         return self._log.events_numbered(entry.events)
 
-    def _do(self, asked: Asked) -> Any:  # noqa: ANN401  (a view, by the verb)
-        what = asked.what
-        match what:
+    def _do(self, request: ApiRequest) -> Any:  # noqa: ANN401  (a view, by the verb)
+        operation = request.operation
+        match operation:
             case queries.List():
-                return AlarmsView(alarms=[alarm_view(record) for record in self._listed(what)])
+                return AlarmsView(alarms=[alarm_view(record) for record in self._listed(operation)])
             case queries.Show():
-                return alarm_view(self._record(what))
+                return alarm_view(self._record(operation))
             case queries.ListStreams():
-                return stream_views.list_streams(self._executor.runtimes, what)
+                return stream_views.list_streams(self._executor.runtimes, operation)
             case queries.ShowStream():
-                return stream_views.show_stream(self._executor.runtimes, what.stream)
+                return stream_views.show_stream(self._executor.runtimes, operation.stream)
             case queries.ExportStream():
-                return stream_views.export_stream(self._executor.runtimes, what.stream)
-            case _ if asked.verb.subject is Subject.STREAMS:
+                return stream_views.export_stream(self._executor.runtimes, operation.stream)
+            case _ if request.verb.subject is Subject.STREAMS:
                 return _events(
-                    self._do_to_stream(CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction))
+                    self._do_to_stream(
+                        CommandEnvelope(operation, request.actor or "", request.comment, request.transaction)
+                    )
                 )
             case _:
-                envelope = CommandEnvelope(what, asked.actor or "", asked.comment, asked.transaction)
+                envelope = CommandEnvelope(operation, request.actor or "", request.comment, request.transaction)
                 return _events(self._executor.alarm_command(envelope))
 
     def _listed(self, wanted: queries.List) -> list[AlarmRecord]:

@@ -123,14 +123,14 @@ class ShadowedWatch:
         """
         self._successor.check_command(command, wall_now)
 
-    def carry_out(self, command: StreamCommand, wall_now: int) -> WatchResult:
+    def execute(self, command: StreamCommand, wall_now: int) -> WatchResult:
         """Carry out a command for a stream in the successor, and in the incumbent as far as it can.
 
         Raises:
             StreamRefused: The successor can't; nothing has changed.
         """
         version = self._membership_version
-        result = self._successor.carry_out(command, wall_now)
+        result = self._successor.execute(command, wall_now)
         # The incumbent has nothing to begin anew where an admitted stream goes on in the successor.
         repeats = not isinstance(command, Admit) or self._membership_version != version
         return self._follow(command if repeats else None, result, wall_now)
@@ -221,7 +221,7 @@ class ShadowedWatch:
         before: EngineResult | None = None
         if command is not None:
             try:
-                before = self._incumbent.carry_out(command, wall_now).engine_result
+                before = self._incumbent.execute(command, wall_now).engine_result
             except StreamRefused:
                 before = None  # the incumbent doesn't know the stream, or has no such alarm
         events = self._shadow.merged_events(before, after.engine_result)

@@ -58,7 +58,7 @@ def log_entry(
     )
 
 
-def carry_out(
+def execute(
     watches: Mapping[str, RunningWatch], sources: Sequence[Source], command: StreamRequest, now: int
 ) -> list[WatchResult]:
     """Carry out a command in every watch that it concerns: in all of them, or in none.
@@ -80,7 +80,7 @@ def carry_out(
     shares = _shares(concerned or list(watches.values()), command, now)
     for watch, share in shares:
         watch.check_command(share, now)
-    results = [watch.carry_out(share, now) for watch, share in shares]
+    results = [watch.execute(share, now) for watch, share in shares]
     called = {watch.name for watch, _ in shares}
     for watch in watches.values():
         if watch.name not in called:

@@ -144,13 +144,13 @@ class WatchRuntime:
         """
         self.engine.check_command(command, self.now(wall_now))
 
-    def carry_out(self, command: StreamCommand, wall_now: int) -> WatchResult:
+    def execute(self, command: StreamCommand, wall_now: int) -> WatchResult:
         """Carry out a command for a stream.
 
         Raises:
             StreamRefused: It can't be; nothing has changed.
         """
-        return self._result(self.engine.carry_out(command, self.now(wall_now)))
+        return self._result(self.engine.execute(command, self.now(wall_now)))
 
     def follow(self, command: StreamCommand, wall_now: int) -> None:
         """Note a command that other watches carried out."""

@@ -1,4 +1,4 @@
-"""Thresholds follow a stream's own score within bounds and stand still while an alarm is up; drift shows all the same."""
+"""Thresholds follow a stream's own score within bounds and stand still while an alarm is up; drift shows."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_reset_forgets_the_quantiles():
     watching = engine(ODD, CREEPS, adaptation=FAST)
     play(watching, {"a": [55.0] * 130})
     assert baseline(watching, "a")[2] == 130
-    watching.carry_out(ResetStream("a"), at(131))
+    watching.execute(ResetStream("a"), at(131))
     assert baseline(watching, "a")[2] == 0
     assert np.isnan(watching.table.condition_state[watching.table.row_of("a")]).all()
 

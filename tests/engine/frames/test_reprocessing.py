@@ -80,7 +80,7 @@ def test_what_is_delivered_twice_changes_nothing_and_is_counted_as_late():
 def test_it_never_goes_back_to_a_stay_that_has_ended(command):
     watching = engine(HIGH, reprocess_late_ticks=50)
     watching.apply(batch([reading(k, 80) for k in range(0, 10, 2)]), NOW)
-    watching.carry_out(command, NOW)
+    watching.execute(command, NOW)
     stream = "a2" if isinstance(command, Transfer) else "a"
     result = watching.apply(batch([reading(3, 80, stream), reading(20, 80, stream), reading(4, 90, stream)]), NOW)
     assert result.rejected["late"].tolist() == [0, 2]

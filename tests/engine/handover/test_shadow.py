@@ -151,7 +151,7 @@ def test_a_stream_that_is_discharged_is_waited_for_no_more():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 140))
     ward.start(another(ODD))
-    before, after = (one.carry_out(Discharge("a"), NOW) for one in (ward.old, ward.shadow.new))
+    before, after = (one.execute(Discharge("a"), NOW) for one in (ward.old, ward.shadow.new))
     (ended,) = ward.shadow.merged_events(before, after)
     assert (ended.alarm, ended.kind) == ("odd", "removed")
     ward.shadow.cut_over_ready()

@@ -66,7 +66,7 @@ def memory_of(watching, stream):
 def test_whatever_ends_a_stay_ends_its_alarms_and_says_why(command, reason):
     watching = engine(HIGH, alarm("spo2-high", Above(1, 99, 0)))
     send(watching, fast(0), fast(0, "other"))
-    result = watching.carry_out(command, at(1))
+    result = watching.execute(command, at(1))
     assert [(change.stream, change.alarm, change.kind, change.report.reason) for change in result.events] == [
         ("bed", "hr-high", "removed", reason)
     ]
@@ -76,20 +76,20 @@ def test_an_alarm_that_has_ceased_is_ended_too_since_it_may_be_latched():
     watching = engine(HIGH)
     send(watching, fast(0))
     send(watching, calm(1))
-    assert happened([watching.carry_out(Discharge("bed"), at(2))]) == [("bed", "hr-high", "removed", 1)]
+    assert happened([watching.execute(Discharge("bed"), at(2))]) == [("bed", "hr-high", "removed", 1)]
 
 
 @pytest.mark.parametrize("between", [[Admit("bed")], [Discharge("bed"), Admit("bed")], [Discharge("bed")]])
 def test_the_next_patient_inherits_nothing(between):
     used, new = (engine(HIGH, ODD, SILENT, lateness_s=2, warm_up_ticks=1) for _ in range(2))
     send(used, *[fast(k, age=80.0) for k in range(5)])
-    used.carry_out(SetLimit("bed", "hr-high", 100), at(5))
-    used.carry_out(SetProfile("bed", {"news2_scale": 2}), at(5))
+    used.execute(SetLimit("bed", "hr-high", 100), at(5))
+    used.execute(SetProfile("bed", {"news2_scale": 2}), at(5))
     for command in between:
-        used.carry_out(command, at(6))
+        used.execute(command, at(6))
     later = [calm(k) for k in range(6, 12)]
     if between[-1] == Admit("bed"):
-        new.carry_out(Admit("bed"), at(6))
+        new.execute(Admit("bed"), at(6))
     results = [send(watching, *later, now=12) for watching in (used, new)]
     assert happened(results[:1]) == happened(results[1:])
     theirs, ours = memory_of(used, "bed"), memory_of(new, "bed")
@@ -99,7 +99,7 @@ def test_the_next_patient_inherits_nothing(between):
 def test_a_reading_of_the_patient_before_does_not_reach_the_next():
     watching = engine(HIGH, lateness_s=5)
     send(watching, calm(3), calm(4))
-    watching.carry_out(Discharge("bed"), at(5))
+    watching.execute(Discharge("bed"), at(5))
     result = send(watching, fast(2), fast(4), calm(6), now=6)
     assert result.rejected["late"].tolist() == [0, 1]
     send(watching, calm(20))
@@ -108,7 +108,7 @@ def test_a_reading_of_the_patient_before_does_not_reach_the_next():
 
 def test_whoever_is_admitted_and_never_heard_of_is_silent():
     watching = engine(SILENT)
-    watching.carry_out(Admit("bed", {"ward": "icu"}), at(0))
+    watching.execute(Admit("bed", {"ward": "icu"}), at(0))
     results = [watching.apply(Readings.of([]), at(second)) for second in (9, 10, 11)]
     assert happened(results) == [("bed", "silent", "active", 10)]
     assert results[1].events[0].labels == {"ward": "icu"}
@@ -119,10 +119,10 @@ def test_labels_of_the_topic_stay_with_the_bed_and_those_of_the_patient_go():
     batch = Readings.of([calm(0)])
     labelled = Readings(batch.streams, batch.channels, batch.stream, batch.t + START, batch.values, [{"ward": "icu"}])
     watching.apply(labelled, at(0))
-    watching.carry_out(Admit("bed", {"team": "a"}), at(1))
+    watching.execute(Admit("bed", {"team": "a"}), at(1))
     table = watching.table
     assert table.labels[table.row_of("bed")] == {"ward": "icu", "team": "a"}
-    watching.carry_out(Admit("bed", {}), at(2))
+    watching.execute(Admit("bed", {}), at(2))
     assert table.labels[table.row_of("bed")] == {"ward": "icu"}
 
 
@@ -132,7 +132,7 @@ def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once
     )
     for watching in (moved, stayed):
         send(watching, *[fast(k, age=80.0) for k in range(5)])
-    moved.carry_out(Transfer("bed", "hall"), at(5))
+    moved.execute(Transfer("bed", "hall"), at(5))
     result = send(moved, fast(6, "hall"))
     send(stayed, fast(6))
     assert happened([result]) == [("hall", "hr-high", "active", 6)]
@@ -146,10 +146,10 @@ def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once
 def test_a_transfer_replaces_a_stream_that_began_by_itself_and_no_patient_who_was_admitted():
     watching = engine(HIGH)
     send(watching, fast(0), fast(0, "hall"), fast(0, "room"))
-    watching.carry_out(Admit("room"), at(1))
+    watching.execute(Admit("room"), at(1))
     with pytest.raises(StreamRefused, match="stream 'bed': cannot be transferred: somebody was admitted to 'room'"):
-        watching.carry_out(Transfer("bed", "room"), at(2))
-    result = watching.carry_out(Transfer("bed", "hall"), at(2))
+        watching.execute(Transfer("bed", "room"), at(2))
+    result = watching.execute(Transfer("bed", "hall"), at(2))
     assert [(change.stream, change.kind) for change in result.events] == [("bed", "removed"), ("hall", "removed")]
     assert watching.table.count == 2
 
@@ -157,12 +157,12 @@ def test_a_transfer_replaces_a_stream_that_began_by_itself_and_no_patient_who_wa
 def test_on_standby_nothing_is_judged_and_silence_does_not_count():
     watching = engine(HIGH, SILENT)
     send(watching, calm(0))
-    watching.carry_out(Standby("bed"), at(1))
+    watching.execute(Standby("bed"), at(1))
     result = send(watching, fast(2))
     assert result.rejected["standby"].tolist() == [0]
     assert not result.accepted
     results = [watching.apply(Readings.of([]), at(100))]
-    results.append(watching.carry_out(Resume("bed"), at(101)))
+    results.append(watching.execute(Resume("bed"), at(101)))
     results.append(watching.apply(Readings.of([]), at(105)))
     assert happened(results) == []
     # A reading of the standby that comes afterwards counts no more than the others.
@@ -173,7 +173,7 @@ def test_on_standby_nothing_is_judged_and_silence_does_not_count():
 def test_a_standby_ends_by_itself_when_its_time_is_over():
     watching = engine(HIGH)
     send(watching, calm(0))
-    watching.carry_out(Standby("bed", until=at(60)), at(1))
+    watching.execute(Standby("bed", until=at(60)), at(1))
     assert happened([send(watching, fast(59))]) == []
     assert happened([send(watching, fast(60))]) == [("bed", "hr-high", "active", 60)]
 
@@ -181,9 +181,9 @@ def test_a_standby_ends_by_itself_when_its_time_is_over():
 def test_a_reset_warms_up_again_and_keeps_limits_profile_and_labels():
     watching = engine(HIGH, warm_up_ticks=2)
     send(watching, *[calm(k, age=80.0) for k in range(5)])
-    watching.carry_out(SetLimit("bed", "hr-high", 160), at(5))
+    watching.execute(SetLimit("bed", "hr-high", 160), at(5))
     assert watching.warming_up() == 0
-    watching.carry_out(ResetStream("bed"), at(5))
+    watching.execute(ResetStream("bed"), at(5))
     assert watching.warming_up() == 1
     result = send(watching, fast(6))
     assert happened([result]) == []
@@ -194,9 +194,9 @@ def test_a_reset_warms_up_again_and_keeps_limits_profile_and_labels():
 
 def test_a_profile_reaches_the_model_and_can_be_taken_back():
     watching = engine()
-    watching.carry_out(Admit("bed", profile={"age": 71}), at(0))
+    watching.execute(Admit("bed", profile={"age": 71}), at(0))
     assert send(watching, calm(1)).steps[0].x[0, AGE] == 71
-    watching.carry_out(SetProfile("bed", {"age": None, "oxygen": 1}), at(2))
+    watching.execute(SetProfile("bed", {"age": None, "oxygen": 1}), at(2))
     assert send(watching, calm(3)).steps[0].mask[0, AGE] == 0
 
 
@@ -222,7 +222,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(command, code, says)
     send(watching, fast(0))
     before = memory_of(watching, "bed")
     with pytest.raises(StreamRefused, match=says) as refused:
-        watching.carry_out(command, at(1))
+        watching.execute(command, at(1))
     assert refused.value.code == code
     assert watching.table.count == 1
     assert memory_of(watching, "bed") == before
@@ -233,7 +233,7 @@ def test_rows_of_streams_that_have_ended_are_used_again_but_not_while_they_are_s
     for patient in range(10):
         result = send(watching, calm(2 * patient, f"p{patient}"))
         assert [watching.table.names[row] for row in result.steps[0].rows] == [f"p{patient}"]
-        watching.carry_out(Discharge(f"p{patient}"), at(2 * patient + 1))
+        watching.execute(Discharge(f"p{patient}"), at(2 * patient + 1))
         assert watching.table.names[result.steps[0].rows[0]] == f"p{patient}"
     assert len(watching.table) <= 2
     assert watching.table.count == 0
@@ -261,7 +261,7 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
 
 def test_whoever_was_admitted_is_not_given_up():
     watching = engine(evict_after_s=60)
-    watching.carry_out(Admit("bed"), at(0))
+    watching.execute(Admit("bed"), at(0))
     assert not watching.apply(Readings.of([]), at(1000)).evicted
     assert watching.table.count == 1
 

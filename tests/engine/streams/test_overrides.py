@@ -175,7 +175,7 @@ def test_a_profile_is_what_the_name_says_until_somebody_says_otherwise():
     assert result.events == []
     low = Readings.of([(stream, at(1), {"hr": 80.0, "spo2": 90.0}) for stream in ("paediatric/1", "adult/1")])
     assert happened([watching.apply(low, at(1))]) == [("adult/1", "news2", "active", 1)]  # 88 to 92 is meant on scale 2
-    watching.carry_out(SetProfile("paediatric/1", {"news2_scale": 1}), at(2))
+    watching.execute(SetProfile("paediatric/1", {"news2_scale": 1}), at(2))
     low = Readings.of([("paediatric/1", at(2), {"hr": 80.0, "spo2": 90.0})])
     assert happened([watching.apply(low, at(2))]) == [("paediatric/1", "news2", "active", 2)]
 
@@ -190,9 +190,9 @@ def test_the_model_is_given_the_age_by_the_name_and_the_patients_own_before_it()
     watching = engine(HIGH, overrides=(CHILDREN,), step=step, reprocess_late_ticks=5)
     send(watching, *rates("paediatric/1", 80))
     send(watching, ("adult/1", 0, 80))
-    watching.carry_out(SetProfile("paediatric/1", {"age": 7}), at(1))
+    watching.execute(SetProfile("paediatric/1", {"age": 7}), at(1))
     send(watching, *rates("paediatric/1", 80, first=1))
-    watching.carry_out(SetProfile("paediatric/1", {"age": None}), at(2))
+    watching.execute(SetProfile("paediatric/1", {"age": None}), at(2))
     send(watching, *rates("paediatric/1", 80, first=2))
     assert seen == [(4, 1), (0, 0), (7, 1), (4, 1)]
 
@@ -216,9 +216,9 @@ def test_a_frame_that_a_late_reading_makes_has_the_age_by_the_name():
 def test_overrides_outlast_what_ends_no_stay(command):
     watching = engine(HIGH, ODD, overrides=(CHILDREN, override("*", off=["odd"])))
     send(watching, *rates("paediatric/1", 150))
-    watching.carry_out(command, at(1))
+    watching.execute(command, at(1))
     if isinstance(command, Standby):
-        watching.carry_out(Resume("paediatric/1"), at(1))
+        watching.execute(Resume("paediatric/1"), at(1))
     assert told(send(watching, *rates("paediatric/1", 150, 170, first=2))) == [
         ("paediatric/1", "hr-high", "active", "hr 170 /min is above 160")
     ]
@@ -236,15 +236,15 @@ def test_a_person_goes_before_an_override_and_that_before_what_is_configured():
         return None if began is None else rising[(began.t - at(second)) // S - 1]
 
     assert rings_at(0) == 165
-    watching.carry_out(SetLimit(bed, "hr-high", 140), at(10))
+    watching.execute(SetLimit(bed, "hr-high", 140), at(10))
     assert rings_at(10) == 145
-    watching.carry_out(SetLimit(bed, "hr-high", None), at(20))
+    watching.execute(SetLimit(bed, "hr-high", None), at(20))
     assert rings_at(20) == 165
-    watching.carry_out(SetLimit(bed, "hr-high", 140), at(30))
-    watching.carry_out(Admit(bed), at(30))
+    watching.execute(SetLimit(bed, "hr-high", 140), at(30))
+    watching.execute(Admit(bed), at(30))
     assert rings_at(31) == 165
-    watching.carry_out(SetLimit(bed, "hr-high", 140), at(40))
-    watching.carry_out(Discharge(bed), at(40))
+    watching.execute(SetLimit(bed, "hr-high", 140), at(40))
+    watching.execute(Discharge(bed), at(40))
     assert rings_at(41) == 165
 
 
@@ -252,21 +252,21 @@ def test_no_limit_is_set_for_an_alarm_that_is_off():
     watching = engine(HIGH, overrides=(override("bed", off=["hr-high"]),))
     send(watching, *rates("bed", 80))
     with pytest.raises(StreamRefused, match="stream 'bed': alarm 'hr-high' is off here"):
-        watching.carry_out(SetLimit("bed", "hr-high", 100), at(1))
-    watching.carry_out(SetLimit("bed", "hr-high", None), at(1))
+        watching.execute(SetLimit("bed", "hr-high", 100), at(1))
+    watching.execute(SetLimit("bed", "hr-high", None), at(1))
 
 
 def test_a_transfer_takes_what_a_person_set_along_and_leaves_what_the_place_gave():
     watching = engine(HIGH, LOW, ODD, overrides=(CHILDREN, override("adult/9", off=["odd"])))
     send(watching, *rates("paediatric/1", 150, 150))
-    watching.carry_out(SetLimit("paediatric/1", "spo2-low", 98), at(2))
-    watching.carry_out(Transfer("paediatric/1", "adult/9"), at(2))
+    watching.execute(SetLimit("paediatric/1", "spo2-low", 98), at(2))
+    watching.execute(Transfer("paediatric/1", "adult/9"), at(2))
     result = send(watching, *rates("adult/9", 150, first=3))
     assert told(result) == [
         ("adult/9", "hr-high", "active", "hr 150 /min is above 120"),
         ("adult/9", "spo2-low", "active", "spo2 97 % is below 98"),
     ]
-    watching.carry_out(Transfer("adult/9", "paediatric/2"), at(4))
+    watching.execute(Transfer("adult/9", "paediatric/2"), at(4))
     result = send(watching, *rates("paediatric/2", 150, first=4))
     assert [change.alarm for change in result.events] == ["spo2-low", "odd"]
 
@@ -276,7 +276,7 @@ def test_by_a_transfer_a_delay_begins_anew_only_where_the_limit_is_another():
     for to, began in (("paediatric/1", 8), ("adult/2", 5)):
         watching = engine(delayed, overrides=(CHILDREN,))
         send(watching, *rates("adult/1", 170, 170, 170, 170, 170))
-        watching.carry_out(Transfer("adult/1", to), at(5))
+        watching.execute(Transfer("adult/1", to), at(5))
         assert happened([send(watching, *rates(to, *[170] * 6, first=5))]) == [(to, "hr-high", "active", began)]
 
 
@@ -411,7 +411,7 @@ def test_streams_that_no_pattern_matches_are_as_without_overrides_to_the_bit(row
         watching = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, reprocess_late_ticks=5, overrides=overrides)
         results = [watching.apply(batch(rows[:cut]), NOW)]
         if command is not None and watching.table.row_of(command.stream) is not None:
-            results.append(watching.carry_out(command, NOW))
+            results.append(watching.execute(command, NOW))
         after = engine(HIGH, LOW, ODD, SILENT, lateness_s=1.5, reprocess_late_ticks=5, overrides=overrides)
         results += [migrate(watching, after, NOW), after.apply(batch(rows[cut:]), NOW + 20 * S)]
         changes = [change for result in results for change in result.events if change.stream != "y"]

@@ -159,8 +159,8 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
         now = DAY_BEGAN + second * NS_PER_S
         changes = runtime.apply(_readings(names, shown[:, second], now), now).events
         if changes:
-            events += registry.take_in(changes, now)
-        events += registry.pass_time(now)
+            events += registry.apply(changes, now)
+        events += registry.expire_deadlines(now)
     return events
 
 

@@ -1,4 +1,4 @@
-"""What a person can ask of a stream, as plain values. `Engine.carry_out` does it; the doors build them from JSON.
+"""What a person can ask of a stream, as plain values. `Engine.execute` does it; the doors build them from JSON.
 
 A stream is a place, such as a bed. Whoever comes into it next inherits nothing: admit, discharge and standby end what
 the model remembers and every alarm, also one that is latched.

@@ -67,7 +67,7 @@ def check_command(state: WatchState, command: StreamCommand, now: int) -> None:
             check_profile(state, stream, values)
 
 
-def carry_out(state: WatchState, command: StreamCommand, result: EngineResult) -> None:
+def execute(state: WatchState, command: StreamCommand, result: EngineResult) -> None:
     """Carry out a command; the events of the alarms that it removes go to `result`.
 
     Raises:
