@@ -25,7 +25,7 @@ def test_a_sound_one_has_no_faults_and_loads_its_bundles(tmp_path, faults_of):
         (
             "topic: vitals/{ward}/{bed}",
             "topic: tocsin/{what}/{bed}",
-            "4: sources.0.topic: 'tocsin/{what}/{bed}' is below publish.base 'tocsin': the daemon would read its own messages",
+            "4: sources.0.topic: 'tocsin/{what}/{bed}' is below publish.base 'tocsin': the daemon would read its own",
         ),
         # Values and keys.
         ("host: localhost", "hots: x", "2: broker.hots: is not a known key"),

@@ -8,7 +8,7 @@ import pytest
 from configurations import LINES
 
 from tocsin.config import Config
-from tocsin.config.old_keys import RENAMED, new_name
+from tocsin.config.old_keys import RENAMED, renamed
 
 OLD = pytest.mark.parametrize(("old", "new"), RENAMED.items(), ids=[".".join(path) for path in RENAMED])
 
@@ -21,7 +21,7 @@ def keyed(path, value):
 
 
 @OLD
-def test_a_file_with_an_old_key_is_answered_with_its_line_and_its_new_name(faults_of, old, new):
+def test_a_file_with_an_old_key_is_answered_with_its_line_and_its_renamed(faults_of, old, new):
     path = tuple("ward" if part == "*" else part for part in old)
     if path[0] == "watches":
         text = LINES.replace("    model: toy\n", f"    model: toy\n    {nested(path[2:])}\n")
@@ -38,7 +38,7 @@ def nested(path):
 
 
 @OLD
-def test_a_variable_with_an_old_key_is_answered_with_its_new_name(faults_of, monkeypatch, old, new):
+def test_a_variable_with_an_old_key_is_answered_with_its_renamed(faults_of, monkeypatch, old, new):
     path = tuple("ward" if part == "*" else part for part in old)
     variable = "TOCSIN_" + "__".join(path).upper()
     monkeypatch.setenv(variable, "1")
@@ -69,5 +69,5 @@ def definitions_of(schema, definitions):
 
 
 def test_other_keys_were_not_renamed():
-    assert new_name(("watches", "ward", "latency_s")) is None
-    assert new_name(("watches", "ward", "alarms", "linger_s")) is None
+    assert renamed(("watches", "ward", "latency_s")) is None
+    assert renamed(("watches", "ward", "alarms", "linger_s")) is None

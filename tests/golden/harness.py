@@ -22,7 +22,7 @@ from ruamel.yaml import YAML
 
 from tocsin.alarm import serialization
 from tocsin.alarm.performance import report
-from tocsin.bundle.shipped import shipped_folder
+from tocsin.bundle import shipped_folder
 from tocsin.cli.alarms import report as alarm_report
 from tocsin.cli.alarms import tables as alarm_tables
 from tocsin.config import check

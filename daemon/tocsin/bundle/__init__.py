@@ -1,7 +1,6 @@
 """Bundles: folders with the graph of a recurrent network and its manifest."""
 
-from tocsin.bundle.load import Bundle, BundleError, load
+from tocsin.bundle.load import Bundle, BundleError, bundle_folder, load, shipped_folder, shipped_names
 from tocsin.bundle.manifest import Manifest
-from tocsin.bundle.shipped import shipped_folder
 
-__all__ = ["Bundle", "BundleError", "Manifest", "load", "shipped_folder"]
+__all__ = ["Bundle", "BundleError", "Manifest", "bundle_folder", "load", "shipped_folder", "shipped_names"]

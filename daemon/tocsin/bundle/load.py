@@ -1,14 +1,16 @@
-"""Loader of bundles: a bundle with a fault is refused."""
+"""Loader of bundles, which refuses one with a fault, and lookup of their folders."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
 
+import tocsin
 from tocsin.bundle.calibration import BudgetError
 from tocsin.bundle.graph import Graph, GraphError, probe
 from tocsin.bundle.initial_state import InitialState
@@ -17,10 +19,9 @@ from tocsin.bundle.manifest import Manifest
 from tocsin.engine.model import Channel, Model
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tocsin.bundle.calibration import ChosenThreshold
 
+_MANIFEST = "manifest.json"
 _NS_PER_S = 1_000_000_000
 
 
@@ -93,6 +94,32 @@ def load(folder: Path) -> Bundle:
     return Bundle(folder, manifest, _model(manifest, graph), _initial_state(folder, manifest))
 
 
+def shipped_folder() -> Path:
+    """Folder of the shipped bundles: inside an installed package, or next to it in a checkout."""
+    package = Path(tocsin.__file__).resolve().parent
+    installed = package / "models"
+    return installed if installed.is_dir() else package.parents[1] / "models"
+
+
+def shipped_names() -> list[str]:
+    """Names of the shipped bundles, NAME/VERSION, in alphabetical order."""
+    folders = [file.parent for file in shipped_folder().glob(f"*/*/{_MANIFEST}")]
+    return sorted(f"{folder.parent.name}/{folder.name}" for folder in folders)
+
+
+def bundle_folder(model: str, base: Path) -> Path | None:
+    """Find the folder of a bundle; None if there is none.
+
+    Args:
+        model: Path of a folder, relative to `base` or absolute, or NAME/VERSION of a shipped bundle.
+        base: Folder of the configuration.
+    """
+    for folder in (base / model, shipped_folder() / model):
+        if (folder / _MANIFEST).is_file():
+            return folder
+    return None
+
+
 def _graph_bytes(folder: Path, name: str, sha256: str) -> bytes:
     try:
         serialised = (folder / name).read_bytes()
@@ -124,7 +151,7 @@ def _initial_state(folder: Path, manifest: Manifest) -> InitialState | None:
 
 def _manifest(folder: Path) -> Manifest:
     try:
-        text = (folder / "manifest.json").read_bytes()
+        text = (folder / _MANIFEST).read_bytes()
     except OSError as error:
         raise BundleError(f"bundle {folder}: cannot read manifest.json: {error.strerror}") from error
     try:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.bundle import BundleError, load
+from tocsin.bundle import BundleError, bundle_folder, load
 from tocsin.bundle.generation import GenerationError
 from tocsin.bundle.generation import generate as generated
-from tocsin.bundle.shipped import bundle_folder
 from tocsin.cli.errors import Failure
 
 if TYPE_CHECKING:

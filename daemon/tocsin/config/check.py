@@ -13,7 +13,7 @@ from pydantic_settings import SettingsError
 
 from tocsin.config.checks.references import ReferenceChecker
 from tocsin.config.document import IN_QUOTES, Document, DocumentError, Fault, read
-from tocsin.config.old_keys import new_name
+from tocsin.config.old_keys import renamed, variable
 from tocsin.config.schema import Config
 
 if TYPE_CHECKING:
@@ -88,16 +88,15 @@ def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
     message = message.removeprefix("Value error, ")
     # pydantic marks the key of a mapping with '[key]'; the line is that of the entry.
     path = tuple(part for part in loc if part != "[key]")
-    renamed = new_name(path) if message == _UNKNOWN_KEY else None
     given = _variables(path) or (_variables_below(path) if document.value(path) is None else [])
-    if renamed is not None:
-        remedy = f"set {_variable((*path[:-1], renamed))} instead" if given else "rename it"
-        message = f"is now {renamed} ({remedy})"
+    is_key = message == _UNKNOWN_KEY  # at fault is the key, not its value
+    if is_key:
+        message = renamed(path, is_variable=bool(given)) or message
     if given:
         return Fault(f"environment {', '.join(given)}", ".".join(str(part) for part in path), message)
     value = document.value(path)
     secret = "password" in path or path == ("broker",)  # a URL in place of a mapping may hold a password
-    names_the_value = message == _UNKNOWN_KEY or renamed is not None or repr(value) in message
+    names_the_value = is_key or repr(value) in message
     if message == "should be text" and isinstance(value, Mapping):
         message = f"{message}, and is a mapping: {IN_QUOTES}"
     if isinstance(value, str | int | float) and not names_the_value and not secret:
@@ -105,20 +104,15 @@ def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
     return document.fault(path, message)
 
 
-def _variable(path: _Path) -> str:
-    """Name the environment variable that sets the value at `path`."""
-    return "TOCSIN_" + "__".join(str(part).upper() for part in path)
-
-
 def _variables(path: _Path) -> list[str]:
     """Find the environment variables that set the value at `path`, in any case."""
-    wanted = _variable(path)
+    wanted = variable(path)
     return [name for name in os.environ if name.upper() == wanted]
 
 
 def _variables_below(path: _Path) -> list[str]:
     """Find the environment variables that set values below `path`, or a section that contains it."""
-    wanted = _variable(path)
+    wanted = variable(path)
     return sorted(n for n in os.environ if n.upper().startswith(f"{wanted}__") or wanted.startswith(f"{n.upper()}__"))
 
 

@@ -22,13 +22,21 @@ RENAMED: dict[tuple[str, ...], str] = {
 }
 
 
-def new_name(path: Sequence[str | int]) -> str | None:
-    """Look up the present name of the key at `path`; None if it was not renamed.
+def renamed(path: Sequence[str | int], *, is_variable: bool = False) -> str | None:
+    """Message on an old key at `path`, with its new name; None if the key was not renamed.
 
-    >>> new_name(("watches", "ward", "linger_s"))
-    'frame_timeout_s'
+    >>> renamed(("watches", "ward", "linger_s"))
+    'is now frame_timeout_s (rename it)'
+    >>> renamed(("store", "max_owed"), is_variable=True)
+    'is now max_pending (set TOCSIN_STORE__MAX_PENDING instead)'
     """
     for old, new in RENAMED.items():
         if len(old) == len(path) and all(part in ("*", given) for part, given in zip(old, path, strict=True)):
-            return new
+            remedy = f"set {variable((*path[:-1], new))} instead" if is_variable else "rename it"
+            return f"is now {new} ({remedy})"
     return None
+
+
+def variable(path: Sequence[str | int]) -> str:
+    """Environment variable that sets the value at `path`."""
+    return "TOCSIN_" + "__".join(str(part).upper() for part in path)

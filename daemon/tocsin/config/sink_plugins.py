@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from tocsin import plug_ins
 from tocsin.delivery import Sink
 from tocsin.plug_ins import PlugInError, origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tocsin.delivery import SinkContext
 
@@ -80,17 +80,3 @@ def build_plugin(name: str, options: Mapping[str, Any], context: SinkContext) ->
             f"sink {name!r} is of type {type(made).__name__}, and no tocsin.delivery.Sink: {plug_ins.REMEDY}"
         )
     return made
-
-
-def plugin_faults(name: str, options: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Find the faults of an entry for an installed sink: the path below the entry, and what is wrong."""
-    try:
-        plugin = load_sink(name)
-    except PlugInError as error:
-        yield (), str(error)
-        return
-    try:
-        plugin.Options.model_validate(options)
-    except ValidationError as error:
-        for one in error.errors():
-            yield one["loc"], one["msg"]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tocsin.alarm import AlarmPolicies
-from tocsin.config.build_overrides import overrides
-from tocsin.config.build_policies import grouping_of, policy_of
+from tocsin.config.build import grouping_of, overrides, policy_of
 from tocsin.config.conditions.score import score_statistics
 from tocsin.config.secrets import secret
 from tocsin.config.sources import source_settings, units_of, watches_of

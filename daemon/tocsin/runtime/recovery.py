@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from tocsin.bundle import Bundle, BundleError, load
-from tocsin.bundle.shipped import bundle_folder
+from tocsin.bundle import Bundle, BundleError, bundle_folder, load
 from tocsin.runtime.build import build_deployment
 from tocsin.runtime.core import Core
 from tocsin.runtime.deployment import identity, watch_identity

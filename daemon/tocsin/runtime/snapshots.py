@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from tocsin.config.alarm_policy import Defaults, Groups
-from tocsin.config.schema import SourceEntry, WatchEntry
+from tocsin.config.schema import WatchEntry
+from tocsin.config.sources import SourceEntry
 from tocsin.runtime.deployment import identity, set_keys
 from tocsin.store import FORMAT, Retention
 from tocsin.store.columns import pack, unpack

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tocsin.bundle import shipped_folder
 from tocsin.bundle.load import load
-from tocsin.bundle.shipped import shipped_folder
 from tocsin.engine import Alarm
 from tocsin.engine.conditions.score import ScoreAbove
 from tocsin.engine.events import Category, Priority

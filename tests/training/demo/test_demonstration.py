@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tocsin.bundle.shipped import shipped_folder
+from tocsin.bundle import shipped_folder
 
 pytestmark = pytest.mark.skipif(
     not (shipped_folder() / "ward-vitals" / "1" / "model.onnx").exists(), reason="the bundle is not here"

@@ -18,8 +18,7 @@ import aiomqtt
 import numpy as np
 from rich.live import Live
 
-from tocsin.bundle import load
-from tocsin.bundle.shipped import shipped_folder
+from tocsin.bundle import load, shipped_folder
 from tocsin_training.demo import board, broker, summary
 from tocsin_training.demo.scenario import Scenario, ScriptedWard, script_ward
 from tocsin_training.demo.subprocesses import ChildProcess, DemoError

@@ -84,8 +84,11 @@ def evaluate(
     try:
         from rich.console import Console  # noqa: PLC0415  (`tocsin --help` need not wait for any of these)
 
-        from tocsin.bundle import BundleError, load  # noqa: PLC0415
-        from tocsin.bundle.shipped import bundle_folder  # noqa: PLC0415
+        from tocsin.bundle import (  # noqa: PLC0415
+            BundleError,
+            bundle_folder,
+            load,
+        )
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import evaluator as evaluation  # noqa: PLC0415
         from tocsin_training.evaluation import records, tables  # noqa: PLC0415

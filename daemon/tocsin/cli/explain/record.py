@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from tocsin.bundle import BundleError, load, shipped_folder
-from tocsin.bundle.shipped import bundle_folder
+from tocsin.bundle import BundleError, bundle_folder, load, shipped_folder
 from tocsin.cli.client import pages, split_alarm
 from tocsin.cli.errors import Failure
 from tocsin.config.document import DocumentError

@@ -16,7 +16,8 @@ from tocsin.ingest.topics import TopicTemplate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from tocsin.config.schema import AlarmEntry, SourceEntry, WatchEntry
+    from tocsin.config.schema import AlarmEntry, WatchEntry
+    from tocsin.config.sources import SourceEntry
 
 _Fault = tuple[tuple[str | int, ...], str]
 

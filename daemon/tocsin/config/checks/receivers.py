@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from tocsin.config.notify import Notify
-from tocsin.config.sink_plugins import plugin_faults, sink_names
+from tocsin.config.sink_plugins import load_sink, sink_names
+from tocsin.plug_ins import PlugInError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _TAKEN = "mqtt"  # the sink of the broker, which needs no entry
@@ -30,5 +33,19 @@ def faults(notify: Notify, folder: Path) -> Iterator[tuple[tuple[str | int, ...]
             legal = ", ".join([*Notify.model_fields, *(sink for sink in installed if sink != _TAKEN)])
             yield ("notify", name), f"is not a known key (legal: {legal}; installed packages may add more)"
             continue
-        for below, message in plugin_faults(name, options):
+        for below, message in _plugin_faults(name, options):
             yield ("notify", name, *below), message
+
+
+def _plugin_faults(name: str, options: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Find the faults of an entry for an installed sink: the path below the entry, and what is wrong."""
+    try:
+        plugin = load_sink(name)
+    except PlugInError as error:
+        yield (), str(error)
+        return
+    try:
+        plugin.Options.model_validate(options)
+    except ValidationError as error:
+        for one in error.errors():
+            yield one["loc"], one["msg"]

@@ -13,8 +13,9 @@ from tocsin.config.checks.overrides import override_faults
 from tocsin.config.checks.sources import decoder_faults, source_faults
 from tocsin.config.checks.watches import UnusableModelError, loaded_bundle, watch_faults
 from tocsin.config.notify import Notify
-from tocsin.config.schema import Broker, Config, Http, Publish, SourceEntry, WatchEntry
+from tocsin.config.schema import Broker, Config, Http, Publish, WatchEntry
 from tocsin.config.secrets import token
+from tocsin.config.sources import SourceEntry
 from tocsin.config.types import Section
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tocsin.bundle import Bundle
-    from tocsin.config.schema import Broker, SourceEntry, WatchEntry
+    from tocsin.config.schema import Broker, WatchEntry
+    from tocsin.config.sources import SourceEntry
 
 _Path = tuple[str | int, ...]
 _Fault = tuple[_Path, str]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tocsin.bundle import BundleError, load
+from tocsin.bundle import BundleError, bundle_folder, load, shipped_names
 from tocsin.bundle.calibration import BudgetError
-from tocsin.bundle.shipped import bundle_folder, shipped_names
 from tocsin.config.conditions.drift import NO_STATISTICS, settling_faults
 from tocsin.config.conditions.entry import channel_faults
 from tocsin.config.conditions.score import AnomalyEntry, score_statistics

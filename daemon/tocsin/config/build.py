@@ -1,14 +1,17 @@
-"""Building of alarm policies from the configuration."""
+"""Building of alarm policies, groups and overrides from the configuration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tocsin.alarm import AlarmPolicy, Escalation, Grouping, Inhibition
+from tocsin.config.thresholds import threshold_for
+from tocsin.engine.streams.overrides import Override
 
 if TYPE_CHECKING:
+    from tocsin.bundle import Bundle
     from tocsin.config.alarm_policy import AlarmPolicyEntry, Defaults, Groups
-    from tocsin.config.schema import AlarmEntry
+    from tocsin.config.schema import AlarmEntry, WatchEntry
     from tocsin.engine import Alarm
 
 _NS_PER_S = 1_000_000_000
@@ -55,6 +58,26 @@ def grouping_of(groups: Groups) -> Grouping | None:
     if flood is None:
         return None
     return Grouping(tuple(groups.by), flood.begin, flood.end, _ns(flood.window_s), frozenset(flood.except_priorities))
+
+
+def overrides(entry: WatchEntry, bundle: Bundle) -> tuple[Override, ...]:
+    """Build the overrides of a watch, with the thresholds that budgets amount to."""
+    return tuple(
+        Override(
+            streams=tuple(given.streams),
+            limits={
+                **given.limits,
+                **{
+                    name: threshold_for(budget, entry.alarms[name], bundle).threshold
+                    for name, budget in given.budgets.items()
+                },
+            },
+            profile=dict(given.profile),
+            off=tuple(given.off),
+            adapts=given.adapt is None,
+        )
+        for given in entry.overrides
+    )
 
 
 def _ns(seconds: float) -> int:
