@@ -15,7 +15,7 @@ from tocsin.alarm.performance import LogRow, report
 from tocsin.api.views import event_view
 from tocsin.cli.alarms.page import page
 from tocsin.cli.alarms.report import label_columns, rows
-from tocsin.cli.alarms.tables import columns_of, write
+from tocsin.cli.tables import columns_of, write
 from tocsin.engine.events import Priority
 
 S = 1_000_000_000

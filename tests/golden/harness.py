@@ -24,7 +24,7 @@ from tocsin.alarm import serialization
 from tocsin.alarm.performance import report
 from tocsin.bundle import shipped_folder
 from tocsin.cli.alarms import report as alarm_report
-from tocsin.cli.alarms import tables as alarm_tables
+from tocsin.cli import tables as alarm_tables
 from tocsin.config import check
 from tocsin.delivery import DeliveryWorker, EventFilter, Sink
 from tocsin.http.authorization import Authorizer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tocsin.cli.alarms import tables
+from tocsin.cli import tables
 from tocsin.cli.client import (
     ActorOption,
     JsonOption,

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.alarms import tables
+from tocsin.cli import tables
 from tocsin.cli.alarms.report import labels_of_alarms, report_alarms
 from tocsin.cli.client import (
     JsonOption,

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from tocsin.alarm.events import Transition
 from tocsin.alarm.performance import LogRow, report
-from tocsin.cli.alarms import tables
+from tocsin.cli import tables
 from tocsin.cli.alarms.page import page, shown, verdict
 from tocsin.cli.client import moment, pages
 from tocsin.cli.endpoint import ConfigOption, HttpOption, TokenOption, find
