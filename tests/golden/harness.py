@@ -55,16 +55,16 @@ VERSION = "golden"
 FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "reprocessed")
 """What is hashed of each frame."""
 WALL_CLOCK_METRICS = ("duration", "reload_success_timestamp", "journal_bytes")
-"""Parts of the names of metrics whose values depend on the machine: only their names and labels are recorded."""
+"""Parts of the names of metrics with values that depend on the machine: only names and labels are recorded."""
 
 
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
-"""In an answer: of a memory as text, which says nothing where it is opened."""
+"""A digest in an answer: it depends on the processor."""
 _LONG = 1000
 
 
 def write_toy(folder: Path, name: str, *, remembers: bool = False, **manifest: Any) -> None:
-    """Write a bundle of two channels, hr and spo2, whose arithmetic is the same on any machine."""
+    """Write a bundle of two channels, hr and spo2, with arithmetic that is the same on any machine."""
     graph = toy_bundle.REMEMBERING if remembers else toy_bundle.GRAPH
     toy_bundle.write(folder / name, toy_bundle.serialised(graph), **manifest)
 
@@ -78,8 +78,8 @@ def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
     """Write a shipped bundle again, with some entries of its manifest changed."""
     shutil.copytree(shipped_folder() / of, folder / name)
     file = folder / name / "manifest.json"
-    told = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps(told | manifest), encoding="utf-8")
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(entries | manifest), encoding="utf-8")
 
 
 def from_yaml(file: Path) -> Any:
@@ -101,7 +101,7 @@ def plain_value(value: Any) -> Any:
 
 
 class Recording:
-    """What came of a scenario, over all the lives of a daemon.
+    """The recording of a scenario, over all restarts of a daemon.
 
     Attributes:
         events: Every event as plain data, in order.
@@ -109,12 +109,12 @@ class Recording:
         bits: By the same and a column's name, the SHA-256 of the column of all frames.
         published: Every publication: topic, quality of service, retain, correlation, payload.
         requests: Every HTTP request to a receiver: URL, headers, body.
-        answers: What was asked, and its answer.
-        rejects: What was refused of messages: when, reason, stream, detail.
+        answers: Every request over HTTP and its answer.
+        rejects: Every rejected reading: time, reason, stream, detail.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin with no entry."""
         self.events: list[dict[str, Any]] = []
         self.frames: list[tuple[str, int, np.float32, dict[str, bytes]]] = []
         self.published: list[dict[str, Any]] = []
@@ -123,17 +123,17 @@ class Recording:
         self.rejects: list[list[Any]] = []
 
     def mark(self) -> dict[str, int]:
-        """Give how much is recorded of each kind."""
+        """Give the number of entries of each kind."""
         return {name: len(kept) for name, kept in vars(self).items()}
 
     def go_back(self, mark: dict[str, int]) -> None:
-        """Forget what was recorded since a mark."""
+        """Remove what was recorded since a mark."""
         for name, length in mark.items():
             del getattr(self, name)[length:]
 
     @property
     def scores(self) -> dict[str, list[list[Any]]]:
-        """As said above."""
+        """Scores by `watch stream model`."""
         found: dict[str, list[list[Any]]] = {}
         for key, t, score, _ in self.frames:
             found.setdefault(key, []).append([t, float(score).hex()])
@@ -141,7 +141,7 @@ class Recording:
 
     @property
     def bits(self) -> dict[str, dict[str, str]]:
-        """As said above."""
+        """Hashes of columns by `watch stream model` and column."""
         hashes: dict[str, dict[str, Any]] = {}
         for key, t, _, columns in self.frames:
             of_stream = hashes.setdefault(key, {})
@@ -153,7 +153,7 @@ class Recording:
 
 
 class _Broker:
-    """Stands for the connection: hands over one batch a turn, and records what is published."""
+    """A connection without a broker: delivers one batch at a time, and records what is published."""
 
     def __init__(self, recording: Recording) -> None:
         self.is_connected = True
@@ -202,7 +202,7 @@ class _Broker:
 
 
 class _Rejects:
-    """Stands for the log of refusals: records every one."""
+    """Records every rejected reading."""
 
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
@@ -229,7 +229,7 @@ class Killed(BaseException):
 
 
 class Daemon:
-    """Core, pump, store, doors and sinks of one configuration, driven by explicit times in nanoseconds since 1970."""
+    """Core, pipeline, store, requests and sinks of one configuration, at explicit times (nanoseconds since 1970)."""
 
     def __init__(
         self,
@@ -373,10 +373,10 @@ class Daemon:
         if field is None:
             return ""
         with np.load(io.BytesIO(base64.b64decode(body[field])), allow_pickle=False) as arrays:
-            told = next(name for name in arrays.files if arrays[name].dtype == np.uint8 and arrays[name].ndim == 1)
+            metadata = next(name for name in arrays.files if arrays[name].dtype == np.uint8 and arrays[name].ndim == 1)
             recorded["body"][field] = {
-                "told": json.loads(arrays[told].tobytes()),
-                "columns": {name: _hash(arrays[name]) for name in arrays.files if name != told},
+                "metadata": json.loads(arrays[metadata].tobytes()),
+                "columns": {name: _hash(arrays[name]) for name in arrays.files if name != metadata},
             }
         return str(body[field])
 
@@ -399,7 +399,7 @@ class Daemon:
         self._store.write_snapshot(position, pack(take_snapshot(self._core)), now)
 
     def crash(self) -> None:
-        """End without a word: what is not in the store is lost."""
+        """End at once: only the store survives."""
         if self._store is not None:
             self._store.deliveries.changes = type(self._store.deliveries.changes)()
             self._store.close()
@@ -416,8 +416,8 @@ class Daemon:
 
     # What comes out.
 
-    def memory(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Give, by watch and stream, the SHA-256 of each column that is remembered of it, and its meta data's."""
+    def stream_state(self) -> dict[str, dict[str, dict[str, str]]]:
+        """Give, by watch and stream, the SHA-256 of each column of its state."""
         found: dict[str, dict[str, dict[str, str]]] = {}
         for name, runtime in self._core.runtimes.items():
             table = runtime.engine.table
@@ -427,8 +427,8 @@ class Daemon:
                 of_watch[stream] = {column: _hash(values) for column, values in kept.columns.items()}
         return found
 
-    def register(self) -> Any:
-        """Give all that is remembered of alarms, as plain data."""
+    def registry(self) -> Any:
+        """Give the state of all alarms, as plain data."""
         return plain_value(msgspec.msgpack.decode(self._core.registry.export(VERSION)))
 
     def metrics(self, now: int) -> list[str]:

@@ -133,8 +133,8 @@ def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
         "events": [short(event, _ROWS) for event in made["events"]],
         "rejects": [" ".join(map(str, reject)) for reject in made["rejects"]],
         "scores": {key: _scores(of_stream) for key, of_stream in made["scores"].items()},
-        "streams": {watch: sorted(streams) for watch, streams in made["memory"].items()},
-        "register": _digests(made["register"]),
+        "streams": {watch: sorted(streams) for watch, streams in made["stream_state"].items()},
+        "registry": _digests(made["registry"]),
     }
     if whole:
         kept |= {name: made[name] for name in ("published", "requests", "answers")}
@@ -150,7 +150,7 @@ def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
         kept["csv"] = {name: text.splitlines() for name, text in made["csv"].items()}
     if "openapi" in made:
         kept["openapi"] = _digests_of(made["openapi"])
-    for name in made.keys() - kept.keys() - {"bits", "memory", "requests"}:
+    for name in made.keys() - kept.keys() - {"bits", "stream_state", "requests"}:
         kept[name] = made[name] if whole else short(_digests(made[name]))
     if len(kept["rejects"]) > 100:
         kept["rejects"] = [digest(kept["rejects"]), *kept["rejects"][:100]]

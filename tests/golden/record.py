@@ -7,7 +7,7 @@
 The renames are a list of entries, applied to the old recording in their order:
 
     {"scope": "*", "from": "sbp", "to": "systolic"}                 a key, or a whole text, anywhere
-    {"scope": "ward/events/*", "from": "told/score", "to": "score"}  a value moves within the mappings of this scope
+    {"scope": "ward/events/*", "from": "report/score", "to": "score"} a value moves within the mappings of this scope
     {"scope": "*/published/*/topic", "from": "/alarm/", "to": "/alarms/", "part": true}    a part of texts
     {"scope": "*", "from": "^old_", "to": "new_", "pattern": true}       likewise, by a regular expression
     {"scope": "*", "from": "gone", "to": null}                      a key that is left out of the comparison

@@ -45,7 +45,7 @@ def merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def collected(daemon: Daemon, **more: Any) -> dict[str, Any]:
-    """Give everything that was recorded, and what the daemon remembers in the end."""
+    """Give everything that was recorded, and the daemon's state in the end."""
     recording = daemon.recording
     return {
         "events": recording.events,
@@ -55,8 +55,8 @@ def collected(daemon: Daemon, **more: Any) -> dict[str, Any]:
         "rejects": recording.rejects,
         "scores": recording.scores,
         "bits": recording.bits,
-        "memory": daemon.memory(),
-        "register": daemon.register(),
+        "stream_state": daemon.stream_state(),
+        "registry": daemon.registry(),
         **more,
     }
 
@@ -491,7 +491,7 @@ def commands(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one command aft
     ask("acknowledge-group", labels={})
     ask("acknowledge", stream="icu/b", alarm="hr-high", nonsense=1)
     ask("nonsense")
-    toy.daemon.http("POST", "/api/v1/commands/test", toy.now, {"comment": "nobody"})
+    toy.daemon.http("POST", "/api/v1/commands/test", toy.now, {"comment": "unknown"})
     base = "tocsin/request/"
     toy.second += 1
     toy.daemon.feed(
@@ -585,8 +585,8 @@ def crash(folder: Path) -> dict[str, Any]:
             "events": _same(kept.events, again.events),
             "scores": _same(kept.scores, again.scores),
             "bits": _same(kept.bits, again.bits),
-            "memory": _same(undisturbed.memory(), disturbed.memory()),
-            "register": _same(undisturbed.register(), disturbed.register()),
+            "stream_state": _same(undisturbed.stream_state(), disturbed.stream_state()),
+            "registry": _same(undisturbed.registry(), disturbed.registry()),
         },
         "restarted": {"events": restarted.recording.events, "scores": restarted.recording.scores},
     }
@@ -716,17 +716,17 @@ def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one comman
                 ask("set-limit", stream="icu/1", alarm="spo2-low", limit=80)
                 ask("set-limit", stream="icu/1", alarm="news2", limit=3)
                 ask("set-limit", stream="icu/1", alarm="nothing", limit=3)
-                ask("set-limit", stream="nobody", alarm="hr-high", limit=130)
+                ask("set-limit", stream="unknown", alarm="hr-high", limit=130)
             case 60:
                 ask("set-profile", stream="step/3", values={"oxygen": 1, "news2_scale": 1})
                 ask("set-profile", stream="step/3", values={"oxygen": 7})
                 ask("set-profile", stream="step/3", values={"age": 60})
                 ask("set-limit", stream="icu/1", alarm="hr-high", limit=None)
             case 80:
-                memory = {name: daemon.export(name, now) for name in ("icu/1", "step/3", "nobody")}
+                memory = {name: daemon.export(name, now) for name in ("icu/1", "step/3", "unknown")}
                 ask("standby", stream="step/4", comment="X-ray")
                 ask("standby", stream="icu/2", until="2025-11-24T16:02:30Z")
-                ask("standby", stream="nobody")
+                ask("standby", stream="unknown")
             case 110:
                 ask("resume", stream="step/4")
                 ask("resume", stream="step/4")
@@ -752,7 +752,7 @@ def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one comman
             case 290:
                 sent["icu/2"] = "icu/2"
                 sent["icu/new"] = "icu/9"
-                ask("discharge", stream="nobody")
+                ask("discharge", stream="unknown")
             case 330:
                 ask("transfer", stream="icu/2", to="icu/7")
                 del sent["icu/2"]
@@ -781,7 +781,7 @@ def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one comman
 
 
 def reload(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one reload after the other)
-    """New models warm up beside old ones and take over; back again; refused ones; a crash in the midst of it."""
+    """New models warm up in a shadow and take over; rollbacks; refused reloads; a crash during a warm-up."""
     write_toy(folder, "second", version="2", warm_up_ticks=6)
     write_toy(folder, "third", version="3", warm_up_ticks=12)
     toy = Toy(folder, store={"folder": "state"})
@@ -840,7 +840,7 @@ def reload(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one reload after 
 
 
 def reload_shipped(folder: Path) -> dict[str, Any]:
-    """A shipped model warms up beside the one before, and takes over bed by bed."""
+    """A shipped model warms up in a shadow, and takes over stream by stream."""
     write_variant(folder, "slower", "ward-vitals/1", version="2", warm_up_ticks=30)
     alarms = {
         "odd": {"anomaly": {"threshold": 0.5}, "priority": "low"},
@@ -947,7 +947,7 @@ def payloads(folder: Path) -> dict[str, Any]:
 
 
 def sparkplug(folder: Path) -> dict[str, Any]:
-    """A Sparkplug node's births, data and deaths: its streams are lost, and an unknown node is asked for its birth."""
+    """A Sparkplug node's births, data and deaths; an unknown node is asked for its birth."""
     configuration = _source(format="sparkplug", channels={"hr": "hr", "spo2": "spo2", "temp": "room/temp"})
     alarms = {
         "spo2-low": {"below": {"channel": "spo2", "limit": 97}, "priority": "high"},
@@ -1045,7 +1045,7 @@ def sinks(folder: Path) -> dict[str, Any]:
     metrics = daemon.metrics(toy.now)
     openapi = daemon.get("/api/v1/openapi.json", toy.now)["body"]
     daemon.recording.answers.pop()
-    for path in ("/-/healthy", "/-/ready", "/api/v1/alarms/icu/nobody/odd", "/api/v1/history?limit=0"):
+    for path in ("/-/healthy", "/-/ready", "/api/v1/alarms/icu/unknown/odd", "/api/v1/history?limit=0"):
         daemon.get(path, toy.now)
     more = {"report": report, "csv": alarm_csv(folder, history), "metrics": metrics, "openapi": openapi}
     made = collected(daemon, **more)

@@ -1,4 +1,4 @@
-"""Two recordings are equal but for the names that are said to have changed."""
+"""Comparison of two recordings: equal but for the listed renames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_equal_recordings_have_no_difference():
     assert differs({"events": [{"score": 1.5, "reason": "high"}]}, {"events": [{"score": 1.5, "reason": "high"}]}) == []
 
 
-def test_each_difference_is_told_with_its_place():
+def test_each_difference_is_shown_with_its_place():
     assert differs({"events": [{"score": 1.5}, {"id": 2}]}, {"events": [{"score": 1.25}, {"id": 3}]}) == [
         "ward/events/0/score: 1.5 is now 1.25",
         "ward/events/1/id: 2 is now 3",
@@ -31,8 +31,8 @@ def test_each_difference_is_told_with_its_place():
     [
         ({"sbp": 1}, {"systolic": 1}, {"from": "sbp", "to": "systolic"}),
         ({"channel": "sbp"}, {"channel": "systolic"}, {"from": "sbp", "to": "systolic"}),
-        ({"e": {"told": {"score": 1}}}, {"e": {"told": {}, "score": 1}}, {"from": "told/score", "to": "score"}),
-        ({"e": {"score": 1}}, {"e": {"told": {"score": 1}}}, {"from": "score", "to": "told/score"}),
+        ({"e": {"report": {"score": 1}}}, {"e": {"report": {}, "score": 1}}, {"from": "report/score", "to": "score"}),
+        ({"e": {"score": 1}}, {"e": {"report": {"score": 1}}}, {"from": "score", "to": "report/score"}),
         ({"topic": "t/alarm/x"}, {"topic": "t/alarms/x"}, {"from": "/alarm/", "to": "/alarms/", "part": True}),
         ({"old_a": 1}, {"new_a": 1}, {"from": "^old_", "to": "new_", "pattern": True}),
         ({"a": 1, "gone": 2}, {"a": 1}, {"from": "gone", "to": None}),
@@ -54,5 +54,5 @@ def test_the_order_of_keys_in_a_payload_counts():
 def test_a_portable_recording_allows_for_another_processor():
     old = json.loads('{"scores": [0.12345, null], "events": [{"id": 1, "score": 2.0}]}')
     assert differences(old, json.loads('{"scores": [0.12349, null], "events": [{"id": 1, "score": 2.0001}]}')) == []
-    (told,) = differences(old, json.loads('{"scores": [0.12345, null], "events": [{"id": 2, "score": 2.0}]}'))
-    assert told.startswith("/events/0/id: 1 is now 2")
+    (difference,) = differences(old, json.loads('{"scores": [0.12345, null], "events": [{"id": 2, "score": 2.0}]}'))
+    assert difference.startswith("/events/0/id: 1 is now 2")
