@@ -69,7 +69,7 @@ def _digests(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _digests(entry) for key, entry in value.items()}
     if isinstance(value, list) and len(value) > _LONG_LIST:
-        return [f"{_name(entry)} {digest(entry)}" for entry in value]
+        return [entry if isinstance(entry, str) else f"{_name(entry)} {digest(entry)}" for entry in value]
     return [_digests(entry) for entry in value] if isinstance(value, list) else value
 
 
