@@ -117,7 +117,7 @@ class Engine:
         return result
 
     def mark_stale(self, streams: Iterable[str], now: int) -> EngineResult:
-        """Mark streams as gone because their source said so: they are silent at once, without the silent delay.
+        """Mark streams as gone by their source's report: they are silent at once, without the silent delay.
 
         Open frames close first with what was measured. Then every other condition becomes unknown, so that active ones
         become uncertain, until the next reading. Streams that are unknown or on standby are skipped.

@@ -1,4 +1,4 @@
-"""What an engine tells the alarms: how conditions turned, as plain values."""
+"""Condition events: the engine's output and the alarms' input, as plain values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Priority(StrEnum):
-    """How fast somebody must come (IEC 60601-1-8)."""
+    """Urgency of the response to an alarm (IEC 60601-1-8)."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -19,20 +19,20 @@ class Priority(StrEnum):
 
 
 class Category(StrEnum):
-    """Whether the patient (or the machine watched) or the measurement is at fault."""
+    """Cause of an alarm: the patient or machine, or the measurement."""
 
     PHYSIOLOGICAL = "physiological"
     TECHNICAL = "technical"
 
 
 class ConditionEventKind(StrEnum):
-    """What happened to a condition, after its delays."""
+    """Change of a condition, after its delays."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
-    UNCERTAIN = "uncertain"  # it held, and is unknown now
-    CERTAIN = "certain"  # it was unknown, and is known again: it still holds
-    REMOVED = "removed"  # nobody watches it any more: the stream has ended, or the configuration is another one
+    UNCERTAIN = "uncertain"  # it was active, and is unknown now
+    CERTAIN = "certain"  # it was uncertain, and is active again
+    REMOVED = "removed"  # it is no longer evaluated: the stream has ended, or the configuration changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,12 @@ class Evidence:
     """One channel's part in an alarm.
 
     Attributes:
-        channel: Its name.
-        unit: Its unit.
-        value: What was observed in this frame; None if nothing was.
-        mean: What the model had expected; None where there is no model or no earlier prediction.
-        scale: The expectation's scale, in the channel's unit; None likewise.
-        contribution: Its share of the score; None where the alarm rests on no score.
+        channel: Name of the channel.
+        unit: UCUM unit.
+        value: Observed value in this frame; None: not observed.
+        mean: The model's prediction; None without a model or an earlier frame.
+        scale: Scale of the prediction, in the channel's unit; None without a prediction.
+        contribution: Share of the score; None where the alarm does not rest on a score.
     """
 
     channel: str
@@ -58,21 +58,20 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A stream's last frames as the model was given them, and what it remembered before them: a score's whole cause.
+    """A stream's last T frames as the model got them, and its state before them: everything a score depends on.
 
-    Columns are base64 text of little-endian numbers, one frame behind the other, so that JSON carries them to the bit.
-    T is the number of frames, C that of the model's channels, S that of its state.
+    Columns are base64 text of little-endian numbers, frame by frame, so that JSON carries them to the bit.
 
     Attributes:
-        channels: Their names.
-        period_ns: Of a tick.
+        channels: (C) names of the model's channels.
+        period_ns: Length of a tick.
         tick: (T,) int64, counts of the period since 1970; the last one is the frame that is explained.
         x: (T, C) float32, 0 where missing.
         mask: (T, C) uint8, 1 where observed.
         delta: (T, C) float32, seconds.
         state: (S,) float32, before the first frame.
-        mean: (C,) float32, what was expected of the first frame; NaN where nothing was.
-        scale: (C,) float32, likewise.
+        mean: (C,) float32, prediction for the first frame; NaN where there was none.
+        scale: (C,) float32, scale of that prediction; NaN where there was none.
     """
 
     channels: tuple[str, ...]
@@ -88,20 +87,21 @@ class Frames:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a judgement by a model rests on.
+    """Basis of a judgement by a model.
 
     Attributes:
         model: `name/version` of the bundle.
-        sha256: Of its graph.
-        threshold: At which the score rings; None where the alarm rests on something else that the model says.
-        rising_since: `t` since when the score has been at or above half the threshold; None if it isn't.
-        warm_up_ticks: So many frames are needed before there is a score.
-        frames_seen: So many there have been since the state was empty.
-        state_since: `t` at which the state was empty: the stream began, was reset, or its gap was too long.
-        gap_ended: `t` at which the last gap since then ended; None if there was none.
-        gap_s: How long that was.
-        rewound: `t` of the last frame that a late reading changed since then; None if none did.
-        frames: The last ones. Told once, as the condition begins; None otherwise, and where none are kept.
+        sha256: Hash of its graph.
+        threshold: Score threshold of the alarm; None where it rests on another output of the model.
+        rising_since: `t` since which the score has been at or above half the threshold; None: it is below.
+        warm_up_ticks: Number of frames without a score after a reset of the state.
+        frames_seen: Number of frames since the state was reset.
+        state_since: `t` of the reset: the stream began, was reset, or its gap was too long.
+        gap_ended: `t` at which the last gap since then ended; None: there was none.
+        gap_s: Length of that gap.
+        rewound: `t` of the last frame that a late reading changed since then; None: none.
+        frames: The last frames, in the event with which the condition becomes active; None in others, and where none are
+            kept.
     """
 
     model: str

@@ -1,7 +1,7 @@
-"""What the engine knows of a model: a step function and the clock it was trained for.
+"""Models as the engine sees them: a step function, its channels, and the period it was trained for.
 
-The unit delay of a recurrent network is a row of an array here: `state` goes in, `state` comes out, and nothing
-else remembers. An LSTM, a GRU and a plain RNN look alike from this side.
+The recurrent state of a stream is a row of an array: `state` goes in, `state` comes out, and the model keeps nothing in
+itself. An LSTM, a GRU and a plain RNN have the same interface.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ChannelKind(StrEnum):
-    """Where a channel's values come from."""
+    """Source of a channel's values."""
 
     READING = "reading"  # measured again and again
     STATIC = "static"  # given once, such as an age; holds until given again
@@ -24,24 +24,24 @@ class ChannelKind(StrEnum):
 
 
 class Gaps(StrEnum):
-    """How a model gets over ticks without a frame, as it was trained to."""
+    """Treatment of ticks without a frame, as in training."""
 
-    DELTA = "delta"  # the next frame's `delta` says how long nothing came
-    BLIND = "blind"  # it steps through them with nothing observed
+    DELTA = "delta"  # the next frame's `delta` has the time since the last observation
+    BLIND = "blind"  # the model steps through them with nothing observed
 
 
 class Task(StrEnum):
-    """What a model computes at every step."""
+    """Output of a model at every step."""
 
     FORECAST = "forecast"  # the score is how surprising x is
     ALARM = "alarm"  # the score is the probability of an event within the horizon
     CLASSIFY = "classify"  # the score is the probability that the episode is of another class than the first
-    SEQ2SEQ = "seq2seq"  # the score is how surprising x is; the next K frames are expected
-    GENERATE = "generate"  # frames are drawn from what is expected next, to begin with from a profile
+    SEQ2SEQ = "seq2seq"  # the score is how surprising x is; the next K frames are predicted
+    GENERATE = "generate"  # frames are drawn from the prediction, the first one from a profile
 
     @property
     def judges_by_probability(self) -> bool:
-        """Whether the score is a probability, and not a surprise."""
+        """Whether the score is a probability, not a surprise."""
         return self in {Task.ALARM, Task.CLASSIFY}
 
 
@@ -50,12 +50,12 @@ class Channel:
     """One variable of a stream.
 
     Attributes:
-        name: As configuration and explanations call it.
+        name: Name in configuration and explanations.
         unit: UCUM, such as `mm[Hg]`, `/min`, `%`, `Cel`; `1` for none.
         low: The lowest plausible value; one below it is a fault of the sensor, not of the patient.
         high: The highest plausible value.
-        kind: Where its values come from.
-        expected: Whether a frame waits for it. Laboratory values and cuff pressures don't hold a frame open.
+        kind: Source of its values.
+        expected: Whether a frame waits for it; not for laboratory values and cuff pressures.
     """
 
     name: str
@@ -68,19 +68,19 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step gives for N rows.
+    """Results of one step for N rows.
 
     Attributes:
-        score: (N,) float32, higher is worse; NaN where there is none.
+        score: (N,) float32, higher is worse; NaN: unknown.
         contribution: (N, C) float32; where the score is a surprise it sums to `score`, where it is a probability it
             is the drop in the logit when that channel is masked now.
-        mean: (N, C) float32, what the model expects next, in the channels' units; seq2seq: (N, K, C), of the next K
+        mean: (N, C) float32, prediction for the next frame, in the channels' units; seq2seq: (N, K, C), for the next K
             frames.
-        scale: float32, as `mean`: how far from it, in the channels' units.
+        scale: float32, in the shape of `mean`, scale of the prediction, in the channels' units.
         state: (N, S) float32.
         classes: classify: (N, K) float32, the probability of each class.
         low: seq2seq: (N, C, Q) float32, quantiles of each channel's minimum over the next K frames.
-        high: seq2seq: (N, C, Q) float32, likewise of its maximum.
+        high: seq2seq: (N, C, Q) float32, quantiles of its maximum.
     """
 
     score: NDArray[np.float32]
@@ -94,7 +94,7 @@ class StepResult:
 
     @property
     def following(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Mean and scale (N, C) of the next frame, however many are expected."""
+        """Mean and scale (N, C) for the next frame, however many frames are predicted."""
         return (self.mean, self.scale) if self.mean.ndim == 2 else (self.mean[:, 0], self.scale[:, 0])  # noqa: PLR2004  (N and C)
 
 
@@ -117,22 +117,22 @@ class Model:
     """A bundle as the engine sees it.
 
     Attributes:
-        name: Of the bundle.
-        version: Of the bundle.
-        sha256: Of its graph, so that an alarm names exactly what rang it.
-        task: What the score means.
-        channels: C of them, in the order of the graph's columns.
-        period_ns: The length of a tick.
+        name: Name of the bundle.
+        version: Version of the bundle.
+        sha256: Hash of the graph, so that an alarm names the exact model.
+        task: Meaning of the score.
+        channels: C channels, in the order of the graph's columns.
+        period_ns: Length of a tick.
         state_size: S.
-        warm_up_ticks: How many frames after a reset the score is unknown.
-        max_gap_ticks: A longer silence resets the state.
-        delta_cap_s: `delta` is cut here, as in training.
-        threshold: The score at which the bundle's makers would ring.
+        warm_up_ticks: Number of frames without a score after a reset of the state.
+        max_gap_ticks: A longer gap resets the state.
+        delta_cap_s: Upper limit of `delta`, as in training.
+        threshold: Score threshold that the bundle recommends.
         step: The graph.
-        gaps: How it gets over ticks without a frame.
-        max_blind: So many ticks of a gap are stepped blind at most.
+        gaps: Treatment of ticks without a frame.
+        max_blind: Greatest number of ticks of a gap that are stepped blind.
         quantiles: seq2seq: Q levels of `low` and `high`.
-        horizon_ticks: seq2seq: K, over how many frames from now they are told.
+        horizon_ticks: seq2seq: K, number of predicted frames.
     """
 
     name: str

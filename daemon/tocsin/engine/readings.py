@@ -1,4 +1,4 @@
-"""What comes in: a batch of readings, as columns."""
+"""Batches of readings, as columns."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 class Readings:
     """R readings in the order in which they arrived.
 
-    A reading is one stream's values at one time. `streams` and `channels` are dictionaries: each distinct name
-    stands there once, and the columns hold indices into them, so that a batch of a million values costs no
+    A reading is one stream's values at one time. Names are dictionary-encoded: each distinct name
+    stands once in `streams` or `channels`, and the columns hold indices, so that a batch of a million values needs no
     million strings.
 
     Attributes:
         streams: The distinct streams of this batch.
-        channels: What the columns of `values` are.
+        channels: Names of the columns of `values`.
         stream: (R,) int32, index into `streams`.
         t: (R,) int64, when the reading was taken, nanoseconds since 1970 UTC.
         values: (R, V) float64, in the channels' own units; NaN where a reading doesn't carry that channel. A
-            reading that carries none is legal: the sensor is there and measured nothing.
-        labels: What else is known of each stream, such as its ward, parallel to `streams`; empty if nothing is.
+            reading without any value is legal: the sensor is there and measured nothing.
+        labels: Labels of each stream, such as its ward, parallel to `streams`; empty if there are none.
     """
 
     streams: Sequence[str]

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from tocsin.engine.model import ChannelKind
-from tocsin.engine.streams.patterns import named_like
+from tocsin.engine.streams.overrides import named_like
 from tocsin.engine.types import ConditionState
 
 if TYPE_CHECKING:

@@ -114,8 +114,8 @@ def rescore(model: Model, given: Frames) -> Rescored:
     """
     c = len(model.channels)
     if given.channels != tuple(channel.name for channel in model.channels):
-        theirs, ours = ", ".join(given.channels), ", ".join(channel.name for channel in model.channels)
-        raise ValueError(f"frames are of channels {theirs} (legal: {ours})")
+        found, legal = ", ".join(given.channels), ", ".join(channel.name for channel in model.channels)
+        raise ValueError(f"frames are of channels {found} (legal: {legal})")
     tick = _numbers(given.tick, "<i8")
     x, delta = (_numbers(text, "<f4").reshape(-1, c) for text in (given.x, given.delta))
     mask = _numbers(given.mask, "<u1").reshape(-1, c).astype(np.float32)

@@ -50,14 +50,14 @@ def restore(state: WatchState, data: Mapping[str, Any], form: Format = CHECKPOIN
         raise ValueError(f"the checkpoint of a watch has unknown columns: {', '.join(sorted(unknown))}")
     rows, arrays = len(given["live"]), {}
     for column in table.COLUMNS:
-        ours, theirs = column.of(table), given.get(column.key)
-        if theirs is None:
+        own, array = column.of(table), given.get(column.key)
+        if array is None:
             arrays[column] = column.empty(rows, table.lengths)
-        elif ours.dtype != theirs.dtype or ours.ndim != theirs.ndim:
-            what = f"column {column.key} is {theirs.dtype} of {theirs.ndim} axes"
-            raise ValueError(f"{what} (legal: {ours.dtype}, {ours.ndim})")
+        elif own.dtype != array.dtype or own.ndim != array.ndim:
+            what = f"column {column.key} is {array.dtype} of {array.ndim} axes"
+            raise ValueError(f"{what} (legal: {own.dtype}, {own.ndim})")
         else:
-            arrays[column] = theirs.copy()
+            arrays[column] = array.copy()
     for column, array in arrays.items():
         column.put(table, array)
     table.capacity = rows

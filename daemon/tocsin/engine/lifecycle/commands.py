@@ -1,7 +1,7 @@
-"""What a person can ask of a stream, as plain values. `Engine.execute` does it; the doors build them from JSON.
+"""Commands on streams, as plain values for `Engine.execute`.
 
-A stream is a place, such as a bed. Whoever comes into it next inherits nothing: admit, discharge and standby end what
-the model remembers and every alarm, also one that is latched.
+A stream is a place, such as a bed. The next patient in it inherits nothing: admit, discharge and standby reset the
+model's state and remove every alarm, even a latched one.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """Begin a stream anew: another patient, another machine. What was there before ends.
+    """Begin another stay in a stream: another patient, another machine. The stay before ends.
 
     Attributes:
-        stream: Its name; it need not exist yet.
-        labels: What else is known of it, beside what its topic says.
-        profile: By static channel, or by an entry of `streams.PROFILE`.
+        stream: Name; may be new.
+        labels: Labels in addition to those of its topic.
+        profile: Values by static channel, or by an entry of `PROFILE`.
     """
 
     verb: ClassVar[str] = "admit"
@@ -39,11 +39,11 @@ class Discharge:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Move all that is known of a stream, but for its alarms, to another name: a patient changes beds.
+    """Move a stream's state, without its alarms, to another name: a patient changes beds.
 
     Attributes:
-        stream: Where it was.
-        to: Where it goes on.
+        stream: Name until now.
+        to: Name from now on.
     """
 
     verb: ClassVar[str] = "transfer"
@@ -53,11 +53,11 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class Standby:
-    """Judge a stream no more for a while: the patient is away, the sensors are off.
+    """Suspend the evaluation of a stream: the patient is away, the sensors are off.
 
     Attributes:
-        stream: Its name.
-        until: When it resumes by itself, nanoseconds since 1970; None: when somebody says so.
+        stream: Name.
+        until: Time at which it resumes by itself, nanoseconds since 1970; None: at a command.
     """
 
     verb: ClassVar[str] = "standby"
@@ -75,7 +75,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class ResetStream:
-    """Forget what the model remembers of a stream and end its alarms; its labels, limits and profile stay."""
+    """Reset the model's state of a stream and remove its alarms; its labels, limits and profile stay."""
 
     verb: ClassVar[str] = "reset-stream"
     stream: str
@@ -86,8 +86,8 @@ class SetLimit:
     """Give one alarm another limit in one stream.
 
     Attributes:
-        stream: Its name.
-        alarm: Whose condition has a limit.
+        stream: Name.
+        alarm: Name of an alarm with a limit.
         limit: In the channel's unit; None: as configured.
     """
 
@@ -99,11 +99,11 @@ class SetLimit:
 
 @dataclass(frozen=True, slots=True)
 class SetProfile:
-    """Say what is given once of a stream, such as an age.
+    """Set values of a stream's profile, such as an age.
 
     Attributes:
-        stream: Its name.
-        values: By static channel, or by an entry of `streams.PROFILE`; None: unknown again.
+        stream: Name.
+        values: Values by static channel, or by an entry of `PROFILE`; None: unknown again.
     """
 
     verb: ClassVar[str] = "set-profile"
@@ -113,11 +113,11 @@ class SetProfile:
 
 @dataclass(frozen=True, slots=True)
 class ImportStream:
-    """Take over a stream's memory that was exported elsewhere.
+    """Import a stream that was exported elsewhere.
 
     Attributes:
-        stream: Its name here.
-        memory: What the export gave, as it was.
+        stream: Name here.
+        memory: The export, unchanged.
     """
 
     verb: ClassVar[str] = "import-stream"
@@ -127,31 +127,31 @@ class ImportStream:
 
 StreamCommand = Admit | Discharge | Transfer | Standby | Resume | ResetStream | SetLimit | SetProfile
 StreamRequest = StreamCommand | ImportStream
-"""Every command that changes a stream; `ImportStream` concerns several watches, and is no single engine's."""
+"""Commands that change a stream; `ImportStream` may concern several watches, the others concern one engine."""
 
 STREAM_COMMANDS: dict[str, type[StreamRequest]] = {
     kind.verb: kind
     for kind in (Admit, Discharge, Transfer, Standby, Resume, ResetStream, SetLimit, SetProfile, ImportStream)
 }
-"""By verb."""
+"""Classes of the commands, by verb."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """Something that somebody had done to a stream, as it is recorded.
+    """Entry of the command log: a command that was carried out on a stream.
 
     Attributes:
-        at: When, nanoseconds since 1970.
-        actor: Who asked.
-        comment: Why, in their words.
-        transaction: The asker's own mark.
-        verb: What was asked.
-        stream: Of which stream.
-        arguments: What else the request said; of a stream's memory its hash alone.
-        digest: What tells the request from another one.
-        watches: Where it was done.
-        events: The ids of what it did to alarms.
-        id: Counts up; 0 until it is in the log.
+        at: Time, nanoseconds since 1970.
+        actor: User who sent it.
+        comment: The user's reason.
+        transaction: Identifier by the client.
+        verb: Verb of the command.
+        stream: Name of the stream.
+        arguments: Other arguments of the request; of an imported stream only the hash.
+        digest: Hash of the request.
+        watches: Watches in which it was carried out.
+        events: Ids of the alarm events that it caused.
+        id: Ascending; 0 until it is in the log.
     """
 
     at: int
@@ -167,14 +167,20 @@ class CommandEntry:
     id: int = 0
 
 
-class StreamRefused(Exception):  # noqa: N818  (it says what was refused, like `Refusal`)
-    """A command that can't be carried out; the stream is as it was.
+class StreamRefused(Exception):  # noqa: N818  (named by the outcome, like `CommandRefused`)
+    """A command on a stream was refused; nothing has changed.
 
     Attributes:
-        code: Why, for machines: `unknown-stream`, `unknown-alarm`, `unknown-channel`, `illegal`, `too-many-streams`.
+        code: Reason for machines: `unknown-stream`, `unknown-alarm`, `unknown-channel`, `illegal`, `too-many-streams`.
     """
 
     def __init__(self, stream: str, what: str, code: str) -> None:
-        """Say of which stream, what, and what is legal."""
+        """Create the error.
+
+        Args:
+            stream: Name of the stream.
+            what: The fault and what is legal.
+            code: Reason for machines.
+        """
         super().__init__(f"stream {stream!r}: {what}")
         self.code = code

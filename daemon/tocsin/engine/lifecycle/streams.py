@@ -252,10 +252,10 @@ def _transfer(state: WatchState, stream: str, to: str, result: EngineResult) -> 
         topic, _ = table.label_sources(there)
         _end(state, there, result, f"{stream!r} was transferred here")
     old = _last_tick_of_stay(state, row)
-    limits = table.limits(np.array([row]))[0]
+    before = table.limits(np.array([row]))[0]
     table.rename(row, to, old)
-    theirs = table.limits(np.array([row]))[0]
-    restart_delays(table, row, np.flatnonzero((limits != theirs) & ~(np.isnan(limits) & np.isnan(theirs))))
+    after = table.limits(np.array([row]))[0]
+    restart_delays(table, row, np.flatnonzero((before != after) & ~(np.isnan(before) & np.isnan(after))))
     table.set_labels(row, topic, table.label_sources(row)[1])
     table.close_up_to(np.array([row]), np.array([max(old, table.tombstones.pop(to, NEVER))]))
     table.last_reading_at[row] = result.now

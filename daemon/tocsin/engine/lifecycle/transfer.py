@@ -100,14 +100,14 @@ def checked(state: WatchState, exported: StreamState) -> StreamState:
     meta, model, table = exported.meta, state.watch.model, state.table
     names = exported.streams
     first = names[0] if names else "*"
-    for key, ours in (
+    for key, own in (
         ("sha256", model.sha256),
         ("channels", [channel.name for channel in model.channels]),
         ("period_ns", model.period_ns),
     ):
-        if meta.get(key) != ours:
+        if meta.get(key) != own:
             found = f"memory is of {meta.get('model')}, whose {key} is {meta.get(key)}"
-            raise StreamRefused(first, f"{found} (legal: {model.name}/{model.version}, {key} {ours})", "another-model")
+            raise StreamRefused(first, f"{found} (legal: {model.name}/{model.version}, {key} {own})", "another-model")
     if len(set(names)) < len(names):
         raise StreamRefused(first, "memory names a stream twice", "illegal")
     lengths = {
@@ -115,26 +115,24 @@ def checked(state: WatchState, exported: StreamState) -> StreamState:
         Axis.CONDITION_STATE: sum(alarm["state_size"] for alarm in meta["alarms"]),
     }
     for column in table.PORTABLE:
-        array, theirs = column.of(table), exported.columns.get(column.key)
-        if theirs is None:
+        array, given = column.of(table), exported.columns.get(column.key)
+        if given is None:
             raise StreamRefused(first, f"memory lacks {column.key}", "illegal")
-        if theirs.dtype != array.dtype or not _fits(column, array, theirs, len(names), lengths):
-            found = f"memory's {column.key} is {theirs.shape} {theirs.dtype}"
+        if given.dtype != array.dtype or not _fits(column, array, given, len(names), lengths):
+            found = f"memory's {column.key} is {given.shape} {given.dtype}"
             legal = f"{(len(names), *array.shape[1:])} {array.dtype}"
             raise StreamRefused(first, f"{found} (legal: {legal})", "illegal")
     return exported
 
 
-def _fits(
-    column: Column[Any], ours: NDArray[Any], theirs: NDArray[Any], streams: int, lengths: dict[Axis, int]
-) -> bool:
+def _fits(column: Column[Any], own: NDArray[Any], given: NDArray[Any], streams: int, lengths: dict[Axis, int]) -> bool:
     """Whether an exported array has a legal shape; axes that depend on the configuration may have any length."""
     return (
-        theirs.ndim == ours.ndim
-        and len(theirs) == streams
+        given.ndim == own.ndim
+        and len(given) == streams
         and all(
-            lengths.get(axis, theirs.shape[i]) == theirs.shape[i]
-            and (axis.depends_on_configuration or theirs.shape[i] == ours.shape[i])
+            lengths.get(axis, given.shape[i]) == given.shape[i]
+            and (axis.depends_on_configuration or given.shape[i] == own.shape[i])
             for i, axis in enumerate(column.axes, start=1)
         )
     )

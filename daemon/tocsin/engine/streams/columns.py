@@ -31,8 +31,8 @@ class Axis(Enum):
     RECENT = auto()  # L, frames of the history
     RECENT_HALVES = auto()  # 2, or 0 without a history
     OVERRIDE_ALARMS = auto()  # A where the watch has overrides, else 0
-    OVERRIDE_CHANNELS = auto()  # C, likewise
-    OVERRIDE_PROFILE = auto()  # P, likewise
+    OVERRIDE_CHANNELS = auto()  # C where the watch has overrides, else 0
+    OVERRIDE_PROFILE = auto()  # P where the watch has overrides, else 0
 
     @property
     def depends_on_configuration(self) -> bool:

@@ -7,23 +7,34 @@ transferred, or comes under another configuration. They belong to the name and a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from fnmatch import translate
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tocsin.engine.streams.patterns import named_like
 from tocsin.engine.types import PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from tocsin.engine.model import Model
 
 _CACHED = 256  # combinations of overrides: a ward of a thousand beds has a few
+
+
+def named_like(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Expression that matches whole names by any of the patterns; `*` stands for any text, also with `/` in it.
+
+    >>> icu = named_like(["icu/*"])
+    >>> [name for name in ("icu/1", "icu/a/1", "ICU/1", "north/icu/1") if icu.match(name)]
+    ['icu/1', 'icu/a/1']
+    """
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
 @dataclass(frozen=True, slots=True)
