@@ -100,7 +100,7 @@ class Explanation:
         gap_ended: `t` at which the last gap since then ended; None: there was none.
         gap_s: Length of that gap.
         rewound: `t` of the last frame that a late reading changed since then; None: none.
-        frames: The last frames, in the event with which the condition becomes active; None in others, and where none are
+        frames: The last frames, in the event with which the condition becomes active; None in others, or if none are
             kept.
     """
 

@@ -33,6 +33,6 @@ class ConditionState(IntEnum):
     UNCERTAIN = 2  # active when it was last known
 
 
-# Numbers for comparisons that run for every alarm of every frame: looking up a member costs more than comparing a column.
+# Numbers for comparisons in every alarm of every frame: looking up a member costs more than comparing a column.
 TRUE = int(Truth.TRUE)
 INACTIVE = int(ConditionState.INACTIVE)  # 0, so that `any` finds what is not inactive

@@ -49,8 +49,8 @@ def used():
     """A watch with two streams, open and kept frames, an active alarm, a limit, labels and a tombstone."""
     watched = watching()
     watched.apply(readings(0, 15), START + 15 * S)
-    watched.carry_out(SetLimit("a", "hr-high", 140.0), START + 15 * S)
-    watched.carry_out(Admit("a", {"team": "red"}, {"age": 70.0}), START + 15 * S)
+    watched.execute(SetLimit("a", "hr-high", 140.0), START + 15 * S)
+    watched.execute(Admit("a", {"team": "red"}, {"age": 70.0}), START + 15 * S)
     watched.apply(readings(15, 20), START + 20 * S)
     return watched
 

@@ -6,8 +6,8 @@ A frame is a stream's values in one tick. It closes
 - when the frame timeout has passed since its first reading, or
 - as soon as it has every expected channel, unless an older tick could still come.
 
-A reading for a tick that has closed is late. `tocsin.engine.frames.reprocessing` puts it into its frame all the same, in
-watches that keep closed frames for that.
+A reading for a tick that has closed is late. `tocsin.engine.frames.reprocessing` puts it into its frame all the same,
+in watches that keep closed frames for that.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class FrameClock:
     Attributes:
         lateness_ns: Allowed lateness of readings that come out of order, in event time.
         frame_timeout_ns: Time after its first reading at which a frame closes at the latest, on the clock of `now`.
-        reprocess_late_ticks: Greatest lateness, in ticks before the newest reading, with which a reading is put into its
-            closed frame; 0: none.
+        reprocess_late_ticks: Greatest lateness, in ticks before the newest reading, with which a reading is put into
+            its closed frame; 0: none.
         aggregate: By channel, where not `LAST`. A frame with such a channel never closes before its tick is over.
     """
 
@@ -253,7 +253,7 @@ class Assembler:
     def complete(
         self, table: StreamTable, rows: NDArray[np.int64], tick: NDArray[np.int64], slot: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
-        """(R,) bool, whether open frames are complete: every expected channel has a value, and no older frame can open."""
+        """(R,) bool, whether open frames are complete: every expected channel is there, and no older frame can open."""
         if not len(self._expected):
             return np.zeros(len(rows), dtype=np.bool_)
         there = table.open_value_t[rows[:, None], slot[:, None], self._expected[None, :]] != NEVER  # (R, E)

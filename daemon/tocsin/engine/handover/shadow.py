@@ -133,7 +133,7 @@ class Shadow:
         return self._waiting.names
 
     def merged_events(self, before: EngineResult | None, after: EngineResult) -> list[ConditionEvent]:
-        """Events to publish of both engines' results of the same call; `before` is the old one's, if it had the call."""
+        """Events to publish of both engines' results of one call; `before` is the old one's, if it had the call."""
         old = [] if before is None else [event for event in before.events if self._is_from_old(event)]
         old = [event for event in old if not self.new.has_off(event.stream, event.alarm)]
         return old + [event for event in after.events if not self._is_from_old(event)]
@@ -263,7 +263,7 @@ def _rows(table: StreamTable) -> dict[str, int]:
 
 
 def _frames_to_wait(engine: Engine, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n,) number of frames until streams have a score, and score quantiles where thresholds are adapted; 0: they have."""
+    """(n,) int64, frames until streams have a score, and score quantiles where thresholds are adapted."""
     to_wait: NDArray[np.int64] = engine.watch.model.warm_up_ticks + 1 - engine.table.frame_count[rows]
     if (adaptation := engine.watch.adaptation) is not None:
         to_wait = to_wait.clip(min=0) + (adaptation.settle_ticks - engine.table.score_count[rows]).clip(min=0)

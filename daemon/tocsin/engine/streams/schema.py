@@ -65,7 +65,7 @@ class StreamColumns:
     frame_count = Column("frame_count", np.int64, 0, (), _MODEL, doc="frames stepped since the state was reset")
     state_first_tick = Column("state_first_tick", np.int64, NEVER, (), _MODEL,
         doc="first frame since the state was reset")
-    stream_first_tick = Column("stream_first_tick", np.int64, NEVER, doc="first frame of the stay; clocks count from it")
+    stream_first_tick = Column("stream_first_tick", np.int64, NEVER, doc="first frame; clock channels count from it")
     last_tick = Column("last_tick", np.int64, NEVER, doc="last frame that was stepped")
     gap_ticks = Column("gap_ticks", np.int64, 0, (), _MODEL,
         doc="length of the last gap since the state was reset; 0: no gap")
@@ -101,7 +101,7 @@ class StreamColumns:
     score_count = Column("score_count", np.int64, 0, doc="number of scores the quantiles rest on")
     delay_state = Column("delay_state", np.int8, 0, (_ALARMS,), _CONDITION, doc="ConditionState, after the delays")
     truth = Column("truth", np.int8, 0, (_ALARMS,), _CONDITION, doc="Truth, the last judgement")
-    truth_since = Column("truth_since", np.int64, NEVER, (_ALARMS,), _CONDITION, doc="t since which the judgement stands")
+    truth_since = Column("truth_since", np.int64, NEVER, (_ALARMS,), _CONDITION, doc="t since which it stands")
     active_since = Column("active_since", np.int64, NEVER, (_ALARMS,), _CONDITION,
         doc="t at which the condition became active last")
     stream_limit = Column("stream_limit", np.float64, np.nan, (_ALARMS,), _STAY,
