@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocsin.alarm import AlarmStatus, Event, Transition
+from tocsin.alarm.status import Shelving
 from tocsin.engine.events import Category, Priority, Report
 
 REPORT = ("reason", "score", "evidence", "model", "explanation")
@@ -36,3 +37,8 @@ def event(transition=Transition.RAISE, *, t=1, raised_at=2, since=1, priority=Pr
     report = Report(**{"reason": ""} | {name: changes.pop(name) for name in REPORT if name in changes})
     given |= {"transition": transition, "t": t, "raised_at": raised_at, "since": since, "report": report}
     return Event(**given | changes)
+
+
+def shelving():
+    """A nurse's shelving."""
+    return Shelving(by="nurse", reason="physiotherapy", until=99, once=True)
