@@ -47,7 +47,7 @@ def test_times_are_iso_8601_outside_and_exact_inside():
 def test_a_time_that_nobody_can_mean_is_refused(year):
     for verb, rest in (("standby", b'"stream": "a", "actor": "joy", "until"'), ("history", b'"since"')):
         body = b"{" + rest + b': "' + year.encode() + b'-06-01T00:00:00Z"}'
-        with pytest.raises(RequestError, match=rf"{year}-06-01.* is no time here \(legal: from 1970, before 2200\)"):
+        with pytest.raises(RequestError, match=rf"{year}-06-01.* is out of range \(legal: from 1970, before 2200\)"):
             read(VERBS[verb], body)
 
 
@@ -98,3 +98,37 @@ def test_no_bytes_are_anything_but_refused_or_read(body):
     for verb in (VERBS["list"], VERBS["acknowledge"]):
         with suppress(RequestError):
             read(verb, body)
+
+
+ENVELOPE = {"actor", "comment", "transaction"}
+FIELDS = {
+    "acknowledge": "stream alarm occurrence",
+    "acknowledge-group": "labels",
+    "reset": "stream alarm",
+    "shelve": "stream alarm for_s once",
+    "unshelve": "stream alarm",
+    "remove-from-service": "stream alarm",
+    "return-to-service": "stream alarm",
+    "annotate": "stream alarm occurrence",
+    "mark": "stream alarm verdict occurrence",
+    "test": "stream",
+    "admit": "stream labels profile",
+    "discharge": "stream",
+    "transfer": "stream to",
+    "standby": "stream until",
+    "resume": "stream",
+    "reset-stream": "stream",
+    "set-limit": "stream alarm limit",
+    "set-profile": "stream values",
+    "import-stream": "stream memory",
+}
+
+
+def test_every_command_has_the_fields_that_clients_send_and_the_log_keeps():
+    """The log of commands and the digests of transactions hold them too: a renamed attribute is a change of the API."""
+    found = {
+        verb.name: " ".join(name for name in verb.body.__struct_fields__ if name not in ENVELOPE)
+        for verb in VERBS.values()
+        if verb.changes
+    }
+    assert found == FIELDS

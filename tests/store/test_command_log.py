@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from alarm_events import event
 
 from tocsin.engine.lifecycle.commands import CommandEntry
-from tocsin.store import CommandLogQuery, Retention
+from tocsin.store import AlarmLogQuery, CommandLogQuery, Retention
 from tocsin.store.evicted import Evicted
 
 DAY_NS = 86_400 * 10**9
@@ -111,3 +112,39 @@ def test_the_oldest_goes_by_age_and_by_size(store):
     assert len(evicted) == 2
     evicted.expire(131)
     assert states(evicted, *"bc") == [b"xxx", None]
+
+
+def test_every_field_of_an_entry_has_the_key_that_format_1_gave_it(logged, tmp_path):
+    """Literal keys: a renamed attribute leaves the log as it is."""
+    logged.close()
+    with sqlite3.connect(tmp_path / "store" / "tocsin.db") as file:
+        (body,) = file.execute("SELECT body FROM stream_command ORDER BY id").fetchone()
+    assert body == (
+        '{"at":10,"actor":"joy","comment":"home","transaction":"a","verb":"admit","stream":"icu/1",'
+        '"arguments":{"labels":{"nurse":"sam"}},"digest":"digest","watches":["ward"],"events":[7],"id":0}'
+    )
+
+
+def test_entries_and_events_of_an_older_format_are_migrated(logged, reopened, tmp_path, monkeypatch):
+    """A made-up format 0, which called the actor `who` and the reason `said`."""
+    logged.commit([], [event(id=1, reason="SpO2 84 %", actor="joy")])
+    before = logged.commands(CommandLogQuery()), logged.history(AlarmLogQuery())
+    logged.close()
+    rename = """UPDATE {table} SET body =
+        replace(replace(body, '"{actor}":', '"{who}":'), '"{reason}":', '"{said}":')"""
+
+    def renamed(connection, **keys):
+        for table in ("event", "stream_command"):
+            trigger = f"{table}_is_unchanged"
+            made = connection.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (trigger,)).fetchone()[0]
+            connection.execute(f"DROP TRIGGER {trigger}")
+            connection.execute(rename.format(table=table, **keys))
+            connection.execute(made)
+
+    with sqlite3.connect(tmp_path / "store" / "tocsin.db") as file:
+        renamed(file, actor="actor", who="who", reason="reason", said="said")
+        file.execute("PRAGMA user_version = 0")
+    migrate = {0: lambda connection: renamed(connection, actor="who", who="actor", reason="said", said="reason")}
+    monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", migrate)
+    again = reopened()
+    assert (again.commands(CommandLogQuery()), again.history(AlarmLogQuery())) == before

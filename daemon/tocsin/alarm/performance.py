@@ -1,7 +1,7 @@
-"""How an alarm system does: the figures of ISA-18.2 and EEMUA 191 over a time, from its log.
+"""Performance of an alarm system: the figures of ISA-18.2 and EEMUA 191 over a time, from the alarm log.
 
-Times are `now`'s, when people were told. What was annunciated is what counts as load: an alarm that was shelved,
-suppressed or out of service when it rose loaded nobody until that ended. Tests count nowhere.
+Times are times of processing. Annunciated alarms are the load: an alarm that was shelved, suppressed or out of service
+when it was raised counts from the end of that on. Tests do not count.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _TOP = 10
 
 @dataclass(frozen=True, slots=True)
 class LogRow:
-    """What the figures take of an event.
+    """An event of the log, as far as figures need it.
 
     Attributes:
-        group: Whose load it is: one operator's, or one team's.
-        stream: Whose.
-        alarm: Its name.
-        transition: What happened.
-        at: When it was processed, nanoseconds since 1970.
-        priority: After it.
-        occurrence: Which one; None where it concerns none.
-        annunciated: Whether people were being told after it.
-        actor: Who did it; None if nobody did.
-        comment: Why.
+        group: The group of streams, which is the load of one operator or team.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        transition: The transition.
+        at: Time of processing, nanoseconds since 1970.
+        priority: Priority after it.
+        occurrence: The occurrence concerned; None without one.
+        annunciated: Whether the alarm is annunciated after it.
+        actor: The person or program that gave the command; None without a command.
+        comment: The reason.
         verdict: Of a mark: whether the alarm was true.
-        fleeting: Of a clear: it was there for a few seconds only.
+        fleeting: Of a clear: whether the alarm was active for a few seconds only.
     """
 
     group: str
@@ -58,43 +58,43 @@ class LogRow:
 
 @dataclass(slots=True)
 class Occurrence:
-    """One occurrence of an alarm, as the log tells it.
+    """One occurrence of an alarm.
 
     Attributes:
-        group: Whose load it was.
-        stream: Whose.
-        alarm: Its name.
-        priority: When it was first seen here.
-        told: From when until when people were told: pairs, the last one open while they are.
-        acknowledged_at: None if nobody has.
-        verdict: What staff say: the last word; None if they said nothing.
+        group: The group of streams.
+        stream: The stream's name.
+        alarm: The alarm's name.
+        priority: Priority at its first row.
+        annunciated: Begin and end of each time of annunciation; the last end is None while it is annunciated.
+        acknowledged_at: Time of the first acknowledgement; None if it is unacknowledged.
+        verdict: The last verdict of staff; None without one.
     """
 
     group: str
     stream: str
     alarm: str
     priority: Priority
-    told: list[tuple[int, int | None]] = field(default_factory=list)
+    annunciated: list[tuple[int, int | None]] = field(default_factory=list)
     acknowledged_at: int | None = None
     verdict: bool | None = None
 
     @property
-    def is_being_told(self) -> bool:
-        """Whether people are being told now."""
-        return bool(self.told) and self.told[-1][1] is None
+    def is_annunciated(self) -> bool:
+        """Whether it is annunciated now."""
+        return bool(self.annunciated) and self.annunciated[-1][1] is None
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure beside its target.
+    """One figure and its target.
 
     Attributes:
-        name: What is counted.
-        value: None where there is nothing to count.
-        unit: Of the value.
-        target: As the standard gives it; empty where it gives none.
-        is_met: None without a value or a target.
-        detail: More, for a person.
+        name: The figure's name.
+        value: The value; None without data.
+        unit: Unit of the value.
+        target: The standard's target; empty where it gives none.
+        is_met: Whether the target is met; None without a value or a target.
+        detail: Details for a person.
     """
 
     name: str
@@ -107,21 +107,21 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceReport:
-    """The figures, and what their pictures are drawn from.
+    """The figures of a time, and the data behind them.
 
     Attributes:
-        begin: Of the time that is judged, nanoseconds since 1970.
-        end: Its end.
-        groups: Whose loads were told apart.
-        alarms: How many were told.
-        figures: In the order of the standard's table.
-        periods: How many ten-minute periods of a group had so many alarms.
-        days: Alarms told on each day by priority, from `begin` on.
-        top: (stream, alarm, how many), most first, ten at most.
-        response_s: Seconds from the telling to the acknowledgement, by priority, ascending.
-        floods: In the order of time.
-        chattering: (stream, alarm) of those that chattered, and how often.
-        stale: (stream, alarm) of those that stood for more than a day.
+        begin: Begin of the time, nanoseconds since 1970.
+        end: End of the time, nanoseconds since 1970.
+        groups: Groups of streams.
+        alarms: Number of annunciated alarms.
+        figures: Figures in the order of the standard's table.
+        periods: Number of ten-minute periods of a group by the number of alarms in them.
+        days: Annunciated alarms by priority, on each day from `begin` on.
+        top: (stream, alarm, count) of the most frequent alarms, at most ten.
+        response_s: Seconds from annunciation to acknowledgement by priority, ascending.
+        floods: Floods in the order of time.
+        chattering: Number of times by (stream, alarm) of alarms that chattered.
+        stale: (stream, alarm) of alarms that were annunciated for more than a day.
     """
 
     begin: int
@@ -139,13 +139,13 @@ class PerformanceReport:
 
 
 def report(rows: Iterable[LogRow], begin: int, end: int, operators: int = 1) -> PerformanceReport:
-    """Judge a time.
+    """Compute the figures of a time.
 
     Args:
-        rows: The log in its order; those before `begin` tell only what stood then.
+        rows: The log in its order; rows before `begin` only give the alarms that were annunciated then.
         begin: Nanoseconds since 1970.
-        end: Later than `begin`.
-        operators: How many share a group's load.
+        end: Nanoseconds since 1970, later than `begin`.
+        operators: Number of operators that share a group's load.
 
     Raises:
         ValueError: The time has no length.
@@ -166,25 +166,25 @@ def report(rows: Iterable[LogRow], begin: int, end: int, operators: int = 1) -> 
 
 @dataclass(slots=True)
 class _Seen:
-    """What is counted by the row."""
+    """Counts of rows."""
 
     unauthorised: int = 0
     fleeting: int = 0
     chattering: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def take(self, row: LogRow) -> None:
-        # What nobody did, the configuration did: a chattering alarm is shelved as somebody has decided beforehand.
-        self.unauthorised += row.transition in _PUTTING_ASIDE and row.actor is not None and not row.comment
+        # A suppression without an actor is the configuration's, such as the shelving of a chattering alarm.
+        self.unauthorised += row.transition in _SUPPRESSIONS and row.actor is not None and not row.comment
         self.fleeting += row.fleeting
         if row.transition is Transition.CHATTER:
             self.chattering[row.stream, row.alarm] += 1
 
 
-_PUTTING_ASIDE = (Transition.SHELVE, Transition.REMOVE_FROM_SERVICE)
+_SUPPRESSIONS = (Transition.SHELVE, Transition.REMOVE_FROM_SERVICE)
 
 
 def _follow(occurrences: dict[int, Occurrence], row: LogRow, number: int) -> None:
-    """Let a row go on with its occurrence."""
+    """Update an occurrence by a row."""
     o = occurrences.get(number)
     if o is None:
         o = occurrences[number] = Occurrence(row.group, row.stream, row.alarm, row.priority)
@@ -193,23 +193,23 @@ def _follow(occurrences: dict[int, Occurrence], row: LogRow, number: int) -> Non
             o.acknowledged_at = row.at if o.acknowledged_at is None else o.acknowledged_at
         case Transition.MARK:
             o.verdict = row.verdict
-            return  # it may come long after the occurrence's end, and tells nothing of it
+            return  # it may come long after the occurrence has ended
         case Transition.ANNOTATE:
             return
-    if row.annunciated and not o.is_being_told:
-        o.told.append((row.at, None))
-    elif not row.annunciated and o.is_being_told:
-        o.told[-1] = (o.told[-1][0], row.at)
+    if row.annunciated and not o.is_annunciated:
+        o.annunciated.append((row.at, None))
+    elif not row.annunciated and o.is_annunciated:
+        o.annunciated[-1] = (o.annunciated[-1][0], row.at)
 
 
 def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, operators: int) -> PerformanceReport:
-    told = sorted((start, i) for i, o in enumerate(found) for start, _ in o.told if start >= begin)
+    annunciations = sorted((start, i) for i, o in enumerate(found) for start, _ in o.annunciated if start >= begin)
     groups = sorted({o.group for o in found}) or [""]
     of_group: dict[str, list[int]] = {group: [] for group in groups}
     load: Counter[tuple[str, str]] = Counter()
     mix: Counter[Priority] = Counter()
     days: list[dict[Priority, int]] = [dict.fromkeys(Priority, 0) for _ in range(-(-(end - begin) // DAY_NS))]
-    for at, i in told:
+    for at, i in annunciations:
         o = found[i]
         of_group[o.group].append(at)
         load[o.stream, o.alarm] += 1
@@ -220,16 +220,16 @@ def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, opera
         (flood for group, times in of_group.items() for flood in floods_of(group, times, end, operators)),
         key=lambda f: f.begin,
     )
-    recent = [o for o in found if any(start >= begin for start, _ in o.told)]
+    recent = [o for o in found if any(start >= begin for start, _ in o.annunciated)]
     stale_days, stale = _stale(found, begin, end)
     response_s = _responses(recent)
     top = [(*key, count) for key, count in load.most_common(_TOP)]
-    n = len(told)
+    n = len(annunciations)
     figures = [
         *_rates(periods, n, operators),
         *_of_floods(floods, len(groups) * (end - begin)),
         _share("load of the ten most frequent alarms", sum(c for *_, c in top), n, "1 % to 5 %", low=0.01, high=0.05),
-        Figure("chattering alarms", len(seen.chattering), "", "0", not seen.chattering, _told_often(seen.chattering)),
+        Figure("chattering alarms", len(seen.chattering), "", "0", not seen.chattering, _worst(seen.chattering)),
         Figure("fleeting alarms", seen.fleeting, "", "0", seen.fleeting == 0),
         Figure("stale alarms, most on a day", stale_days, "", "under 5", stale_days < 5),  # noqa: PLR2004  (ISA-18.2)
         *_mix(mix, n),
@@ -243,11 +243,11 @@ def _judge(found: Sequence[Occurrence], seen: _Seen, begin: int, end: int, opera
 
 
 def _stale(found: Sequence[Occurrence], begin: int, end: int) -> tuple[int, list[tuple[str, str]]]:
-    """Count what stood for more than 24 hours: the most on any day, and which."""
+    """Stale alarms, annunciated for more than 24 hours: the most on any day, and their names."""
     on_day: Counter[int] = Counter()
     stale: dict[tuple[str, str], None] = {}
     for o in found:
-        for start, stop in o.told:
+        for start, stop in o.annunciated:
             from_, until = max(start + STALE_NS, begin), min(end if stop is None else stop, end)
             if until > from_:
                 stale[o.stream, o.alarm] = None
@@ -258,8 +258,8 @@ def _stale(found: Sequence[Occurrence], begin: int, end: int) -> tuple[int, list
 def _responses(recent: Sequence[Occurrence]) -> dict[Priority, list[float]]:
     times: dict[Priority, list[float]] = {priority: [] for priority in Priority}
     for o in recent:
-        if o.acknowledged_at is not None and o.acknowledged_at >= o.told[0][0]:  # not while it was shelved
-            times[o.priority].append((o.acknowledged_at - o.told[0][0]) / _NS_PER_S)
+        if o.acknowledged_at is not None and o.acknowledged_at >= o.annunciated[0][0]:  # not while it was shelved
+            times[o.priority].append((o.acknowledged_at - o.annunciated[0][0]) / _NS_PER_S)
     for of_priority in times.values():
         of_priority.sort()
     return times
@@ -287,9 +287,9 @@ def _of_floods(floods: Sequence[FloodPeriod], time_ns: int) -> list[Figure]:
 
 
 def _mix(mix: Counter[Priority], n: int) -> list[Figure]:
-    """Priorities against the standard's mix. It gives no tolerance; a half more than the target is taken as too many.
+    """Shares of priorities against the standard's. It gives no tolerance; half more than the target is too many.
 
-    Only `high` and `medium` can be too many: a system with fewer of them is none the worse.
+    Only `high` and `medium` can be too many: fewer of them are no fault.
     """
     target = {Priority.LOW: 0.8, Priority.MEDIUM: 0.15, Priority.HIGH: 0.05}
     return [
@@ -316,12 +316,12 @@ def _of_responses(recent: Sequence[Occurrence], response_s: dict[Priority, list[
 
 
 def _marks(found: Sequence[Occurrence], begin: int) -> list[Figure]:
-    marked = [o for o in found if o.verdict is not None and (not o.told or o.told[-1][0] >= begin)]
+    marked = [o for o in found if o.verdict is not None and (not o.annunciated or o.annunciated[-1][0] >= begin)]
     false = sum(o.verdict is False for o in marked)
     return [_share("marked false, of what was marked", false, len(marked), "", judged=False)]
 
 
-def _share(  # noqa: PLR0913  (what a line of the table says)
+def _share(  # noqa: PLR0913  (a line of the table)
     name: str,
     part: float,
     whole: float,
@@ -345,6 +345,6 @@ def _quantile(ascending: Sequence[float], q: float) -> float:
     return ascending[min(len(ascending) - 1, int(q * len(ascending)))]
 
 
-def _told_often(chattering: Counter[tuple[str, str]]) -> str:
+def _worst(chattering: Counter[tuple[str, str]]) -> str:
     worst = chattering.most_common(3)
     return ", ".join(f"{stream}/{alarm} {count} times" for (stream, alarm), count in worst)

@@ -81,7 +81,7 @@ class AlarmPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Groups of streams, and the limits of a flood in a group, whose alarms one flood alarm replaces.
+    """Groups of streams, and the limits of a flood in a group, in which one flood alarm replaces all others.
 
     Attributes:
         by: Labels that name a group; empty: all streams are one group.

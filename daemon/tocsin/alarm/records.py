@@ -301,7 +301,7 @@ class AlarmRecords:
             self.trigger(record, ConditionEventKind.INACTIVE, clear.t + clear.off_delay_ns, now, report=clear.report)
 
     def remove(self, record: AlarmRecord, t: int, now: int, report: Report) -> None:
-        """End an alarm whose stream or configuration is gone, and drop its record.
+        """End an alarm of a removed stream or configuration, and drop its record.
 
         An alarm that is out of service stays so: that concerns the equipment, not the patient.
         """

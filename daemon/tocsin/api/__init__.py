@@ -1,6 +1,6 @@
-"""What may be asked of a running daemon, through whatever door: verbs, the bodies of requests, and of answers.
+"""The API of a running daemon, the same over MQTT, HTTP and the command line: verbs, requests and replies.
 
-Pure. MQTT, HTTP and the command line speak with the same words because they read them here.
+Free of clocks, files and sockets.
 """
 
 from tocsin.api.reply import Reply, error_reply

@@ -1,4 +1,4 @@
-"""What may be asked without changing anything."""
+"""Queries: requests that change nothing."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)]
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """List alarms as they are: those that are not normal, or put aside.
+    """List alarms that are not normal, shelved or out of service.
 
     Attributes:
-        stream: Names that match; `*` stands for any text.
-        labels: What their streams must have.
-        alarm: Names that match.
-        priority: The present one.
-        category: As configured.
-        state: What they are in.
-        all: Also those that have been up and are normal now.
+        stream: Pattern of the stream's name; `*` matches any text.
+        labels: Labels that the stream must have.
+        alarm: Pattern of the alarm's name.
+        priority: Present priority.
+        category: Category of the alarm.
+        state: Present state.
+        all: Whether alarms that were raised and are normal now are listed too.
     """
 
     stream: str | None = None
@@ -45,8 +45,8 @@ class Show:
     """Show one alarm.
 
     Attributes:
-        stream: Whose.
-        alarm: Its name.
+        stream: The stream's name.
+        alarm: The alarm's name.
     """
 
     stream: str
@@ -58,19 +58,19 @@ class History:
     """Read the alarm log, the newest events first.
 
     Attributes:
-        since: From when on: ISO 8601 with a zone.
-        until: Before when.
-        stream: Names that match; `*` stands for any text.
-        labels: What their streams must have.
-        alarm: Names that match.
-        priority: When it happened.
-        category: As configured.
-        transition: What happened.
-        occurrence: The id of the event that raised it.
-        actor: Who did it.
-        verdict: What it was marked as.
-        before: Ids below this: to go on where a page ended.
-        limit: How many at most.
+        since: Least time, ISO 8601 with a zone.
+        until: Events before this time, ISO 8601 with a zone.
+        stream: Pattern of the stream's name; `*` matches any text.
+        labels: Labels that the stream must have.
+        alarm: Pattern of the alarm's name.
+        priority: Priority after the event.
+        category: Category of the alarm.
+        transition: The transition.
+        occurrence: The id of the event that raised the occurrence.
+        actor: The person or program that gave the command.
+        verdict: The verdict of a mark.
+        before: Ids below this, to continue where a page ended.
+        limit: Greatest number of events.
     """
 
     since: int | None = None
@@ -93,8 +93,8 @@ class ListStreams:
     """List streams.
 
     Attributes:
-        stream: Names that match; `*` stands for any text.
-        labels: What they must have.
+        stream: Pattern of the stream's name; `*` matches any text.
+        labels: Labels that the stream must have.
     """
 
     stream: str | None = None
@@ -106,7 +106,7 @@ class ShowStream:
     """Show one stream: its watches, profile, limits.
 
     Attributes:
-        stream: Its name.
+        stream: The stream's name.
     """
 
     stream: str
@@ -114,16 +114,16 @@ class ShowStream:
 
 @dataclass(frozen=True, slots=True)
 class StreamHistory:
-    """Read the log of commands for streams: who asked what and why, the newest first.
+    """Read the log of commands for streams, the newest first.
 
     Attributes:
-        since: From when on: ISO 8601 with a zone.
-        until: Before when.
-        stream: Names that match, also where a stream was transferred to; `*` stands for any text.
-        actor: Who asked.
-        verb: What was asked.
-        before: Ids below this: to go on where a page ended.
-        limit: How many at most.
+        since: Least time, ISO 8601 with a zone.
+        until: Commands before this time, ISO 8601 with a zone.
+        stream: Pattern of the stream's name, or of a transfer's new name; `*` matches any text.
+        actor: The person or program that gave the command.
+        verb: The command's verb.
+        before: Ids below this, to continue where a page ended.
+        limit: Greatest number of commands.
     """
 
     since: int | None = None
@@ -137,10 +137,10 @@ class StreamHistory:
 
 @dataclass(frozen=True, slots=True)
 class ExportStream:
-    """Give a stream's whole memory, to be imported elsewhere.
+    """Export a stream's whole state, to be imported elsewhere.
 
     Attributes:
-        stream: Its name.
+        stream: The stream's name.
     """
 
     stream: str

@@ -1,4 +1,4 @@
-"""How a request is answered."""
+"""Replies to requests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import msgspec
 
 
 class Reply(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """The answer to a request, the same through every door.
+    """The reply to a request, the same over every transport.
 
     Attributes:
-        status: Whether it was carried out.
-        error: Why it wasn't: the thing, its state, and what is legal.
-        code: The same for a program, such as `illegal` or `unknown-alarm`.
-        transaction: The request's own.
-        data: What was asked for, or what came of it.
+        status: Whether the request succeeded.
+        error: The reason why it failed: the thing, its state, and what is legal.
+        code: The reason for a program, such as `illegal` or `unknown-alarm`.
+        transaction: The request's transaction.
+        data: The result.
     """
 
     status: Literal["ok", "error"]
@@ -26,5 +26,5 @@ class Reply(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 def error_reply(code: str, error: str, transaction: str | None = None) -> Reply:
-    """Say why something wasn't carried out."""
+    """The reply to a request that failed."""
     return Reply(status="error", error=error, code=code, transaction=transaction)

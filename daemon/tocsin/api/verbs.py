@@ -1,4 +1,4 @@
-"""The verbs, and the bodies of their requests: made from the commands' own dataclasses, so that both can't differ."""
+"""Verbs and the bodies of their requests, which are derived from the dataclasses of commands and queries."""
 
 from __future__ import annotations
 
@@ -22,22 +22,21 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Subject(StrEnum):
-    """What a verb is about."""
+    """The object of a verb."""
 
     ALARMS = "alarms"
     STREAMS = "streams"
 
 
 class RequestError(Exception):
-    """A request that can't be understood.
+    """A malformed request.
 
     Attributes:
-        code: For programs.
-        transaction: The request's, as far as it could be read.
+        code: The reason, for programs.
+        transaction: The request's transaction; None if it could not be read.
     """
 
     def __init__(self, code: str, message: str, transaction: str | None = None) -> None:
-        """Say what is wrong."""
         super().__init__(message)
         self.code = code
         self.transaction = transaction
@@ -45,15 +44,15 @@ class RequestError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One thing that may be asked.
+    """A verb of the API.
 
     Attributes:
-        name: The last level of its topic, and of its path.
-        subject: What it is about.
-        operation: The dataclass of the command or the question.
-        body: What a request's JSON object may hold.
-        answer: What it is answered with.
-        changes: Whether it is a command: somebody gives it, and it is recorded.
+        name: The last level of its topic and of its path.
+        subject: Alarms or streams.
+        operation: The dataclass of the command or the query.
+        body: The struct of a request's JSON object.
+        result: The struct of a reply's data.
+        changes: Whether it is a command, which has an actor and is recorded.
         summary: One line.
     """
 
@@ -61,21 +60,21 @@ class Verb:
     subject: Subject
     operation: type[Any]
     body: type[msgspec.Struct]
-    answer: type[msgspec.Struct]
+    result: type[msgspec.Struct]
     changes: bool
     summary: str
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """A request that has been read.
+    """A parsed request.
 
     Attributes:
-        verb: What is asked.
-        operation: The command, or the query.
-        actor: Who; None for a question.
-        comment: Why, in their words.
-        transaction: None if the request has none.
+        verb: Its verb.
+        operation: The command or the query.
+        actor: The person or program that gives a command; None for a query.
+        comment: The actor's reason.
+        transaction: Its transaction; None if it has none.
     """
 
     verb: Verb
@@ -85,14 +84,19 @@ class ApiRequest:
     transaction: str | None
 
 
-_Actor = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="Who asks: it is recorded.")]
-_Comment = Annotated[str, msgspec.Meta(max_length=4000, description="Why, in their words: it is recorded.")]
+_Actor = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=200, description="The person or program that gives the command; it is recorded."
+    ),
+]
+_Comment = Annotated[str, msgspec.Meta(max_length=4000, description="The reason.")]
 _Transaction = Annotated[
     str,
     msgspec.Meta(
         min_length=1,
         max_length=200,
-        description="The asker's own mark. A command that comes again with the same one is not carried out again.",
+        description="Id of the request. A command that comes again with the same one is not executed again.",
     ),
 ]
 _ENVELOPE: list[tuple[str, Any, Any]] = [
@@ -104,27 +108,27 @@ _LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # beyond 2262 nanoseconds don't fit 
 _Number = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # of an event or an entry, as the store counts them
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _NAMES = {"stream", "to"}
-_LONGEST_NAME = 1024
-_TIMES = {"until", "since"}  # nanoseconds within; ISO 8601 with a zone at the doors
+_MAX_NAME_CHARACTERS = 1024
+_TIMES = {"until", "since"}  # nanoseconds inside, ISO 8601 with a zone in requests
 
 
 def read(verb: Verb, body: bytes) -> ApiRequest:
-    """Read a request.
+    """Parse a request's JSON body.
 
     Raises:
-        RequestError: It is no JSON object, lacks something, or holds something unknown.
+        RequestError: It is no JSON object, lacks a field, has an unknown one, or a value is illegal.
     """
     try:
         found: Any = msgspec.json.decode(body or b"{}", type=verb.body)
     except msgspec.MsgspecError as error:
-        raise _misread(verb, error, transaction_of(body)) from error
+        raise _malformed(verb, error, transaction_of(body)) from error
     except RecursionError as error:
-        raise _misread(verb, error, None) from error
+        raise _malformed(verb, error, None) from error
     return _request(verb, found)
 
 
 def read_text(verb: Verb, values: Mapping[str, Any]) -> ApiRequest:
-    """Read a request whose values are texts, such as a query string's.
+    """Parse a request with text values, such as a query string's.
 
     Raises:
         RequestError: As `read`.
@@ -132,13 +136,13 @@ def read_text(verb: Verb, values: Mapping[str, Any]) -> ApiRequest:
     try:
         found: Any = msgspec.convert(values, type=verb.body, strict=False)
     except msgspec.ValidationError as error:
-        raise _misread(verb, error, None) from error
+        raise _malformed(verb, error, None) from error
     return _request(verb, found)
 
 
 def _request(verb: Verb, found: Any) -> ApiRequest:  # noqa: ANN401  (a struct that was made at run time)
     fields = [field.name for field in dataclasses.fields(verb.operation)]
-    values = {name: _inward(verb, name, found) for name in fields}
+    values = {name: _internal(verb, name, found) for name in fields}
     if verb.changes:
         for name in _NAMES & values.keys():
             _check_name(verb, name, values[name], found.transaction)
@@ -152,31 +156,33 @@ def _request(verb: Verb, found: Any) -> ApiRequest:  # noqa: ANN401  (a struct t
 
 
 def _check_name(verb: Verb, field: str, name: str, transaction: str | None) -> None:
-    """See that a stream may be called so: its name becomes part of topics, on which alarms have to be published."""
-    if len(name) > _LONGEST_NAME or not all(can_name(level) for level in name.split("/")):
+    """Check a stream's name, which becomes part of the topics that its alarms are published on."""
+    if len(name) > _MAX_NAME_CHARACTERS or not all(can_name(level) for level in name.split("/")):
         text = f"{verb.name}: {field} {name!r:.300} can't be a stream's name (legal: levels of plain text, joined by /)"
         raise RequestError("illegal-value", text, transaction)
 
 
-def _inward(verb: Verb, name: str, found: Any) -> Any:  # noqa: ANN401
+def _internal(verb: Verb, name: str, found: Any) -> Any:  # noqa: ANN401
     value = getattr(found, name)
     if not isinstance(value, datetime):
         return value
     if not _EPOCH <= value < _LATEST:
-        text = f"{verb.name}: {name} {value.isoformat()} is no time here (legal: from 1970, before {_LATEST.year})"
+        text = f"{verb.name}: {name} {value.isoformat()} is out of range (legal: from 1970, before {_LATEST.year})"
         raise RequestError("illegal-value", text, found.transaction)
     span = value - _EPOCH
     return (span.days * 86_400 + span.seconds) * 1_000_000_000 + span.microseconds * 1000
 
 
-def _misread(verb: Verb, error: Exception, transaction: str | None) -> RequestError:
-    what = str(error).replace("Object contains unknown field", "there is no field").replace("Object missing", "missing")
+def _malformed(verb: Verb, error: Exception, transaction: str | None) -> RequestError:
+    problem = (
+        str(error).replace("Object contains unknown field", "there is no field").replace("Object missing", "missing")
+    )
     legal = ", ".join(field.name for field in msgspec.structs.fields(verb.body))
-    return RequestError("malformed", f"{verb.name}: {what} (fields: {legal})", transaction)
+    return RequestError("malformed", f"{verb.name}: {problem} (fields: {legal})", transaction)
 
 
 def transaction_of(body: bytes) -> str | None:
-    """Read the transaction of a request that is wrong otherwise, so that its asker knows which; None if it has none."""
+    """The transaction of a malformed request, for its reply; None if it has none."""
     try:
         found = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError):
@@ -189,19 +195,19 @@ def _verb(
     name: str,
     subject: Subject,
     operation: type[Any],
-    answer: type[msgspec.Struct] = views.EventsView,
+    result: type[msgspec.Struct] = views.EventsView,
     *,
     changes: bool = True,
 ) -> Verb:
     doc = (operation.__doc__ or "").partition("\n\n")[0]
     summary = re.sub(r"\s+", " ", doc).strip()
-    return Verb(name, subject, operation, _body(name, operation, changes=changes), answer, changes, summary)
+    return Verb(name, subject, operation, _body(name, operation, changes=changes), result, changes, summary)
 
 
 def _body(name: str, operation: type[Any], *, changes: bool) -> type[msgspec.Struct]:
-    """Make the struct of a request from a command's dataclass: its fields, and who, why and which."""
+    """The struct of a request: the fields of a command's or a query's dataclass, and those of the envelope."""
     hints = typing.get_type_hints(operation, localns={"Mapping": Mapping}, include_extras=True)
-    told = _descriptions(operation.__doc__ or "")
+    descriptions = _descriptions(operation.__doc__ or "")
     fields: list[tuple[str, Any, Any]] = []
     for field in dataclasses.fields(operation):
         kind = hints[field.name]
@@ -209,8 +215,8 @@ def _body(name: str, operation: type[Any], *, changes: bool) -> type[msgspec.Str
             kind = _Moment | None
         elif kind == int | None:
             kind = _Number | None
-        if field.name in told:
-            kind = Annotated[kind, msgspec.Meta(description=told[field.name])]
+        if field.name in descriptions:
+            kind = Annotated[kind, msgspec.Meta(description=descriptions[field.name])]
         if field.default_factory is not dataclasses.MISSING:
             default: Any = msgspec.field(default_factory=field.default_factory)
         else:
@@ -222,15 +228,15 @@ def _body(name: str, operation: type[Any], *, changes: bool) -> type[msgspec.Str
 
 
 def _descriptions(doc: str) -> dict[str, str]:
-    """Read a docstring's `Attributes:`.
+    """Parse the `Attributes:` of a docstring.
 
     >>> _descriptions('''One line.
     ...
     ...     Attributes:
-    ...         stream: Whose
-    ...             alarm.
+    ...         stream: The stream's
+    ...             name.
     ...     ''')
-    {'stream': 'Whose alarm.'}
+    {'stream': "The stream's name."}
     """
     _, _, attributes = doc.partition("Attributes:\n")
     found = re.findall(r"^ *(\w+): (.*(?:\n(?! *\w+: ).+)*)", attributes, re.MULTILINE)
@@ -254,4 +260,4 @@ def _table() -> dict[str, Verb]:
 
 
 VERBS = _table()
-"""By name, those about alarms first."""
+"""Verbs by name, those of alarms first."""

@@ -1,6 +1,6 @@
-"""What is answered: alarms, events and streams as JSON objects.
+"""Views: the JSON objects of alarms, events, streams and commands in replies.
 
-A time stands there twice, for people and for programs: `t` as ISO 8601, `t_ns` exactly. What is unknown is null.
+Each time has two fields: `t` in ISO 8601 for people, `t_ns` in nanoseconds for programs. Unknown values are null.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
-    """Somebody put an alarm aside for a time."""
+    """A shelving."""
 
     by: str
     reason: str
@@ -34,7 +34,7 @@ class ShelvingView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class ExplanationView(msgspec.Struct, kw_only=True, frozen=True):
-    """What a judgement by a model rests on."""
+    """The basis of a model's judgement."""
 
     model: str
     sha256: str
@@ -53,10 +53,10 @@ class ExplanationView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
-    """An alarm as it is.
+    """The present status of an alarm.
 
-    `id` is `STREAM/ALARM`. `annunciated` says whether people are being told; `shelved`, `suppressed_by` and
-    `out_of_service` say why they are not.
+    `id` is `STREAM/ALARM`. `annunciated` says whether the alarm is shown to people; `shelved`, `suppressed_by` and
+    `out_of_service` are the reasons why it is not.
     """
 
     id: str
@@ -94,7 +94,7 @@ class AlarmView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class EventView(msgspec.Struct, kw_only=True, frozen=True):
-    """Something that happened to an alarm, and what the alarm was in then."""
+    """A transition of an alarm, and the alarm's status after it."""
 
     id: int
     stream: str
@@ -134,9 +134,9 @@ class AlarmsView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class OverridesView(msgspec.Struct, kw_only=True, frozen=True):
-    """What the configuration's overrides say of a stream by its name.
+    """The configuration's overrides for a stream.
 
-    `limits` are by alarm, of a score the threshold; `off` are alarms that are not judged.
+    `limits` are by alarm, of a score the threshold; `off` are alarms that are not evaluated.
     """
 
     limits: dict[str, float]
@@ -145,13 +145,12 @@ class OverridesView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class WatchView(msgspec.Struct, kw_only=True, frozen=True):
-    """What one watch knows of a stream.
+    """A stream in one watch.
 
-    `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and go before
-    `overrides`; what is in neither is as configured for all, and unknown of a profile. `thresholds` are those of scores
-    that are adapted to the stream, null while it settles. A standby without
-    `standby_until` lasts until somebody says so. `old_model` is there while the new one warms up beside it: alarms that
-    rest on a model are its affair until then.
+    `frames` counts since its state was last reset. `limits` and `profile` are the stream's own, and have precedence
+    over `overrides`; a limit in neither is as configured for all, a profile value in neither is unknown. `thresholds`
+    are those of scores that are adapted to the stream, null while it settles. A standby without `standby_until` lasts
+    until it is resumed. `old_model` is set while a new model warms up: until then it evaluates the alarms of models.
     """
 
     watch: str
@@ -174,7 +173,7 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class StreamView(msgspec.Struct, kw_only=True, frozen=True):
-    """A stream, and what each watch that knows it knows of it."""
+    """A stream in every watch that knows it."""
 
     stream: str
     labels: dict[str, str]
@@ -188,16 +187,16 @@ class StreamsView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class MemoryView(msgspec.Struct, kw_only=True, frozen=True):
-    """All that is remembered of a stream, to be imported elsewhere: a NumPy archive (.npz) in base64."""
+    """The exported state of a stream: a NumPy archive (.npz) in base64."""
 
     stream: str
     memory: str
 
 
 class CommandView(msgspec.Struct, kw_only=True, frozen=True):
-    """Something that somebody had done to a stream: where, and the ids of what it did to alarms.
+    """A command for a stream: the watches that executed it, and the ids of its alarm events.
 
-    `arguments` is what the request said beside the stream; of a memory that was imported, its hash.
+    `arguments` are the request's values but for the stream; an imported state is replaced by its hash.
     """
 
     id: int
@@ -214,27 +213,27 @@ class CommandView(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class StreamHistoryView(msgspec.Struct, kw_only=True, frozen=True):
-    """A page of the log of commands for streams, the newest first; `before` asks for the next one, null if none."""
+    """A page of the log of commands for streams, the newest first; `before` selects the next page."""
 
     commands: list[CommandView]
     before: int | None
 
 
 class EventsView(msgspec.Struct, kw_only=True, frozen=True):
-    """What came of a command."""
+    """The alarm events of a command."""
 
     events: list[EventView]
 
 
 class HistoryView(msgspec.Struct, kw_only=True, frozen=True):
-    """A page of the alarm log, the newest event first; `before` asks for the next one, null if there is none."""
+    """A page of the alarm log, the newest event first; `before` selects the next page."""
 
     events: list[EventView]
     before: int | None
 
 
 def event_view(event: Event) -> EventView:
-    """Show an event."""
+    """The view of an event."""
     fields = event_fields(event)
     explanation = event.report.explanation
     fields["evidence"] = list(event.report.evidence)
@@ -259,14 +258,14 @@ def event_view(event: Event) -> EventView:
 
 
 def command_view(entry: CommandEntry) -> CommandView:
-    """Show a command for a stream."""
+    """The view of a command for a stream."""
     times: dict[str, Any] = time_fields("at", entry.at)
-    as_they_are = ("id", "actor", "comment", "transaction", "verb", "stream", "arguments", "watches", "events")
-    return CommandView(**times, **{name: getattr(entry, name) for name in as_they_are})
+    same_names = ("id", "actor", "comment", "transaction", "verb", "stream", "arguments", "watches", "events")
+    return CommandView(**times, **{name: getattr(entry, name) for name in same_names})
 
 
 def alarm_view(record: AlarmRecord) -> AlarmView:
-    """Show an alarm."""
+    """The view of an alarm."""
     status, report = record.status, record.report
     fields: dict[str, Any] = {
         "id": record.name,
@@ -289,11 +288,11 @@ def alarm_view(record: AlarmRecord) -> AlarmView:
         **time_fields("since", status.since),
         **time_fields("raised_at", status.raised_at),
     }
-    as_they_are = (
+    same_names = (
         "active", "acknowledged", "latched", "uncertain", "out_of_service", "acknowledged_by", "first_up", "chattering",
         "stale", "occurrence",
     )  # fmt: skip
-    return AlarmView(**fields, **{name: getattr(status, name) for name in as_they_are})
+    return AlarmView(**fields, **{name: getattr(status, name) for name in same_names})
 
 
 def _explanation(explanation: Explanation | None) -> ExplanationView | None:
@@ -306,12 +305,12 @@ def _shelving(shelving: Shelving) -> ShelvingView:
 
 
 def _of(kind: type[msgspec.Struct], values: dict[str, Any]) -> dict[str, Any]:
-    """Those that a struct has; others may add to what is published without a change here."""
+    """The values of a struct's fields."""
     return {name: values[name] for name in kind.__struct_fields__}
 
 
 def encode(value: object) -> bytes:
-    """As JSON: what is no number is null, and a numpy scalar one."""
+    """Encode as JSON: NaN as null, numpy scalars as numbers."""
     return _encode(value)
 
 

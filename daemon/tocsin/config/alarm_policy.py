@@ -87,7 +87,7 @@ class Defaults(Section):
 
 
 class FloodEntry(Section):
-    """Limits of a flood in a group, whose alarms are annunciated as one."""
+    """Limits of a flood, in which the alarms of a group are annunciated as one."""
 
     begin: int = Field(default=10, ge=1, description="More new alarms than this within window_s begin a flood.")
     end: int = Field(default=5, ge=1, description="Fewer new alarms than this within window_s end it.")

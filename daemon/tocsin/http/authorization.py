@@ -1,8 +1,8 @@
-"""Who may do what over HTTP. Pure, but for the request's headers that it is shown.
+"""Authorization of HTTP requests by their headers.
 
-A token, where one is set, opens everything below `/api`. Without one, commands are taken only by a daemon that
-listens on this machine alone; there a web page that somebody has open must not become a door: a request that another
-site's page makes says so (`Origin`), or comes under that site's name (`Host`, DNS rebinding).
+Where a token is set, everything below `/api` needs it. Without a token, only a daemon that listens on the loopback
+interface accepts commands. A web page of another site must not reach it through a browser: its requests are recognized
+by `Origin`, or by the site's name in `Host` (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _SCHEME = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class AccessDenied:
-    """Why a request goes no further.
+    """The denial of a request.
 
     Attributes:
-        status: HTTP's.
-        code: For programs.
-        detail: For a person: what is wrong and what helps.
+        status: HTTP status.
+        code: The reason for programs.
+        detail: The reason for a person, and the remedy.
     """
 
     status: int
@@ -35,28 +35,28 @@ class AccessDenied:
 
 
 class Authorizer:
-    """Decides by a request's headers."""
+    """Authorizes requests."""
 
     def __init__(self, host: str, token: str | None) -> None:
-        """Know the rules.
+        """Set the rules.
 
         Args:
-            host: Where the daemon listens.
-            token: Whoever has it may command; None if there is none.
+            host: The address that the daemon listens on.
+            token: The token that requests need; None: none.
         """
-        self._listens_here_alone = is_loopback(host)
+        self._is_local = is_loopback(host)
         self._host = host
         self._token = token
 
     def check_read(self, headers: Mapping[str, str]) -> AccessDenied | None:
-        """Say why a request may not read what is below `/api`; None if it may.
+        """Check a request that reads below `/api`; None if it is authorized.
 
         Args:
-            headers: The request's, by names in lower case.
+            headers: Headers by names in lower case.
         """
         if self._token is not None:
             return self._check_token(headers.get("authorization", ""), self._token)
-        if self._listens_here_alone and not is_loopback(_name_of(headers.get("host", ""))):
+        if self._is_local and not is_loopback(_name_of(headers.get("host", ""))):
             return AccessDenied(
                 403,
                 "forbidden",
@@ -66,11 +66,11 @@ class Authorizer:
         return None
 
     def check_command(self, headers: Mapping[str, str]) -> AccessDenied | None:
-        """Say why a request may not change anything; None if it may."""
+        """Check a command; None if it is authorized."""
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != headers.get("host", ""):
             return AccessDenied(403, "forbidden", f"a page of {origin} may not command this daemon")
-        if self._token is None and not self._listens_here_alone:
+        if self._token is None and not self._is_local:
             return AccessDenied(
                 403,
                 "forbidden",
@@ -92,7 +92,7 @@ class Authorizer:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address means this machine, seen from this machine.
+    """Whether a host name or address is of the loopback interface.
 
     >>> [is_loopback(h) for h in ("localhost", "127.0.0.1", "::1", "[::1]", "0.0.0.0", "::", "example.org", "")]
     [True, True, True, True, False, False, False, False]
@@ -106,5 +106,5 @@ def is_loopback(host: str) -> bool:
 
 
 def _name_of(host: str) -> str:
-    """A `Host` header without its port."""
+    """The host of a `Host` header, without the port."""
     return urlsplit(f"//{host}").hostname or ""

@@ -1,4 +1,4 @@
-"""What `/api/v1` is, as OpenAPI 3.1: made from the verbs and the types that requests are read with."""
+"""The OpenAPI 3.1 document of `/api/v1`, derived from the verbs and the types of requests and replies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUERIES = {
     "stream-history": f"{PREFIX}/stream-history",
     "export-stream": f"{PREFIX}/memory/{{stream:path}}",
 }
-"""Where each verb that changes nothing is found."""
+"""Paths of the queries by verb."""
 
 _IN_PATH = {
     "id": "`STREAM/ALARM`, such as `icu/bed-3/spo2-low`; slashes may be written as `%2F`.",
@@ -27,38 +27,38 @@ _IN_PATH = {
 }
 _JSON = "application/json"
 _INFO = """\
-Alarms and their commands. The same verbs, bodies and answers go over MQTT (`<base>/request/<verb>`).
+Alarms and their commands. MQTT has the same verbs, bodies and replies (`<base>/request/<verb>`).
 
-Every command says who gives it (`actor`) and may say why (`comment`); shelving, removing from service and annotating
-must. A command that comes again with the same `transaction` changes nothing and is answered as before.\
+Every command names its `actor` and may give a reason (`comment`); shelving, removing from service and annotating need
+one. A command that comes again with the same `transaction` changes nothing and gets the same reply.\
 """
-_FAULTS = {
-    400: "The request can't be read: no JSON, a field that is missing or unknown.",
-    401: "A token is needed, or it is another one.",
-    403: "Not from here: `http.token_file` is needed, or another site's page asked.",
-    404: "There is no such alarm, stream or command.",
-    409: "Not in this state. The detail names it, and what is legal.",
+_ERRORS = {
+    400: "The request is malformed: no JSON, or a field is missing or unknown.",
+    401: "The token is missing or wrong.",
+    403: "Forbidden: `http.token_file` is not set, or the request comes from another site's page.",
+    404: "The alarm, stream or command is unknown.",
+    409: "Illegal in the present state. The detail names it and what is legal.",
     413: "The body is too long.",
-    415: "The body is not said to be JSON.",
+    415: "The content type is not JSON.",
     422: "A value or a reason is missing or out of range.",
-    501: "No log is kept.",
+    501: "There is no store.",
 }
-_OF_QUESTIONS = (400, 401, 403, 404, 501)
+_OF_QUERIES = (400, 401, 403, 404, 501)
 _OF_COMMANDS = (400, 401, 403, 404, 409, 413, 415, 422)
 
 
 def document(version: str) -> dict[str, Any]:
-    """Describe the interface.
+    """The document.
 
     Args:
-        version: The daemon's.
+        version: The daemon's version.
     """
-    kinds: list[Any] = [Problem, *(verb.answer for verb in VERBS.values()), *(verb.body for verb in VERBS.values())]
+    kinds: list[Any] = [Problem, *(verb.result for verb in VERBS.values()), *(verb.body for verb in VERBS.values())]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     paths: dict[str, Any] = {}
     for name, path in QUERIES.items():
         verb = VERBS[name]
-        paths[path.replace(":path", "")] = {"get": _question(verb, schemas, path)}
+        paths[path.replace(":path", "")] = {"get": _query(verb, schemas, path)}
     for verb in VERBS.values():
         if verb.changes:
             paths[f"{PREFIX}/commands/{verb.name}"] = {"post": _command(verb)}
@@ -84,7 +84,7 @@ def document(version: str) -> dict[str, Any]:
     }
 
 
-def _question(verb: Verb, schemas: dict[str, Any], path: str) -> dict[str, Any]:
+def _query(verb: Verb, schemas: dict[str, Any], path: str) -> dict[str, Any]:
     in_path = [name for name in _IN_PATH if f"{{{name}:path}}" in path]
     taken = {"transaction", *in_path, *(("stream", "alarm") if "id" in in_path else ())}
     fields = schemas[verb.body.__name__]["properties"]
@@ -97,28 +97,28 @@ def _question(verb: Verb, schemas: dict[str, Any], path: str) -> dict[str, Any]:
         **_common(verb),
         "parameters": parameters,
         "responses": {
-            "200": {"description": "As asked.", "content": {_JSON: {"schema": _reference(verb.answer)}}},
-            **_faults(_OF_QUESTIONS),
+            "200": {"description": "The result.", "content": {_JSON: {"schema": _reference(verb.result)}}},
+            **_error_responses(_OF_QUERIES),
         },
     }
 
 
 def _parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     schema = {key: value for key, value in field.items() if key != "description"}
-    told = field.get("description", "")
+    description = field.get("description", "")
     if name == "labels":
         return {
             "name": "label",
             "in": "query",
-            "description": f"{told} `NAME=VALUE`; may be given several times.",
+            "description": f"{description} `NAME=VALUE`; may be given several times.",
             "schema": {"type": "array", "items": {"type": "string"}},
             "style": "form",
             "explode": True,
         }
     options = [option for option in schema.get("anyOf", []) if option != {"type": "null"}]
-    if len(options) == 1:  # a query leaves out what is null
+    if len(options) == 1:  # a query string leaves out null
         schema = options[0]
-    return {"name": name, "in": "query", "description": told, "schema": schema}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _command(verb: Verb) -> dict[str, Any]:
@@ -127,16 +127,16 @@ def _command(verb: Verb) -> dict[str, Any]:
         "required": ["status", "data"],
         "properties": {
             "status": {"const": "ok"},
-            "transaction": {"type": "string", "description": "The request's own, if it gave one."},
-            "data": _reference(verb.answer),
+            "transaction": {"type": "string", "description": "The request's transaction, if it has one."},
+            "data": _reference(verb.result),
         },
     }
     return {
         **_common(verb),
         "requestBody": {"required": True, "content": {_JSON: {"schema": _reference(verb.body)}}},
         "responses": {
-            "200": {"description": "It is done.", "content": {_JSON: {"schema": reply}}},
-            **_faults(_OF_COMMANDS),
+            "200": {"description": "The command was executed.", "content": {_JSON: {"schema": reply}}},
+            **_error_responses(_OF_COMMANDS),
         },
     }
 
@@ -145,9 +145,9 @@ def _common(verb: Verb) -> dict[str, Any]:
     return {"operationId": verb.name, "tags": [str(verb.subject)], "summary": verb.summary}
 
 
-def _faults(statuses: tuple[int, ...]) -> dict[str, Any]:
+def _error_responses(statuses: tuple[int, ...]) -> dict[str, Any]:
     content = {CONTENT_TYPE: {"schema": _reference(Problem)}}
-    return {str(status): {"description": _FAULTS[status], "content": content} for status in statuses}
+    return {str(status): {"description": _ERRORS[status], "content": content} for status in statuses}
 
 
 def _reference(kind: type[msgspec.Struct]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How a request over HTTP fails: `application/problem+json` (RFC 9457)."""
+"""Errors over HTTP: `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What went wrong.
+    """An error.
 
     Attributes:
-        title: HTTP's own words for the status.
-        status: HTTP's status.
-        detail: What is wrong, and what is legal: for a person.
-        code: The same for a program, such as `illegal` or `unknown-alarm`.
-        transaction: Of the request; None if it gave none.
+        title: The phrase of the HTTP status.
+        status: The HTTP status.
+        detail: The reason for a person, and what is legal.
+        code: The reason for a program, such as `illegal` or `unknown-alarm`.
+        transaction: The request's transaction; None if it has none.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Problem(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 def problem(status: int, code: str, detail: str, transaction: str | None = None) -> Response:
-    """Make the answer."""
+    """The response of an error."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, transaction=transaction)
     headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return Response(msgspec.json.encode(body), status_code=status, headers=headers, media_type=CONTENT_TYPE)

@@ -1,4 +1,4 @@
-"""`/api/v1`: alarms and their commands, by the same verbs as every other door."""
+"""Routes of `/api/v1`: queries and commands by the verbs of the API."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tocsin.http.authorization import AccessDenied, Authorizer
 
 _JSON = "application/json"
-_MAX_BODY_BYTES = 4 * 1024 * 1024  # a stream's memory has some hundred thousand at most
+_MAX_BODY_BYTES = 4 * 1024 * 1024  # a stream's exported state has some hundred thousand at most
 
 _STATUS_OF = {
     "malformed": HTTPStatus.BAD_REQUEST,
@@ -38,40 +38,40 @@ _STATUS_OF = {
     "other-command": HTTPStatus.CONFLICT,
     "no-store": HTTPStatus.NOT_IMPLEMENTED,
 }
-"""By a refusal's code; whatever else there is, the request was understood and can't be followed: 422."""
+"""HTTP statuses by error code; any other code is 422."""
 
 
 class ApiRoutes:
     """The routes below `/api/v1`."""
 
     def __init__(self, answer: Callable[[ApiRequest], Awaitable[Reply]], authorizer: Authorizer, version: str) -> None:
-        """Prepare.
+        """Build the OpenAPI document.
 
         Args:
             answer: Answers a request.
-            authorizer: Says who may ask.
-            version: The daemon's.
+            authorizer: Authorizes requests.
+            version: The daemon's version.
         """
         self._answer = answer
         self._authorizer = authorizer
         self._openapi = encode(openapi.document(version))
 
     def routes(self) -> list[Route]:
-        """All of them."""
+        """All routes."""
         return [
             Route(f"{PREFIX}/openapi.json", self._describe),
-            *(Route(path, self._question(VERBS[verb])) for verb, path in openapi.QUERIES.items()),
+            *(Route(path, self._query(VERBS[verb])) for verb, path in openapi.QUERIES.items()),
             Route(f"{PREFIX}/commands/{{verb}}", self._command, methods=["POST"]),
         ]
 
     async def _describe(self, _request: Request) -> Response:
         return Response(self._openapi, media_type=_JSON)
 
-    def _question(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
-        async def ask(request: Request) -> Response:
+    def _query(self, verb: Verb) -> Callable[[Request], Awaitable[Response]]:
+        async def respond(request: Request) -> Response:
             refused = self._authorizer.check_read(request.headers)
             if refused is not None:
-                return _refuse(refused)
+                return _denied(refused)
             try:
                 api_request = read_text(verb, _values(request))
             except RequestError as error:
@@ -81,20 +81,20 @@ class ApiRoutes:
                 return _problem(reply.code or "", reply.error or "", reply.transaction)
             return Response(encode(reply.data), media_type=_JSON)
 
-        return ask
+        return respond
 
     async def _command(self, request: Request) -> Response:
         refused = self._authorizer.check_command(request.headers)
         if refused is not None:
-            return _refuse(refused)
+            return _denied(refused)
         name = request.path_params["verb"]
         verb = VERBS.get(name)
         if verb is None or not verb.changes:
             legal = ", ".join(verb.name for verb in VERBS.values() if verb.changes)
             return _problem("unknown-verb", f"no command {name!r:.100} (legal: {legal})")
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
-            # A form of another site can't have this type, unless the browser asks the daemon first.
-            return problem(415, "content-type", f"send JSON, and say so: `Content-Type: {_JSON}`")
+            # A form of another site cannot have this type without a preflight request of the browser.
+            return problem(415, "content-type", f"send JSON with `Content-Type: {_JSON}`")
         body = await _body(request)
         if body is None:
             return problem(413, "too-large", f"a request has at most {_MAX_BODY_BYTES} bytes")
@@ -109,7 +109,7 @@ class ApiRoutes:
 
 
 async def _body(request: Request) -> bytes | None:
-    """The body, unless it is too long."""
+    """The body; None if it is too long."""
     parts, length = [], 0
     async for part in request.stream():
         length += len(part)
@@ -120,7 +120,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _values(request: Request) -> dict[str, Any]:
-    """The query's and the path's values, as a request's body would have them."""
+    """The values of query string and path, by the names of a request's body."""
     values: dict[str, Any] = {name: value for name, value in request.query_params.items() if name != "label"}
     labels = request.query_params.getlist("label")
     if labels:
@@ -135,5 +135,5 @@ def _problem(code: str, detail: str, transaction: str | None = None) -> Response
     return problem(_STATUS_OF.get(code, HTTPStatus.UNPROCESSABLE_ENTITY), code, detail, transaction)
 
 
-def _refuse(refused: AccessDenied) -> Response:
+def _denied(refused: AccessDenied) -> Response:
     return problem(refused.status, refused.code, refused.detail)

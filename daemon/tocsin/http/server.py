@@ -1,4 +1,4 @@
-"""A small server beside the daemon's loop: metrics, health, readiness."""
+"""HTTP server within the daemon's event loop: metrics, health, readiness, reload and the API."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from tocsin.http.authorization import Authorizer
 
 _BACKLOG = 128
-_CONNECTIONS = 100  # a few scrapers, and a person; more is an attack or a mistake
+_CONNECTIONS = 100  # enough for scrapers and people
 _SHUTDOWN_S = 2
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """Where to listen.
+    """The address to listen on.
 
     Attributes:
         host: An address of this machine.
-        port: 0 for any that is free.
+        port: 0: any free port.
     """
 
     host: str = "127.0.0.1"
@@ -40,11 +40,11 @@ class HttpSettings:
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """How a command that came over HTTP went.
+    """The result of a reload or a rollback.
 
     Attributes:
-        succeeded: Whether it was carried out.
-        text: What to tell whoever asked, lines.
+        succeeded: Whether the configuration was changed.
+        text: Lines for a person.
     """
 
     succeeded: bool
@@ -53,11 +53,11 @@ class ReloadResult:
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """Metrics as text.
+    """Metrics in a text format.
 
     Attributes:
         body: The text.
-        content_type: Which version of the format it is.
+        content_type: The format and its version.
     """
 
     body: bytes
@@ -65,7 +65,7 @@ class Exposition:
 
 
 class PortTakenError(Exception):
-    """The address can't be listened on."""
+    """The address is in use, or is not this machine's."""
 
 
 def application(
@@ -76,15 +76,15 @@ def application(
     authorizer: Authorizer,
     more: Sequence[Route] = (),
 ) -> Starlette:
-    """The routes.
+    """The application with all routes.
 
     Args:
         metrics: Renders the metrics.
-        not_ready: Why the daemon isn't ready, one line each; nothing when it is.
-        reload: Reads the configuration again.
-        roll_back: Goes back to the one before.
-        authorizer: Says who may command.
-        more: Other routes, which ask the guard themselves.
+        not_ready: Gives the reasons why the daemon is not ready; empty when it is.
+        reload: Reloads the configuration.
+        roll_back: Rolls back to the configuration before.
+        authorizer: Authorizes reload and rollback.
+        more: Further routes, which authorize their requests themselves.
     """
 
     async def show_metrics(_request: Request) -> Response:
@@ -92,7 +92,7 @@ def application(
         return Response(exposition.body, headers={"content-type": exposition.content_type})
 
     async def healthy(_request: Request) -> Response:
-        # That this line runs is the answer: a loop that hangs doesn't get here.
+        # A blocked event loop does not get here.
         return PlainTextResponse("healthy\n")
 
     async def ready(_request: Request) -> Response:
@@ -101,7 +101,7 @@ def application(
             return PlainTextResponse("".join(f"{reason}\n" for reason in reasons), status_code=503)
         return PlainTextResponse("ready\n")
 
-    def guarded(execute: Callable[[], Awaitable[ReloadResult]]) -> Callable[[Request], Awaitable[Response]]:
+    def authorized(execute: Callable[[], Awaitable[ReloadResult]]) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             refused = authorizer.check_command(request.headers)
             if refused is not None:
@@ -116,27 +116,26 @@ def application(
             Route("/metrics", show_metrics),
             Route("/-/healthy", healthy),
             Route("/-/ready", ready),
-            Route("/-/reload", guarded(reload), methods=["POST"]),
-            Route("/-/rollback", guarded(roll_back), methods=["POST"]),
+            Route("/-/reload", authorized(reload), methods=["POST"]),
+            Route("/-/rollback", authorized(roll_back), methods=["POST"]),
             *more,
         ]
     )
 
 
 class _Server(uvicorn.Server):
-    """A guest in somebody else's process: signals are the daemon's."""
+    """A server that leaves signals to the daemon."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Capture no signal."""
         yield
 
 
 class HttpServer:
-    """Serves an application inside the running loop, without touching the process's signals."""
+    """Serves an application in the running event loop, and leaves the process's signals alone."""
 
     def __init__(self, settings: HttpSettings, app: ASGIApp) -> None:
-        """Prepare; `run` listens."""
         self._settings = settings
         config = uvicorn.Config(
             app,
@@ -154,10 +153,10 @@ class HttpServer:
         self._socket: socket.socket | None = None
 
     def bind(self) -> int:
-        """Take the port, so that a wrong setting stops the daemon at its start; the port that was bound.
+        """Bind the port, so that a wrong setting stops the daemon at its start; the bound port.
 
         Raises:
-            PortTakenError: If the address can't be listened on; it names the address.
+            PortTakenError: The address is in use, or is not this machine's.
         """
         s = self._settings
         try:
@@ -183,13 +182,13 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """The port that was bound."""
+        """The bound port."""
         if self._socket is None:
             raise RuntimeError("bind() comes before port")
         return int(self._socket.getsockname()[1])
 
     async def run(self) -> None:
-        """Serve until `stop`, or until cancelled."""
+        """Serve until `stop` or a cancellation."""
         if self._socket is None:
             self.bind()
         try:
@@ -201,5 +200,5 @@ class HttpServer:
                 self._socket.close()
 
     def stop(self) -> None:
-        """Let requests that are being answered end; then `run` returns."""
+        """Finish running requests; then `run` returns."""
         self._server.should_exit = True
