@@ -17,7 +17,7 @@ def body(message):
     return msgspec.json.decode(message.payload)
 
 
-def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=EpisodeCategory.PHYSIOLOGICAL):
+def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=Category.PHYSIOLOGICAL):
     t = T0 + at_s * NS_PER_S
     told = {"stream": stream, "alarm": alarm, "category": category, "reason": "because", "score": 1.0}
     return alarm_events.event(transition, t=t, raised_at=t, since=t, **told)
@@ -62,7 +62,7 @@ def test_the_summary_says_when_the_limits_would_have_rung():
     view.on_event(
         body(
             alarm_transition(
-                "tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", EpisodeCategory.TECHNICAL)
+                "tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", Category.TECHNICAL)
             )
         )
     )

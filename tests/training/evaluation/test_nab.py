@@ -67,7 +67,7 @@ def test_labels_without_any_window_are_refused():
 )
 def test_windowed_gaussian_gets_what_its_makers_published(name, published):
     series = corpus.series(DATA / corpus.FOLDER, name)
-    rings = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.engine_scores
+    rings = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
     found = [series.truth.worth[rings & (series.truth.window == window)] for window in range(series.truth.windows)]
     total = series.truth.worth[rings & (series.truth.window < 0)].sum()
     assert total + sum(part.max() if len(part) else -1.0 for part in found) == pytest.approx(published, abs=1e-9)

@@ -79,7 +79,7 @@ def test_known_figures_on_servers(pattern, known):
     for path in sorted((SENSORS / "servers").glob(f"{pattern}.parquet")):
         table = polars.read_parquet(path)
         train, test = (table.filter(polars.col("part") == part) for part in ("train", "test"))
-        names = [name for name in (column.name for column in table.COLUMNS) if name not in {"part", "anomaly"}]
+        names = [name for name in table.columns if name not in {"part", "anomaly"}]
         plane = PcaModel.fit(train.select(names).to_numpy(), stir=1e-3)
         found.append(average_precision(test["anomaly"].to_numpy(), plane.q(test.select(names).to_numpy())))
     assert np.mean(found) == pytest.approx(known, abs=0.005)

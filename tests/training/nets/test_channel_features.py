@@ -72,6 +72,6 @@ def test_its_constants_do_not_depend_on_how_many_rows_are_looked_at_together(mon
         monkeypatch.setattr("tocsin_training.nets.channel_features.FIT_CHUNK_VALUES", chunk_values)
         channel_features = ChannelFeatures([False, True], 1.0, ("age",))
         channel_features.fit(x * mask, mask)
-        fitted.append((channel_features.mean.numpy(), memory.deviation.numpy()))
+        fitted.append((channel_features.mean.numpy(), channel_features.deviation.numpy()))
     np.testing.assert_allclose(fitted[0], fitted[1], rtol=1e-6)
     np.testing.assert_allclose(fitted[0][0][0], x[mask[:, 0] > 0, 0].mean(), rtol=1e-6)

@@ -1,7 +1,7 @@
 """Onsets and duration of alarms on a score, for whole records at once.
 
-`tocsin.engine.delays` decides tick by tick; a curve needs dozens of thresholds, which here cost a few passes over
-columns each. A test compares the two, and so does every evaluation at its operating point.
+`tocsin.engine.conditions.delays` decides tick by tick; a curve needs dozens of thresholds, which here cost a few passes
+over columns each. A test compares the two, and so does every evaluation at its operating point.
 """
 
 from __future__ import annotations

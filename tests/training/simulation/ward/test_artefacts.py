@@ -10,6 +10,7 @@ import pytest
 
 from tocsin.config import check
 from tocsin.engine import Engine, FrameClock, Readings, Watch
+from tocsin.runtime.build import build_alarms
 from tocsin_training.simulation.ward.episodes import EpisodeKind, draw
 from tocsin_training.simulation.ward.simulator import CHANNELS, Ward
 
