@@ -1,4 +1,4 @@
-"""An error of the daemon's own, met while it answers a request, is told to its asker and ends nothing."""
+"""An error of the daemon's own, met while it answers a request, is answered and ends nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def request(verb, **body):
 
 
 def refused(verb, **transaction):
-    text = f"{verb}: an error of the daemon's own, told in its log (remedy: report it)"
+    text = f"{verb}: an internal error; the daemon's log has the details (remedy: report it)"
     return f"tocsin/response/{verb}", {"status": "error", "code": "internal", "error": text} | transaction
 
 

@@ -226,7 +226,7 @@ class Core:
         return CoreResult(events)
 
     def _stream_command(self, entry: StreamCommandEntry) -> list[CoreResult]:
-        """Carry out a command for a stream; where a stay ends, people's handling of its alarms ends too."""
+        """Carry out a command for a stream; where a stay ends, shelving and the like of its alarms end too."""
         results = stream_commands.execute(self.runtimes, self.deployment.sources, entry.command, entry.now)
         # Events of shadowed watches come last.
         results_in_order = sorted(results, key=lambda result: self.runtimes[result.runtime.name].is_shadowed)

@@ -72,7 +72,9 @@ def open_store(entry: StoreEntry, folder: Path) -> Store:
     Raises:
         StoreError: It can't be used.
     """
-    return Store.open(folder / entry.folder, max_pending=entry.max_pending, keep_streams_days=entry.retain_evicted_days)
+    return Store.open(
+        folder / entry.folder, max_pending=entry.max_pending, retain_evicted_days=entry.retain_evicted_days
+    )
 
 
 async def _run(checked: Checked, config: Config, store: Store | None) -> None:

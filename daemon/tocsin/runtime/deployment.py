@@ -65,7 +65,7 @@ def labels_by_watch(runtimes: Mapping[str, WatchRuntime], stream: str) -> dict[s
 def identity(deployment: Deployment) -> dict[str, Any]:
     """Digests of all that decides the results of entries, as SHA-256: of each watch, and of the alarms' handling.
 
-    Tocsin's version is no part of it: where another version decides otherwise, the alarm log tells.
+    Tocsin's version is no part of it: where another version decides otherwise, the alarm log counts.
     """
     config = deployment.config
     handling = {

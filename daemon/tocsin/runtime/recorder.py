@@ -1,4 +1,4 @@
-"""Messages to rows of a table, as the sources' own decoders read them."""
+"""Recorder: turns messages into rows of a table, decoded as the daemon decodes them."""
 
 from __future__ import annotations
 
@@ -35,25 +35,23 @@ class _Row:
 
 
 class Recorder:
-    """Collects readings, and writes them once they have waited a little.
+    """Collects readings, and writes them after a short wait.
 
-    While they wait, what is said of one stream and one time becomes one row, however many messages said it, and what
-    came a little late finds its place. What comes later still is left out and counted: a table whose times run
-    backwards is of no use to anybody.
+    During the wait, readings of one stream and one time are merged into one row, and late readings are sorted in. Still
+    later readings are dropped and counted: times in a table must ascend.
 
     Attributes:
-        written: How many rows.
-        late: How many readings came after a later one of their stream had been written; those that the broker sends
-            twice among them.
-        rejected: How many messages were refused, by the reason.
+        written: Number of rows written.
+        late: Number of readings that came after a later one of their stream was written; redelivered ones count.
+        rejected: Number of rejected messages by reason.
     """
 
     def __init__(self, sources: Sequence[Source], write: Write, *, hold_ns: int, max_waiting: int = 100_000) -> None:
-        """Start with nothing.
+        """Start with no reading.
 
         Args:
-            sources: The sources.
-            write: Takes what has waited: a stream's rows ascend in time.
+            sources: Sources of the readings.
+            write: Writes rows; a stream's rows ascend in time.
             hold_ns: How long a reading waits.
             max_waiting: How many rows may wait; beyond it the older half is written.
         """
@@ -64,20 +62,20 @@ class Recorder:
         channels, _ = columns_of(sources)
         self._column_of = {name: column for column, name in enumerate(channels)}
         self._waiting: dict[tuple[str, int], _Row] = {}  # in the order of arrival
-        self._written_until: OrderedDict[str, int] = OrderedDict()  # the longest quiet first
+        self._written_until: OrderedDict[str, int] = OrderedDict()  # the longest silent first
         self.written = 0
         self.late = 0
         self.rejected: Counter[str] = Counter()
 
     def take(self, messages: Sequence[Message], now: int) -> tuple[list[Reject], list[Publication]]:
-        """Read messages.
+        """Decode messages.
 
         Args:
             messages: In the order of arrival.
             now: Nanoseconds since 1970 UTC.
 
         Returns:
-            What was refused, and what the sources' senders are to be asked.
+            Rejects, and publications that the sources' senders need.
         """
         rejects: list[Reject] = []
         requests: list[Publication] = []
@@ -92,7 +90,7 @@ class Recorder:
         return rejects, requests
 
     def pass_time(self, now: int) -> None:
-        """Write what has waited long enough."""
+        """Write the rows that have waited long enough."""
         count = 0
         for row in self._waiting.values():
             if row.arrived > now - self._hold_ns:
@@ -101,7 +99,7 @@ class Recorder:
         self._write_first(count)
 
     def finish(self) -> None:
-        """Write all that waits."""
+        """Write all waiting rows."""
         self._write_first(len(self._waiting))
 
     def _add(self, readings: Readings, now: int) -> None:
@@ -122,7 +120,7 @@ class Recorder:
             row.values[at] = np.where(np.isnan(values), known, values)
 
     def _write_first(self, count: int) -> None:
-        """Write the rows that came first, and whatever must stand before them."""
+        """Write the rows that came first, and all rows that must precede them."""
         if not count:
             return
         until: dict[str, int] = {}
@@ -142,16 +140,16 @@ class Recorder:
 
 
 def columns_of(sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The channels and the labels over all sources.
+    """The channels and the labels of all sources.
 
     Raises:
-        ValueError: One channel is in one unit here, and in another there.
+        ValueError: A channel has different units in two sources.
     """
     units: dict[str, str] = {}
     for source in sources:
-        told = units_of(runtime.model for runtime in source.runtimes)
+        units_of_source = units_of(runtime.model for runtime in source.runtimes)
         for field in source.decoder.settings.fields:
-            unit = told[field.channel]
+            unit = units_of_source[field.channel]
             if units.setdefault(field.channel, unit) != unit:
                 raise ValueError(
                     f"channel {field.channel!r} is in {units[field.channel]} in one source, in {unit} in another: "

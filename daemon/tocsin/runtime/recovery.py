@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class ReplayError(Exception):
-    """The journal can't be applied again; says why."""
+    """The journal can't be applied again."""
 
 
 @dataclass(frozen=True, slots=True)

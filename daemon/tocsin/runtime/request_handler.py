@@ -113,7 +113,7 @@ class RequestHandler:
         shown = printable(verb, _SHOWN_CHARACTERS)
         _LOG.exception("%s met an error that Tocsin doesn't know; please report it", shown)
         self._answered("error")
-        text = f"{shown}: an error of the daemon's own, told in its log (remedy: report it)"
+        text = f"{shown}: an internal error; the daemon's log has the details (remedy: report it)"
         return error_reply("internal", text, transaction)
 
     async def _look_up(self, request: ApiRequest, wanted: queries.History | queries.StreamHistory) -> Reply:
@@ -151,7 +151,7 @@ class RequestHandler:
         return events
 
     def _events_before(self, envelope: CommandEnvelope[StreamRequest]) -> list[Event] | None:
-        """The events of a command that was carried out before, by this process or, as the log says, an earlier one."""
+        """The events of a command that was carried out before, by this process or, by the log, an earlier one."""
         events = self._transactions.events_of(envelope)
         if events is not None or envelope.transaction is None or self._log is None:
             return events

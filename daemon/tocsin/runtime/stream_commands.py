@@ -65,7 +65,7 @@ def execute(
 
     Args:
         watches: Running watches by name.
-        sources: Sources, which tell what watch a new stream could be of.
+        sources: Sources, by which a new stream is assigned to watches.
         command: The command.
         now: The wall clock's time, nanoseconds since 1970.
 

@@ -46,7 +46,7 @@ CREATE INDEX event_by_verdict ON event(verdict, t) WHERE verdict IS NOT NULL;
 -- Streams share their labels, such as a ward: each set stands here once.
 CREATE TABLE labels(id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE);
 
--- The log is append-only. Retention alone removes: it first says up to which event, and that mark only moves forward.
+-- The log is append-only. Retention alone removes: it first raises the mark of what goes, which only moves forward.
 CREATE TABLE retention(before INTEGER NOT NULL);
 INSERT INTO retention VALUES (0);
 CREATE TRIGGER retention_moves_forward BEFORE UPDATE ON retention WHEN NEW.before < OLD.before

@@ -64,7 +64,7 @@ class Store:
     """
 
     def __init__(
-        self, folder: Path, lock: int, connection: sqlite3.Connection, max_pending: int, keep_streams_ns: int
+        self, folder: Path, lock: int, connection: sqlite3.Connection, max_pending: int, retain_evicted_ns: int
     ) -> None:
         """Use an open file; see `open`."""
         self.file = folder / FILE
@@ -75,7 +75,7 @@ class Store:
         self._one_writer = threading.Lock()
         self._closed = False
         self.deliveries: DeliveryQueue = deliveries.load(connection, max_pending)
-        self.evicted = Evicted(connection, keep_streams_ns)
+        self.evicted = Evicted(connection, retain_evicted_ns)
         self._position = journal.last_position(connection)
         self._last_event = alarm_log.last_id(connection)
         self.journal_bytes = journal.size(connection)
@@ -84,13 +84,13 @@ class Store:
         self.snapshot_at: int | None = None if at is None else int(at[0])
 
     @classmethod
-    def open(cls, folder: Path, *, max_pending: int = 100_000, keep_streams_days: float = 7.0) -> Self:
+    def open(cls, folder: Path, *, max_pending: int = 100_000, retain_evicted_days: float = 7.0) -> Self:
         """Open a folder's store, or create it.
 
         Args:
             folder: Created if it isn't there; readable to its owner alone.
             max_pending: Pending deliveries of one sink; beyond that the oldest is dropped, and counted.
-            keep_streams_days: How long the state of an evicted stream is kept.
+            retain_evicted_days: How long the state of an evicted stream is kept.
 
         Raises:
             StoreError: Another daemon uses it, it can't be written, is newer than this Tocsin, too old, or damaged.
@@ -99,7 +99,7 @@ class Store:
         try:
             connection = open_file(folder, __version__)
             try:
-                return cls(folder, lock, connection, max_pending, round(keep_streams_days * _NS_PER_DAY))
+                return cls(folder, lock, connection, max_pending, round(retain_evicted_days * _NS_PER_DAY))
             except sqlite3.DatabaseError as error:
                 connection.close()
                 raise damaged(folder / FILE, error) from error
