@@ -36,44 +36,46 @@ CLASSES = (
 )  # fmt: skip
 ATTRIBUTES = (
     "envelope", "acknowledged_by", "last_occurrence", "meta", "on_delay_ns", "clock_is_event", "cut_over", "previous",
-    "given_labels", "last_id",
+    "given_labels", "last_id", "frame_count", "delay_state", "stream_limit", "topic_labels",
 )  # fmt: skip
+
+
+NAMES = re.compile(r"\b(" + "|".join((*CLASSES, *ATTRIBUTES)) + r")\b")
 
 
 def renamed(source):
     """The source with each of these names followed by `Z`, in code and in the braces of f-strings, not in strings."""
-    names = set(CLASSES) | set(ATTRIBUTES)
     lines, edits = source.splitlines(keepends=True), []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        text = token.string
-        if token.type == tokenize.NAME and text in names:
-            edits.append((token.start, token.end, f"{text}Z"))
+        new = text = token.string
+        if token.type == tokenize.NAME and NAMES.fullmatch(text):
+            new = f"{text}Z"
         elif token.type == tokenize.STRING and "f" in re.match(r"[a-zA-Z]*", text)[0].lower():
-            pattern = r"\b(" + "|".join(names) + r")\b"
-            new = re.sub(r"\{[^{}]*\}", lambda found: re.sub(pattern, r"\1Z", found[0]), text)
-            edits += [(token.start, token.end, new)] if new != text else []
+            new = re.sub(r"\{[^{}]*\}", lambda braces: NAMES.sub(r"\1Z", braces[0]), text)
+        if new != text:
+            edits.append((token.start, token.end, new))
     for (row, begin), (last, end), new in reversed(edits):
-        lines[row - 1 : last] = [lines[row - 1][:begin] + new + lines[last - 1][end:]]
-        lines[row:row] = [""] * (last - row)
+        lines[row - 1 : last] = [lines[row - 1][:begin] + new + lines[last - 1][end:], *[""] * (last - row)]
     return "".join(lines)
 
 
 def test_renaming_classes_and_attributes_changes_no_stored_byte(tmp_path):
     here = persisted_bytes.persisted(tmp_path / "here")
-    daemon = ROOT / "daemon" / "tocsin"
+    daemon, source = ROOT / "daemon" / "tocsin", tmp_path / "source"
     for file in [*daemon.rglob("*.py"), Path(persisted_bytes.__file__)]:
-        copy = tmp_path / "source" / (file.relative_to(daemon.parent) if file.is_relative_to(daemon) else file.name)
+        copy = source / (file.relative_to(daemon.parent) if file.is_relative_to(daemon) else file.name)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(renamed(file.read_text(encoding="utf-8")), encoding="utf-8")
-    path = os.pathsep.join(map(str, [tmp_path / "source", ROOT / "tests" / "support"]))
-    there = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {path.split(os.pathsep)!r}; "
-         f"sys.argv = ['', {str(tmp_path / 'there')!r}]; "
-         "import runpy; runpy.run_module('persisted_bytes', run_name='__main__')"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert there.returncode == 0, there.stderr
-    assert json.loads(there.stdout) == here
+    path = os.pathsep.join(map(str, [source, ROOT / "tests" / "support"]))
+    done = subprocess.run(
+        [sys.executable, source / "persisted_bytes.py", tmp_path / "there"],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == here
 
 
 @pytest.mark.parametrize("command", ALARM_COMMANDS, ids=lambda command: command.verb)
@@ -116,7 +118,7 @@ def test_the_keys_of_a_journal_entry_are_these():
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"format": 2}, r"a journal entry has format 2 \(legal: 1\)"),
+        ({"format": 2}, r"a journal entry has format 2, written by .* \(legal: format 1; "),
         ({"kind": "pause"}, r"a journal entry is of kind 'pause' \(legal: readings, stale, tick, "),
     ],
 )

@@ -120,7 +120,7 @@ def configured(folder: Path, watch: dict):
 def persisted(folder: Path) -> dict[str, str]:
     """SHA-256 by what is stored."""
     core, entries = applied(folder)
-    state = core.runtimes["ward"].engine.export(["a"])
+    state = core.runtimes["ward"].engine.export_streams(["a"])
     entries.append(RestoreEntry(T0, "ward", state))
     entries += [AlarmCommandEntry(T0, CommandEnvelope(command, "nurse", "why", "1")) for command in ALARM_COMMANDS]
     entries += [StreamCommandEntry(T0, command) for command in STREAM_COMMANDS]
@@ -130,4 +130,4 @@ def persisted(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(persisted(Path(sys.argv[1]))))
+    sys.stdout.write(json.dumps(persisted(Path(sys.argv[1]))))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tocsin.engine.format import Format
 from tocsin.runtime.journal_entries import RestoreEntry, state_from_plain, state_to_plain
-from tocsin.store import FORMAT
 from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from tocsin.runtime.watch_runtime import WatchResult, WatchRuntime
     from tocsin.store.evicted import Evicted
 
+EVICTED_FORMAT = Format("the state of an evicted stream", 1)
+
 
 def encode_state(state: StreamState) -> bytes:
     """Encode the state of an evicted stream for the store."""
-    return pack({"format": FORMAT, **state_to_plain(state)})
+    return pack({"format": EVICTED_FORMAT.number, **state_to_plain(state)})
 
 
 def decode_state(body: bytes) -> StreamState:
@@ -30,10 +32,7 @@ def decode_state(body: bytes) -> StreamState:
     Raises:
         ValueError: It is of another format.
     """
-    data = unpack(body)
-    if data["format"] != FORMAT:
-        raise ValueError(f"an evicted stream has format {data['format']!r} (legal: {FORMAT})")
-    return state_from_plain(data)
+    return state_from_plain(EVICTED_FORMAT.upgrade(unpack(body)))
 
 
 def store_evicted(evicted: Evicted, result: WatchResult) -> None:

@@ -1,6 +1,6 @@
 """Journal entries: each is one call of the core, and all that changes it between two snapshots.
 
-`encode` and `decode` turn an entry into bytes and back by literal keys; `FORMAT` counts their changes.
+`encode` and `decode` turn an entry into bytes and back by literal keys; `JOURNAL_FORMAT` counts their changes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tocsin.engine import Readings
+from tocsin.engine.format import Format
 from tocsin.engine.streams.state import StreamState
 from tocsin.runtime.journal_commands import (
     envelope_from_plain,
@@ -16,7 +17,6 @@ from tocsin.runtime.journal_commands import (
     stream_request_from_plain,
     stream_request_to_plain,
 )
-from tocsin.store import FORMAT
 from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tocsin.alarm import CommandEnvelope
     from tocsin.alarm.commands import Command
     from tocsin.engine.lifecycle.commands import StreamRequest
+
+JOURNAL_FORMAT = Format("a journal entry", 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ JournalEntry = ReadingsEntry | StaleEntry | TickEntry | AlarmCommandEntry | Stre
 
 def encode(entry: JournalEntry) -> bytes:
     """Encode an entry."""
-    return pack({"format": FORMAT, "now": entry.now, **_to_plain(entry)})
+    return pack({"format": JOURNAL_FORMAT.number, "now": entry.now, **_to_plain(entry)})
 
 
 def _to_plain(entry: JournalEntry) -> dict[str, Any]:
@@ -114,9 +116,7 @@ def decode(body: bytes) -> JournalEntry:
         ValueError: It is of another format, or of an unknown kind.
         KeyError: A key is missing.
     """
-    data = unpack(body)
-    if data["format"] != FORMAT:
-        raise ValueError(f"a journal entry has format {data['format']!r} (legal: {FORMAT})")
+    data = JOURNAL_FORMAT.upgrade(unpack(body))
     now = data["now"]
     match data["kind"]:
         case "readings":

@@ -67,7 +67,7 @@ def recover(store: Store, build: Callable[[], Deployment], folder: Path, now: in
         core.registry.recall(store.events_after(0))
         return Recovered(core, deployment)
     position, body = found
-    data: dict[str, Any] = {}
+    data: Mapping[str, Any] = {}
     try:
         data = decode_snapshot(body)
         same = identity(deployment) == data["identity"]

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
+from tocsin import __version__
 from tocsin.config.alarm_policy import Defaults, Groups
 from tocsin.config.schema import WatchEntry
 from tocsin.config.sources import SourceEntry
+from tocsin.engine.format import Format
 from tocsin.runtime.deployment import identity, set_keys
-from tocsin.store import FORMAT, Retention
+from tocsin.store import Retention
 from tocsin.store.columns import pack, unpack
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
+SNAPSHOT_FORMAT = Format("the snapshot", 1)
+
 _EVERY_S = 1.0
 _MEGABYTE = 1024 * 1024
 _NS_PER_S = 1_000_000_000
@@ -43,7 +47,8 @@ _WATCHES: TypeAdapter[dict[str, WatchEntry]] = TypeAdapter(dict[str, WatchEntry]
 def take_snapshot(core: Core) -> dict[str, Any]:
     """Copy the core's state; to `pack` the copy may be left to another thread."""
     return {
-        "format": FORMAT,
+        "format": SNAPSHOT_FORMAT.number,
+        "version": __version__,
         **_described(core.deployment),
         "previous": {name: _described(deployment) for name, deployment in core.previous.items()},
         "core": core.export(),
@@ -55,16 +60,13 @@ def encode_snapshot(core: Core) -> bytes:
     return pack(take_snapshot(core))
 
 
-def decode_snapshot(body: bytes) -> dict[str, Any]:
+def decode_snapshot(body: bytes) -> Mapping[str, Any]:
     """Decode what `encode_snapshot` gave.
 
     Raises:
         ValueError: It is of another format.
     """
-    data: dict[str, Any] = unpack(body)
-    if data.get("format") != FORMAT:
-        raise ValueError(f"the snapshot has format {data.get('format')!r} (legal: {FORMAT})")
-    return data
+    return SNAPSHOT_FORMAT.upgrade(unpack(body))
 
 
 def _described(deployment: Deployment) -> dict[str, Any]:

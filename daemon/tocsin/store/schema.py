@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 FILE = "tocsin.db"
 FORMAT = 1
-"""Format of everything that Tocsin stores: the tables, journal entries, snapshots and states of evicted streams."""
+"""Format of the tables; what they hold as bytes or JSON carries format numbers of its own."""
 _APPLICATION = 0x54435331  # "TCS1", in SQLite's header: the file is Tocsin's; its user_version is the format
 _APPLICATION_BEFORE_FORMATS = 0x746F6373  # "tocs": written before format 1
 _BUSY_MS = 2000
