@@ -8,7 +8,7 @@ import pytest
 from configurations import LINES
 
 from tocsin.config import Config
-from tocsin.config.old_keys import RENAMED, renamed
+from tocsin.config.checks.old_keys import RENAMED, renamed
 
 OLD = pytest.mark.parametrize(("old", "new"), RENAMED.items(), ids=[".".join(path) for path in RENAMED])
 

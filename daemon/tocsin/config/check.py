@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from tocsin.config.checks.old_keys import renamed, variable
 from tocsin.config.checks.references import ReferenceChecker
 from tocsin.config.document import IN_QUOTES, Document, DocumentError, Fault, read
-from tocsin.config.old_keys import renamed, variable
 from tocsin.config.schema import Config
 
 if TYPE_CHECKING:
