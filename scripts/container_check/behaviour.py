@@ -76,13 +76,13 @@ def behave(stage: Stage, broker: int | None) -> None:
         _must("the health check notices that it ended", holds=not container.is_healthy())
     except CheckError as error:
         container.process.kill()
-        said = container.process.stderr.read() if container.process.stderr else ""
-        raise CheckError(f"{error}\n{said}") from error
+        errors = container.process.stderr.read() if container.process.stderr else ""
+        raise CheckError(f"{error}\n{errors}") from error
 
 
 def _look(container: Container, stage: Stage, port: int) -> None:
     user = Path(f"/proc/{container.process.pid}/status").read_text(encoding="utf-8")
-    _must("runs as nobody in particular", holds=re.search(r"^Uid:\s+10001\s+10001", user, re.MULTILINE) is not None)
+    _must("runs as an unprivileged user", holds=re.search(r"^Uid:\s+10001\s+10001", user, re.MULTILINE) is not None)
     _must("has no capability", holds=re.search(r"^CapEff:\s+0+$", user, re.MULTILINE) is not None)
     _must("serves metrics", holds=_status(port, "/metrics") == 200)  # noqa: PLR2004  (HTTP's own)
     store = f"{stage.environment['TOCSIN_STORE__FOLDER']}/tocsin.db"

@@ -48,7 +48,7 @@ def test_a_smaller_budget_never_has_a_lower_threshold(one, other):
 
 
 @pytest.mark.parametrize(
-    ("curve", "budget", "on", "told"),
+    ("curve", "budget", "on", "fault"),
     [
         (CURVE, 0.0009, 0, "0.0009 a stream-day is too rare: .* 50 stream-days, which reach down to 0.001 a day"),
         (CURVE, 101, 0, "101 a stream-day is more than the 100 that"),
@@ -61,19 +61,19 @@ def test_a_smaller_budget_never_has_a_lower_threshold(one, other):
         (CURVE.model_copy(update={"rates": (HELD,)}), 5, 9, r"on- and an off-delay of 10 and 0 ticks.*\(9 and 0\)"),
     ],
 )
-def test_a_budget_beyond_the_curve_is_refused(curve, budget, on, told):
-    with pytest.raises(BudgetError, match=told):
+def test_a_budget_beyond_the_curve_is_refused(curve, budget, on, fault):
+    with pytest.raises(BudgetError, match=fault):
         curve.threshold_at(budget, on, 0)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "fault"),
     [
         ({"thresholds": (1.0, 1.0, 3.0)}, "thresholds do not ascend"),
         ({"per_day": (1.0, 10.0, 100.0)}, "per_day does not descend"),
         ({"per_day": (1.0,)}, "3 thresholds for 1 rates"),
     ],
 )
-def test_what_is_no_curve_is_refused(changes, told):
-    with pytest.raises(ValidationError, match=told):
+def test_what_is_no_curve_is_refused(changes, fault):
+    with pytest.raises(ValidationError, match=fault):
         OnsetRates.model_validate(SLOW.model_dump() | changes)

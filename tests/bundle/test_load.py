@@ -66,8 +66,8 @@ def test_a_graph_whose_rows_depend_on_their_neighbours(tmp_path):
     leaking = toy_bundle.GRAPH.replace(
         "score = Squeeze(ratio, axis)",
         """leak = ReduceMean <keepdims = 1> (total, rows)
-           spoilt = Add(ratio, leak)
-           score = Squeeze(spoilt, axis)""",
+           leaked = Add(ratio, leak)
+           score = Squeeze(leaked, axis)""",
     ).replace("int64[1] axis = {1},", "int64[1] axis = {1}, int64[1] rows = {0},")
     with pytest.raises(BundleError, match="score of a row changes with its neighbours"):
         load(toy_bundle.write(tmp_path / "toy", graph=toy_bundle.serialised(leaking)))

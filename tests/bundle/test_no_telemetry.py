@@ -1,4 +1,4 @@
-"""ONNX Runtime reports to its makers unless it is told not to before it is imported."""
+"""ONNX Runtime reports to its makers unless a variable forbids it before the import."""
 
 from __future__ import annotations
 

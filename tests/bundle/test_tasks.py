@@ -100,7 +100,7 @@ def test_a_graph_without_its_task_s_output(tmp_path):
         ("classify", "probability", "anomaly"),
     ],
 )
-def test_a_watch_rings_by_what_the_task_s_score_is(tmp_path, task, condition, other):
+def test_a_watch_raises_an_alarm_by_the_score_of_the_task(tmp_path, task, condition, other):
     WRITERS[task](tmp_path / "toy")
     file = tmp_path / "tocsin.yaml"
     file.write_text(SOUND.replace("MODEL", "toy").replace("CONDITION", condition))

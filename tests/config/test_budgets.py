@@ -46,7 +46,7 @@ def checked(tmp_path):
     return write
 
 
-def test_a_budget_is_rung_at_the_curves_threshold(checked, tmp_path):
+def test_a_budget_becomes_the_curves_threshold(checked, tmp_path):
     for model, kind in (("toy", "anomaly"), ("risk", "probability")):
         found = check(checked(model, 10, kind))
         assert found.faults == []

@@ -1,4 +1,4 @@
-"""What a configuration says of handling is what the register does."""
+"""Configured policies and groups are those of the alarm registry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def policies(tmp_path, alarm=None, **changes):
     return {policy.alarm: policy for policy in made.alarms}, made.grouping
 
 
-def test_nothing_said_is_nothing_done(tmp_path):
+def test_without_settings_a_policy_does_nothing(tmp_path):
     found, grouping = policies(tmp_path)
     policy = found["hr-high"]
     assert grouping is None
@@ -45,7 +45,7 @@ def test_an_entry_wins_over_what_its_category_has(tmp_path):
     policy = found["hr-high"]
     assert policy.on_clear is OnClear.ACKNOWLEDGE
     assert policy.escalate == (Escalation(60 * S, Priority.HIGH),)
-    assert policy.remind_ns is None  # said to be none
+    assert policy.remind_ns is None  # null in the configuration
     assert policy.re_alarm_ns == 1800 * S
     assert (policy.chatter_off_delay_ns, policy.chatter_shelve_ns) == (30 * S, None)
     assert policy.inhibits == (Inhibition("o*", ("ward",)),)

@@ -255,7 +255,7 @@ def test_alarms_of_watches_that_share_a_stream_have_names_of_their_own(faults_of
     assert [fault in found for found in faults] == [True] * shared
 
 
-def test_several_watches_need_to_be_told_apart(faults_of):
+def test_a_source_names_its_watch_where_there_are_several(faults_of):
     two = LINES + "  other: {model: toy, alarms: {odd: {anomaly: {}}}}\n"
     assert faults_of(two) == ["tocsin.yaml:4: sources.0: which watch takes these? set watch to one of ward, other"]
     assert faults_of(two.replace("{bed}\n", "{bed}\n    watch: other\n")) == []
@@ -276,7 +276,7 @@ def test_all_faults_at_once_in_the_order_of_their_lines(faults_of):
               odd: {anomaly: {}}
         sources:
           - topic: vitals/#
-            watch: nobody
+            watch: unknown
           - {topic: "vitals/{bed}", watch: ward, qos: 7}
         broker:
           prot: 1883
@@ -389,7 +389,7 @@ def test_a_version_of_mqtt_is_a_number_to_yaml(tmp_path, faults_of):
         assert check(tmp_path / "tocsin.yaml").config.broker.version == written.strip('"')
 
 
-def test_streams_are_not_given_up_before_their_silence_rings(faults_of):
+def test_streams_are_not_evicted_before_they_are_silent(faults_of):
     text = LINES + "      gone: {silent: {for_s: 10 min}}\n"
     (fault,) = faults_of(text.replace("    model: toy\n", "    model: toy\n    evict_after_s: 300\n"))
     assert fault.endswith(

@@ -1,4 +1,4 @@
-"""What the environment says goes before the file, and is as strictly checked."""
+"""Environment variables override the file, and are checked as strictly."""
 
 from __future__ import annotations
 

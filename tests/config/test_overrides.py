@@ -1,4 +1,4 @@
-"""What overrides name is checked, and each fault has its line."""
+"""Overrides are checked, and each fault has its line."""
 
 from __future__ import annotations
 

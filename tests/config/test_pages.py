@@ -1,4 +1,4 @@
-"""What pages show of configurations can be read as such."""
+"""Configurations on pages are YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source may say, and what is wrong with it where it can't be meant."""
+"""Sources are checked: their legal settings have no faults, and each fault has its place."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_sources_that_cannot_be_meant(tmp_path, source, place, says):
     assert any(says in message for p, message in found if p == place), found
 
 
-def test_a_channel_that_is_called_as_the_time_is_told_before_the_daemon_meets_it(tmp_path):
+def test_a_channel_with_the_name_of_the_time_is_a_fault_of_the_check(tmp_path):
     channels = [toy_bundle.MANIFEST["channels"][0] | {"name": "t"}, toy_bundle.MANIFEST["channels"][1]]
     toy_bundle.write(tmp_path / "times", name="times", channels=channels)
     watches = {"second": {"model": "times", "alarms": {"odd": {"anomaly": {}}}}}

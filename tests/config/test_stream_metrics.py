@@ -1,4 +1,4 @@
-"""Nobody gets series of single streams unasked, and nobody gets many."""
+"""Series of single streams exist for configured streams alone, and are limited."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_any_number_with_any_unit(whole, thousandths, unit, space):
 
 
 @given(st.text())
-def test_other_text_is_told_what_is_legal(text):
+def test_the_fault_of_other_text_lists_what_is_legal(text):
     assume(not re.match(r"\s*\d", text))
     with pytest.raises(
         ValidationError, match=r"is no duration \(legal: seconds, or a number with ms, s, min, h or d\)"

@@ -38,9 +38,11 @@ def test_the_image_is_built_and_behaves(mosquitto):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    said = done.stdout.splitlines()
-    assert said[-1] == "the container is as it should be"
-    assert {"  ready", "  has no torch", "  can't write to /etc/tocsin", "  can write to /var/lib/tocsin"} <= set(said)
+    output = done.stdout.splitlines()
+    assert output[-1] == "the container is as it should be"
+    assert {"  ready", "  has no torch", "  can't write to /etc/tocsin", "  can write to /var/lib/tocsin"} <= set(
+        output
+    )
 
 
 def has_venv():
@@ -95,15 +97,15 @@ def builder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("dockerfile", "said"),
+    ("dockerfile", "fault"),
     [
         ("RUN true", "the first step must be FROM"),
         ("FROM alpine:3", "FROM alpine:3: this check can stand in for python:3.N-slim-SUITE alone"),
         ("ADD a b", "no idea how to carry out ADD"),
     ],
 )
-def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, said):
-    with pytest.raises(CheckError, match=said):
+def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, fault):
+    with pytest.raises(CheckError, match=fault):
         builder(dockerfile).build()
 
 

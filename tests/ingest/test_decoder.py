@@ -1,4 +1,4 @@
-"""What a source's bytes become."""
+"""Messages become readings, and wrong ones rejects."""
 
 from __future__ import annotations
 

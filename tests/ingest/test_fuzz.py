@@ -17,5 +17,5 @@ def test_mutated_payloads(name):
     assert found.payloads == 5_000
     assert found.readings > 300
     assert sum(found.rejects.values()) > 500
-    right = target.decoder.decode(target.seeds, fuzz.NOW)  # what it was fed has spoilt nothing
+    right = target.decoder.decode(target.seeds, fuzz.NOW)  # mutated payloads left no trace
     assert len(right.readings) > 0

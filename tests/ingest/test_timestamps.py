@@ -33,7 +33,7 @@ def one(value, unit=TimeUnit.AUTO):
         ("20251124T160000.123456Z", T),
     ],
 )
-def test_units_are_told_by_size(value, ns):
+def test_units_are_inferred_by_magnitude(value, ns):
     assert one(value) == ns
 
 

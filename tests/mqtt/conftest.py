@@ -1,4 +1,4 @@
-"""A broker that says what a test tells it to."""
+"""Broker with scripted answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in and goes out over a real broker, checked by an independent client."""
+"""A connection to a real broker, checked by an independent client."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_what_was_not_acknowledged_comes_again_to_the_next_connection(mosq
         assert (len(early), len(late)) == (4, 6)
         first.acknowledge(early)
         await asyncio.sleep(0.1)
-    await publish(broker, 3, start=10)  # while nobody is there
+    await publish(broker, 3, start=10)  # while the client is away
     second = Connection(settings(broker, version=version))
     async with running(second):
         _, messages = await take(second, 9)
@@ -119,7 +119,7 @@ async def test_what_is_published_without_a_connection_arrives_in_order_after_it(
                     got.append((str(message.topic), message.payload))
                     if got[-1] == ("out/state", b"299"):
                         break
-        # Whoever subscribes late may miss events; the state is there for them.
+        # Late subscribers miss events, and get the retained state.
         events = [int(payload) for topic, payload in got if topic == "out/event"]
         assert events == sorted(set(events))
         assert [payload for topic, payload in got if topic == "out/state"] == [b"299"]
@@ -197,15 +197,16 @@ async def test_a_message_larger_than_the_broker_takes_does_not_cost_the_connecti
         assert connection.connects == 1
 
 
-async def test_what_an_independent_client_says_of_its_message_comes_with_it(mosquitto):
+async def test_the_properties_of_a_message_come_with_it(mosquitto):
     broker = mosquitto()
     connection = Connection(settings(broker))
-    said = Properties(PacketTypes.PUBLISH)
-    said.ContentType, said.ResponseTopic, said.CorrelationData = "application/senml+json", "answers/7", b"\x00\x07"
-    said.UserProperty = ("who", "anybody")
+    properties = Properties(PacketTypes.PUBLISH)
+    properties.ContentType, properties.ResponseTopic = "application/senml+json", "answers/7"
+    properties.CorrelationData = b"\x00\x07"
+    properties.UserProperty = ("who", "anybody")
     async with running(connection):
         async with client(broker, protocol=aiomqtt.ProtocolVersion.V5) as publisher:
-            await publisher.publish("in/1", b"[]", properties=said)
+            await publisher.publish("in/1", b"[]", properties=properties)
             await publisher.publish("in/1", b"{}")
         _, (first, second) = await take(connection, 2)
     assert (first.content_type, first.response_topic, first.correlation, first.payload) == (

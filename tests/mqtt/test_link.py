@@ -15,33 +15,33 @@ from tocsin.mqtt.settings import ConnectionSettings, ProtocolVersion
 
 class Owner:
     def __init__(self):
-        self.told = []
+        self.events = []
 
     def connected(self, *, session_present):
-        self.told.append(("connected", session_present))
+        self.events.append(("connected", session_present))
 
     def received(self, topic, payload, mid, *, retain, properties):
-        self.told.append((topic, payload, mid, retain, *([properties] if properties is not None else [])))
+        self.events.append((topic, payload, mid, retain, *([properties] if properties is not None else [])))
 
     def published(self, mid, code):
-        self.told.append(("published", mid, code))
+        self.events.append(("published", mid, code))
 
 
 def feed(*packets, version=ProtocolVersion.V5):
-    """What an owner is told, and the link after it."""
+    """Feed packets to a link: the events that its owner got, and the link."""
 
     async def go():
         owner = Owner()
         link = Link(ConnectionSettings("host", 1883, "tocsin", version=version), owner)
         for packet in packets:
             link(packet)
-        return owner.told, link
+        return owner.events, link
 
     return asyncio.run(go())
 
 
 @pytest.mark.parametrize(
-    ("command", "data", "version", "told"),
+    ("command", "data", "version", "event"),
     [
         (0x30, b"\0\3a/bhello", 4, ("a/b", b"hello", 0, False)),
         (0x31, b"\0\3a/b\0hello", 5, ("a/b", b"hello", 0, True)),
@@ -59,8 +59,8 @@ def feed(*packets, version=ProtocolVersion.V5):
         (0x20, b"\0\0", 4, ("connected", False)),
     ],
 )
-def test_packets(command, data, version, told):
-    assert feed(Package(command, data), version=ProtocolVersion(version))[0] == [told]
+def test_packets(command, data, version, event):
+    assert feed(Package(command, data), version=ProtocolVersion(version))[0] == [event]
 
 
 def test_what_the_broker_asks_for_in_connack():

@@ -187,7 +187,7 @@ async def test_a_packet_that_cannot_be_read_drops_the_connection_and_it_is_made_
     await task
 
 
-async def test_a_fault_while_a_packet_is_handled_does_not_leave_a_connection_that_nobody_reads(mosquitto, monkeypatch):
+async def test_a_fault_while_a_packet_is_handled_does_not_leave_a_connection_without_a_reader(mosquitto, monkeypatch):
     broker = mosquitto()
     connection = Connection(settings(broker))
     async with running(connection):
@@ -239,10 +239,10 @@ async def test_a_connection_that_is_lost_again_and_again_loses_no_message_either
 
 async def test_tls_checks_the_brokers_certificate(mosquitto, certificate):
     broker = mosquitto(f"certfile {certificate[0]}", f"keyfile {certificate[1]}")
-    stranger = Connection(settings(broker, tls=Tls(), client_id="stranger"))
-    task = asyncio.create_task(stranger.run())
-    await until(lambda: "certificate verify failed" in stranger.problem)
-    await stranger.stop(0)
+    untrusting = Connection(settings(broker, tls=Tls(), client_id="untrusting"))
+    task = asyncio.create_task(untrusting.run())
+    await until(lambda: "certificate verify failed" in untrusting.problem)
+    await untrusting.stop(0)
     await task
 
     connection = Connection(settings(broker, tls=Tls(ca_file=certificate[0])))

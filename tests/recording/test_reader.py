@@ -61,7 +61,7 @@ def test_channels_are_renamed_and_chosen(table):
     assert message[2] == b'{"t":1767225601000,"hr":80,"Temp":37}'
 
 
-def test_what_is_said_once_comes_ahead_of_a_streams_first_reading(table):
+def test_static_values_precede_a_streams_first_reading(table):
     file = table("t,bed,hr,age,weight\n1,a,80,60,70.5\n1,b,81,,\n2,a,82,60,70.5\n")
     assert [(topic, json.loads(payload)) for _, topic, payload in messages(file, static="age,weight=kg")] == [
         ("vitals/a", {"t": 1767225601000, "age": 60, "kg": 70.5}),
@@ -150,10 +150,10 @@ def test_restamped_no_reading_lies_in_the_future(table, speed):
 )
 def test_what_cannot_be_replayed_is_named(table, content, more, fault):
     file = table(content)
-    with pytest.raises(RecordingError, match=fault) as told:
+    with pytest.raises(RecordingError, match=fault) as raised:
         recorded(file, **more)
-    assert str(told.value).startswith(f"{file}: ")
-    assert "\n" not in str(told.value)
+    assert str(raised.value).startswith(f"{file}: ")
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def model(*, warm_up_ticks: int = 0, max_gap_ticks: int = 60, step=counting_step
     )
 
 
-def engine(  # noqa: PLR0913  (each is said by its name)
+def engine(  # noqa: PLR0913  (keyword arguments of tests)
     *alarms: Alarm,
     lateness_s: float = 0,
     frame_timeout_s: float = 1,

@@ -42,7 +42,7 @@ def imported(file):
 
 
 def graph(*packages):
-    """For each module of the packages, the modules of theirs that it imports."""
+    """For each module of the packages, those that it imports."""
     at = files(*packages)
     edges = {}
     for module, file in at.items():

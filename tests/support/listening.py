@@ -1,4 +1,4 @@
-"""Somebody who publishes to a real broker, and an independent subscriber to all that Tocsin says."""
+"""A publisher to a real broker, and an independent subscriber to all messages of Tocsin."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Listener:
         """Collect messages up to one; all that were heard so far."""
         async with asyncio.timeout(WAIT_S):
             async for message in self._client.messages:
-                said = (str(message.topic), json.loads(message.payload), bool(message.retain))
-                self.heard.append(said)
-                if is_last(*said[:2]):
+                seen = (str(message.topic), json.loads(message.payload), bool(message.retain))
+                self.heard.append(seen)
+                if is_last(*seen[:2]):
                     break
         return self.heard
 

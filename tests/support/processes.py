@@ -72,10 +72,10 @@ class Running:
         """Wait until it has written something, on either."""
 
         def found():
-            said = re.search(pattern, self.errors + self.output)
-            if said is None and self.process.poll() is not None:
+            match = re.search(pattern, self.errors + self.output)
+            if match is None and self.process.poll() is not None:
                 raise AssertionError(f"ended with {self.process.returncode}:\n{self.errors}")
-            return said
+            return match
 
         return until(found)
 

@@ -84,7 +84,7 @@ def check(file: Path) -> Checked:
 
 
 def _schema_fault(document: Document, loc: _Path, message: str) -> Fault:
-    message = next((text for theirs, text in _TEXTS if message.startswith(theirs)), message)
+    message = next((text for prefix, text in _TEXTS if message.startswith(prefix)), message)
     message = message.removeprefix("Value error, ")
     # pydantic marks the key of a mapping with '[key]'; the line is that of the entry.
     path = tuple(part for part in loc if part != "[key]")

@@ -144,7 +144,7 @@ class TableWriter:
                 yield table if columns is None else table.select(columns)
 
     def _put(self, text: str) -> None:
-        size = self._out.tell()
+        size = self._out.seek(0, os.SEEK_CUR)
         try:
             self._out.write(text.encode())
             self._out.flush()

@@ -94,7 +94,7 @@ def test_several_devices_in_one_pack_are_several_streams(kind):
         {"bn": "urn:dev:ow:10e2073a01080063:", "bt": 1.32006747e9, "n": "voltage", "v": 20},
         {"n": "current", "v": 3},
         {"bn": "urn:dev:ow:b7:", "n": "voltage", "v": 21},
-        {"n": "humidity", "u": "%RH", "v": 21.2},  # nobody asked for it
+        {"n": "humidity", "u": "%RH", "v": 21.2},  # not mapped
     ]
     assert rows(decoder(kind).decode([message(pack, kind)], NOW)) == [
         ("10e2073a01080063", 1_320_067_470 * S, [20.0, 3.0]),

@@ -134,7 +134,7 @@ def test_who_is_born_again_in_the_same_batch_is_not_stale():
     assert d.decode([message("DDEATH", "pump-1", 4)], NOW).stale == ["plant/press/pump-1"]
 
 
-def test_the_will_of_a_session_that_another_followed_kills_nobody():
+def test_the_will_of_an_earlier_session_makes_no_stream_stale():
     d = born()
     old = d.decode([message("NDEATH", metrics=[metric("bdSeq", datatype=4, long=2)])], NOW)
     assert (old.stale, old.rejects) == ([], [])
@@ -275,7 +275,7 @@ def test_metrics_without_end_do_not_grow_the_memory(monkeypatch):
     decoded = d.decode([many, message("NDATA", seq=1, metrics=[metric("m1", int=1)])], NOW)
     assert "metrics" in decoded.rejects[0].detail
     assert [r for r, _ in reasons(decoded)] == ["session", "session"]
-    assert d._reader.sessions.metrics == 0  # noqa: SLF001  (likewise)
+    assert d._reader.sessions.metrics == 0  # noqa: SLF001  (as above)
 
 
 def test_devices_and_streams_without_end_do_not_grow_the_memory(monkeypatch):
@@ -286,7 +286,7 @@ def test_devices_and_streams_without_end_do_not_grow_the_memory(monkeypatch):
         births = [message("NBIRTH", seq=0)]
         births += [message("DBIRTH", f"d{k}-{n}", n + 1, [metric(f"hr@{k}-{n}", int=1)]) for n in range(9)]
         decoded = d.decode(births, NOW)
-        (node,) = d._reader.sessions.nodes.values()  # noqa: SLF001  (likewise)
+        (node,) = d._reader.sessions.nodes.values()  # noqa: SLF001  (as above)
         seen.append((len(node.metrics), len(node.streams)))
         assert len(decoded.readings) == 9
     assert set(seen) == {(10, 10)}

@@ -112,7 +112,7 @@ class SenML:
             try:
                 value = base.value(record)
                 if value is None:
-                    raise _PackError(RejectReason.WRONG_SHAPE, f"{name[:60]}: neither a value nor a sum")  # noqa: TRY301  (likewise)
+                    raise _PackError(RejectReason.WRONG_SHAPE, f"{name[:60]}: neither a value nor a sum")  # noqa: TRY301  (as above)
                 value = self._in_unit(value, _text(record, "u", base.unit), self._fields[value_address.column])
                 time = base.time(record, message)
             except _PackError as wrong:
@@ -259,7 +259,7 @@ def _refuse_tag(_decoder: object) -> Any:  # noqa: ANN401  (it gives nothing)
 _REFUSED_TAGS = dict.fromkeys(_TAGS, _refuse_tag)
 
 
-def parse_cbor(payload: bytes) -> Any:  # noqa: ANN401  (likewise)
+def parse_cbor(payload: bytes) -> Any:  # noqa: ANN401  (as above)
     """A pack written in CBOR, with its labels by their names."""
     try:
         pack = cbor2.loads(payload, max_depth=_MAX_DEPTH, semantic_decoders=_REFUSED_TAGS)

@@ -232,7 +232,7 @@ class Sparkplug:
             if known is not None:
                 self.sessions.metrics -= _cost(known)
 
-    def _register(self, node: NodeSession, device: str, payload: Any) -> None:  # noqa: ANN401  (likewise)
+    def _register(self, node: NodeSession, device: str, payload: Any) -> None:  # noqa: ANN401  (as above)
         known: dict[int | str, tuple[str, int]] = {}
         for metric in payload.metrics:
             name = metric.name.decode("utf-8", "replace")
@@ -252,7 +252,7 @@ class Sparkplug:
         self,
         node: NodeSession,
         device: str,
-        payload: Any,  # noqa: ANN401  (likewise)
+        payload: Any,  # noqa: ANN401  (as above)
         message: Message,
         index: int,
         address: TopicAddress,
@@ -294,7 +294,7 @@ def _cost(known: dict[int | str, tuple[str, int]]) -> int:
     return 1 + sum(1 + len(name) // _LONG_NAME for name, _ in known.values())
 
 
-def _bd_seq(payload: Any) -> int | None:  # noqa: ANN401  (likewise)
+def _bd_seq(payload: Any) -> int | None:  # noqa: ANN401  (as above)
     for metric in payload.metrics:
         if metric.name == _BD_SEQ.encode():
             value = metric.WhichOneof("value")
@@ -302,7 +302,7 @@ def _bd_seq(payload: Any) -> int | None:  # noqa: ANN401  (likewise)
     return None
 
 
-def _value(metric: Any, datatype: int, name: str) -> float | None:  # noqa: ANN401  (likewise)
+def _value(metric: Any, datatype: int, name: str) -> float | None:  # noqa: ANN401  (as above)
     if metric.is_null:
         return None
     kind = metric.WhichOneof("value")
@@ -320,7 +320,7 @@ def _value(metric: Any, datatype: int, name: str) -> float | None:  # noqa: ANN4
     return number
 
 
-def _time(of: Any) -> RawTime:  # noqa: ANN401  (likewise)
+def _time(of: Any) -> RawTime:  # noqa: ANN401  (as above)
     if not of.HasField("timestamp"):
         return None
     if of.timestamp > _LATEST_MS:
