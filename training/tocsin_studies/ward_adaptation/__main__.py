@@ -18,7 +18,7 @@ def main(page: Path) -> None:
     tried = methods(bundle, days)
     kept = kept_table(bundle, days, tried)
     found = found_table(bundle, [ill(bundle), slowly_ill(bundle)], tried)
-    made = f"### Are budgets kept?\n\n{kept}\n\n### Is deterioration seen?\n\n{found}\n"
+    made = f"### Budgets\n\n{kept}\n\n### Detection of deterioration\n\n{found}\n"
     before, rest = page.read_text(encoding="utf-8").split(BEGIN)
     after = rest.partition(END)[2]
     page.write_text(f"{before}{BEGIN}\n{made}\n{END}{after}", encoding="utf-8")

@@ -50,7 +50,7 @@ ONSET_H = 8
 FASTER = 10.0
 RESAMPLED = 2000
 SEEDS = (21_000_000, 22_000_000, 23_000_000, 24_000_000, 25_000_000, 26_000_000)
-"""Of normal days, ill patients and slow sepsis; the usual and the strangers by turns. Nothing was chosen on these."""
+"""Seeds of normal days, ill patients and slow sepsis, each in and out of distribution; nothing was chosen on these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +188,12 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
     beds, days = streams // 2, ticks / 86_400
     what = (
         f"{beds} beds of each kind for {days * 24:g} hours, on-delay {ON_DELAY_S:g} s, off-delay {OFF_DELAY_S:g} s. "
-        "In brackets 95 % by resampling beds; *up*: the\nshare of time."
+        "In brackets 95 % by resampling beds; *active*: the share\nof time out of distribution."
     )
     lines = [
         what,
         "",
-        "| | budget | usual patients: onsets a bed and day | by budget | strangers | by budget | strangers: up |",
+        "| | budget | in distribution: onsets a bed and day | by budget | out of distribution | by budget | active |",
         "|---|---|---|---|---|---|---|",
     ]
     for method in tried:
@@ -224,7 +224,7 @@ def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Meth
     lines = []
     for method in tried:
         courses = [rung(bundle, group, method, COMPARED) for group in groups]
-        for who, strange in (("usual", False), ("strangers", True)):
+        for who, strange in (("in distribution", False), ("out of distribution", True)):
             cells = []
             for kind in kinds:
                 waits = [

@@ -110,6 +110,6 @@ def test_the_tables_count_onsets_and_what_was_found(bundle):
     episode = measure.draw(measure.EpisodeKind.SEPSIS, "ward/bed-1", 1000, np.random.default_rng(1))
     ill = measure.Patients(score, [episode, episode], ["sepsis", "sepsis"])
     assert measure.found_table(bundle, [ill], methods).splitlines()[2:] == [
-        "| as it is | usual | 0 of 1 |",
-        "| as it is | strangers | 1 of 1, 810 s |",
+        "| as it is | in distribution | 0 of 1 |",
+        "| as it is | out of distribution | 1 of 1, 810 s |",
     ]
