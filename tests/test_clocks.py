@@ -1,4 +1,4 @@
-"""Sensors' clocks may be wrong and people put theirs back an hour: a stream's time goes on."""
+"""Sensors' clocks may be wrong and people set theirs back an hour: a stream's time goes on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream's scores are equal to the bit whoever its neighbours: alone, among 5,000, in any order, coming and going."""
+"""A stream's scores are equal to the bit with any neighbours: alone, among 5,000, in any order, coming and going."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream costs in memory is what the page says, and little beside its state."""
+"""What a stream costs in memory is what the page says, and little besides its state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tocsin.engine import Engine, FrameClock, Watch
 
 S = 10**9
 PAGE = (Path(__file__).parents[2] / "docs" / "streams.md").read_text(encoding="utf-8")
-MOST_BESIDE_STATE = 2000
+MAX_BESIDES_STATE = 2000
 
 
 def bytes_of_a_stream(reprocess_late_ticks):
@@ -26,12 +26,12 @@ def bytes_of_a_stream(reprocess_late_ticks):
     [("state, frames and clock", 0), ("with `reprocess_late_ticks: 10`", 10), ("with `reprocess_late_ticks: 60`", 60)],
 )
 def test_a_stream_costs_what_the_page_says(row, reprocess_late_ticks):
-    told = re.search(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    stated = re.search(rf"^\| {re.escape(row)} \| ([\d,]+) \|$", PAGE, re.MULTILINE)
     cost, _ = bytes_of_a_stream(reprocess_late_ticks)
-    assert told is not None
-    assert int(told[1].replace(",", "")) == cost
+    assert stated is not None
+    assert int(stated[1].replace(",", "")) == cost
 
 
-def test_a_stream_costs_little_beside_its_state():
+def test_a_stream_costs_little_besides_its_state():
     cost, state = bytes_of_a_stream(0)
-    assert cost - state < MOST_BESIDE_STATE
+    assert cost - state < MAX_BESIDES_STATE

@@ -93,17 +93,17 @@ def test_silence_rings_once_and_makes_what_was_up_uncertain():
     ]
 
 
-def lose(watching, *streams, now):
+def stale(watching, *streams, now):
     return watching.mark_stale(streams, START + round(now * S))
 
 
 def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncertain():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
     results = [apply(watching, reading(at=0, hr=130, spo2=97), reading("other", at=0, hr=130, spo2=97), now=0)]
-    results.append(lose(watching, "bed", "stranger", "bed", now=1))
+    results.append(stale(watching, "bed", "absent", "bed", now=1))
     assert results[-1].events[0].report.reason == "its source says that it is gone"
     assert results[-1].events[1].report.reason == "hr was above 120 /min and is not measured now"
-    results += [lose(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
+    results += [stale(watching, "bed", now=2), apply(watching, reading("other", at=9, hr=130, spo2=97), now=9)]
     results.append(let_pass(watching, until=12))
     results.append(apply(watching, reading(at=14, hr=80, spo2=97), now=14))
     assert happened(results) == [
@@ -114,14 +114,14 @@ def test_a_stream_whose_source_is_gone_is_silent_at_once_and_what_was_up_uncerta
         ("bed", "silent", "inactive", 14),
         ("bed", "hr-high", "inactive", 14),
     ]
-    assert [row is None for row in map(watching.table.row_of, ("bed", "other", "stranger"))] == [False, False, True]
+    assert [row is None for row in map(watching.table.row_of, ("bed", "other", "absent"))] == [False, False, True]
 
 
 def test_what_was_measured_before_the_source_was_gone_is_judged_first():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)), lateness_s=2)
     results = [apply(watching, reading(at=k, hr=hr), now=k) for k, hr in ((0, 80), (1, 130))]
     assert happened(results) == []  # neither frame has closed
-    results.append(lose(watching, "bed", now=1.5))
+    results.append(stale(watching, "bed", now=1.5))
     results.append(let_pass(watching, until=9))
     assert happened(results) == [
         ("bed", "hr-high", "active", 1),
@@ -138,7 +138,7 @@ def test_a_stream_that_is_silent_already_or_on_standby_is_not_lost():
     apply(watching, reading(at=0, hr=80, spo2=97), reading("idle", at=0, hr=80, spo2=97), now=0)
     watching.execute(Standby("idle", None), START + S)
     assert happened([let_pass(watching, until=10)]) == [("bed", "silent", "active", 10)]
-    assert happened([lose(watching, "bed", "idle", now=11)]) == []
+    assert happened([stale(watching, "bed", "idle", now=11)]) == []
 
 
 def test_an_absent_channel_rings_while_the_others_go_on():

@@ -109,11 +109,11 @@ commands = st.one_of(
 
 @given(st.lists(st.one_of(readings.filter(len), commands), max_size=25), settings_of_a_watch)
 def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen):
-    """Commands, evictions and rewinds of the others change nothing: not a score, not a turn, not what is refused."""
+    """Commands, evictions and reprocessing of the others change nothing: no score, no event, no reject."""
 
     def run(stream=None):
         watched = watching(alarm("silent", Silent(30 * S)), evict_after_s=40, **chosen)
-        told = {name: [] for name in "abc"}
+        found = {name: [] for name in "abc"}
         for k, doing in enumerate(doings):
             now = START + 20 * k * S
             if isinstance(doing, list):
@@ -126,15 +126,15 @@ def test_streams_never_mix_while_others_come_and_go_in_their_rows(doings, chosen
                     try:
                         result.extend(watched.execute(doing, now), offset=0)
                     except StreamRefused as refused:
-                        told[doing.stream].append(str(refused))
+                        found[doing.stream].append(str(refused))
             for name in "abc":
-                told[name] += scores([result], watched.table.names, name)
-                told[name] += [entry for entry in happened([result]) if entry[0] == name]
-                told[name] += [name for memory in result.evicted if name in memory.streams]
+                found[name] += scores([result], watched.table.names, name)
+                found[name] += [entry for entry in happened([result]) if entry[0] == name]
+                found[name] += [name for memory in result.evicted if name in memory.streams]
                 if isinstance(doing, list):
                     late = result.rejected.get("late", np.empty(0, dtype=int)).tolist()
-                    told[name].append([own[index] for index in late if own[index][0] == name])
-        return told
+                    found[name].append([own[index] for index in late if own[index][0] == name])
+        return found
 
     together = run()
     for stream in "abc":

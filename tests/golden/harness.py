@@ -375,7 +375,7 @@ class Daemon:
         with np.load(io.BytesIO(base64.b64decode(body[field])), allow_pickle=False) as arrays:
             metadata = next(name for name in arrays.files if arrays[name].dtype == np.uint8 and arrays[name].ndim == 1)
             recorded["body"][field] = {
-                "metadata": json.loads(arrays[metadata].tobytes()),
+                "metadata": {**json.loads(arrays[metadata].tobytes()), "version": ""},
                 "columns": {name: _hash(arrays[name]) for name in arrays.files if name != metadata},
             }
         return str(body[field])

@@ -88,7 +88,7 @@ def test_what_one_watch_refuses_none_does(core):
     refuses(core, ImportStream("icu/3", exported), "max_streams leaves room for 0")
     refuses(core, ImportStream("icu/3", exported[:-400]), "damaged, or no export")
     core.runtimes["small"].execute(Admit("icu/2"), T0)
-    refuses(core, Transfer("icu/1", "icu/2"), "somebody was admitted to 'icu/2'")
+    refuses(core, Transfer("icu/1", "icu/2"), "'icu/2' is admitted")
     refuses(core, SetLimit("icu/1", "hr-high", 999), "999 is not plausible")
     refuses(core, SetLimit("icu/1", "nothing", 90), "has no alarm 'nothing'")
     refuses(core, SetProfile("icu/1", {"oxygen": 1, "shoe": 44}), "'shoe' is no part of a profile")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocsin import __version__
+from tocsin.engine.format import Format
 from tocsin.engine.streams.state import StreamState
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tocsin.runtime.shadowed_watch import RunningWatch
 
 _MAX_BYTES = 64 * 1024 * 1024
-_FORMAT = 1
+_FORMAT = Format("the export of a stream", 1)
 
 
 def write_export(watches: Iterable[RunningWatch], stream: str) -> str:
@@ -29,7 +31,12 @@ def write_export(watches: Iterable[RunningWatch], stream: str) -> str:
         A compressed NumPy archive in Base64: `header`, JSON as bytes, and `NUMBER.COLUMN` for each watch's columns.
     """
     arrays: dict[str, Any] = {}
-    header: dict[str, Any] = {"format": _FORMAT, "stream": stream, "watches": []}
+    header: dict[str, Any] = {
+        "format": _FORMAT.number,
+        "version": __version__,
+        "stream": stream,
+        "watches": [],
+    }
     for number, watch in enumerate(watches):
         state = watch.engine.export_streams([stream])
         header["watches"].append({"watch": watch.name, "meta": dict(state.meta)})
@@ -62,12 +69,10 @@ def read_export(stream: str, text: str) -> Iterator[tuple[str, StreamState]]:
     if size > _MAX_BYTES:
         raise ValueError(f"{size} bytes, at most {_MAX_BYTES}")
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        header = json.loads(arrays["header"].tobytes())
-        if header["format"] != _FORMAT:
-            raise ValueError(f"format {header['format']!r}, legal: {_FORMAT}")
+        header = _FORMAT.upgrade(json.loads(arrays["header"].tobytes()))
         for number, entry in enumerate(header["watches"]):
-            meta = entry["meta"]
-            meta["streams"] = [{**known, "name": stream} for known in meta["streams"]]
+            streams = [{**known, "name": stream} for known in entry["meta"]["streams"]]
+            meta = {**entry["meta"], "version": header["version"], "streams": streams}
             prefix = f"{number}."
             columns = {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}
             yield entry["watch"], StreamState(meta, columns)

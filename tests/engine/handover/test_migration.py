@@ -1,4 +1,4 @@
-"""A new configuration takes over: whoever is watched stays watched, and nothing rings or ends without a reason."""
+"""A new configuration takes over: every stream stays watched, and no alarm is raised or removed without a reason."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def one_a_second(first, *rates, spo2=97.0):
     return Readings.of([("a", START + (first + i) * S, {"hr": rate, "spo2": spo2}) for i, rate in enumerate(rates)])
 
 
-def told(results):
-    """Everything that is told of every frame and alarm, to the bit."""
+def outputs(results):
+    """Every frame and every event, to the bit."""
     steps = sorted(
         (int(row), int(tick), score.tobytes(), mean.tobytes())
         for result in results
@@ -63,7 +63,7 @@ def test_the_same_configuration_in_the_middle_changes_nothing(rows, cut, latenes
         migrate(before, after, NOW),
         after.apply(batch(rows[cut:]), NOW),
     ]
-    assert told(results) == told([whole.apply(batch(rows[:cut]), NOW), whole.apply(batch(rows[cut:]), NOW)])
+    assert outputs(results) == outputs([whole.apply(batch(rows[:cut]), NOW), whole.apply(batch(rows[cut:]), NOW)])
 
 
 @given(readings, st.integers(0, 50), st.sampled_from([0, 1, 5]), st.sampled_from([0, 1, 5]))
@@ -76,7 +76,7 @@ def test_with_another_lateness_no_reading_is_lost_and_no_frame_steps_twice(rows,
         after.apply(batch(rows[cut:]), NOW),
         after.apply(batch([(stream, 1000, {}) for stream in "abc"]), NOW),
     ]
-    _, steps = told(results)
+    _, steps = outputs(results)
     frames = [(row, tick) for row, tick, _, _ in steps]
     assert len(frames) == len(set(frames))
     late = sum(len(indices) for result in results for indices in result.rejected.values())
@@ -103,12 +103,12 @@ def test_a_new_limit_judges_what_is_up_at_the_next_frame_and_rings_nothing_twice
 
 
 def test_a_delay_that_has_begun_begins_anew_for_another_limit_but_not_for_the_same():
-    for limit, rings_at in ((120, 3.0), (125, 5.0)):
+    for limit, active_at in ((120, 3.0), (125, 5.0)):
         before = engine(alarm("hr-high", Above(0, 120, 5), on_delay_s=3))
         after = engine(alarm("hr-high", Above(0, limit, 5), on_delay_s=3))
         results = [before.apply(one_a_second(0, 130, 131), NOW), migrate(before, after, NOW)]
         results.append(after.apply(one_a_second(2, 130, 130, 130, 130, 130), NOW))
-        assert happened(results) == [("a", "hr-high", "active", rings_at)]
+        assert happened(results) == [("a", "hr-high", "active", active_at)]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_with_another_model_limits_go_on_at_once_and_the_score_warms_up():
     assert happened(results) == [
         ("a", "hr-high", "active", 0.0),
         ("a", "odd", "active", 0.0),
-        ("a", "odd", "uncertain", 3.0),  # what the old model said is neither taken back nor repeated
+        ("a", "odd", "uncertain", 3.0),  # what the old model reported is neither withdrawn nor repeated
         ("a", "odd", "certain", 5.0),
     ]
     (last,) = after.apply(one_a_second(6, 80, spo2=100.0), NOW).steps

@@ -1,4 +1,4 @@
-"""A new model warms up beside the old one: nobody goes unwatched, nothing rings twice, and one can go back."""
+"""A new model warms up in the shadow of the old one: all streams stay watched, no alarm is raised twice."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ def another(*alarms, warm_up_ticks=2, step=counting_step, lateness_s=0.0, frame_
 
 
 class Ward:
-    """An old engine at work, and perhaps a new one beside it; what people hear."""
+    """An old engine, perhaps with a new one in its shadow; `published` has the results."""
 
     def __init__(self, old):
         self.old = old
         self.shadow = None
-        self.heard = []
+        self.published = []
 
     def start(self, new, now=NOW):
         self.shadow, result = Shadow.start(self.old, new, now)
-        self.heard.append(result)
+        self.published.append(result)
 
     def apply(self, batch, now=NOW):
         before = self.old.apply(batch, now)
         if self.shadow is None:
-            self.heard.append(before)
+            self.published.append(before)
             return before, None
         after = self.shadow.new.apply(batch, now)
-        self.heard.append(EngineResult(now, events=self.shadow.merged_events(before, after)))
+        self.published.append(EngineResult(now, events=self.shadow.merged_events(before, after)))
         self.shadow.cut_over_ready()
         return before, after
 
     def back(self, now=NOW):
-        self.heard.append(EngineResult(now, events=self.shadow.roll_back(now)))
+        self.published.append(EngineResult(now, events=self.shadow.roll_back(now)))
         self.shadow = None
 
 
@@ -86,7 +86,7 @@ def up(watched):
     return {alarm.name: count for alarm, count in watched.alarms_up() if count}
 
 
-def test_an_alarm_that_is_up_stays_up_and_nothing_rings_twice():
+def test_an_active_alarm_stays_active_and_is_not_raised_twice():
     ward = Ward(engine(HIGH, ODD))
     for second in range(4):
         ward.apply(frame(second, 140))  # score 118.5
@@ -98,7 +98,7 @@ def test_an_alarm_that_is_up_stays_up_and_nothing_rings_twice():
     assert up(new) == {"hr-high": 1, "odd": 1}
     for second in range(10, 13):
         ward.apply(frame(second, 80))
-    assert happened(ward.heard) == [
+    assert happened(ward.published) == [
         ("a", "odd", "active", 0.0),
         ("a", "hr-high", "active", 2.0),
         ("a", "odd", "inactive", 10.0),  # by the new model's judgement, with no word between
@@ -106,24 +106,24 @@ def test_an_alarm_that_is_up_stays_up_and_nothing_rings_twice():
     ]
 
 
-def test_the_old_model_rings_until_the_new_one_is_warm():
-    """The new one would ring at everything: until it is warm nobody hears it."""
+def test_the_old_model_raises_alarms_until_the_new_one_is_warm():
+    """The new one would raise alarms at everything: until it is warm none is published."""
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 80))
     ward.start(another(ODD, warm_up_ticks=3, step=doubling_step))
-    told = []
+    found = []
     for second, hr in enumerate([80, 140, 80, 80, 80, 80], start=1):
         ward.apply(frame(second, hr))
-        told.append((sorted(ward.shadow.waiting), happened(ward.heard[-1:])))
-    assert told == [
+        found.append((sorted(ward.shadow.waiting), happened(ward.published[-1:])))
+    assert found == [
         (["a"], []),
         (["a"], [("a", "odd", "active", 2.0)]),
         (["a"], [("a", "odd", "inactive", 3.0)]),
-        ([], []),  # its fourth frame: it knows its score, and has said nothing yet
+        ([], []),  # its fourth frame: it has a score, and no event yet
         ([], [("a", "odd", "active", 5.0)]),
         ([], []),
     ]
-    (began,) = ward.heard[-2].events
+    (began,) = ward.published[-2].events
     assert began.report.model.startswith("counting/2 ")
 
 
@@ -164,17 +164,17 @@ def test_a_new_limit_counts_at_once_and_a_new_threshold_with_its_model():
     ward.start(another(alarm("hr-high", Above(0, 100, 5)), alarm("odd", ScoreAbove(50)), warm_up_ticks=2))
     for second in range(1, 5):
         ward.apply(frame(second, 110))
-    assert happened(ward.heard) == [("a", "hr-high", "active", 1.0), ("a", "odd", "active", 4.0)]
+    assert happened(ward.published) == [("a", "hr-high", "active", 1.0), ("a", "odd", "active", 4.0)]
 
 
 def test_an_alarm_that_is_gone_ends_at_once_and_one_that_is_new_begins_in_the_new_engine():
     ward = Ward(engine(ODD))
     ward.apply(frame(0, 140))
-    ward.start(another(alarm("strange", ScoreAbove(105)), warm_up_ticks=1))
+    ward.start(another(alarm("extra", ScoreAbove(105)), warm_up_ticks=1))
     for second in range(1, 4):
         ward.apply(frame(second, 140))
-    assert happened(ward.heard)[:2] == [("a", "odd", "active", 0.0), ("a", "odd", "removed", 0.0)]
-    assert happened(ward.heard)[2:] == [("a", "strange", "active", 2.0)]
+    assert happened(ward.published)[:2] == [("a", "odd", "active", 0.0), ("a", "odd", "removed", 0.0)]
+    assert happened(ward.published)[2:] == [("a", "extra", "active", 2.0)]
 
 
 def test_both_are_counted():
@@ -197,7 +197,7 @@ def test_silence_and_what_has_been_away_for_long_go_on():
     assert up(ward.shadow.new) == {"no-spo2": 1}
     ward.apply(Readings.of([]), START + 20 * S)
     ward.apply(frame(21, 80), START + 21 * S)
-    assert happened(ward.heard) == [
+    assert happened(ward.published) == [
         ("a", "no-spo2", "active", 4.0),
         ("a", "silent", "active", 17.0),
         ("a", "no-spo2", "uncertain", 17.0),
@@ -223,7 +223,7 @@ def test_going_back_before_anybody_has_gone_over_is_as_if_nothing_had_been(rows,
     ward.apply(pieces[1])
     ward.back()
     ward.apply(pieces[2])
-    assert sorted(happened(ward.heard)) == sorted(happened(never))
+    assert sorted(happened(ward.published)) == sorted(happened(never))
     assert everything(ward.old) == everything(whole)
 
 
@@ -246,12 +246,12 @@ def test_whatever_comes_conditions_begin_and_cease_in_turn_and_limits_know_of_no
             ward.back()
         ward.apply(piece)
     holds = set()
-    for result in ward.heard:
+    for result in ward.published:
         for change in result.events:
             key = change.stream, change.alarm
             assert (key in holds) == (change.kind != "active")
             holds = holds - {key} if change.kind == "inactive" else holds | {key}
-    limits = [[entry for entry in happened(heard) if entry[1] != "odd"] for heard in (ward.heard, never)]
+    limits = [[entry for entry in happened(published) if entry[1] != "odd"] for published in (ward.published, never)]
     assert sorted(limits[0]) == sorted(limits[1])
     assert {name: column.tobytes() for name, column in _of_the_model(ward.old)} == {
         name: column.tobytes() for name, column in _of_the_model(whole)

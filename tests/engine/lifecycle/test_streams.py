@@ -56,7 +56,7 @@ def memory_of(watching, stream):
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        (Admit("bed"), "admitted: what was here before has ended"),
+        (Admit("bed"), "admitted: the stay before has ended"),
         (Discharge("bed"), "discharged"),
         (Transfer("bed", "elsewhere"), "transferred to 'elsewhere'"),
         (Standby("bed"), "on standby"),
@@ -92,8 +92,8 @@ def test_the_next_patient_inherits_nothing(between):
         new.execute(Admit("bed"), at(6))
     results = [send(watching, *later, now=12) for watching in (used, new)]
     assert happened(results[:1]) == happened(results[1:])
-    theirs, ours = memory_of(used, "bed"), memory_of(new, "bed")
-    assert {name for name in ours if ours[name] != theirs[name]} <= {"closed_tick", "stay_began_after_tick"}
+    one, other = memory_of(used, "bed"), memory_of(new, "bed")
+    assert {name for name in other if other[name] != one[name]} <= {"closed_tick", "stay_began_after_tick"}
 
 
 def test_a_reading_of_the_patient_before_does_not_reach_the_next():
@@ -106,7 +106,7 @@ def test_a_reading_of_the_patient_before_does_not_reach_the_next():
     assert not watching.alarms_up()[0][1]
 
 
-def test_whoever_is_admitted_and_never_heard_of_is_silent():
+def test_an_admitted_stream_without_readings_is_silent():
     watching = engine(SILENT)
     watching.execute(Admit("bed", {"ward": "icu"}), at(0))
     results = [watching.apply(Readings.of([]), at(second)) for second in (9, 10, 11)]
@@ -137,8 +137,8 @@ def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once
     send(stayed, fast(6))
     assert happened([result]) == [("hall", "hr-high", "active", 6)]
     for name in ("state", "mean", "frame_count", "static", "stream_first_tick"):
-        theirs, ours = (getattr(w.table, name)[w.table.live_rows()[0]] for w in (moved, stayed))
-        assert theirs.tobytes() == ours.tobytes(), name
+        one, other = (getattr(w.table, name)[w.table.live_rows()[0]] for w in (moved, stayed))
+        assert one.tobytes() == other.tobytes(), name
     assert watching.unknown_streams(["bed", "hall"]) == ["hall"]
     assert moved.unknown_streams(["bed", "hall"]) == ["bed"]
 
@@ -147,7 +147,7 @@ def test_a_transfer_replaces_a_stream_that_began_by_itself_and_no_patient_who_wa
     watching = engine(HIGH)
     send(watching, fast(0), fast(0, "hall"), fast(0, "room"))
     watching.execute(Admit("room"), at(1))
-    with pytest.raises(StreamRefused, match="stream 'bed': cannot be transferred: somebody was admitted to 'room'"):
+    with pytest.raises(StreamRefused, match="stream 'bed': cannot be transferred: 'room' is admitted"):
         watching.execute(Transfer("bed", "room"), at(2))
     result = watching.execute(Transfer("bed", "hall"), at(2))
     assert [(change.stream, change.kind) for change in result.events] == [("bed", "removed"), ("hall", "removed")]
@@ -203,7 +203,7 @@ def test_a_profile_reaches_the_model_and_can_be_taken_back():
 @pytest.mark.parametrize(
     ("command", "code", "says"),
     [
-        (Discharge("nobody"), "unknown-stream", "stream 'nobody': is not known"),
+        (Discharge("unknown"), "unknown-stream", "stream 'unknown': is not known"),
         (Resume("bed"), "illegal", "cannot resume: it is not on standby"),
         (Standby("bed", until=0), "illegal", "which is past"),
         (SetLimit("bed", "hr-low", 1), "unknown-alarm", r"has no alarm 'hr-low' \(legal: hr-high, odd\)"),
@@ -246,7 +246,7 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
         send(some, fast(0), calm(0, "b"))
     result = send(watching, calm(61, "b"))
     assert [(c.stream, c.kind, c.report.reason) for c in result.events] == [
-        ("bed", "removed", "given up: nothing was heard for 61 s")
+        ("bed", "removed", "evicted: idle for 61 s")
     ]
     (evicted,) = result.evicted
     assert evicted.streams == ["bed"]
@@ -255,8 +255,8 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
     for some in (watching, steady):
         send(some, fast(62))
     for name in ("state", "mean", "frame_count", "stream_first_tick", "observed_tick"):
-        ours, theirs = (getattr(w.table, name)[w.table.row_of("bed")] for w in (watching, steady))
-        assert ours.tobytes() == theirs.tobytes(), name
+        one, other = (getattr(w.table, name)[w.table.row_of("bed")] for w in (watching, steady))
+        assert one.tobytes() == other.tobytes(), name
 
 
 def test_whoever_was_admitted_is_not_given_up():

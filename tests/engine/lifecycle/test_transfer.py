@@ -1,4 +1,4 @@
-"""What is remembered of streams can be carried away, and it goes on to the bit; another model's is refused."""
+"""Streams can be exported and imported, and continue to the bit; another model's are refused."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def batch(rows):
     return Readings.of([(stream, START + round(tick * S / 2), by_channel) for stream, tick, by_channel in rows])
 
 
-def carried(memory):
-    """As it would be written to a file and read again."""
+def reread(memory):
+    """A state as written to a file and read again."""
     return StreamState(json.loads(json.dumps(memory.meta)), {n: np.array(c) for n, c in memory.columns.items()})
 
 
@@ -45,7 +45,7 @@ def bits(watching, *, without=()):
     return {name: column.tobytes() for name, column in memory.columns.items() if name not in without}
 
 
-def told(results, names):
+def outputs(results, names):
     steps = [
         (names[row], tick, score.tobytes())
         for result in results
@@ -76,13 +76,13 @@ def test_a_restart_in_the_middle_changes_nothing(rows, cut, settings):
     checkpoint.restore(after.state, checkpoint.export(before.state))
     results = [first, after.apply(batch(rows[cut:]), NOW)]
     expected = [whole.apply(batch(rows[:cut]), NOW), whole.apply(batch(rows[cut:]), NOW)]
-    assert told(results, after.table.names) == told(expected, whole.table.names)
+    assert outputs(results, after.table.names) == outputs(expected, whole.table.names)
     assert bits(after) == bits(whole)
     assert after.now == whole.now
 
 
 @given(readings, st.integers(0, 50), SETTINGS, SETTINGS)
-def test_carried_elsewhere_the_model_goes_on_whatever_the_frame_clock_there(rows, cut, here, there):
+def test_after_an_import_the_model_continues_whatever_the_frame_clock_there(rows, cut, here, there):
     """With another lateness some readings may be late that were not; what is in time scores as it would have."""
     in_order = sorted(rows, key=lambda row: row[1])
     in_order = [
@@ -92,25 +92,25 @@ def test_carried_elsewhere_the_model_goes_on_whatever_the_frame_clock_there(rows
     whole, before, after = (engine(*ALARMS, frame_timeout_s=10**9, **settings) for settings in (here, here, there))
     whole.apply(batch(in_order), NOW)
     before.apply(batch(in_order[:cut]), NOW)
-    after.import_streams(carried(before.export_streams()), NOW)
+    after.import_streams(reread(before.export_streams()), NOW)
     after.apply(batch(in_order[cut:]), NOW)
     for watched in (whole, after):
         watched.apply(batch([(stream, 1000, {"hr": 80.0}) for stream in "abc"]), NOW)
     for stream in "abc":
-        ours, theirs = (w.table.state[w.table.row_of(stream)] for w in (after, whole))
-        assert ours.tobytes() == theirs.tobytes()
+        one, other = (w.table.state[w.table.row_of(stream)] for w in (after, whole))
+        assert one.tobytes() == other.tobytes()
 
 
-def test_an_alarm_that_is_up_rings_at_its_new_place_as_soon_as_it_is_judged():
+def test_an_active_alarm_is_raised_at_its_new_place_as_soon_as_it_is_judged():
     before, after = engine(*ALARMS), engine(*ALARMS)
     result = before.apply(batch([fast(k) for k in range(5)]), NOW)
     assert ("a", "hr-high", "active", 2) in happened([result])
-    after.import_streams(carried(before.export_streams(["a"])), NOW)
+    after.import_streams(reread(before.export_streams(["a"])), NOW)
     assert not after.alarms_up()[0][1]
     assert ("a", "hr-high", "active", 5) in happened([after.apply(batch([fast(5)]), NOW)])
 
 
-def test_silence_is_counted_from_when_a_stream_is_taken_in():
+def test_silence_counts_from_the_import_of_a_stream():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([fast(0)]), START)
     after.import_streams(before.export_streams(["a"]), START + 1000 * S)
@@ -118,24 +118,24 @@ def test_silence_is_counted_from_when_a_stream_is_taken_in():
     assert [len(result.events) for result in results] == [0, 1]
 
 
-def test_a_stream_of_that_name_ends():
+def test_an_import_replaces_a_stream_of_the_same_name():
     before, after = engine(*ALARMS), engine(*ALARMS)
     before.apply(batch([("a", 0, {"hr": 70.0, "spo2": 97.0})]), NOW)
     after.apply(batch([fast(k) for k in range(5)]), NOW)
     result = after.import_streams(before.export_streams(["a"]), NOW)
     assert {(c.alarm, c.kind, c.report.reason) for c in result.events} == {
-        (name, "removed", "what is remembered of another stay was taken in") for name in ("hr-high", "odd")
+        (name, "removed", "replaced by an import") for name in ("hr-high", "odd")
     }
     assert after.table.count == 1
     assert after.table.frame_count[after.table.row_of("a")] == 1
 
 
-def test_labels_and_an_order_about_the_stream_go_along():
+def test_labels_and_a_limit_of_the_stream_are_imported():
     before, after = engine(*ALARMS), engine(*ALARMS)
     rows = batch([fast(0)])
     before.apply(replace(rows, labels=[{"ward": "icu"}]), NOW)
     before.table.stream_limit[before.table.row_of("a"), 0] = 160
-    after.import_streams(carried(before.export_streams(["a"])), NOW)
+    after.import_streams(reread(before.export_streams(["a"])), NOW)
     row = after.table.row_of("a")
     assert after.table.labels[row] == {"ward": "icu"}
     assert after.table.stream_limit[row, 0] == 160
@@ -150,7 +150,7 @@ def test_labels_and_an_order_about_the_stream_go_along():
         ({"format": 2, "version": "9.9"}, r"memory has format 2, written by Tocsin 9.9 \(legal: format 1; upgrade"),
     ],
 )
-def test_what_another_model_remembers_is_refused(change, says):
+def test_the_state_of_another_model_is_refused(change, says):
     watching = engine(*ALARMS)
     watching.apply(batch([fast(0)]), NOW)
     memory = watching.export_streams(["a"])
@@ -173,7 +173,7 @@ def test_what_another_model_remembers_is_refused(change, says):
         (lambda columns: columns.update(newest_t=columns["newest_t"][:0]), r"newest_t is \(0,\) int64"),
     ],
 )
-def test_damaged_memory_is_refused(damage, says):
+def test_a_damaged_state_is_refused(damage, says):
     watching = engine(*ALARMS)
     watching.apply(batch([fast(0)]), NOW)
     memory = watching.export_streams(["a"])
@@ -193,5 +193,5 @@ def test_there_must_be_room():
 
 
 def test_an_unknown_stream_cannot_be_exported():
-    with pytest.raises(StreamRefused, match="stream 'nobody': is not known"):
-        engine(*ALARMS).export_streams(["nobody"])
+    with pytest.raises(StreamRefused, match="stream 'unknown': is not known"):
+        engine(*ALARMS).export_streams(["unknown"])

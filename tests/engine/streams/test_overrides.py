@@ -72,14 +72,14 @@ def rates(stream, *hrs, first=0):
     return [(stream, first + i, hr) for i, hr in enumerate(hrs)]
 
 
-def told(result):
+def reported(result):
     return [(change.stream, change.alarm, change.kind.value, change.report.reason) for change in result.events]
 
 
 def test_a_limit_holds_where_the_name_matches_and_the_reason_gives_it():
     watching = engine(HIGH, overrides=(CHILDREN,))
     result = send(watching, *rates("paediatric/a/1", 140, 161, 154), *rates("adult/1", 121, 114))
-    assert told(result) == [
+    assert reported(result) == [
         ("adult/1", "hr-high", "active", "hr 121 /min is above 120"),
         ("paediatric/a/1", "hr-high", "active", "hr 161 /min is above 160"),
         ("adult/1", "hr-high", "inactive", "hr 114 /min, no longer above 120"),
@@ -98,7 +98,7 @@ def test_a_score_has_its_threshold_and_explains_itself_by_it():
 
 
 def test_a_score_that_reaches_its_threshold_in_the_scores_own_digits_rings():
-    """0.7 is less than that in float32, as scores are: both ways to say it ring alike."""
+    """0.7 is less than that in float32, as scores are: both ways to write it raise alike."""
     for configured, overrides in ((0.7, ()), (0.7, (override("b", odd=9),)), (9, (override("a", odd=0.7),))):
         watching = engine(alarm("odd", ScoreAbove(configured)), overrides=overrides)
         result = watching.apply(Readings.of([("a", at(0), {"hr": 0.7, "spo2": 0.7})]), at(0))
@@ -219,7 +219,7 @@ def test_overrides_outlast_what_ends_no_stay(command):
     watching.execute(command, at(1))
     if isinstance(command, Standby):
         watching.execute(Resume("paediatric/1"), at(1))
-    assert told(send(watching, *rates("paediatric/1", 150, 170, first=2))) == [
+    assert reported(send(watching, *rates("paediatric/1", 150, 170, first=2))) == [
         ("paediatric/1", "hr-high", "active", "hr 170 /min is above 160")
     ]
 
@@ -228,24 +228,24 @@ def test_a_person_goes_before_an_override_and_that_before_what_is_configured():
     watching = engine(HIGH, overrides=(CHILDREN,))
     bed = "paediatric/1"
 
-    def rings_at(second):
-        """The least of these rates that rings now."""
+    def lowest_raising(second):
+        """Lowest of these rates that raises an alarm now."""
         rising = [110, 125, 145, 165]
         changes = send(watching, *rates(bed, 60, *rising, 60, first=second)).events
         began = next((change for change in changes if change.kind is ConditionEventKind.ACTIVE), None)
         return None if began is None else rising[(began.t - at(second)) // S - 1]
 
-    assert rings_at(0) == 165
+    assert lowest_raising(0) == 165
     watching.execute(SetLimit(bed, "hr-high", 140), at(10))
-    assert rings_at(10) == 145
+    assert lowest_raising(10) == 145
     watching.execute(SetLimit(bed, "hr-high", None), at(20))
-    assert rings_at(20) == 165
+    assert lowest_raising(20) == 165
     watching.execute(SetLimit(bed, "hr-high", 140), at(30))
     watching.execute(Admit(bed), at(30))
-    assert rings_at(31) == 165
+    assert lowest_raising(31) == 165
     watching.execute(SetLimit(bed, "hr-high", 140), at(40))
     watching.execute(Discharge(bed), at(40))
-    assert rings_at(41) == 165
+    assert lowest_raising(41) == 165
 
 
 def test_no_limit_is_set_for_an_alarm_that_is_off():
@@ -262,7 +262,7 @@ def test_a_transfer_takes_what_a_person_set_along_and_leaves_what_the_place_gave
     watching.execute(SetLimit("paediatric/1", "spo2-low", 98), at(2))
     watching.execute(Transfer("paediatric/1", "adult/9"), at(2))
     result = send(watching, *rates("adult/9", 150, first=3))
-    assert told(result) == [
+    assert reported(result) == [
         ("adult/9", "hr-high", "active", "hr 150 /min is above 120"),
         ("adult/9", "spo2-low", "active", "spo2 97 % is below 98"),
     ]
@@ -287,10 +287,10 @@ def test_what_is_imported_comes_under_the_overrides_of_where_it_goes_on():
     send(there, *rates("bed", 150, 150))
     for watching in (here, plain):
         watching.import_streams(there.export_streams(["bed"]), at(2))
-    ring = [
+    raised = [
         [change.alarm for change in send(watching, *rates("bed", 150, first=2)).events] for watching in (here, plain)
     ]
-    assert ring == [["hr-high"], ["hr-high", "odd"]]
+    assert raised == [["hr-high"], ["hr-high", "odd"]]
     assert send(there, *rates("bed", 150, first=2)).events == []
 
 
@@ -326,14 +326,14 @@ def test_a_reload_that_turns_an_alarm_off_clears_it_and_says_so():
     results = [send(before, *rates("a", 150), *rates("b", 150)), before.apply(Readings.of([]), at(11))]
     swapped = migrate(before, after, at(11))
     off = "the configuration changed: this alarm is off for this stream"
-    assert told(swapped) == [("a", "odd", "removed", off), ("a", "silent", "removed", off)]
+    assert reported(swapped) == [("a", "odd", "removed", off), ("a", "silent", "removed", off)]
     results = [send(after, *rates("a", 150, 80, first=12), *rates("b", 150, first=12))]
     assert [event for event in happened(results) if event[0] == "a"] == [
         ("a", "hr-high", "certain", 12),
         ("a", "hr-high", "inactive", 13),
     ]
     again = engine(HIGH, ODD, SILENT)
-    assert told(migrate(after, again, at(14))) == []
+    assert reported(migrate(after, again, at(14))) == []
     assert [event[1:3] for event in happened([send(again, *rates("a", 150, first=14))])] == [
         ("hr-high", "active"),
         ("odd", "active"),
@@ -351,14 +351,14 @@ def both(shadow, *readings):
     before, after = send(shadow.old, *readings), send(shadow.new, *readings)
     changes = shadow.merged_events(before, after)
     shadow.cut_over_ready()
-    return told(EngineResult(NOW, events=changes))
+    return reported(EngineResult(NOW, events=changes))
 
 
 def test_an_alarm_that_a_new_model_comes_with_off_is_silent_from_the_reload_on_and_back_by_a_rollback():
     old, new = engine(HIGH, ODD), another(HIGH, ODD, overrides=(override("a", off=["odd"]),))
     send(old, *rates("a", 150))
     shadow, result = Shadow.start(old, new, at(1))
-    assert [entry[:3] for entry in told(result)] == [("a", "odd", "removed")]
+    assert [entry[:3] for entry in reported(result)] == [("a", "odd", "removed")]
     for second in range(1, 3):
         assert both(shadow, ("a", second, 80 if second == 1 else 150)) == [
             ("a", "hr-high", "inactive", "hr 80 /min, no longer above 120")
@@ -369,7 +369,7 @@ def test_an_alarm_that_a_new_model_comes_with_off_is_silent_from_the_reload_on_a
         assert both(shadow, ("a", second, 150)) == []
     assert shadow.is_over
     assert shadow.roll_back(at(6)) == []
-    assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=6)))] == [("odd", "active")]
+    assert [entry[1:3] for entry in reported(send(old, *rates("a", 150, first=6)))] == [("odd", "active")]
 
 
 def test_a_rollback_amid_the_warm_up_brings_an_alarm_back_that_the_new_model_has_off():
@@ -379,15 +379,15 @@ def test_a_rollback_amid_the_warm_up_brings_an_alarm_back_that_the_new_model_has
     assert both(shadow, ("a", 1, 150)) == []
     assert not shadow.is_over
     assert shadow.roll_back(at(2)) == []
-    assert [entry[1:3] for entry in told(send(old, *rates("a", 150, first=2)))] == [("odd", "active")]
+    assert [entry[1:3] for entry in reported(send(old, *rates("a", 150, first=2)))] == [("odd", "active")]
 
 
 def test_a_rollback_to_where_an_alarm_is_off_clears_it():
     old, new = engine(HIGH, ODD, overrides=(override("a", off=["odd", "hr-high"]),)), another(HIGH, ODD)
     send(old, *rates("a", 150))
     shadow, _ = Shadow.start(old, new, at(1))
-    heard = [entry[1:3] for second in range(1, 6) for entry in both(shadow, ("a", second, 150))]
-    assert heard == [("hr-high", "active"), ("odd", "active")]
+    published = [entry[1:3] for second in range(1, 6) for entry in both(shadow, ("a", second, 150))]
+    assert published == [("hr-high", "active"), ("odd", "active")]
     assert [(change.alarm, change.kind) for change in shadow.roll_back(at(6))] == [
         ("hr-high", ConditionEventKind.REMOVED),
         ("odd", ConditionEventKind.REMOVED),

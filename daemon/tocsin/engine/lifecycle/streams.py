@@ -109,7 +109,7 @@ def evict(state: WatchState, rows: NDArray[np.int64], result: EngineResult) -> N
     result.evicted.append(export_streams(state, [state.table.names[row] for row in rows.tolist()]))
     for row in rows.tolist():
         idle_s = (result.now - int(state.table.last_reading_at[row])) / _NS_PER_S
-        _end(state, row, result, f"given up: nothing was heard for {idle_s:.0f} s")
+        _end(state, row, result, f"evicted: idle for {idle_s:.0f} s")
 
 
 def check_import(state: WatchState, exported: StreamState) -> StreamState:
@@ -136,7 +136,7 @@ def import_streams(state: WatchState, exported: StreamState, result: EngineResul
     table, names = state.table, exported.streams
     here = [row for name in names if (row := table.row_of(name)) is not None]
     for row in here:
-        _end(state, row, result, "what is remembered of another stay was taken in")
+        _end(state, row, result, "replaced by an import")
     rows = np.array([table.add(name) for name in names], dtype=np.int64)
     place(state, exported, rows, result)
     rearm_alarms(state, rows)
@@ -220,7 +220,7 @@ def _admit(state: WatchState, command: Admit, result: EngineResult) -> None:
         row = table.add(stream)
     else:
         topic, _ = table.label_sources(row)
-        _end(state, row, result, "admitted: what was here before has ended")
+        _end(state, row, result, "admitted: the stay before has ended")
         row = table.add(stream)  # another row: events name the stream by the old one
         table.set_labels(row, topic, {})
     table.admitted[row] = True
@@ -240,7 +240,7 @@ def _refuse_transfer(state: WatchState, stream: str, to: str) -> None:
     if stream == to:
         raise StreamRefused(stream, "cannot be transferred to itself", "illegal")
     if there is not None and state.table.admitted[there]:
-        raise StreamRefused(stream, f"cannot be transferred: somebody was admitted to {to!r}", "illegal")
+        raise StreamRefused(stream, f"cannot be transferred: {to!r} is admitted (discharge it first)", "illegal")
 
 
 def _transfer(state: WatchState, stream: str, to: str, result: EngineResult) -> None:
