@@ -1,4 +1,4 @@
-"""What people may ask of alarms, and how they are refused."""
+"""Commands for alarms, and their refusals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def ward():
     return made
 
 
-def test_who_did_what_and_why_is_told(ward):
+def test_an_event_has_the_actor_the_reason_and_the_transaction(ward):
     ward.now += 5
     assert ward.executes(Acknowledge(*BED), by="nurse Joy", why="turned him", transaction="a1") == [
         ("acknowledge", "hr-high")
@@ -63,7 +63,7 @@ def test_who_did_what_and_why_is_told(ward):
         (Test("a/#"), "illegal-value", "'a/#' can't name a stream"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(ward, command, code, text):
+def test_an_illegal_command_is_refused_and_changes_nothing(ward, command, code, text):
     before = ward.registry.export("1.0.0")
     with pytest.raises(Refused, match=text) as refused:
         ward.executes(command)
@@ -73,18 +73,18 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing(ward, command, code,
 
 @pytest.mark.parametrize("command", [Shelve(*BED, for_s=60), RemoveFromService(*BED), Annotate(*BED)])
 @pytest.mark.parametrize("why", [None, "", "  "])
-def test_keeping_quiet_takes_a_reason(ward, command, why):
+def test_suppressing_an_alarm_takes_a_reason(ward, command, why):
     with pytest.raises(Refused, match="there is no reason") as refused:
         ward.executes(command, why=why)
     assert refused.value.code == "missing-reason"
 
 
-def test_nobody_can_ask_for_anything(ward):
+def test_a_command_without_an_actor_is_refused(ward):
     with pytest.raises(Refused, match="there is no actor"):
         ward.executes(Acknowledge(*BED), by=" ")
 
 
-def test_acknowledging_what_needs_it_no_more_does_nothing(ward):
+def test_acknowledging_an_acknowledged_alarm_changes_nothing(ward):
     ward.acknowledge()
     assert ward.acknowledge() == []
     ward.ceases()
@@ -111,7 +111,7 @@ def test_a_transaction_acts_once(ward):
     assert refused.value.code == "other-command"
 
 
-def test_a_thousand_transactions_are_remembered(ward):
+def test_a_thousand_transactions_are_kept(ward):
     for i in range(1001):
         ward.executes(Annotate(*BED), transaction=str(i))
     assert len(decode_alarms(ward.registry.export("1.0.0")).transactions) == 1000
@@ -120,7 +120,7 @@ def test_a_thousand_transactions_are_remembered(ward):
     assert len(decode_alarms(ward.registry.export("1.0.0")).records) == count
 
 
-def test_a_group_is_acknowledged_but_for_what_nobody_sees(ward):
+def test_a_group_is_acknowledged_but_for_alarms_that_are_not_visible(ward):
     for bed, its in (("icu/2", {"ward": "icu"}), ("icu/3", {"ward": "icu"}), ("er/1", {"ward": "er"})):
         ward.begins(stream=bed, labels=its)
     ward.executes(Shelve("icu/3", "hr-high", 60))
@@ -130,7 +130,7 @@ def test_a_group_is_acknowledged_but_for_what_nobody_sees(ward):
     assert ward.executes(AcknowledgeGroup({"stream": "er/1"})) == [("acknowledge", "hr-high")]
 
 
-def test_what_staff_say_of_an_occurrence_outlives_it(ward):
+def test_remarks_concern_an_occurrence_beyond_its_end(ward):
     ward.acknowledge()
     ward.ceases()
     assert ward.executes(Mark(*BED, Verdict.FALSE), why=None) == [("mark", "hr-high")]
@@ -141,13 +141,13 @@ def test_what_staff_say_of_an_occurrence_outlives_it(ward):
     assert ward.events[-1].comment == "probe had slipped"
 
 
-def test_an_alarm_that_has_never_been_up_can_be_put_aside(ward):
+def test_an_alarm_that_was_never_raised_can_be_shelved(ward):
     ward.executes(Shelve("icu/2", "spo2-low", 60))
     assert ward.begins("spo2-low", "icu/2") == [("raise", "spo2-low")]
     assert not ward.status("spo2-low", "icu/2").is_annunciated
 
 
-def test_a_test_rises_and_clears_by_itself_and_counts_nowhere(ward):
+def test_a_test_is_raised_and_clears_by_itself_and_counts_nowhere(ward):
     before = ward.registry.counts()
     assert ward.executes(Test()) == [("raise", "tocsin-test")]
     assert ward.registry.counts() == before
@@ -165,7 +165,7 @@ def test_a_test_rises_and_clears_by_itself_and_counts_nowhere(ward):
     assert ("tocsin/test", "tocsin-test") not in ward.registry.statuses
 
 
-def test_a_test_under_a_bed_keeps_none_of_its_alarms_quiet(ward):
+def test_a_test_under_a_beds_name_suppresses_none_of_its_alarms(ward):
     ward.executes(Test("icu/1"))
     ward.begins("spo2-low")
     assert ward.status("spo2-low").is_annunciated

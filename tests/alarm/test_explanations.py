@@ -1,4 +1,4 @@
-"""An occurrence's frames are told once, with the event that raises it."""
+"""The frames of an explanation: once an occurrence, in the event that raises it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def registry():
     return AlarmRegistry(AlarmPolicies([AlarmPolicy("ward", "odd", Priority.HIGH, Category.PHYSIOLOGICAL, ())]))
 
 
-def test_the_event_that_raises_carries_them_and_no_later_one_does():
+def test_the_event_that_raises_an_alarm_has_the_frames_and_no_later_one_has():
     alarms = registry()
     (raised,) = alarms.apply([CHANGE], 9 * S)
     assert raised.report.explanation == SAID
@@ -39,7 +39,7 @@ def test_the_event_that_raises_carries_them_and_no_later_one_does():
     assert seen.report.explanation == replace(SAID, frames=None)
 
 
-def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
+def test_a_restored_alarm_has_its_explanation_without_the_frames():
     alarms = registry()
     alarms.apply([CHANGE], 9 * S)
     again = registry()
@@ -48,6 +48,6 @@ def test_what_is_remembered_of_the_alarm_says_why_but_not_with_which_frames():
     assert seen.report.explanation == replace(SAID, frames=None)
 
 
-def test_the_log_keeps_them_as_they_are():
+def test_the_alarm_log_keeps_the_frames():
     (raised,) = registry().apply([CHANGE], 9 * S)
     assert decode_event(encode_event(raised)) == raised

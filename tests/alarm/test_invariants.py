@@ -1,4 +1,4 @@
-"""What holds of alarms whatever happens: random turns, orders, time and restarts against what staff rely on."""
+"""Invariants of alarms under random condition events, commands, time and restarts."""
 
 from __future__ import annotations
 
@@ -57,16 +57,16 @@ def registry():
 
 
 class Alarms(RuleBasedStateMachine):
-    """Two registers are told the same; one of them restarts now and then, and must not be known by it."""
+    """Two registries get the same input; one of them restarts now and then, without a difference."""
 
     def __init__(self):
         super().__init__()
-        self.registers = [registry(), registry()]
+        self.registries = [registry(), registry()]
         self.now = 0
         self.events = []
         self.up = {}  # (stream, alarm) -> is its condition known to hold, of those that hold
-        self.last = {}  # (stream, alarm) -> status as it was last told
-        self.seen = set()  # occurrences that somebody acknowledged
+        self.last = {}  # (stream, alarm) -> status of the last event
+        self.seen = set()  # acknowledged occurrences
         self.transactions = []
 
     @property
@@ -76,7 +76,7 @@ class Alarms(RuleBasedStateMachine):
     def happens(self, call):
         """Let both do the same; None if they refuse."""
         results = []
-        for one in self.registers:
+        for one in self.registries:
             before = one.export("1.0.0")
             try:
                 results.append(call(one))
@@ -87,10 +87,10 @@ class Alarms(RuleBasedStateMachine):
         if isinstance(results[0], tuple):
             return None
         for event in results[0]:
-            self.told(event)
+            self.check_event(event)
         return results[0]
 
-    def told(self, event):
+    def check_event(self, event):
         key = event.stream, event.alarm
         before = self.last.get(key)
         assert event.id == len(self.events) + 1
@@ -114,10 +114,10 @@ class Alarms(RuleBasedStateMachine):
             its = BY_NAME.get(event.alarm)
             assert event.transition in {Transition.CLEAR, Transition.ACKNOWLEDGE, Transition.RESET, Transition.END}
             if its is not None and its.on_clear is not OnClear.END and event.transition is not Transition.END:
-                assert before.occurrence in self.seen, "cleared, and nobody had seen it"
+                assert before.occurrence in self.seen, "ended, and unacknowledged"
         self.last[key] = event.status
 
-    # Conditions turn as engines tell them.
+    # Condition events as engines give them.
 
     def kind(self, stream, alarm, kind):
         its = BY_NAME[alarm]
@@ -173,7 +173,7 @@ class Alarms(RuleBasedStateMachine):
         return self.happens(lambda one: one.execute(CommandEnvelope(command, "nurse", why, transaction), self.at))
 
     def one(self, data):
-        """An alarm that people may speak of: mostly one that is up."""
+        """The alarm of a command: mostly an active one."""
         any_of = [(stream, alarm) for stream in LABELS for alarm in BY_NAME]
         return data.draw(st.sampled_from(sorted(self.up) * 4 + any_of))
 
@@ -234,7 +234,7 @@ class Alarms(RuleBasedStateMachine):
     @rule(data=st.data())
     def asks_again(self, data):
         command, transaction, events = data.draw(st.sampled_from(self.transactions))
-        for one in self.registers:
+        for one in self.registries:
             before = one.export("1.0.0")
             assert one.execute(CommandEnvelope(command, "nurse", "seen", transaction), self.at) == events
             assert one.export("1.0.0") == before
@@ -256,16 +256,16 @@ class Alarms(RuleBasedStateMachine):
 
     @rule()
     def restarts(self):
-        kept = self.registers[1].export("1.0.0")
-        self.registers[1] = registry()
-        self.registers[1].restore(kept)
+        kept = self.registries[1].export("1.0.0")
+        self.registries[1] = registry()
+        self.registries[1].restore(kept)
 
     # What holds.
 
     @invariant()
     def what_was_told_last_is_how_it_is(self):
-        statuses = self.registers[0].statuses
-        assert statuses == self.registers[1].statuses
+        statuses = self.registries[0].statuses
+        assert statuses == self.registries[1].statuses
         for key, status in self.last.items():
             if key in statuses:
                 assert statuses[key] == status
@@ -274,20 +274,20 @@ class Alarms(RuleBasedStateMachine):
 
     @invariant()
     def what_holds_is_told_unless_somebody_or_something_keeps_it_quiet(self):
-        statuses = self.registers[0].statuses
-        told = {f"{stream}/{alarm}" for (stream, alarm), status in statuses.items() if status.is_annunciated}
+        statuses = self.registries[0].statuses
+        annunciated = {f"{stream}/{alarm}" for (stream, alarm), status in statuses.items() if status.is_annunciated}
         for key in self.up:
             status = statuses[key]
             assert status.active
-            quiet = status.shelved is not None or status.out_of_service or status.suppressed_by
-            assert status.is_annunciated or quiet
-            assert told.issuperset(status.suppressed_by), "kept quiet by what nobody is told of"
+            is_suppressed = status.shelved is not None or status.out_of_service or status.suppressed_by
+            assert status.is_annunciated or is_suppressed
+            assert annunciated.issuperset(status.suppressed_by), "suppressed by an alarm that is not annunciated"
             assert status.uncertain is not self.up[key]
 
     @invariant()
     def what_does_not_hold_is_not_active(self):
         held_back = "hr-low"  # while it chatters
-        for key, status in self.registers[0].statuses.items():
+        for key, status in self.registries[0].statuses.items():
             if status.active and key not in self.up and key[1] in BY_NAME:
                 assert key[1] == held_back
                 assert status.chattering

@@ -57,7 +57,7 @@ def in_table(state, trigger):
 
 @pytest.mark.parametrize("where", DRAWINGS)
 @pytest.mark.parametrize(("state", "trigger"), PAIRS)
-def test_the_table_is_as_it_is_drawn(state, trigger, where):
+def test_the_documented_table_is_the_programs(state, trigger, where):
     assert DRAWINGS[where][state, trigger] == in_table(state, trigger)
 
 

@@ -1,4 +1,4 @@
-"""The figures of an alarm system, on logs small enough to count by hand."""
+"""Figures of an alarm system, on logs small enough to count by hand."""
 
 from __future__ import annotations
 
@@ -21,25 +21,30 @@ class Log:
         self.rows = []
         self.occurrences = 0
 
-    def say(self, at, transition, occurrence, *, told=True, alarm="hr-high", stream="icu/1", **more):
+    def add(self, at, transition, occurrence, *, annunciated=True, alarm="hr-high", stream="icu/1", **more):
         given = {"group": "", "priority": Priority.MEDIUM}
         at = BEGIN + round(at * S)
         self.rows.append(
             LogRow(
-                stream=stream, alarm=alarm, transition=transition, at=at, occurrence=occurrence, annunciated=told,
+                stream=stream,
+                alarm=alarm,
+                transition=transition,
+                at=at,
+                occurrence=occurrence,
+                annunciated=annunciated,
                 **given | more,
             )
         )  # fmt: skip
 
-    def up(self, at, until=None, *, told=True, acknowledged=None, **more):
+    def up(self, at, until=None, *, annunciated=True, acknowledged=None, **more):
         """An occurrence; its number."""
         self.occurrences += 1
         number = self.occurrences
-        self.say(at, Transition.RAISE, number, told=told, **more)
+        self.add(at, Transition.RAISE, number, annunciated=annunciated, **more)
         if acknowledged is not None:
-            self.say(acknowledged, Transition.ACKNOWLEDGE, number, told=told, actor="joy", **more)
+            self.add(acknowledged, Transition.ACKNOWLEDGE, number, annunciated=annunciated, actor="joy", **more)
         if until is not None:
-            self.say(until, Transition.CLEAR, number, told=False, **more)
+            self.add(until, Transition.CLEAR, number, annunciated=False, **more)
         return number
 
     def figures(self, days=1.0, operators=1):
@@ -89,7 +94,7 @@ def test_a_flood_begins_with_the_eleventh_and_ends_when_fewer_than_five_are_left
     assert flood.alarms == 13
 
 
-def test_a_flood_at_the_end_ends_with_the_time_that_is_judged():
+def test_a_flood_at_the_end_ends_with_the_report():
     log = Log()
     for i in range(11):
         log.up(86_400 - 60 + i)
@@ -99,12 +104,12 @@ def test_a_flood_at_the_end_ends_with_the_time_that_is_judged():
     assert figures["time in a flood"].value == pytest.approx(100 * 50 / 86_400)
 
 
-def test_what_was_not_annunciated_is_no_load_until_it_is():
+def test_an_alarm_is_no_load_until_it_is_annunciated():
     log = Log()
-    shelved = log.up(0, told=False)
+    shelved = log.up(0, annunciated=False)
     log.figures()
     assert log.report.alarms == 0
-    log.say(500, Transition.UNSHELVE, shelved, told=True)
+    log.add(500, Transition.UNSHELVE, shelved, annunciated=True)
     log.figures()
     assert log.report.alarms == 1
 
@@ -145,22 +150,22 @@ def test_stale_is_what_stands_for_more_than_a_day_counted_by_day():
     figures = log.figures(days=3)
     assert figures["stale alarms, most on a day"].value == 2
     assert log.report.stale == [("icu/1", "since-before"), ("icu/1", "a-day-and-an-hour")]
-    assert log.report.alarms == 2  # the one from before is nobody's load of these days
+    assert log.report.alarms == 2  # the one from before is no load of these days
 
 
 def test_chattering_fleeting_and_reasons_are_counted_as_logged():
     log = Log()
     one = log.up(0, alarm="a")
-    log.say(5, Transition.CLEAR, one, told=False, alarm="a", fleeting=True)
+    log.add(5, Transition.CLEAR, one, annunciated=False, alarm="a", fleeting=True)
     for at in (20, 9000):
-        log.say(at, Transition.CHATTER, None, alarm="b")
-    log.say(30, Transition.SHELVE, None, actor="joy", comment="washing")
-    log.say(40, Transition.SHELVE, None)  # the configuration's doing
+        log.add(at, Transition.CHATTER, None, alarm="b")
+    log.add(30, Transition.SHELVE, None, actor="joy", comment="washing")
+    log.add(40, Transition.SHELVE, None)  # the configuration's doing
     figures = log.figures()
     assert (figures["fleeting alarms"].value, figures["fleeting alarms"].is_met) == (1, False)
     assert (figures["chattering alarms"].value, figures["chattering alarms"].detail) == (1, "icu/1/b 2 times")
     assert figures["people's suppressions without a reason"].value == 0
-    log.say(50, Transition.REMOVE_FROM_SERVICE, None, actor="joy")
+    log.add(50, Transition.REMOVE_FROM_SERVICE, None, actor="joy")
     assert log.figures()["people's suppressions without a reason"].is_met is False
 
 
@@ -169,16 +174,16 @@ def test_time_to_acknowledge_and_what_was_marked():
     for seconds in (10, 20, 30):
         log.up(seconds * 100, seconds * 100 + 500, acknowledged=seconds * 100 + seconds)
     never = log.up(50_000, 50_010)
-    log.say(60_000, Transition.MARK, never, told=False, actor="joy", verdict=True)
-    log.say(60_001, Transition.MARK, never, told=False, actor="joy", verdict=False)  # the last word counts
-    log.say(60_002, Transition.MARK, 1, told=False, actor="joy", verdict=True)
+    log.add(60_000, Transition.MARK, never, annunciated=False, actor="joy", verdict=True)
+    log.add(60_001, Transition.MARK, never, annunciated=False, actor="joy", verdict=False)  # the last word counts
+    log.add(60_002, Transition.MARK, 1, annunciated=False, actor="joy", verdict=True)
     figures = log.figures()
     assert log.report.response_s[Priority.MEDIUM] == [10, 20, 30]
     assert figures["time to acknowledge, medium, median"].value == 20
     assert figures["time to acknowledge, high, median"].value is None
     assert figures["acknowledged"].value == 75
     assert figures["marked false, of what was marked"].value == 50
-    assert log.report.alarms == 4  # a mark that comes later tells nobody again
+    assert log.report.alarms == 4  # a later mark is no annunciation
 
 
 def test_a_time_without_length_is_refused():

@@ -1,4 +1,4 @@
-"""Requests as they are read: from the commands' own dataclasses, and nothing else."""
+"""Parsing of requests by the dataclasses of commands and queries."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_times_are_iso_8601_outside_and_exact_inside():
 
 
 @pytest.mark.parametrize("year", ["0001", "1969", "2200", "9999"])
-def test_a_time_that_nobody_can_mean_is_refused(year):
+def test_a_time_out_of_range_is_refused(year):
     for verb, rest in (("standby", b'"stream": "a", "actor": "joy", "until"'), ("history", b'"since"')):
         body = b"{" + rest + b': "' + year.encode() + b'-06-01T00:00:00Z"}'
         with pytest.raises(RequestError, match=rf"{year}-06-01.* is out of range \(legal: from 1970, before 2200\)"):
@@ -53,24 +53,24 @@ def test_a_time_that_nobody_can_mean_is_refused(year):
 
 @pytest.mark.parametrize("number", [-1, 2**63, 10**30])
 def test_a_number_that_no_event_can_have_is_refused(number):
-    told = b'"stream": "a", "alarm": "b", "actor": "joy", "occurrence"'
-    for verb, rest in (("acknowledge", told), ("history", b'"before"'), ("stream-history", b'"before"')):
+    fields = b'"stream": "a", "alarm": "b", "actor": "joy", "occurrence"'
+    for verb, rest in (("acknowledge", fields), ("history", b'"before"'), ("stream-history", b'"before"')):
         with pytest.raises(RequestError, match=r"Expected `int`|out of range"):
             read(VERBS[verb], b"{" + rest + b": %d}" % number)
 
 
-def test_a_query_says_the_same_in_text():
+def test_a_query_string_gives_the_same_request():
     values = {"limit": "5", "since": "2026-01-01T00:00:00Z", "priority": "high", "labels": {"ward": "icu"}}
     assert read_text(VERBS["history"], values).operation == History(
         limit=5, since=1_767_225_600 * 10**9, priority="high", labels={"ward": "icu"}
     )
 
 
-def test_what_is_wrong_is_named_with_the_fields_there_are_and_the_askers_mark():
-    with pytest.raises(RequestError) as told:
+def test_an_error_names_the_field_the_legal_ones_and_the_transaction():
+    with pytest.raises(RequestError) as raised:
         read(VERBS["reset"], b'{"stream": "a", "alarm": "b", "actor": "joy", "force": true, "transaction": "7"}')
-    assert str(told.value) == "reset: there is no field `force` (fields: stream, alarm, actor, comment, transaction)"
-    assert (told.value.code, told.value.transaction) == ("malformed", "7")
+    assert str(raised.value) == "reset: there is no field `force` (fields: stream, alarm, actor, comment, transaction)"
+    assert (raised.value.code, raised.value.transaction) == ("malformed", "7")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_name_that_nothing_can_be_published_under_is_refused(name):
 
 
 @given(st.sampled_from(sorted(VERBS)), st.dictionaries(st.text(max_size=12), anything, max_size=6))
-def test_whatever_is_asked_is_read_or_refused(name, body):
+def test_every_json_object_is_parsed_or_refused(name, body):
     known = {field: body.pop(field) for field in list(body) if field not in VERBS[name].body.__struct_fields__}
     for content in (body, body | known, {**body, "stream": "a", "alarm": "b", "actor": "joy"}):
         try:
@@ -94,7 +94,7 @@ def test_whatever_is_asked_is_read_or_refused(name, body):
 
 
 @given(st.binary(max_size=64))
-def test_no_bytes_are_anything_but_refused_or_read(body):
+def test_all_bytes_are_parsed_or_refused(body):
     for verb in (VERBS["list"], VERBS["acknowledge"]):
         with suppress(RequestError):
             read(verb, body)

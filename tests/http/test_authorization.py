@@ -1,4 +1,4 @@
-"""Who may read and command, by what a request says of itself."""
+"""Authorization of requests that read and command, by their headers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_token_opens_and_nothing_else_does(host):
 
 
 @pytest.mark.parametrize("host", ["evil.example:9464", "127.0.0.1.evil.example", "", "localhost.evil.example"])
-def test_a_name_that_was_bent_to_this_machine_is_no_door(host):
+def test_a_foreign_host_name_for_the_loopback_address_is_denied(host):
     """DNS rebinding: a page's own name is made to mean 127.0.0.1, so that the browser takes the daemon for its site."""
     authorizer = Authorizer("127.0.0.1", None)
     for refused in (authorizer.check_command({"host": host}), authorizer.check_read({"host": host})):
@@ -55,7 +55,7 @@ def test_a_name_that_was_bent_to_this_machine_is_no_door(host):
 
 
 @pytest.mark.parametrize("token", [None, TOKEN])
-def test_another_sites_page_commands_nothing(token):
+def test_a_page_of_another_site_is_denied(token):
     headers = HERE if token is None else {**HERE, "authorization": f"Bearer {token}"}
     authorizer = Authorizer("127.0.0.1", token)
     for origin in ("https://evil.example", "http://127.0.0.1:8080", "null"):

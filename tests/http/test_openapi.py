@@ -1,4 +1,4 @@
-"""The description of the HTTP interface: valid, and of what is really there."""
+"""The OpenAPI document: valid, and complete."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def metrics():
 
 
 async def unasked():
-    raise AssertionError("nobody asked for a reload")
+    raise AssertionError("no reload was requested")
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def test_metrics():
 
 
 @pytest.mark.parametrize(("succeeded", "status"), [(True, 200), (False, 500)])
-async def test_reload_answers_with_what_became_of_it(succeeded, status):
+async def test_reload_replies_with_its_result(succeeded, status):
     async def reload():
         return ReloadResult(succeeded=succeeded, text="watch ward: 3 streams go on\n")
 
@@ -77,16 +77,16 @@ async def test_reload_goes_by_the_same_rule_as_every_command():
         assert (await request(port, "/-/rollback", "POST"))[0] == 401
 
 
-async def test_rollback_answers_with_what_became_of_it():
+async def test_rollback_replies_with_its_result():
     async def roll_back():
-        return ReloadResult(succeeded=False, text="there is no way back\n")
+        return ReloadResult(succeeded=False, text="there is no configuration before\n")
 
     async with serving(roll_back=roll_back) as (port, _, _):
-        assert (await request(port, "/-/rollback", "POST"))[::2] == (500, "there is no way back\n")
+        assert (await request(port, "/-/rollback", "POST"))[::2] == (500, "there is no configuration before\n")
         assert (await request(port, "/-/rollback"))[0] == 405
 
 
-async def test_nobody_reloads_by_following_a_link():
+async def test_a_get_request_does_not_reload():
     async with serving() as (port, _, _):
         assert (await request(port, "/-/reload"))[0] == 405
 

@@ -11,7 +11,7 @@ ENDING = (Transition.CLEAR, Transition.END)
 
 
 def event(transition=Transition.RAISE, *, t=1, raised_at=2, since=1, priority=Priority.HIGH, **changes):
-    """An event of icu/1's alarm `desaturation`, whose first occurrence has the number 1."""
+    """An event of icu/1's alarm `desaturation`, in its occurrence 1; fields of the report may be given too."""
     up = transition not in ENDING
     status = AlarmStatus(
         active=up,

@@ -1,4 +1,4 @@
-"""A ward of alarms to test with: conditions turn, people ask, time passes."""
+"""A ward of alarms for tests: condition events, commands and time in, transitions out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def policy(alarm="hr-high", priority=Priority.MEDIUM, category=Category.PHYSIOLO
 
 
 class Ward:
-    """A register, and the clock of those who use it; seconds since the start everywhere."""
+    """An alarm registry with its clock, in seconds since the start."""
 
     def __init__(self, *policies, grouping=None, known=()):
         self.policies = {p.alarm: p for p in policies or [policy()]}
@@ -31,7 +31,7 @@ class Ward:
         return [(event.transition.value, event.alarm) for event in events]
 
     def kind(self, kind, alarm="hr-high", stream="icu/1", *, t=None, labels=None):
-        """A condition turns, at `t` or now: what happened."""
+        """Apply a condition event, at `t` or now; the transitions."""
         its = self.policies[alarm]
         at = START + round((self.now if t is None else t) * S)
         change = ConditionEvent(
@@ -56,14 +56,14 @@ class Ward:
         return self.kind(ConditionEventKind.INACTIVE, *args, **more)
 
     def executes(self, command, *, by="nurse", why="seen", transaction=None):
-        """Somebody asks something: what happened."""
+        """Execute a command; the transitions."""
         return self._happened(self.registry.execute(CommandEnvelope(command, by, why, transaction), self._ns))
 
     def acknowledge(self, alarm="hr-high", stream="icu/1", **more):
         return self.executes(Acknowledge(stream, alarm, **more))
 
     def wait(self, seconds):
-        """Time passes: what fell due."""
+        """Let time pass; the transitions of expired deadlines."""
         self.now += seconds
         return self._happened(self.registry.expire_deadlines(self._ns))
 

@@ -217,7 +217,7 @@ def test_a_profile_reaches_the_model_and_can_be_taken_back():
         (Transfer("bed", "bed"), "illegal", "to itself"),
     ],
 )
-def test_what_cannot_be_done_is_refused_and_changes_nothing(command, code, says):
+def test_an_illegal_command_is_refused_and_changes_nothing(command, code, says):
     watching = engine(HIGH, ODD, max_streams=1)
     send(watching, fast(0))
     before = memory_of(watching, "bed")

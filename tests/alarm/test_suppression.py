@@ -1,4 +1,4 @@
-"""What keeps an alarm quiet, and what it is when it isn't kept quiet any more."""
+"""Suppression of alarms, and their status after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tocsin.engine.events import Category, Priority
 BED = "icu/1", "hr-high"
 
 
-def test_a_shelf_is_quiet_keeps_the_acknowledgement_and_ends():
+def test_a_shelved_alarm_is_not_annunciated_and_keeps_its_acknowledgement():
     ward = Ward()
     ward.begins()
     ward.acknowledge()
@@ -27,13 +27,13 @@ def test_a_shelf_is_quiet_keeps_the_acknowledgement_and_ends():
     assert status.state == "acknowledged"
     assert ward.wait(599) == []
     assert ward.wait(5) == [("unshelve", "hr-high")]
-    assert ward.events[-1].t == START + 600 * S  # when it fell due, not when somebody looked
+    assert ward.events[-1].t == START + 600 * S  # the deadline, not the time of processing
     assert ward.events[-1].actor is None
     assert ward.status().is_annunciated
     assert ward.state() == "acknowledged"
 
 
-def test_what_happens_on_a_shelf_is_told_in_the_log_and_rings_afterwards():
+def test_an_alarm_raised_while_shelved_is_logged_and_annunciated_afterwards():
     ward = Ward(known=["icu/1"])
     ward.executes(Shelve(*BED, for_s=600))
     assert ward.begins() == [("raise", "hr-high")]
@@ -42,7 +42,7 @@ def test_what_happens_on_a_shelf_is_told_in_the_log_and_rings_afterwards():
     assert ward.status().is_annunciated
 
 
-def test_a_shelf_for_once_ends_with_the_next_clear():
+def test_a_shelving_for_once_ends_with_the_next_clear():
     ward = Ward(known=["icu/1"])
     ward.executes(Shelve(*BED, for_s=600, once=True))
     ward.begins()
@@ -51,7 +51,7 @@ def test_a_shelf_for_once_ends_with_the_next_clear():
     assert ward.status().is_annunciated
 
 
-def test_out_of_service_until_it_is_put_back_also_over_the_end_of_the_stream():
+def test_an_alarm_stays_out_of_service_until_it_is_returned_even_beyond_the_streams_end():
     ward = Ward(known=["icu/1"])
     ward.executes(RemoveFromService(*BED))
     ward.begins()
@@ -63,7 +63,7 @@ def test_out_of_service_until_it_is_put_back_also_over_the_end_of_the_stream():
     assert ward.status().is_annunciated
 
 
-def test_what_somebody_shelved_is_forgotten_with_the_patient():
+def test_a_shelving_ends_with_the_patients_stay():
     ward = Ward(known=["icu/1"])
     ward.begins()
     ward.executes(Shelve(*BED, for_s=600))
@@ -72,7 +72,7 @@ def test_what_somebody_shelved_is_forgotten_with_the_patient():
     assert ward.status().is_annunciated
 
 
-def test_what_nobody_watches_any_more_is_taken_from_the_shelf():
+def test_a_shelving_ends_with_the_alarms_configuration():
     ward = Ward(known=["icu/1"])
     ward.executes(Shelve(*BED, for_s=600))
     (event,) = ward.registry.end_stream("icu/1", START)
@@ -89,14 +89,14 @@ SILENT = policy("silent", category=Category.TECHNICAL, channels=())
 
 
 @pytest.mark.parametrize(
-    ("technical", "quiet"),
+    ("technical", "suppressed"),
     [
         (["hr-absent"], {"hr-high"}),
         (["hr-absent", "spo2-absent"], {"hr-high", "spo2-low", "hr-and-spo2"}),
         (["silent"], {"hr-high", "spo2-low", "hr-and-spo2", "odd"}),
     ],
 )
-def test_a_technical_alarm_keeps_its_channels_others_quiet(technical, quiet):
+def test_a_technical_alarm_suppresses_the_alarms_of_its_channels(technical, suppressed):
     ward = Ward(
         HR, ABSENT, SPO2, BOTH, ODD, SILENT, policy("spo2-absent", category=Category.TECHNICAL, channels=("spo2",))
     )
@@ -105,24 +105,24 @@ def test_a_technical_alarm_keeps_its_channels_others_quiet(technical, quiet):
     for alarm in ("hr-high", "spo2-low", "hr-and-spo2", "odd"):
         assert ward.begins(alarm) == [("raise", alarm)]
         assert ward.begins(alarm, "icu/2") == [("raise", alarm)]
-        assert ward.status(alarm).is_annunciated is (alarm not in quiet)
+        assert ward.status(alarm).is_annunciated is (alarm not in suppressed)
         assert ward.status(alarm, "icu/2").is_annunciated
-    if "hr-high" in quiet:
+    if "hr-high" in suppressed:
         assert "icu/1/hr-absent" in ward.status().suppressed_by or "icu/1/silent" in ward.status().suppressed_by
     released = [alarm for name in technical for what, alarm in ward.ceases(name) if what == "unsuppress"]
-    assert set(released) == quiet
-    assert all(ward.status(alarm).is_annunciated for alarm in quiet)
+    assert set(released) == suppressed
+    assert all(ward.status(alarm).is_annunciated for alarm in suppressed)
 
 
-def test_what_was_up_before_stays_up():
+def test_an_alarm_that_was_annunciated_before_stays_so():
     ward = Ward(HR, ABSENT)
     ward.begins()
     assert ward.begins("hr-absent") == [("raise", "hr-absent")]
     assert ward.status().is_annunciated
 
 
-def test_somebody_is_told_of_something():
-    """A technical alarm that is put aside keeps nothing else quiet."""
+def test_a_shelved_technical_alarm_suppresses_nothing():
+    """Of a technical alarm and those that it suppresses, one is always annunciated."""
     ward = Ward(HR, ABSENT)
     ward.begins("hr-absent")
     ward.begins()
@@ -130,7 +130,7 @@ def test_somebody_is_told_of_something():
     assert ward.status().is_annunciated
 
 
-def test_an_acknowledged_technical_alarm_still_keeps_quiet():
+def test_an_acknowledged_technical_alarm_still_suppresses():
     ward = Ward(HR, ABSENT)
     ward.begins("hr-absent")
     ward.acknowledge("hr-absent")
@@ -138,7 +138,7 @@ def test_an_acknowledged_technical_alarm_still_keeps_quiet():
     assert not ward.status().is_annunciated
 
 
-def test_nobody_saw_what_was_kept_quiet_so_it_waits():
+def test_an_alarm_that_was_suppressed_is_unacknowledged_afterwards():
     ward = Ward(policy(on_clear=OnClear.ACKNOWLEDGE), ABSENT)
     ward.begins("hr-absent")
     ward.begins()
@@ -149,17 +149,17 @@ def test_nobody_saw_what_was_kept_quiet_so_it_waits():
     assert ward.state() == "returned"
 
 
-def test_a_named_alarm_keeps_others_quiet_where_labels_are_equal():
+def test_a_named_alarm_suppresses_others_where_labels_are_equal():
     power = policy("power-lost", Priority.HIGH, channels=("mains",), inhibits=(Inhibition("hr-*", ("ward", "room")),))
     ward = Ward(power, policy(), SPO2)
     ward.begins("power-lost", "plant/1", labels={"ward": "icu", "room": "1"})
-    for stream, labels, quiet in (
+    for stream, labels, suppressed in (
         ("icu/1", {"ward": "icu", "room": "1"}, True),
         ("icu/2", {"ward": "icu", "room": "2"}, False),
         ("icu/3", {"ward": "icu"}, False),  # what is unknown is equal to nothing
     ):
         ward.begins(stream=stream, labels=labels)
-        assert ward.status(stream=stream).is_annunciated is not quiet
+        assert ward.status(stream=stream).is_annunciated is not suppressed
     ward.begins("spo2-low", "icu/1", labels={"ward": "icu", "room": "1"})
     assert ward.status("spo2-low").is_annunciated
     assert ward.status().suppressed_by == ("plant/1/power-lost",)
@@ -176,7 +176,7 @@ def flooded(beds=12):
     return ward
 
 
-def test_a_flood_is_told_as_one_and_logged_as_many():
+def test_a_flood_is_annunciated_as_one_alarm_and_logged_as_many():
     ward = flooded()
     raised = [(event.stream, event.status.is_annunciated) for event in ward.events if event.transition == "raise"]
     assert raised == [
@@ -191,7 +191,7 @@ def test_a_flood_is_told_as_one_and_logged_as_many():
     assert ward.status(stream="icu/11").suppressed_by == ("tocsin/groups/icu/flood",)
 
 
-def test_a_flood_spares_other_groups_and_what_is_to_be_spared():
+def test_a_flood_leaves_other_groups_and_excepted_priorities_alone():
     ward = flooded()
     ward.begins(stream="er/1", labels={"ward": "er"})
     assert ward.status(stream="er/1").is_annunciated
@@ -199,7 +199,7 @@ def test_a_flood_spares_other_groups_and_what_is_to_be_spared():
     assert ward.status("asystole", "icu/1").is_annunciated
 
 
-def test_a_flood_ends_when_it_has_become_quiet_and_tells_what_is_still_there():
+def test_a_flood_ends_with_few_new_alarms_and_active_ones_are_annunciated():
     ward = flooded()
     ward.ceases(stream="icu/10", labels={"ward": "icu"})
     # 12 alarms, 10 s apart: fewer than 5 are left in the window 600 s after the eighth.
@@ -216,7 +216,7 @@ def test_acknowledging_a_group_reaches_into_its_flood():
     assert ward.state(stream="icu/11") == "acknowledged"
 
 
-def test_what_is_shelved_makes_no_flood():
+def test_shelved_alarms_make_no_flood():
     ward = Ward(grouping=FLOODS, known=[f"icu/{bed}" for bed in range(20)])
     for bed in range(20):
         ward.executes(Shelve(f"icu/{bed}", "hr-high", 60))

@@ -1,4 +1,4 @@
-"""Orders reach the alarms of streams that the daemon knows, whether they have ever been up or not."""
+"""Commands for alarms of known streams, raised before or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocsin.runtime.build import build_deployment
 NOW = 1_764_000_000 * 10**9
 
 
-def test_an_alarm_that_has_never_been_up_is_known_by_its_stream(tmp_path):
+def test_an_alarm_that_was_never_raised_is_found_by_its_stream(tmp_path):
     checked = check(configurations.write(tmp_path))
     made = build_deployment(checked.config, checked.bundles)
     registry = AlarmRegistry(made.policies)

@@ -1,4 +1,4 @@
-"""What time does to alarms: escalation, reminders, re-alarm, chattering, stale ones."""
+"""Deadlines of alarms: escalation, reminders, re-alarm, deferred clears, chattering, stale alarms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def at(events):
     return [(event.transition.value, (event.t - START) // S) for event in events]
 
 
-def test_priority_rises_while_nobody_acknowledges():
+def test_the_priority_rises_while_an_alarm_is_unacknowledged():
     steps = (Escalation(60 * S, Priority.MEDIUM), Escalation(120 * S, Priority.HIGH))
     ward = Ward(policy(priority=Priority.LOW, escalate=steps))
     ward.begins()
@@ -32,7 +32,7 @@ def test_priority_rises_while_nobody_acknowledges():
     assert ward.status().priority == "high"
 
 
-def test_nothing_escalates_that_nobody_is_told_of():
+def test_an_alarm_that_is_not_annunciated_does_not_escalate():
     ward = Ward(policy(escalate=(Escalation(60 * S, Priority.HIGH),)))
     ward.begins()
     ward.wait(50)
@@ -43,7 +43,7 @@ def test_nothing_escalates_that_nobody_is_told_of():
     assert ward.wait(1) == [("escalate", "hr-high")]
 
 
-def test_a_reminder_until_somebody_has_seen_it():
+def test_reminders_come_until_the_alarm_is_acknowledged():
     ward = Ward(policy(remind_ns=30 * S, on_clear=OnClear.ACKNOWLEDGE))
     ward.begins()
     ward.wait(30)
@@ -54,7 +54,7 @@ def test_a_reminder_until_somebody_has_seen_it():
     assert ward.wait(600) == []
 
 
-def test_what_was_acknowledged_and_stays_rings_again():
+def test_an_acknowledged_alarm_that_stays_active_becomes_unacknowledged_again():
     ward = Ward(policy(re_alarm_ns=600 * S))
     ward.begins()
     ward.wait(100)
@@ -66,7 +66,7 @@ def test_what_was_acknowledged_and_stays_rings_again():
     assert status.occurrence == 1
 
 
-def test_a_shelf_costs_no_acknowledgement_however_long():
+def test_a_shelving_keeps_the_acknowledgement_however_long():
     ward = Ward(policy(re_alarm_ns=600 * S))
     ward.begins()
     ward.acknowledge()
@@ -90,16 +90,16 @@ def test_a_day_old_alarm_is_stale():
 
 
 def cycles(ward, count, *, every=20):
-    told = []
+    found = []
     for _ in range(count):
-        told += ward.begins()
+        found += ward.begins()
         ward.now += every / 2
-        told += ward.ceases()
+        found += ward.ceases()
         ward.now += every / 2
-    return [what for what, _ in told]
+    return [transition for what, _ in found]
 
 
-def test_three_cycles_in_a_minute_are_chattering_and_only_said_where_nothing_else_is_wanted():
+def test_three_cycles_in_a_minute_are_chattering_and_only_marked_by_default():
     ward = Ward()
     assert cycles(ward, 3) == ["raise", "clear", "raise", "clear", "raise", "chatter", "clear"]
     assert ward.status().chattering
@@ -112,7 +112,7 @@ def test_slower_cycles_are_none():
     assert "chatter" not in cycles(Ward(), 6, every=31)
 
 
-def test_a_chattering_alarm_goes_to_the_shelf():
+def test_a_chattering_alarm_is_shelved():
     ward = Ward(policy(chatter_shelve_ns=300 * S))
     assert cycles(ward, 3)[-3:] == ["chatter", "shelve", "clear"]
     ward.begins()
@@ -123,7 +123,7 @@ def test_a_chattering_alarm_goes_to_the_shelf():
     assert ward.status().is_annunciated
 
 
-def test_a_chattering_alarms_clears_are_held_back():
+def test_a_chattering_alarms_clears_are_deferred():
     ward = Ward(policy(chatter_off_delay_ns=30 * S))
     assert cycles(ward, 8) == ["raise", "clear", "raise", "clear", "raise", "chatter"]
     occurrence = ward.status().occurrence
@@ -135,14 +135,14 @@ def test_a_chattering_alarms_clears_are_held_back():
     assert at([cleared]) == [("clear", 8 * 20 - 10 + 30)]
 
 
-def test_a_held_clear_happens_by_the_readings_own_clock_when_that_is_quicker():
+def test_a_deferred_clear_takes_effect_by_the_readings_clock_if_that_is_sooner():
     ward = Ward(policy(chatter_off_delay_ns=30 * S))
     cycles(ward, 3)
     assert ward.begins(t=50 + 30) == [("clear", "hr-high"), ("raise", "hr-high")]
     assert at(ward.events[-2:]) == [("clear", 80), ("raise", 80)]
 
 
-def test_what_was_there_for_seconds_is_fleeting():
+def test_an_alarm_that_is_active_for_seconds_is_fleeting():
     ward = Ward()
     ward.begins()
     ward.now += 5
@@ -185,7 +185,7 @@ def test_a_link_that_drops_never_clears():
     assert not ward.status().uncertain
 
 
-def test_a_restart_fires_nothing_again_and_forgets_nothing():
+def test_a_restart_raises_no_alarm_again_and_loses_none():
     ward = Ward(policy(escalate=(Escalation(60 * S, Priority.HIGH),)), policy("spo2-low"))
     ward.begins()
     ward.begins("spo2-low")
@@ -195,14 +195,14 @@ def test_a_restart_fires_nothing_again_and_forgets_nothing():
     again.registry.restore(kept)
     assert again.registry.statuses == ward.registry.statuses
     again.now = 30
-    assert again.begins() == []  # whoever judges has begun anew
+    assert again.begins() == []  # the engine has started anew
     assert again.begins("spo2-low") == []
     assert again.state("spo2-low") == "acknowledged"
     assert again.wait(30) == [("escalate", "hr-high")]
     assert again.events[-1].id == ward.events[-1].id + 1
 
 
-def test_a_new_configuration_keeps_what_goes_on_and_ends_what_is_gone():
+def test_a_new_configuration_keeps_alarms_and_ends_those_that_it_lacks():
     ward = Ward(policy(), policy("spo2-low", on_clear=OnClear.LATCH))
     ward.begins()
     ward.acknowledge()
