@@ -96,7 +96,7 @@ def cycles(ward, count, *, every=20):
         ward.now += every / 2
         found += ward.ceases()
         ward.now += every / 2
-    return [transition for what, _ in found]
+    return [transition for transition, _ in found]
 
 
 def test_three_cycles_in_a_minute_are_chattering_and_only_marked_by_default():
