@@ -32,7 +32,7 @@ def page(measured: LoadResults) -> str:
             lambda d: d.flooded_min / (measured.beds / 5) / measured.hours * 24,
             ".1f",
         ),
-        ("deteriorations found, %", _found_percent, ".0f"),
+        ("deteriorations detected, %", _found_percent, ".0f"),
     ]
     table = ["| | " + " | ".join(measured.days) + " |", "|---|" + "---|" * len(measured.days)]
     for what, of, form in rows:
@@ -80,17 +80,17 @@ def _verdict(measured: LoadResults) -> str:
         total = [sum(day.alarms.total() for day in days) for days in (tocsin, others)]
         called = [sum(day.alarms[Category.PHYSIOLOGICAL] for day in days) for days in (tocsin, others)]
         lines.append(
-            f"- {name} find {found[1]:.0f} % of the deteriorations, Tocsin {found[0]:.0f} %. Of all their alarms "
-            f"Tocsin rings {100 * total[0] / total[1]:.1f} %, of the physiological ones "
-            f"{100 * called[0] / called[1]:.1f} %."
+            f"- {name} detect {found[1]:.0f} % of the deteriorations, Tocsin {found[0]:.0f} %. Tocsin raises "
+            f"{100 * total[0] / total[1]:.1f} % of the number of their alarms, "
+            f"{100 * called[0] / called[1]:.1f} % of the physiological ones."
         )
     technical = sum(day.alarms[Category.TECHNICAL] for day in tocsin)
     share = 100 * technical / max(sum(day.alarms.total() for day in tocsin), 1)
     lines.append(
-        f"- What is left is technical: {share:.0f} % of Tocsin's alarms say that a measurement has been gone for five "
-        "minutes. No model takes those away: somebody isn't being watched. How long to wait is a setting and no merit "
-        f"of the network: limits after 15 s that waited five minutes too would ring {_waiting(measured):.1f} times a "
-        "bed and day."
+        f"- The remaining alarms are technical: {share:.0f} % of Tocsin's alarms report that a channel has been absent "
+        "for five minutes. No model removes those: the patient is not being watched. The five minutes are a setting "
+        "and no merit of the network: limits after 15 s with the same five minutes would raise "
+        f"{_waiting(measured):.1f} alarms a bed and day."
     )
     return "\n".join(lines)
 
@@ -124,59 +124,58 @@ def _found(leads: Sequence[float | None]) -> str:
 
 
 PAGE = """\
-# How many alarms does a ward hear?
+# Alarm load of a ward
 
-{beds} simulated beds for {hours} hours, {seeds} times, each with everything that goes wrong with patients and with
-measurements. **The patients are simulated**, and the network was trained on the same simulator: the figures compare
-three ways of being alarmed on the same streams, and promise nothing about a ward. Brackets: 95 % over the {seeds} seeds
-(Student).
+{beds} simulated beds for {hours} hours, {seeds} times, each with deteriorations, movements and faults of measurement.
+**The patients are simulated**, and the network was trained on the same simulator: the figures compare three alarm
+practices on the same streams, and promise nothing about a ward. Brackets: 95 % over the {seeds} seeds (Student).
 
 - *limits at once*: the defaults of adult bedside monitors (heart rate 50–120, SpO2 90, respiration 8–30, systolic
-  90–160, diastolic 50–90, temperature 36–39), each ringing with the first value outside; a technical alarm for each
-  measurement that is gone for 10 s.
+  90–160, diastolic 50–90, temperature 36–39), each with an alarm at the first value outside; a technical alarm for
+  each channel that is absent for 10 s.
 - *limits after 15 s*: the same, once a value has been outside for 15 s without a break.
-- *Tocsin*: [`config/quiet-ward.yaml`](../config/quiet-ward.yaml), through the daemon's own engine and register of
-  alarms: the network with a budget of half a false alarm a bed and day, five limits that nobody lives beyond, and
-  technical alarms for what has been gone for five minutes.
+- *Tocsin*: [`config/quiet-ward.yaml`](../config/quiet-ward.yaml), through the daemon's own engine and alarm registry:
+  the network with a budget of half a false alarm a bed and day, five limits at extreme values, and technical alarms
+  for channels that are absent for five minutes.
 
 {table}
 
 {ratios}
 
-*False* are physiological alarms that no deterioration rang: a twin of each patient who deteriorates, the same to the
-bit but for that, is watched too, and what the twin has within a minute counts as false. *Chattering*: three alarm–clear
-cycles within a minute. *Flood*: from more than 10 alarms in 10 minutes on, until fewer than 5, for a nurse with five
-beds.
+*False* are physiological alarms without a deterioration as their cause: a twin of each patient who deteriorates, the
+same to the bit but for that, is watched too, and an alarm that the twin also has within a minute counts as false.
+*Chattering*: three alarm–clear cycles within a minute. *Flood*: from more than 10 alarms in 10 minutes on, until fewer
+than 5, for a nurse with five beds.
 
-## What was found, and how soon
+## Detection
 
-{deteriorations} deteriorations. Found: how many rang before treatment began to work, and the median time from the onset
-to the alarm with its quartiles, of those that were found. Limits that ring at once ring so often that some of what
-they find is chance, though the twin takes most of that away.
+{deteriorations} deteriorations. Detected: those with an alarm before treatment began to work, and the median time from
+the onset to the alarm with its quartiles. Limits at once raise so many alarms that some detections are chance, though
+the twin removes most of them.
 
 {found}
 
-## What it rests on
+## Assumptions
 
-How often patients deteriorate, and measurements fail, stands with its sources in
-[`parameters.py`](../training/tocsin_training/simulation/ward/parameters.py) and was fixed before this comparison: 0.146
-deteriorations a patient and day (Hravnak 2008, step-down unit), 60 movements (rate assumed, durations from 350 adults
-in intensive care), 6 lost probes, 18 drop-outs of some five minutes (Breteler 2020: 6 % of time and more is lost), 6
-misheld cuffs, 1 frozen value. Half of the figures are assumptions, and say so. For scale: 187 audible alarms a bed and
-day were counted in intensive care (Drew 2014).
+The rates of deteriorations and of faults of measurement are in
+[`parameters.py`](../training/tocsin_training/simulation/ward/parameters.py), with their sources, and were fixed before
+this comparison: 0.146 deteriorations a patient and day (Hravnak 2008, step-down unit), 60 movements (rate assumed,
+durations from 350 adults in intensive care), 6 lost probes, 18 drop-outs of some five minutes (Breteler 2020: 6 % of
+time and more is lost), 6 misheld cuffs, 1 frozen value. Half of the figures are assumptions, and marked as such. For
+scale: 187 audible alarms a bed and day were counted in intensive care (Drew 2014).
 
-Nobody acknowledges anything, no alarm latches, and a limit ends as soon as the value is back: monitors that hold an
-alarm for a while chatter less. `quiet-ward.yaml` was written before anything was measured; three hours of another seed
-were looked at first, and it was not changed after that.
+Alarms are not acknowledged and do not latch, and a limit ends as soon as the value is back: monitors that hold an
+alarm for a while chatter less. `quiet-ward.yaml` was written before any measurement; three hours of another seed were
+looked at first, and it was not changed after that.
 
-## Is it a tenth?
+## Share of the alarms of fixed limits
 
 {verdict}
 
-## How it was made
+## Method
 
     python -m tocsin_studies.ward_alarm_load config/quiet-ward.yaml docs/alarm-load.md
 
-takes some 25 minutes of one core. The limits' alarms are computed in columns; a test holds them equal to what the
-daemon's engine makes of the same limits.
+takes some 25 minutes of one core. The limits' alarms are computed over whole columns; a test holds them equal to the
+alarms of the daemon's engine for the same limits.
 """

@@ -52,11 +52,11 @@ class LeadResults:
 
 def figures(measured: LeadResults) -> dict[str, float]:
     """The few numbers that the manifest, the card and the demonstration show."""
-    found = {"deteriorations rung, share": round(float(np.mean([TOCSIN in c.rang_s for c in measured.courses])), 3)}
+    found = {"deteriorations detected, share": round(float(np.mean([TOCSIN in c.rang_s for c in measured.courses])), 3)}
     for name in (AT_ONCE, DELAYED):
         leads = [lead for course in measured.courses if (lead := lead_s(course, name)) is not None]
         found[f"median lead over {name}, s"] = round(float(np.median(leads)), 1)
-        found[f"rang before {name}, share"] = round(float(np.mean([first(c, name) for c in measured.courses])), 3)
+        found[f"detected before {name}, share"] = round(float(np.mean([first(c, name) for c in measured.courses])), 3)
     for kind in DETERIORATIONS:
         own = [course for course in measured.courses if course.episode.kind is kind]
         if leads := [lead for course in own if (lead := lead_s(course, DELAYED)) is not None]:
@@ -114,29 +114,28 @@ def _spread(leads: Sequence[float]) -> str:
 
 
 PAGE = """\
-# How early does it ring?
+# Lead over fixed limits
 
 **On simulated patients only.** The bundle was trained on the project's ward simulator and is measured on it here, with
-other seeds. Half of the simulator's numbers are assumptions
-(`training/tocsin_training/simulation/ward/parameters.py` says which), so these figures compare two detectors on the
-same streams; they are no promise about a ward.
+other seeds. Half of the simulator's numbers are assumptions (`training/tocsin_training/simulation/ward/parameters.py`
+marks them), so these figures compare two detectors on the same streams; they promise nothing about a ward.
 
 Bundle `{model}` at its own threshold {threshold:g} with an on-delay of 3 s, against fixed bedside limits (heart rate
-50-120, SpO2 90, respiration 8-30, systolic 90-160, diastolic 50-90, temperature 36-39), at once and with a delay of
-15 s. All three are alarms of the same engine, with an off-delay of 30 s.
+50-120, SpO2 90, respiration 8-30, systolic 90-160, diastolic 50-90, temperature 36-39), without delay and with a delay
+of 15 s. All three are alarms of the same engine, with an off-delay of 30 s.
 
 ## {patients} deteriorations
 
-| deterioration | Tocsin rings | limits | limits, 15 s | lead over limits | first | lead over limits, 15 s | first |
+| deterioration | Tocsin detects | limits | limits, 15 s | lead over limits | first | lead over limits, 15 s | first |
 |---|---|---|---|---|---|---|---|
 {rows}
 
-*Lead* is how long Tocsin rang before the limits, where both rang: the median, and in brackets the quartiles; below 0
-the limits were first. *First* is the share that Tocsin rang first, of all patients: also those for whom the limits
-never rang.
+*Lead* is the time from Tocsin's alarm to that of the limits, where both raised one: the median, and in brackets the
+quartiles; below 0 the limits were first. *First* is the share of all patients in whom Tocsin's alarm was the first,
+those without an alarm of the limits included.
 
-A tachyarrhythmia jumps over the limit within seconds: there is nothing to foresee. An apnoea is seen as soon as the
-averaged respiration has fallen. What drifts is where a score that knows the patient gains.
+A tachyarrhythmia passes the limit within seconds, so no lead is possible. An apnoea is detected as soon as the
+averaged respiration has fallen. A score that knows the patient gains most in slow changes.
 
 ## False alarms, {bed_days:g} bed-days without any deterioration
 
@@ -144,14 +143,14 @@ averaged respiration has fallen. What drifts is where a score that knows the pat
 |---|---|
 {false}
 
-The ward's patients move, lose probes, and lie on their cuffs at the simulator's rates. Limits that ring at once ring
-so often that they are first by accident too; limits with a delay are what wards use.
+The ward's patients move, lose probes, and lie on their cuffs at the simulator's rates. Limits without delay raise so
+many alarms that some of them are first by chance; wards use limits with a delay.
 
-## How it was made
+## Method
 
     python -m tocsin_studies.ward_lead models/ward-vitals/1 docs/ward-lead.md
 
-Each patient deteriorates once, two hours after the stream began; a quarter of them each in one of four ways. A twin,
-the same to the bit without the deterioration, runs beside; an alarm that the twin has too, within a minute, counts for
-nobody. An alarm counts until treatment begins to work. False alarms are counted on other patients.
+Each patient deteriorates once, two hours after the start of the stream, a quarter of them in each of four ways. A
+twin, the same to the bit without the deterioration, is watched too; an alarm that the twin also has, within a minute,
+does not count. An alarm counts until treatment begins to work. False alarms are counted on other patients.
 """

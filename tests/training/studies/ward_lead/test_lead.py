@@ -60,9 +60,9 @@ def test_figures_count_every_patient():
         threshold=1.0,
     )
     found = figures(measured)
-    assert found["deteriorations rung, share"] == pytest.approx(2 / 3, abs=1e-3)
+    assert found["deteriorations detected, share"] == pytest.approx(2 / 3, abs=1e-3)
     assert found[f"median lead over {AT_ONCE}, s"] == 60
-    assert found[f"rang before {DELAYED}, share"] == pytest.approx(2 / 3, abs=1e-3)
+    assert found[f"detected before {DELAYED}, share"] == pytest.approx(2 / 3, abs=1e-3)
     assert found[f"false alarms of {DELAYED} per bed-day"] == 8
 
 
