@@ -11,7 +11,7 @@ from tocsin.engine.events import Category, ConditionEvent, ConditionEventKind, E
 
 S = 1_000_000_000
 FRAMES = Frames(("hr",), S, "AAAAAAAAAAA=", "AAAAAA==", "AQ==", "AAAAAA==", "AAAAAA==", "AAAAAA==", "AAAAAA==")
-SAID = Explanation("ward/1", "0" * 64, 1.0, 5 * S, 15, 99, 0, None, None, None, FRAMES)
+EXPLANATION = Explanation("ward/1", "0" * 64, 1.0, 5 * S, 15, 99, 0, None, None, None, FRAMES)
 CHANGE = ConditionEvent(
     watch="ward",
     stream="icu/1",
@@ -23,7 +23,7 @@ CHANGE = ConditionEvent(
     since=9 * S,
     priority=Priority.HIGH,
     category=Category.PHYSIOLOGICAL,
-    report=Report("score 2, threshold 1", score=2.0, model="ward/1 000000000000", explanation=SAID),
+    report=Report("score 2, threshold 1", score=2.0, model="ward/1 000000000000", explanation=EXPLANATION),
 )
 
 
@@ -34,9 +34,9 @@ def registry():
 def test_the_event_that_raises_an_alarm_has_the_frames_and_no_later_one_has():
     alarms = registry()
     (raised,) = alarms.apply([CHANGE], 9 * S)
-    assert raised.report.explanation == SAID
+    assert raised.report.explanation == EXPLANATION
     (seen,) = alarms.execute(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
-    assert seen.report.explanation == replace(SAID, frames=None)
+    assert seen.report.explanation == replace(EXPLANATION, frames=None)
 
 
 def test_a_restored_alarm_has_its_explanation_without_the_frames():
@@ -45,7 +45,7 @@ def test_a_restored_alarm_has_its_explanation_without_the_frames():
     again = registry()
     again.restore(alarms.export("1.0.0"))
     (seen,) = again.execute(CommandEnvelope(Acknowledge("icu/1", "odd"), "nurse", "seen"), 10 * S)
-    assert seen.report.explanation == replace(SAID, frames=None)
+    assert seen.report.explanation == replace(EXPLANATION, frames=None)
 
 
 def test_the_alarm_log_keeps_the_frames():

@@ -263,7 +263,7 @@ class Alarms(RuleBasedStateMachine):
     # What holds.
 
     @invariant()
-    def what_was_told_last_is_how_it_is(self):
+    def the_last_event_of_an_alarm_has_its_status(self):
         statuses = self.registries[0].statuses
         assert statuses == self.registries[1].statuses
         for key, status in self.last.items():
@@ -273,7 +273,7 @@ class Alarms(RuleBasedStateMachine):
                 assert status.state is State.NORMAL
 
     @invariant()
-    def what_holds_is_told_unless_somebody_or_something_keeps_it_quiet(self):
+    def an_active_alarm_is_annunciated_unless_it_is_suppressed(self):
         statuses = self.registries[0].statuses
         annunciated = {f"{stream}/{alarm}" for (stream, alarm), status in statuses.items() if status.is_annunciated}
         for key in self.up:

@@ -122,16 +122,16 @@ def test_every_record_is_read_back_whole():
 
 
 def test_alarms_of_an_older_format_are_migrated(monkeypatch):
-    """A made-up format 0 that called the report `said`, and counted no reminders."""
+    """A made-up format 0 that called the report `why`, and counted no reminders."""
     ward = ward_with_everything()
     data = msgspec.msgpack.decode(ward.registry.export("1.0.0"))
     data["format"] = 0
     for record in data["records"]:
-        record["said"] = record.pop("report")
+        record["why"] = record.pop("report")
         del record["reminded"]
 
     def migrate(old):
-        records = [{**record, "report": record["said"], "reminded": 0} for record in old["records"]]
+        records = [{**record, "report": record["why"], "reminded": 0} for record in old["records"]]
         return {**old, "format": 1, "records": records}
 
     monkeypatch.setitem(serialization.MIGRATIONS, 0, migrate)

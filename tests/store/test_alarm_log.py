@@ -110,7 +110,7 @@ def test_history_is_found_by(store, wanted, ids):
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE event SET actor = 'somebody else' WHERE id = 7",
+        "UPDATE event SET actor = 'another nurse' WHERE id = 7",
         "DELETE FROM event WHERE id = 7",
         "DELETE FROM event",
         "INSERT OR REPLACE INTO event SELECT * FROM event WHERE id = 7",

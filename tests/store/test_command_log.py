@@ -60,7 +60,7 @@ def test_it_outlives_the_daemon_whole(logged, reopened):
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE stream_command SET actor = 'nobody'",
+        "UPDATE stream_command SET actor = 'sam'",
         "DELETE FROM stream_command WHERE id = 2",
         "REPLACE INTO stream_command SELECT id, 0, actor, mark, verb, stream, to_stream, body FROM stream_command",
         "UPDATE stream_command_retention SET before = -1",
@@ -126,12 +126,12 @@ def test_every_field_of_an_entry_has_the_key_that_format_1_gave_it(logged, tmp_p
 
 
 def test_entries_and_events_of_an_older_format_are_migrated(logged, reopened, tmp_path, monkeypatch):
-    """A made-up format 0, which called the actor `who` and the reason `said`."""
+    """A made-up format 0, which called the actor `who` and the reason `why`."""
     logged.commit([], [event(id=1, reason="SpO2 84 %", actor="joy")])
     before = logged.commands(CommandLogQuery()), logged.history(AlarmLogQuery())
     logged.close()
     rename = """UPDATE {table} SET body =
-        replace(replace(body, '"{actor}":', '"{who}":'), '"{reason}":', '"{said}":')"""
+        replace(replace(body, '"{actor}":', '"{who}":'), '"{reason}":', '"{why}":')"""
 
     def renamed(connection, **keys):
         for table in ("event", "stream_command"):
@@ -142,9 +142,9 @@ def test_entries_and_events_of_an_older_format_are_migrated(logged, reopened, tm
             connection.execute(made)
 
     with sqlite3.connect(tmp_path / "store" / "tocsin.db") as file:
-        renamed(file, actor="actor", who="who", reason="reason", said="said")
+        renamed(file, actor="actor", who="who", reason="reason", why="why")
         file.execute("PRAGMA user_version = 0")
-    migrate = {0: lambda connection: renamed(connection, actor="who", who="actor", reason="said", said="reason")}
+    migrate = {0: lambda connection: renamed(connection, actor="who", who="actor", reason="why", why="reason")}
     monkeypatch.setattr("tocsin.store.schema.MIGRATIONS", migrate)
     again = reopened()
     assert (again.commands(CommandLogQuery()), again.history(AlarmLogQuery())) == before

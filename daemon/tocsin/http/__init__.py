@@ -1,1 +1,1 @@
-"""What the daemon tells over HTTP: its metrics, and whether it is well."""
+"""HTTP server: metrics, health, readiness, reload and the API."""
