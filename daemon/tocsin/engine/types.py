@@ -20,13 +20,16 @@ PROFILE = ("news2_scale", "oxygen", "alert")
 class Truth(IntEnum):
     """Value of a judgement (Kleene's three-valued logic)."""
 
-    UNKNOWN = 0
+    UNKNOWN = 0  # no data, warming up, or not measured in this frame
     FALSE = 1
     TRUE = 2
 
 
 class ConditionState(IntEnum):
-    """State of a stream's condition after the delays."""
+    """State of a stream's condition after the delays.
+
+    `tocsin.engine.conditions.delays` lists the transitions.
+    """
 
     INACTIVE = 0
     ACTIVE = 1

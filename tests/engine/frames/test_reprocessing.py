@@ -98,9 +98,9 @@ late = st.lists(
 def test_in_the_end_the_model_remembers_to_the_bit_what_it_would_of_the_ordered_stream(gaps, aggregate, rows, sizes):
     """Readings come up to six seconds late, to the half second, and some twice."""
 
-    def watching(lateness_s, rewind):
+    def watching(lateness_s, late_ticks):
         more = {"step": mixing_step, "gaps": gaps, "max_blind": 3, "max_gap_ticks": 20, "aggregate": aggregate}
-        return engine(HIGH, lateness_s=lateness_s, reprocess_late_ticks=rewind, frame_timeout_s=10**9, **more)
+        return engine(HIGH, lateness_s=lateness_s, reprocess_late_ticks=late_ticks, frame_timeout_s=10**9, **more)
 
     seen = {}
     for stream, half, delay, by_channel, twice in rows:

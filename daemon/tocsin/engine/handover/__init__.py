@@ -1,1 +1,1 @@
-"""Migration of streams to another configuration or model."""
+"""Handover of streams to another configuration or model: migration, and shadows."""

@@ -1,1 +1,1 @@
-"""Streams that begin, pause, move and end."""
+"""Lifecycle of streams: commands, settings, export and import, checkpoints."""
