@@ -34,7 +34,7 @@ def test_each_is_described_as_it_is(folder):
     assert written == manifest.model_dump_json(indent=2, exclude_none=True) + "\n", "as its form is by now"
     assert card == bundle_folder.card(manifest, bundle_folder.notes_of(folder))
     if manifest.task is Task.GENERATE:
-        assert "## How it resembles the simulator" in card
+        assert "## Similarity to the simulator" in card
     else:
         report = re.search(r"^Its report: `(docs/[a-z-]+\.md)`", card, re.MULTILINE)
         assert report is not None, "the card names its report"

@@ -135,11 +135,11 @@ def _beside(seen: Sequence[float] | NDArray[np.float64], made: Sequence[float] |
 
 
 TABLES = """
-## How it resembles the simulator
+## Similarity to the simulator
 
 {patients} patients of other seeds, each simulated for three hours and generated from the same profile. *Apart* is the
-mean distance of a stream's mean from the simulated one's, and in brackets what a twin, simulated with the same profile
-and another course, is apart. Autocorrelations: simulated, generated.
+mean distance of a stream's mean from the simulated one's, and in brackets the same for a twin, simulated with the same
+profile and another random seed. Autocorrelations: simulated, generated.
 
 | channel | means apart | standard deviation, simulated | generated | {lags} |
 |---|---|---|---|LINES
@@ -149,26 +149,26 @@ and another course, is apart. Autocorrelations: simulated, generated.
 |---|---|---|
 {pairs}
 
-Each frame's channels are drawn independently about what is expected, so what two channels do in the same instant is
-less alike than in the simulator; what they do over time comes from the network.
+Each frame's channels are drawn independently about their expected values, so two channels correlate less within a frame
+than in the simulator; their course over time comes from the network.
 """
 
 NOTES = """
-## What this bundle is
+## Purpose
 
-It makes streams, for demonstrations, load tests and augmentation, and watches none. The patients it has learned from
+The bundle generates streams, for demonstrations, load tests and augmentation; it watches none. Its training patients
 are Tocsin's own simulation: at rest in the morning, with no artefact, no activity and no deterioration, one frame in
-ten seconds. The profile is the patient's resting values; the simulator knows no age, so there is none.
+ten seconds. The profile is the patient's resting values; the simulator has no age, so the profile has none.
 
     tocsin generate ward-generator/1 --ticks 1080 --out patient.parquet \\
         --profile rest_hr=72,rest_spo2=97,rest_rr=15,rest_sbp=124,rest_dbp=70,rest_temp=36.8
     tocsin replay patient.parquet --topic 'vitals/ward/{stream}' --now
 
-What it gets wrong, in the tables below: heart rate and respiration lose their course within a minute or two, where a
-simulated patient keeps it for five to ten; temperature moves more than it should; pulse answers pressure too weakly.
-Sixteen epochs were all that it was given.
+Known errors, from the tables below: heart rate and respiration lose their autocorrelation within a minute or two, where
+a simulated patient keeps it for five to ten; temperature varies too much; the pulse follows the pressure too weakly. It
+was trained for sixteen epochs only.
 
-The threshold above is for `x` as a forecast; nothing rings by it.
+The threshold above is for `x` as a forecast; no alarm uses it.
 """
 
 

@@ -24,48 +24,49 @@ if TYPE_CHECKING:
     from tocsin.bundle import Bundle
 
 PAGE = """\
-# How good icu-hourly is
+# Sepsis prediction of icu-hourly
 
-The bundle `models/{name}/{version}` announces sepsis from hourly records. It was measured on {stays} stays of the
-part `test` ({septic} with sepsis), which were used for nothing else; the graph was run hour after hour as the daemon
-runs it. Utility is that of the PhysioNet/CinC Challenge 2019: 0 is never ringing, 1 the best there is.
+The bundle `models/{name}/{version}` predicts sepsis from hourly records. It was measured on {stays} stays of the part
+`test` ({septic} with sepsis), which were used for nothing else; the graph was run hour after hour as the daemon runs
+it. Utility is that of the PhysioNet/CinC Challenge 2019: 0 is no alarm at all, 1 the maximum.
 
 | | AUROC | AUPRC | utility |
 |---|---|---|---|
 {rows}
 
-95 % intervals by a bootstrap over stays ({replicates} replicates): AUROC {auroc}, utility {utility}. Lead over gradient
-boosting on the same stays, paired: AUROC {auroc_lead}, utility {utility_lead}; over its teacher: AUROC
+95 % intervals by a bootstrap over stays ({replicates} replicates): AUROC {auroc}, utility {utility}. Lead over
+gradient boosting on the same stays, paired: AUROC {auroc_lead}, utility {utility_lead}; over its teacher: AUROC
 {teacher_auroc_lead}, utility {teacher_utility_lead}.
 
-At the threshold {threshold:g} it rings in {alarms:.1%} of the hours. It rings before the onset of sepsis in {found:.0%}
-of the septic stays, and at least once in {false:.0%} of the others.
+At the threshold {threshold:g} its alarm is active in {alarms:.1%} of the hours. It is raised before the onset of
+sepsis in {found:.0%} of the septic stays, and at least once in {false:.0%} of the others.
 
-**Gradient boosting** was fitted in the same run, on the part `train`, its threshold chosen on `valid`. It is told the
-last values, running means and minima, changes and counts of every reading, age, sex, unit, hours in hospital and in
-intensive care. **The teacher** is gradient boosting too, fitted and given its threshold likewise, by what ringing gains
-in each row, and told more: of every reading its age, spread and extremes, of vital signs means, extremes and slopes
-over 6, 12 and 24 hours, of laboratory values how many were ordered, and bedside scores (NEWS2, parts of SOFA, SIRS,
-shock index and others). **The networks** saw none of that: they learn from hourly frames what teachers say that were
-fitted on other stays of `train`. Each was stopped on a fifth of `train` that neither it nor its teachers were fitted
-on. **Beside them** in the graph stand trees like the teacher's, told what the stream's state recollects of its history,
-an ensemble for each of those fifths, grown without it; the recipe says what their logit counts for. The threshold was
-chosen on `valid`, which all judge together, and on those fifths.
+**Gradient boosting** was fitted in the same run, on the part `train`, its threshold chosen on `valid`. Its features
+are the last values, running means and minima, changes and counts of every reading, age, sex, unit, hours in hospital
+and in intensive care. **The teacher** is gradient boosting too, fitted and given its threshold in the same way,
+weighted by the gain of an alarm in each row. Its features are more: of every reading its age, spread and extremes, of
+vital signs means, extremes and slopes over 6, 12 and 24 hours, of laboratory values the number of orders, and bedside
+scores (NEWS2, parts of SOFA, SIRS, shock index and others). **The networks** have none of these features: they learn
+from hourly frames the probabilities of teachers that were fitted on other stays of `train`. Each was stopped on a
+fifth of `train` that neither it nor its teachers were fitted on. **The trees** in the graph are like the teacher's,
+with features of the history that the stream's state holds: an ensemble for each of those fifths, grown without it; the
+recipe has the weight of their logit. The threshold was chosen on `valid`, which all members judge together, and on
+those fifths.
 
-What limits it: the records end soon after the onset of sepsis, so nothing is known of later hours. All stays are of one
-hospital; its habits of measuring are among what was learned, and a hospital that measures more or less often will be
-judged by them. It is no medical device.
+Limitations: the records end soon after the onset of sepsis, so later hours are unknown. All stays are of one hospital.
+Its habits of measuring are part of what was learned: a hospital that measures more or less often is judged by them.
+The bundle is no medical device.
 
 Records: PhysioNet/Computing in Cardiology Challenge 2019, training set B, CC BY 4.0. Reyna et al., Critical Care
 Medicine 48(2):210-217, 2020.
 
-Made by `tocsin train training/recipes/icu-hourly.yaml`, then
-`python -m tocsin_studies.icu_hourly models/icu-hourly/1`. A row without the clock is there if a bundle of the
-same recipe with the channels `hours` and `hospital_hours` taken out is named to it by `--without`.
+Made by `tocsin train training/recipes/icu-hourly.yaml`, then `python -m tocsin_studies.icu_hourly
+models/icu-hourly/1`. The row without the clock needs a bundle of the same recipe without the channels `hours` and
+`hospital_hours`, given by `--without`.
 """
 
 
-TRIED = "\n## What was tried"  # from here on the page is written by hand
+TRIED = "\n## Experiments"  # from here on the page is written by hand
 
 
 def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[str, float]:
@@ -83,7 +84,7 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
         plain = load(without)
         table["the same without `hours` and `hospital_hours`"] = measured(plain, part(plain, data, "test")).figures()
     table["gradient boosting"] = boosting.figures()
-    table["its teacher: gradient boosting told the history"] = taught.figures()
+    table["its teacher: gradient boosting with the history"] = taught.figures()
 
     figures = {f"test {name}": value for name, value in table["icu-hourly"].items()}
     for name, (low, high) in intervals.items():

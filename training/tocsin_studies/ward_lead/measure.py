@@ -132,14 +132,14 @@ def _alarm(name: str, condition: Above | Below | ScoreAbove, on_delay_s: float) 
 NOTES = """
 Its report: `docs/ward-lead.md`; against other detectors, `docs/evaluation.md`.
 
-## What this bundle is not
+## Limitations
 
-It was trained on Tocsin's own ward simulator and on nothing else, and its figures were measured on the same simulator
-with other seeds. The simulator's figures come from the literature where there are any and are assumptions where there
-are none (`tocsin_training/simulation/ward/parameters.py` says which). No patient's data were used. How it does on a
+The bundle was trained on Tocsin's own ward simulator and on nothing else, and its figures were measured on the same
+simulator with other seeds. The simulator's figures come from the literature where there are any and are assumptions
+elsewhere (`tocsin_training/simulation/ward/parameters.py` marks them). No patient data were used. Its performance on a
 real ward is unknown; it must not be used on one.
 
-The band in `mean` and `scale` is the stream's own level of the last hour and how far normal patients stray from it,
-not the forecast of the next second. The score is described in `tocsin_training/scores/departure.py`: 1 is about where
-one of its three views would ring by itself.
+The band in `mean` and `scale` is the stream's own level of the last hour and the usual deviation of normal patients from
+it, not the forecast of the next second. The score is described in `tocsin_training/scores/departure.py`: each of its three
+spans alone would raise an alarm at about 1.
 """

@@ -104,4 +104,4 @@ def test_the_page_says_the_rates_over_all_rows_and_over_those_after_the_fitted()
     whole, _, later = skab_section([compare.ExperimentScores(label, scores)]).partition("after the fitted")
     assert "| network, whitened, at its own limit | 0.800 | 0.2% | 0.0% |" in whole
     assert "| network, whitened, at its own limit | 0.800 | 25.0% | 0.0% |" in later
-    assert f"| rings always | {Counts(2, 4, 0, 0).f1:.3f} | 100.0% | 0.0% |" in later
+    assert f"| alarm in every row | {Counts(2, 4, 0, 0).f1:.3f} | 100.0% | 0.0% |" in later
