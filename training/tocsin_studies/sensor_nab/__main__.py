@@ -44,7 +44,7 @@ def main() -> None:
     labels = [one.truth for one in series]
     own = nab.alarms_at(ours, labels, bundle.model.threshold, QUIET)
     once = onset_scores(ours, labels, bundle.model.threshold)
-    print(f"row by row, told once where an alarm with its own threshold rises: {once.score:.1f}")  # noqa: T201
+    print(f"row by row, once per alarm with its own threshold: {once.score:.1f}")  # noqa: T201
     for what, operation in (("best", reached[0].best), ("from simulations", reached[0].blind), ("its own", own)):
         print(  # noqa: T201
             f"threshold {operation.threshold:.4f} ({what}): {operation.score:.1f}, "

@@ -35,7 +35,7 @@ WINDOW = 0.1  # share of a series that its windows cover together, as in the ben
 SEED = 1
 AGES = ((100, 200), (200, 400), (400, 800), (800, 1600), (1600, 4000))  # ticks
 
-COLUMNS = ("best threshold, all", "found", "false", "threshold from simulations", "row by row", "row by row, told once")
+COLUMNS = ("best threshold, all", "found", "false", "threshold from simulations", "row by row", "row by row, once per alarm")
 
 
 @dataclass(frozen=True, slots=True)

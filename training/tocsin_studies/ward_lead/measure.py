@@ -139,7 +139,7 @@ simulator with other seeds. The simulator's figures come from the literature whe
 elsewhere (`tocsin_training/simulation/ward/parameters.py` marks them). No patient data were used. Its performance on a
 real ward is unknown; it must not be used on one.
 
-The band in `mean` and `scale` is the stream's own level of the last hour and the usual deviation of normal patients from
-it, not the forecast of the next second. The score is described in `tocsin_training/scores/departure.py`: each of its three
-spans alone would raise an alarm at about 1.
+The band in `mean` and `scale` is the stream's own level of the last hour and the usual deviation of normal patients
+from it, not the forecast of the next second. The score is described in `tocsin_training/scores/departure.py`: each of
+its three spans alone would raise an alarm at about 1.
 """
