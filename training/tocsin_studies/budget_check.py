@@ -1,4 +1,4 @@
-"""Is a budget of false alarms kept? Thresholds from a bundle's curve, scores from the daemon's engine, other streams.
+"""Check of false-alarm budgets: thresholds from a bundle's curve, scores from the daemon's engine, other streams.
 
     python -m tocsin_studies.budget_check docs/calibration.md models/ward-vitals/1 check models/icu-hourly/1 test
 
@@ -43,8 +43,8 @@ class BudgetResult:
     Attributes:
         budget: Onsets per stream-day.
         delays: On- and off-delay, ticks.
-        chosen: The threshold that the curve gave.
-        onsets: (B,) that there were, by stream.
+        chosen: The threshold from the curve.
+        onsets: (B,) observed, by stream.
         days: (B,) of each stream.
     """
 
@@ -56,16 +56,16 @@ class BudgetResult:
 
     @property
     def expected(self) -> float:
-        """Onsets, were the budget kept to the letter."""
+        """Number of onsets at exactly the budget."""
         return self.budget * float(self.days.sum())
 
     @property
     def ratio(self) -> float:
-        """Realised by budget."""
+        """Observed rate divided by the budget."""
         return float(self.onsets.sum()) / self.expected
 
     def interval(self) -> tuple[float, float]:
-        """The ratio's 95 % interval, by resampling streams."""
+        """The ratio's 95 % interval, by a bootstrap over streams."""
         rng = np.random.default_rng(0)
         drawn = rng.integers(len(self.days), size=(RESAMPLED, len(self.days)))
         ratios = self.onsets[drawn].sum(axis=1) / (self.budget * self.days[drawn].sum(axis=1))
@@ -76,11 +76,11 @@ class BudgetResult:
 def check(
     bundle: Bundle, seen: false_alarm_curve.EngineScores, budgets: Sequence[float] = BUDGETS
 ) -> list[BudgetResult]:
-    """Let alarms rise with every budget and every pair of delays that the curve knows.
+    """Count onsets at every budget and every pair of delays of the curve.
 
     Args:
         bundle: With a curve.
-        seen: What the engine made of other normal streams.
+        seen: The engine's scores of other normal streams.
         budgets: Onsets per stream-day.
 
     Raises:
@@ -104,7 +104,7 @@ def check(
 
 
 def table(bundle: Bundle, kept: Sequence[BudgetResult], part: str) -> str:
-    """Markdown."""
+    """Results as a Markdown table."""
     known = bundle.manifest.calibration.curve
     if known is None:
         raise AssertionError  # `check` has refused it

@@ -27,7 +27,7 @@ def ground(labels, horizon_s=0.0, period_s=60.0):
 
 
 def drawn(streams=30, ticks=200, seed=0):
-    """WindowLabels of single events in every third stream, and a score that is higher inside."""
+    """Windows of single events in every third stream, and a score that is higher inside."""
     random = np.random.default_rng(seed)
     labels = [np.where((np.arange(ticks) >= 120) & (b % 3 == 0), 1.0, 0.0) for b in range(streams)]
     score = random.standard_normal(streams * ticks) + np.concatenate(labels)

@@ -57,9 +57,9 @@ def test_one_artefact_hardly_moves_low_water():
 def test_units_come_back():
     module = ChannelFeatures([True, False], 60.0, [])
     x = np.array([[1.0, 30.0], [9.0, 50.0], [4.0, 40.0]], dtype=np.float32)
-    memory.fit(x, np.ones_like(x))
-    normalised = memory.normalise(torch.from_numpy(x), torch.ones(3, 2))
-    back, _ = memory.denormalise(normalised, torch.ones(3, 2))
+    module.fit(x, np.ones_like(x))
+    normalised = module.normalise(torch.from_numpy(x), torch.ones(3, 2))
+    back, _ = module.denormalise(normalised, torch.ones(3, 2))
     np.testing.assert_allclose(back.numpy(), x, rtol=1e-5)
     np.testing.assert_allclose(normalised.numpy().std(axis=0), [1, 1], rtol=1e-5)
 
@@ -71,7 +71,7 @@ def test_its_constants_do_not_depend_on_how_many_rows_are_looked_at_together(mon
     for chunk_values in (10**6, 70):
         monkeypatch.setattr("tocsin_training.nets.channel_features.FIT_CHUNK_VALUES", chunk_values)
         module = ChannelFeatures([False, True], 1.0, ("age",))
-        memory.fit(x * mask, mask)
-        fitted.append((memory.mean.numpy(), memory.deviation.numpy()))
+        module.fit(x * mask, mask)
+        fitted.append((module.mean.numpy(), module.deviation.numpy()))
     np.testing.assert_allclose(fitted[0], fitted[1], rtol=1e-6)
     np.testing.assert_allclose(fitted[0][0][0], x[mask[:, 0] > 0, 0].mean(), rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Measure a bundle on the test stays: `python -m tocsin_studies.icu_hourly models/icu-hourly/1`.
+"""Report of a bundle on the test stays: `python -m tocsin_studies.icu_hourly models/icu-hourly/1`.
 
 Writes the figures into the bundle's manifest and card, and the page `docs/icu-hourly.md`. The stays of the part
 `test` are read here and nowhere else.
@@ -69,7 +69,7 @@ TRIED = "\n## What was tried"  # from here on the page is written by hand
 
 
 def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[str, float]:
-    """Measure the bundle in `folder` and write what was found; gives the figures."""
+    """Measure the bundle in `folder` and write the results; returns the figures."""
     bundle = load(folder)
     train, valid, test = (part(bundle, data, name) for name in ("train", "valid", "test"))
     ours = measured(bundle, test)
@@ -106,7 +106,7 @@ def part(bundle: Bundle, data: Path, name: str) -> StreamDataset:
 
 
 def measured(bundle: Bundle, test: StreamDataset) -> compare.StayScores:
-    """The bundle's scores, hour after hour."""
+    """The bundle's scores by hour."""
     if test.label is None:
         raise TrainingError("the test stays have no labels; give the whole records")
     score = rollout.scores(bundle.model.step, bundle.model.state_size, test)

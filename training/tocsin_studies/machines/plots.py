@@ -1,4 +1,4 @@
-"""Two pictures: scores over the labelled stretches of two servers, and false against missed alarms on the test bed."""
+"""Figures of the machines: scores over anomalies of two servers, and false against missed alarms on the test bed."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How low will pressure stay in the next hour? A GRU that tells it after every tick, and judges records by that.
+"""Forecast of the next hour's level of pressure by a GRU, as a classifier of records.
 
-Sixty records are sixty examples for a classifier. How low the next hour stays (`episodes.level`) is known after every
-tick of a record, 49 examples each, and says by how much. The network tells a normal of it. The probability that it lies
-below 60 mmHg ranks the records; a threshold on it, chosen on the records that the network was fitted on, says which are
-followed by an episode.
+Sixty records are sixty examples for a classifier. The level of the next hour (`episodes.level`) is known after every
+tick of a record, 49 examples each, and is continuous. The network forecasts it by a normal distribution. The
+probability that it lies below 60 mmHg ranks the records; a threshold on it, chosen on the records that the network was
+fitted on, classifies them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LevelForecaster(nn.Module):
     """Features (B, T, F) to mean and scale (B, T) of the next hour's level, in standard deviations of the pressure."""
 
     def __init__(self, features: int) -> None:
-        """Draw the weights; it starts as persistence."""
+        """Draw the weights; the initial forecast is persistence."""
         super().__init__()
         self.recurrence = Recurrence("gru", features, WIDTH, 1)
         self.dropout = nn.Dropout(DROPOUT)
@@ -59,7 +59,7 @@ class LevelForecaster(nn.Module):
 
 
 def levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(60,) how low a record (660,) stays in the hour after each tick of its history, mmHg.
+    """Level (60,) of a record (660,) in the hour after each tick of its history, mmHg.
 
     >>> levels(np.concatenate([np.full(600, 80.0), np.full(60, 55.0)]))[[0, 54, 59]].tolist()
     [80.0, 80.0, 55.0]
@@ -73,10 +73,10 @@ def below(
     without: Sequence[NDArray[np.int64]],
     seed: int,
 ) -> NDArray[np.float64]:
-    """(M, B) for each network and each record, P(the level of the hour after its history < 60 mmHg).
+    """Probability (M, B) for each network and record that the level of the hour after its history is below 60 mmHg.
 
-    The networks are fitted side by side, each on all records but those that `without` names for it; these are neither
-    in its mean and deviation.
+    The networks are fitted side by side, each on all records but those that `without` names for it; these are not in
+    its mean and deviation either.
 
     Args:
         data: B histories, a frame for every tick of T.
@@ -126,11 +126,11 @@ def left_out(
     seeds: Sequence[int],
     tell: Callable[[int], None] = lambda _seed: None,
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
-    """Judge each record by networks that have not met it: of each seed alone, and at last of all together.
+    """Classify each record by networks that were not fitted on it: of each seed alone, and of all together.
 
     Returns:
-        What is said (B,), and the probability (B,) behind it. The threshold is the one that was right most often on
-        the B - 1 others, as the same network sees them.
+        Predictions (B,) and their probabilities (B,). The threshold is the one with the highest accuracy on the B - 1
+        others, by the same network.
     """
     each = []
     for seed in seeds:
@@ -147,7 +147,7 @@ def _judged(chance: NDArray[np.float64], event: NDArray[np.bool_]) -> tuple[NDAr
 
 
 def _shown(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The features (M, B, T, F) that each network sees, normalised by what it is fitted on; that mean and deviation."""
+    """Features (M, B, T, F) of each network, normalised by the records it is fitted on; the mean and deviation."""
     shape = (len(data), -1, 1)  # one channel
     x, mask, delta = (torch.from_numpy(part).reshape(shape) for part in (data.x, data.mask, data.delta))
     memory = ChannelFeatures([False], TICK * 60.0, ["envelope"])
@@ -163,7 +163,7 @@ def _shown(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]
 
 
 def _clip(weights: Sequence[Tensor]) -> None:
-    """Shorten the gradient of each network that is longer than `CLIP`; the first dimension tells them apart."""
+    """Clip the gradient norm of each network to `CLIP`; the first dimension is the network."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     norm = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0).sqrt()  # (M,)
     for gradient in gradients:

@@ -1,4 +1,4 @@
-"""`docs/pressure-minute.md`: what was measured, as a page."""
+"""`docs/pressure-minute.md`: the results as a page."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def interval(right: int, of: int) -> tuple[float, float]:
 
 
 def networks(right: Sequence[int]) -> str:
-    """How many networks judged together, and what each got alone, as text; nothing where there is one.
+    """Number of networks averaged and the accuracy of each, as text; empty for one.
 
     >>> networks([46]), networks([46, 48])
     ('', ': 2 networks together; alone they get 46, 48. It')

@@ -1,4 +1,4 @@
-"""The next hour as a fan: shades of the forecast, what came, and the quantiles of the minimum."""
+"""Fan chart of the next hour: quantiles of the forecast, the observed values, and the quantiles of the minimum."""
 
 from __future__ import annotations
 

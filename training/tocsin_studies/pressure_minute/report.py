@@ -1,4 +1,4 @@
-"""Measure pressure-minute, and who foresees episodes: what `python -m tocsin_studies.pressure_minute` does."""
+"""Report of pressure-minute and of the classification of records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ORIGINS = len(skill.origins(reader.HISTORY + reader.WINDOW))  # of each record
 
 @dataclass(frozen=True, slots=True)
 class StudyPaths:
-    """Where things lie: the bundle, its recipe and that of the networks that judge, the records, what is written."""
+    """Paths of the bundle, its recipe and that of the classifiers, the records, and the output."""
 
     bundle: Path
     minute: Path
@@ -52,7 +52,7 @@ class StudyPaths:
 
 
 def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
-    """Measure, and write the page, its picture, and the bundle's figures; gives the figures."""
+    """Measure, and write the page, its figure, and the bundle's figures; returns the figures."""
     torch.set_num_threads(1)
     records = reader.read(paths.data)
     event = np.array([record.episode for record in records])
@@ -116,7 +116,7 @@ def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
 def by_baselines(
     bundle: Bundle, records: list[Pressure], held_out: StreamDataset
 ) -> tuple[dict[str, skill.Forecasts], NDArray[np.float64]]:
-    """Each way's forecasts of the held-out records, and what came (O, 60)."""
+    """Each baseline's forecasts of the held-out records, and the observed values (O, 60)."""
     channel = bundle.manifest.channels[0]
     values = {record.name: baselines.filled(record.values, channel.low, channel.high) for record in records}
     tested = [values[name] for name in held_out.streams]
@@ -130,7 +130,7 @@ def by_baselines(
 
 
 def _picture(path: Path, records: list[Pressure], made: skill.Forecasts) -> None:
-    """The first two records, by name, that an episode follows, and the first two that none follows."""
+    """First two records, by name, that an episode follows, and the first two that none follows."""
     shown = [b for kind in (True, False) for b in [b for b, one in enumerate(records) if one.episode is kind][:2]]
     last = np.array(shown) * ORIGINS + ORIGINS - 1  # the origin at minute 600
     chance = falls_below(skill.LIMIT, made.lowest[last], skill.LEVELS)

@@ -1,4 +1,4 @@
-"""The adding problem: two numbers, far apart, are to be added."""
+"""Adding problem: two numbers, far apart, are to be added (Hochreiter and Schmidhuber 1997)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _run(cell: Cell, ticks: int, updates: int, learning_rate: float) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """What each cell reached, as Markdown."""
+    """Error of every cell, as a Markdown table."""
     lines = ["| T | cell | error on new streams | of the trivial 1/6 | updates |", "|---|---|---|---|---|"]
     for run in figures["runs"]:
         share = run["error"] / figures["trivial"]
@@ -71,7 +71,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """A panel for each length: error against updates."""
+    """Draw a panel for each length: error against updates."""
     lengths = sorted({run["ticks"] for run in figures["runs"]})
     figure, axes = canvas(columns=len(lengths), share_y=True)
     for axis, ticks in zip(axes, lengths, strict=True):

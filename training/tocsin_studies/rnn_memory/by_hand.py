@@ -1,7 +1,7 @@
-"""Back-propagation through time, written out, against what autograd finds.
+"""Back-propagation through time, written out, compared with autograd.
 
 An unrolled network is a deep one whose layers share their weights: the gradient runs back tick by tick, and each tick
-adds its part to the gradient of the same matrices. Everything is float64, (B, …) rows, weights as PyTorch keeps them:
+adds its part to the gradient of the same matrices. Everything is float64, (B, …) rows, weights in PyTorch's layout:
 `w` (G H, D) for the input, `u` (G H, H) for the past, one bias `b` (G H), G = 1 gate for the plain cell and 4 for the
 LSTM, in the order i, f, g, o.
 """
@@ -31,7 +31,7 @@ KERNELS = {"rnn": nn.RNN, "lstm": nn.LSTM}
 
 
 class Gradients(NamedTuple):
-    """Of the loss, by what is learned and by the input."""
+    """Gradients of the loss by the weights and by the input."""
 
     w: Array
     u: Array
@@ -69,7 +69,7 @@ def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, G
 
 
 def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, Gradients]:
-    """The same of an LSTM; the shapes are those of `rnn` with 4 H for the rows of w, u and b."""
+    """Loss and gradients of an LSTM; the shapes are those of `rnn` with 4 H for the rows of w, u and b."""
     streams, ticks, _ = x.shape
     width = u.shape[1]
     h, c = np.zeros((2, ticks + 1, streams, width))
@@ -122,7 +122,7 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
 
 
 def _errors(cell: str, ticks: int) -> dict[str, float]:
-    """The largest error of each gradient, relative to its largest entry."""
+    """Largest error of each gradient, relative to its largest entry."""
     torch.manual_seed(ticks)
     kernel = KERNELS[cell](INPUTS, WIDTH, batch_first=True).double()
     nn.init.zeros_(kernel.bias_hh_l0)
@@ -143,7 +143,7 @@ def _errors(cell: str, ticks: int) -> dict[str, float]:
 
 
 def table(figures: Figures) -> str:
-    """The errors, as Markdown."""
+    """Errors as a Markdown table."""
     lines = ["| cell | T | by w | by u | by b | by x |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {run['cell']} | {run['ticks']} | " + " | ".join(f"{run[name]:.0e}" for name in Gradients._fields) + " |"
@@ -153,7 +153,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The largest error of each run against its length."""
+    """Draw the largest error of each run against its length."""
     figure, (axis,) = canvas(width=5.0)
     for cell in KERNELS:
         runs = [run for run in figures["runs"] if run["cell"] == cell]

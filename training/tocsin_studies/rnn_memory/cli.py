@@ -18,7 +18,7 @@ def experiment(
     quick: Annotated[bool, typer.Option("--quick", help="Seconds instead of minutes; proves less.")] = False,
     names: Annotated[bool, typer.Option("--list", help="Name them all.")] = False,
 ) -> None:
-    """Show on small made-up tasks what recurrent networks remember, and why; docs/memory.md tells the story."""
+    """Run an experiment on the memory of recurrent networks with small synthetic tasks; see docs/memory.md."""
     try:
         from tocsin_studies.rnn_memory.catalogue import EXPERIMENTS  # noqa: PLC0415  (as in tocsin_training.cli)
         from tocsin_studies.rnn_memory.run import run  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The copy task: five letters, a silence, and then all of them again."""
+"""Copy task: five letters, a silence, and then all of them again."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _run(cell: Cell, delay: int, updates: int) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """Which share of the letters came back, as Markdown."""
+    """Share of the letters that were recalled, as a Markdown table."""
     delays = sorted({run["delay"] for run in figures["runs"]})
     lines = [
         "| cell | " + " | ".join(f"silence of {delay}" for delay in delays) + " |",
@@ -79,7 +79,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """A panel for each delay: what a letter costs against updates."""
+    """Draw a panel for each delay: loss of a letter against updates."""
     delays = sorted({run["delay"] for run in figures["runs"]})
     figure, axes = canvas(columns=len(delays), share_y=True)
     for axis, delay in zip(axes, delays, strict=True):

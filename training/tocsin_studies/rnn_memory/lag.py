@@ -1,4 +1,4 @@
-"""How much of a gradient is left, the further back it runs."""
+"""Vanishing gradients: norm of a gradient by lag."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAR_LAGS = (1, 10, 50, 100)
 
 
 def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Follow gradients through new networks, and through some that have learned; quick: new ones alone."""
+    """Measure gradients of untrained and of trained networks; quick: untrained ones alone."""
     runs: list[Figures] = []
     tell("new networks")
     for scale in SHRUNK_OR_BLOWN_UP:
@@ -62,7 +62,7 @@ def _learner(cell: Cell) -> Learner:
 
 
 def _left(learner: Learner) -> list[float]:
-    """The norm of ∂h(T) / ∂s(T - k) along a drawn direction, by k, over that at k = 0; medians of streams."""
+    """Norm of ∂h(T) / ∂s(T - k) along a random direction, by k, relative to k = 0; medians over streams."""
     generator = torch.Generator().manual_seed(2)
     x, _ = adding(STREAMS, TICKS, generator)
     state = torch.zeros(STREAMS, learner.recurrence.state_size, requires_grad=True)
@@ -77,7 +77,7 @@ def _left(learner: Learner) -> list[float]:
 
 
 def table(figures: Figures) -> str:
-    """What is left at some lags, as Markdown."""
+    """Relative norms at some lags, as a Markdown table."""
     lines = ["| network | " + " | ".join(f"{lag} ticks back" for lag in FAR_LAGS) + " |", "|---|---|---|---|---|"]
     for run in figures["runs"]:
         named = {
@@ -90,7 +90,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Three panels: a plain cell's matrix scaled, new cells, cells that have learned."""
+    """Draw three panels: a plain cell with scaled matrix, untrained cells, trained cells."""
     titles = {
         "matrix": "plain cell, its matrix scaled",
         "new": "cells as drawn",

@@ -1,4 +1,4 @@
-"""Run an experiment: its figures as JSON, its picture, its table on the page."""
+"""Run of an experiment: its figures as JSON, its picture, its table on the page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def run(name: str, out: Path, page: Path | None, *, quick: bool, tell: Tell) -> str:
-    """Measure, draw and write; gives the table.
+    """Measure, draw and write; returns the table.
 
     Args:
         name: Of the experiment.
-        out: Where `NAME.json` and `NAME.svg` go.
-        page: Whose table of this experiment to replace; None leaves pages alone.
+        out: Folder of `NAME.json` and `NAME.svg`.
+        page: Page whose table of this experiment is replaced, or None.
         quick: Seconds instead of minutes.
-        tell: Called with what is being done.
+        tell: Called with progress messages.
     """
     module = catalogue.module(name)
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Training runs whole sequences, the daemon single steps: are they the same model, also after a restart?"""
+"""Equivalence of whole sequences in training and single steps in the daemon, also after a restart."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STREAMS, TICKS, QUICK_TICKS = 16, 1000, 100
 
 
 def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Export each cell with drawn weights and step it; quick: the LSTM, for fewer ticks."""
+    """Export each cell with random weights and step it; quick: the LSTM, for fewer ticks."""
     ticks = QUICK_TICKS if quick else TICKS
     runs = []
     for cell in CELLS[1:2] if quick else CELLS:
@@ -37,7 +37,7 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
 
 
 def _recipe(cell: str) -> Recipe:
-    """Four channels, two layers, everything that can fade."""
+    """Recipe with four channels, two layers and all decays."""
     return Recipe.model_validate(
         {
             "name": "stepwise",
@@ -93,7 +93,7 @@ def _columns(data: StreamDataset) -> list[NDArray[np.float32]]:
 def _stepped(
     graph: Graph, data: StreamDataset, state: NDArray[np.float32], ticks: range
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The forecasts (B, T, C) of these ticks, from this state; and the state (B, S) after them."""
+    """Forecasts (B, T, C) of these ticks from this state; and the state (B, S) after them."""
     (x, mask, delta), means = _columns(data), []
     for t in ticks:
         result = graph(x[:, t], mask[:, t], delta[:, t], state)
@@ -103,7 +103,7 @@ def _stepped(
 
 
 def table(figures: Figures) -> str:
-    """The differences, as Markdown."""
+    """Differences as a Markdown table."""
     lines = ["| cell | largest difference, relative | restored midway, against unbroken |", "|---|---|---|"]
     lines += [
         f"| {run['cell']} | {run['largest']:.1e} | {'equal to the bit' if run['restored_equal'] else 'different'} |"
@@ -113,7 +113,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The difference between whole sequences and steps, tick by tick."""
+    """Draw the difference between whole sequences and steps by tick."""
     figure, (axis,) = canvas(width=6.0)
     for run in figures["runs"]:
         shown = np.maximum(run["differ"], 1e-10)

@@ -1,4 +1,4 @@
-"""Truncated back-propagation: may the gradient reach less far back than the answer lies?"""
+"""Truncated back-propagation: windows shorter than the lag of the answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
 
 
 def _right(lag: int, window: int, ticks: int) -> float:
-    """Which share of the questions is answered right after training; guessing gives a half."""
+    """Accuracy after training; chance is a half."""
     torch.manual_seed(1)
     generator = torch.Generator().manual_seed(lag)
     learner = Learner("gru", 3, WIDTH, 1)
@@ -62,7 +62,7 @@ def _right(lag: int, window: int, ticks: int) -> float:
 
 
 def table(figures: Figures) -> str:
-    """Shares of right answers, lag by window, as Markdown."""
+    """Accuracies, lag by window, as a Markdown table."""
     windows = sorted({run["window"] for run in figures["runs"]})
     lines = [
         "| lag | " + " | ".join(f"window {window}" for window in windows) + " |",
@@ -75,7 +75,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The same as a map."""
+    """Draw the same as a map."""
     lags, windows = (sorted({run[name] for run in figures["runs"]}) for name in ("lag", "window"))
     right = np.array([run["right"] for run in figures["runs"]]).reshape(len(lags), len(windows))
     figure, (axis,) = canvas(width=5.6, height=3.6)

@@ -1,4 +1,4 @@
-"""How many weights does each cell need for the same error?"""
+"""Number of weights that each cell needs for the same error."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def _run(cell: Cell, width: int, updates: int) -> Figures:
 
 
 def fewest(figures: Figures, cell: str, error: float) -> Figures | None:
-    """The narrowest network of this cell that came below an error; None: none of those tried did."""
+    """Narrowest network of this cell with an error below the given one, or None."""
     good = [run for run in figures["runs"] if run["cell"] == cell and run["error"] < error]
     return min(good, key=lambda run: run["weights"]) if good else None
 
 
 def table(figures: Figures) -> str:
-    """Every run, and who needs how much, as Markdown."""
+    """Every run, and the narrowest sufficient networks, as Markdown."""
     lines = ["| cell | units | weights | error, of the variance |", "|---|---|---|---|"]
     lines += [f"| {run['cell']} | {run['width']} | {run['weights']} | {run['error']:.1%} |" for run in figures["runs"]]
     lines += ["", "| error below | " + " | ".join(WIDTHS) + " |", "|---|" + "---|" * len(WIDTHS)]
@@ -77,7 +77,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Error against units, and against weights."""
+    """Draw the error against units, and against weights."""
     figure, axes = canvas(columns=2, width=3.4, share_y=True)
     for axis, size, label in zip(axes, ("width", "weights"), ("units", "weights"), strict=True):
         for cell, colour in CELL_COLOURS.items():

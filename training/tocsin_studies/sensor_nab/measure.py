@@ -1,11 +1,11 @@
-"""What a bundle for any sensor reaches on the Numenta benchmark.
+"""Results of a bundle for any sensor on the Numenta benchmark.
 
 `python -m tocsin_studies.sensor_nab models/sensor/1` prints the table of `docs/sensor.md`.
 
 The bundle reads each series once, from its start, as the daemon would. A detection is the onset of an alarm: a score
-that comes to the threshold, and nothing more until it has stayed below for `QUIET` rows. One threshold serves all
-series. It is chosen twice: with the labels, as the leaderboard does, and on simulated series, where no label of the
-benchmark is seen. Those it is measured against are treated alike.
+that reaches the threshold, and no further one until it has stayed below for `QUIET` rows. One threshold serves all
+series. It is chosen twice: with the labels, as the leaderboard does, and on simulated series, without the benchmark's
+labels. Baselines are treated alike.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ class NabResult:
 
     Attributes:
         name: Of the detector.
-        best: With the threshold that is best for the benchmark.
-        blind: With the threshold that is best for simulated series.
+        best: At the threshold that is best for the benchmark.
+        blind: At the threshold that is best for simulated series.
         row_by_row: Every row at or above the best threshold being a detection.
-        once: The same of a score that is 0 but where the alarm with the blind threshold rises: the leaderboard's rule.
+        once: The same of a score that is 0 except where the alarm with the blind threshold rises: the leaderboard's
+            rule.
         categories: The score of each category at the best threshold; None where it has no window.
     """
 
@@ -60,7 +61,7 @@ class NabResult:
 
 
 def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
-    """What the daemon's engine makes of series: the score of every row, NaN while it warms up."""
+    """Engine's score of every row of the series, NaN during warm-up."""
     manifest = bundle.manifest
     records = [StreamRecord(str(i), np.arange(len(value)), value[:, None]) for i, value in enumerate(values)]
     data = StreamDataset.of(manifest.channels, manifest.period_s, manifest.delta_cap_s, records)
@@ -68,7 +69,7 @@ def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
 
 
 def follows(series: NabSeries) -> NDArray[np.bool_]:
-    """(T,) the rows that are read: those whose time comes after all before."""
+    """Rows (T,) that are read: those with a time after all before."""
     newest = np.maximum.accumulate(series.t)
     return np.diff(newest, prepend=newest[0] - 1) > 0
 
@@ -84,7 +85,7 @@ def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def simulated() -> tuple[list[NDArray[np.float64]], list[nab.WindowLabels]]:
-    """NabSeries that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
+    """Simulated series that no training has used, with NAB windows around the onset of each fault."""
     made = simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.8)
     truths = []
     for one in made:
@@ -97,7 +98,7 @@ def simulated() -> tuple[list[NDArray[np.float64]], list[nab.WindowLabels]]:
 def measure(
     name: str, scores: Scores, series: list[NabSeries], made_up: Scores, made_up_truths: list[nab.WindowLabels]
 ) -> NabResult:
-    """Choose both thresholds, and say what each gives."""
+    """Choose both thresholds and compute the figures at each."""
     truths = [one.truth for one in series]
     best = nab.best_alarms(scores, truths, QUIET)
     chosen = nab.best_alarms(made_up, made_up_truths, QUIET)
@@ -131,7 +132,7 @@ def onset_scores(scores: Scores, truths: Sequence[nab.WindowLabels], threshold: 
 
 
 def table(rows: list[NabResult]) -> str:
-    """Markdown."""
+    """Results as a Markdown table."""
     names = [name for name, score in rows[0].categories.items() if score is not None]
     head = ["detector", *names, *COLUMNS]
     lines = [head, ["---"] * len(head)]
@@ -145,7 +146,7 @@ def table(rows: list[NabResult]) -> str:
 
 
 def false_by_age(bundle: Bundle) -> dict[tuple[int, int], float]:
-    """How many alarms rise in 1,000 ticks of faultless simulated series at the bundle's threshold, by their age."""
+    """Alarms in 1,000 ticks of faultless simulated series at the bundle's threshold, by the stream's age."""
     values = [one.value for one in simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.0)]
     risen = np.sum([nab.rings(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0)
     return {(young, old): float(risen[young:old].mean()) * 1000.0 / TEST_STREAMS for young, old in AGES}

@@ -1,4 +1,4 @@
-"""Stretches of real series with what was found in them, what was missed, and what rang for nothing."""
+"""Figures of real series: a detected anomaly, a missed one and a false alarm."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AROUND = 400  # rows before and after
 def draw(
     folder: Path, series: list[NabSeries], scores: list[NDArray[np.float64]], threshold: float, quiet: int
 ) -> None:
-    """Write `found.svg`, `missed.svg` and `false.svg`: each the first such stretch of a real series."""
+    """Write `found.svg`, `missed.svg` and `false.svg`: each the first such excerpt of a real series."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"found", "missed", "false"}
     for one, score in zip(series, scores, strict=True):

@@ -1,4 +1,4 @@
-"""Patients unlike those that the ward's bundles were trained on, and what a bundle's engine makes of whole days."""
+"""Out-of-distribution patients, and the engine's scores of whole days."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_FRAME = -np.inf
 
 
 def out_of_distribution_profile(rng: np.random.Generator) -> Profile:
-    """Draw a patient each of whose baselines lies outside the range that patients are drawn from, on either side.
+    """Draw a patient with each baseline outside the range of the training patients, on either side.
 
     >>> patient = out_of_distribution_profile(np.random.default_rng(1))
     >>> p.BASELINE_HR.low <= patient.hr <= p.BASELINE_HR.high
@@ -52,10 +52,10 @@ def _outside(usual: p.Range, rng: np.random.Generator) -> float:
 
 
 def scores(model: Model, wards: Sequence[Ward], hours: int) -> NDArray[np.float32]:
-    """Let a bundle's engine score all beds of some wards for so many hours.
+    """Score all beds of some wards for so many hours with a bundle's engine.
 
     Returns:
-        (T, beds) float32, tick by tick: NaN where unknown, `NO_FRAME` where nothing came.
+        (T, beds) float32, by tick: NaN where unknown, `NO_FRAME` where there was no frame.
     """
     beds = sum(len(ward.streams) for ward in wards)
     engine = Engine(Watch(model, [], FrameClock(0, NS_PER_S), beds))

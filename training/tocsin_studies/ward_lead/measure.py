@@ -1,11 +1,11 @@
-"""How long before fixed bedside limits does the bundle ring? LeadResults with the engine that the daemon runs.
+"""Lead of a bundle over fixed bedside limits, by the engine that the daemon runs.
 
     python -m tocsin_studies.ward_lead models/ward-vitals/1 docs/ward-lead.md
 
 Each of 200 patients deteriorates once, two hours after the stream began, with every artefact at its natural rate. A
-twin of each patient, the same to the bit but for the deterioration, runs beside: what rings in the twin too, within
-a minute, was not rung by the deterioration and counts for nobody. False alarms are counted on other patients, who
-don't deteriorate at all.
+twin of each patient, the same to the bit but for the deterioration, is simulated too: an alarm that the twin has within
+a minute is not due to the deterioration and is ignored. False alarms are counted on other patients, who don't
+deteriorate at all.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def measure(
 
 
 def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[DetectionTimes]:
-    """Let these patients deteriorate, each in its way; twins come after the patients, in the same order."""
+    """Simulate deteriorations of these patients; twins come after the patients, in the same order."""
     episodes = [
         draw(DETERIORATIONS[number % len(DETERIORATIONS)], BED, ONSET_S, np.random.default_rng(LEAD_SEED + number))
         for number in numbers
@@ -91,7 +91,7 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
 
 
 def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[list[float]]]:
-    """When each detector began to ring: detector → for each stream (T, C) of `values` its times in seconds."""
+    """Onsets of alarms: detector → for each stream (T, C) of `values` its times in seconds."""
     alarms = _alarms(model)
     detector = {alarm.name: name for name, group in alarms.items() for alarm in group}
     engine = Engine(
@@ -111,7 +111,7 @@ def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[lis
 
 
 def _alarms(model: Model) -> dict[str, list[Alarm]]:
-    """Detector → its alarms."""
+    """Alarms by detector."""
     index = {channel.name: c for c, channel in enumerate(model.channels)}
     score = ScoreAbove(model.threshold)
     made = {TOCSIN: [_alarm("anomaly", score, ON_DELAY_S)]}

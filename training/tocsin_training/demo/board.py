@@ -1,4 +1,4 @@
-"""The board of a demonstration: one row a bed, as a ward's central station has it."""
+"""Board of a demonstration: one row a bed, as on a ward's central station."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BAR = 12  # cells
 
 
 def table(view: WardView, threshold: float, elapsed_s: float, speed: float) -> Table:
-    """Draw the ward as it is now."""
+    """Table of the ward's present state."""
     drawn = Table(title=f"ward, {elapsed_s:.0f} s" + (f" at {speed:g} x" if speed != 1 else ""), title_justify="left")
     for name in ("bed", "HR", "SpO2", "RR", "BP", "T", "score", "alarm"):
         drawn.add_column(
@@ -44,7 +44,7 @@ def _value(bed: BedView, channel: str, digits: int = 0) -> str:
 
 
 def _bar(score: float | None, threshold: float) -> Text:
-    """The score as a bar that is full at the threshold; an unknown one is no bar."""
+    """Bar of the score, full at the threshold; none for an unknown score."""
     if score is None:
         return Text("unknown", style="dim")
     cells = round(_BAR * min(max(score / threshold, 0.0), 1.0))

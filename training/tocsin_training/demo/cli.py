@@ -19,10 +19,10 @@ def demo(
     board: Annotated[bool, typer.Option(help="Draw a board; without, one line for each alarm that moves.")] = True,
     broker: Annotated[str, typer.Option(help="nats (comes along) or mosquitto (from the PATH).")] = "nats",
 ) -> None:
-    """Show it: a simulated ward whose patients' vital signs the daemon watches over MQTT.
+    """Run a simulated ward whose patients' vital signs the daemon watches over MQTT.
 
-    With the default scenario one patient bleeds and another loses a probe: the first rings, with its reason, before
-    any fixed limit is crossed; the second makes a technical alarm and no other. Patients and figures are simulated.
+    With the default scenario one patient bleeds and another loses a probe: the first raises an alarm, with its reason,
+    before any fixed limit is crossed; the second raises a technical alarm only. Patients and figures are simulated.
     """
     import asyncio  # noqa: PLC0415  (so that `tocsin --help` is quick)
 

@@ -1,4 +1,4 @@
-"""The demonstration: a broker, a simulated ward, the daemon, and a board that listens to it."""
+"""Demonstration: a broker, a simulated ward, the daemon, and a board that subscribes to it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _PROTOCOL = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What was asked for; see `cli.demo`."""
+    """Options; see `cli.demo`."""
 
     beds: int
     seed: int
@@ -153,7 +153,7 @@ async def _first_of(stop: asyncio.Event, *jobs: Awaitable[None]) -> bool:
 
 
 async def _online(client: aiomqtt.Client) -> None:
-    """Wait until the daemon says that it is there.
+    """Wait until the daemon publishes that it is online.
 
     Raises:
         DemoError: It takes too long.
@@ -182,7 +182,7 @@ async def _feed(client: aiomqtt.Client, scripted: ScriptedWard, speed: float, fi
 
 
 async def _listen(client: aiomqtt.Client, view: WardView, console: Console | None) -> None:
-    """Take in what the daemon says; with a console, print each transition of an alarm."""
+    """Receive the daemon's messages; with a console, print each transition of an alarm."""
     async for message in client.messages:
         _, what, *rest = message.topic.value.split("/")
         if what == "score":
@@ -194,7 +194,7 @@ async def _listen(client: aiomqtt.Client, view: WardView, console: Console | Non
 
 
 async def _draw(view: WardView, threshold: float, options: DemoOptions, began: float, console: Console) -> None:
-    """Redraw the board for ever."""
+    """Redraw the board until cancelled."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             elapsed_s = (time.monotonic() - began) * options.speed

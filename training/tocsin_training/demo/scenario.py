@@ -1,4 +1,4 @@
-"""What happens on the ward of a demonstration."""
+"""Scenarios of the demonstration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ONSET_S = 17
 
 
 class Scenario(StrEnum):
-    """A named course of events."""
+    """A named script."""
 
     DETERIORATION = "deterioration"  # one bed bleeds fast, one loses its SpO2 probe
     APNOEA = "apnoea"
@@ -35,11 +35,11 @@ class Scenario(StrEnum):
 
 @dataclass(slots=True)
 class ScriptedWard:
-    """A ward and what its script has in store.
+    """A ward and its script.
 
     Attributes:
         ward: To be read.
-        twin: The same ward, to look ahead in: what would have happened after the demonstration ended.
+        twin: The same ward, to look ahead in: its course after the demonstration has ended.
         script: The scripted episodes.
     """
 
@@ -49,7 +49,7 @@ class ScriptedWard:
     _read: NDArray[np.float64] | None = None
 
     def seen(self, ticks: int) -> NDArray[np.float64]:
-        """(beds, at least `ticks`, C): the ward from its beginning, whatever has been shown of it."""
+        """Values of the ward from its beginning, (beds, at least `ticks`, C), without advancing `ward`."""
         have = 0 if self._read is None else self._read.shape[1]
         if self._read is None:
             self._read = self.twin.read(ticks)
@@ -59,7 +59,7 @@ class ScriptedWard:
 
 
 def script_ward(scenario: Scenario, seed: int, beds: int) -> ScriptedWard:
-    """Open a ward on which a scenario will happen."""
+    """Open a ward on which a scenario takes place."""
     script = _SCRIPT[scenario](seed, beds)
     natural = scenario is Scenario.NATURAL
 
@@ -91,7 +91,7 @@ def _deterioration(seed: int, beds: int) -> tuple[Episode, ...]:
 
 
 def _room(profile: Profile) -> float:
-    """How far a patient's baseline lies within the limits that a bleeding crosses, in the spread of such patients."""
+    """Distance of a patient's baseline to the limits that a bleeding crosses, in standard deviations of patients."""
     sbp = profile.mean_pressure + 2.0 / 3.0 * profile.pulse_pressure
     return min((120.0 - profile.hr) / 10.0, (sbp - 90.0) / 10.0, (sbp - profile.pulse_pressure - 50.0) / 5.0)
 

@@ -1,4 +1,4 @@
-"""What a demonstration has shown: when Tocsin rang, and when fixed limits would have."""
+"""Summary of a demonstration: times of Tocsin's alarms and of fixed limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TECHNICAL = "technical"
 
 
 def lines(scripted: ScriptedWard, view: WardView, elapsed_s: float, figures: Mapping[str, float]) -> list[str]:
-    """Tell it in lines, and the bundle's own figures of 200 patients."""
+    """Lines of the summary, with the bundle's own figures over 200 patients."""
     told = [f"After {elapsed_s:.0f} s of the ward's time:"]
     named = {episode.stream for episode in scripted.script}
     told += [_of(episode, scripted, view, elapsed_s) for episode in scripted.script if episode.onset_s < elapsed_s]
@@ -65,7 +65,7 @@ def _when(at_s: int | None, elapsed_s: float) -> str:
 
 
 def _limits_at(episode: Episode, scripted: ScriptedWard, delay_s: int) -> int | None:
-    """When fixed limits ring for a scripted episode, in seconds since the first reading; the twin knows the future."""
+    """Time at which fixed limits alarm for a scripted episode (in the twin), in seconds since the first reading."""
     twin = scripted.seen(int(episode.relief_s) + 1)
     values = twin[scripted.ward.streams.index(episode.stream)]
     began = np.flatnonzero(alarms(values, delay_s).any(axis=1))

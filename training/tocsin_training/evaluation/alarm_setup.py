@@ -1,4 +1,4 @@
-"""Which alarms the engine raises: those of a configuration, or the score's alone."""
+"""Alarms that the engine raises in an evaluation: those of a configuration, or the score's alone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class AlarmSetup:
 
     Attributes:
         alarms: All of them, for the engine.
-        scored: The one that rests on the score.
-        physiological: The names of those that tell of the patient or the machine; the others tell of sensors.
+        scored: The alarm on the score.
+        physiological: Names of the physiological alarms; the others are technical (IEC 60601-1-8).
         threshold: Of the score.
         chosen: Where the threshold comes from.
         delays: Of the score's alarm.
@@ -49,7 +49,7 @@ class AlarmSetup:
 
 
 def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> AlarmSetup:
-    """The score's alarm and no other.
+    """Set up the score's alarm and no other.
 
     Raises:
         TrainingError: The bundle has no score.
@@ -62,7 +62,7 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Alar
 
 
 def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> AlarmSetup:
-    """The score's alarm at a threshold that somebody gives.
+    """Set up the score's alarm at a given threshold.
 
     Raises:
         TrainingError: No score can be above it, or all are.
@@ -75,7 +75,7 @@ def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> AlarmSetup:
 
 
 def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
-    """The threshold at which the bundle's own curve has so many false alarms a stream-day."""
+    """Threshold at which the bundle's own curve has this many false alarms a stream-day."""
     try:
         return bundle.threshold_at(per_day, delays.on_s, delays.off_s).threshold
     except BudgetError as error:
@@ -83,7 +83,7 @@ def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
 
 
 def configured(bundle: Bundle, path: Path, watch: str | None) -> AlarmSetup:
-    """The alarms of a watch in a configuration, and its clock.
+    """Set up the alarms of a watch in a configuration, with its clock.
 
     Raises:
         TrainingError: The configuration has faults, or no watch of it fits; says which.

@@ -72,9 +72,9 @@ def evaluate(
     windows: Annotated[bool, typer.Option(help="Events are windows: give the score of the NAB benchmark too.")] = False,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the bootstrap and the random baselines.")] = 0,
 ) -> None:
-    """Judge a bundle by labelled records, beside baselines.
+    """Evaluate a bundle on labelled records, beside baselines.
 
-    The daemon's own engine runs over the records, so the alarms that are judged are those that would ring. Writes the
+    The daemon's own engine runs over the records, so the alarms counted are those that it would raise. Writes the
     result as JSON and prints the tables; `tocsin report` makes a page of it.
     """
     command = shlex.join(["tocsin", *sys.argv[1:]])
@@ -170,7 +170,7 @@ def report(
     out: Annotated[Path, typer.Option(help="The page.")] = Path("report.html"),
     title: Annotated[str | None, typer.Option(help="Of the page; the bundles' names if left out.")] = None,
 ) -> None:
-    """Make one self-contained HTML page of one or more evaluations: tables, curves, pictures of real stretches."""
+    """Make one self-contained HTML page of one or more evaluations: tables, curves, excerpts of real series."""
     try:
         from tocsin_training.errors import TrainingError  # noqa: PLC0415
         from tocsin_training.evaluation import report_page, result  # noqa: PLC0415

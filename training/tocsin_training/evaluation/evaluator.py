@@ -1,4 +1,4 @@
-"""From a bundle and records to a result: the engine plays them, the baselines judge them, the figures are taken."""
+"""Evaluator: plays records through the engine, scores baselines and computes the figures."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ WHOLE_WATCH = "the whole watch"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationJob:
-    """What to evaluate, on what.
+    """Input of an evaluation.
 
     Attributes:
         bundle: Loaded.
         watching: The alarms.
-        data: The records to judge by.
-        about: What to call them.
-        train: To fit baselines on; None for none.
-        valid: To choose their thresholds on, where rows have gains; None for none.
-        with_baselines: Whether to compare at all.
-        windows: Whether the events are windows as the Numenta benchmark has them.
-        command: As it was given.
-        seed: Of the bootstrap and of what baselines draw.
+        data: The records to evaluate on.
+        about: Their description.
+        train: To fit baselines on, or None.
+        valid: To choose their thresholds on, where rows have gains, or None.
+        with_baselines: Whether to compare with baselines.
+        windows: Whether the events are windows of the Numenta benchmark.
+        command: Command line.
+        seed: Of the bootstrap and of baselines.
     """
 
     bundle: Bundle
@@ -72,7 +72,7 @@ class EvaluationJob:
 
 
 def evaluate(job: EvaluationJob, tell: Tell = lambda _line: None) -> EvaluationResult:
-    """Play, judge, compare."""
+    """Run the bundle and the baselines, and compare them."""
     manifest, watching, data = job.bundle.manifest, job.watching, job.data
     horizon_s = manifest.horizon_s if manifest.task is Task.ALARM and manifest.horizon_s else 0.0
     weights = bootstrap.weights(len(data), seed=job.seed)
@@ -114,7 +114,7 @@ def evaluate(job: EvaluationJob, tell: Tell = lambda _line: None) -> EvaluationR
 
 
 def _check_swept(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> None:
-    """What the curve is swept with has to ring where the engine rang."""
+    """Check that the alarm by which the curve is swept rises where the engine's rose."""
     _, is_up = detection.rung(ground, played.score, watching.threshold, watching.delays)
     differ = int((is_up != played.is_up[watching.scored]).sum())
     # A stream that falls silent loses its certainty between frames, which no row shows.
@@ -129,7 +129,7 @@ def _replicates(
     own: OperatingPoint | None,
     is_up: NDArray[np.bool_] | None,
 ) -> dict[str, NDArray[np.float64]]:
-    """(1 + K,) each: the figures of one detector that rest on no single alarm."""
+    """Replicates (1 + K,) of one detector's figures that depend on no single alarm."""
     made = ranking_replicates.replicates(ground, score) if len(ground.events) else {}
     if job.data.gain is not None and is_up is not None:
         made[utility.UTILITY] = utility.utility(ground, job.data.gain, is_up)
@@ -139,7 +139,7 @@ def _replicates(
 
 
 def _budgets(job: EvaluationJob, ground: GroundTruth, score: NDArray[np.floating]) -> list[Budget]:
-    """What came of the budgets that the bundle's curve has a threshold for."""
+    """False-alarm rates at the budgets that the bundle's curve has a threshold for."""
     if job.bundle.manifest.calibration.curve is None:
         return []
     thresholds = {}
@@ -150,7 +150,7 @@ def _budgets(job: EvaluationJob, ground: GroundTruth, score: NDArray[np.floating
 
 
 def _whole(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> Detector:
-    """All the alarms that tell of the patient, as staff would hear them."""
+    """All physiological alarms as one detector."""
     risen = np.sort(np.concatenate([played.risen[name] for name in watching.physiological]))
     is_up = np.any([played.is_up[name] for name in watching.physiological], axis=0)
     about = f"all {len(watching.physiological)} alarms of the watch that are not technical, each one heard"
@@ -166,7 +166,7 @@ def _compared(
     ours: OperatingPoint,
     replicates: dict[str, NDArray[np.float64]],
 ) -> Detector:
-    """A baseline at its own operating point and at the bundle's rate of false alarms, and how far it lies behind."""
+    """A baseline at its own operating point and at the bundle's false-alarm rate, and its difference to the bundle."""
     delays = job.watching.delays
     score = baseline.score(job.data)
     own = is_up = None

@@ -1,8 +1,7 @@
-"""Which stretches are drawn: by rule, the flattering and the others alike.
+"""Excerpts of series for the report, chosen by rule.
 
-Of the detected events the quickest, the middle and the slowest; of the missed ones that whose highest score came
-nearest to the threshold, the middle one and that which stirred the score least; of the false alarms those with the
-highest, the middle and the lowest peak.
+Of the detected events the first, the median and the last by delay; of the missed ones those with the highest, the
+median and the lowest peak of the score; of the false alarms those with the highest, the median and the lowest peak.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ AROUND = 30  # ticks before and after, at least
 def choose(
     ground: GroundTruth, data: StreamDataset, played: BacktestResult, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
 ) -> list[Excerpt]:
-    """Up to three stretches of each kind, of alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
+    """Up to three excerpts of each kind, of alarms that rose in `risen` (A,) and were active in `is_up` (R,)."""
     found = match(risen, is_up, ground.events, ground.label)
     events, score = ground.events, np.nan_to_num(played.score, nan=-np.inf)
     hit = found.detected >= 0
@@ -65,7 +64,7 @@ def choose(
 
 
 def _end(is_up: NDArray[np.bool_], ground: GroundTruth, row: int) -> int:
-    """The last row of the alarm that rose in `row`."""
+    """Last row of the alarm that rose in `row`."""
     end = int(ground.start[ground.stream[row] + 1])
     ceased = np.flatnonzero(~is_up[row:end])
     return int(row + ceased[0] - 1) if len(ceased) and ceased[0] else (row if len(ceased) else end - 1)
@@ -111,7 +110,7 @@ def _stretch(
 
 
 def _telling(data: StreamDataset, played: BacktestResult, rows: NDArray[np.int64]) -> Sequence[int]:
-    """The measured channels that lay furthest from what was expected in these rows, in their own order."""
+    """Measured channels with the largest residuals in these rows, in their own order."""
     columns = measured(data.channels)
     away = (data.x[rows][:, columns] - played.mean[rows][:, columns]) / played.scale[rows][:, columns]
     away = np.where(data.mask[rows][:, columns] > 0, np.abs(away), np.nan)
@@ -123,7 +122,7 @@ def _telling(data: StreamDataset, played: BacktestResult, rows: NDArray[np.int64
 
 
 def _runs(inside: NDArray[np.bool_], t_s: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """From, to of each run."""
+    """Start and end of each run, in seconds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
     return [(float(t_s[a]), float(t_s[z - 1])) for a, z in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -133,5 +132,5 @@ def _rounded(values: NDArray[np.floating], digits: int) -> list[float]:
 
 
 def _shown(values: NDArray[np.floating]) -> list[float | None]:
-    """Four digits, more than a picture can show."""
+    """Values rounded to four digits; None for NaN."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]

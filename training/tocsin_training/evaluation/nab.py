@@ -1,4 +1,4 @@
-"""The score of the Numenta Anomaly Benchmark: what a detection is worth, by how early it comes.
+"""Score of the Numenta Anomaly Benchmark (NAB): detections weighted by how early they come.
 
 A series has labelled windows around its anomalies. The first detection inside a window is worth up to 1, nearly all
 of it in the first half; one outside costs up to 0.11, less if it comes shortly after a window; a window without any
@@ -37,10 +37,10 @@ class WindowLabels:
     """One series' labels.
 
     Attributes:
-        worth: (T,) what a detection in this row counts: its reward inside a window, its cost (negative) outside.
+        worth: (T,) reward of a detection in this row inside a window, its cost (negative) outside.
         window: (T,) the number of the window that the row lies in; -1 outside, and in probation.
         scored: (T,) False in probation.
-        windows: W, how many there are.
+        windows: W, the number of windows.
     """
 
     worth: NDArray[np.float64]
@@ -51,11 +51,11 @@ class WindowLabels:
 
 @dataclass(frozen=True, slots=True)
 class NabOperation:
-    """What a threshold gives over all series.
+    """Result of one threshold over all series.
 
     Attributes:
-        threshold: A row whose score is this or higher is a detection.
-        score: Normalised: 0 is silence, 100 is every window at its first row and nothing else.
+        threshold: A row with this score or a higher one is a detection.
+        score: Normalised: 0 without detections, 100 for every window at its first row and nothing else.
         found: Windows with a detection.
         windows: All windows.
         false: Rows outside windows that are detections.
@@ -69,7 +69,7 @@ class NabOperation:
 
 
 def scaled_sigmoid(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a detection at a position (in window widths, 0 at the window's end, -1 at its start) is worth.
+    """Reward of a detection at a position (in window widths, 0 at the window's end, -1 at its start).
 
     >>> scaled_sigmoid(np.array([-1.0, -0.5, 0.0, 1.0, 9.0])).round(5).tolist()
     [0.98661, 0.84828, 0.0, -0.98661, -1.0]
@@ -79,7 +79,7 @@ def scaled_sigmoid(position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def probation(rows: int) -> int:
-    """How many first rows of a series are not scored.
+    """Number of first rows of a series that are not scored.
 
     >>> probation(4032), probation(15902)
     (604, 750)

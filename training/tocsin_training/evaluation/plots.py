@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG that takes its ink from the page, so that they read in light, in dark and in print."""
+"""Figures of the report as SVG with the page's own colours: light, dark and print."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
-    """Every threshold of every detector; the bundle's operating point is marked."""
+    """Share of events detected against false alarms a day, by detector; the bundle's operating point is marked."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
@@ -91,7 +91,7 @@ def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
 
 
 def delays(result: EvaluationResult, name: str) -> str:
-    """When the bundle detects events, and what share each detector has detected by then."""
+    """Share of events detected against the delay."""
     sign = -1.0 if result.setting.horizon_s else 1.0
     word = "lead before the event" if result.setting.horizon_s else "delay after the event began"
     shown = [(number, one) for number, one in enumerate(result.detectors) if one.equal is not None]
@@ -136,7 +136,7 @@ def delays(result: EvaluationResult, name: str) -> str:
 
 
 def reliability(result: EvaluationResult, name: str) -> str:
-    """Probabilities in tenths against the share in which the event came."""
+    """Reliability diagram: probabilities in tenths against the observed frequency."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.6), layout="constrained")
         axes = figure.subplots()
@@ -164,7 +164,7 @@ def reliability(result: EvaluationResult, name: str) -> str:
 
 
 def stretch(drawn: Excerpt, threshold: float, name: str) -> str:
-    """Channels within their expected bands, the score below, events and alarms as shades and bars."""
+    """An excerpt: channels within their forecast bands, the score below, events and alarms as shades and bars."""
     t = np.array(drawn.t_s)
     gaps = _gaps(t)
     t = np.insert(t, gaps, np.nan)
@@ -209,13 +209,13 @@ def stretch(drawn: Excerpt, threshold: float, name: str) -> str:
 
 
 def _gaps(t: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Before which points nothing was measured for longer: a line must not cross that."""
+    """Indices of points that follow a gap, which no line crosses."""
     steps = np.diff(t)
     return 1 + np.flatnonzero(steps > 2.5 * np.median(steps)) if len(steps) else np.zeros(0, dtype=np.int64)
 
 
 def _look(number: int) -> tuple[str, tuple[float, ...]]:
-    """Colour and dashes, so that neither colour alone tells detectors apart."""
+    """Colour and dashes, so that colour alone does not distinguish detectors."""
     if number == 0:
         return OURS, (1, 0)
     return THEIRS[(number - 1) % len(THEIRS)], DASHES[number % len(DASHES)] or (1, 0)
@@ -237,7 +237,7 @@ def _array(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _frame(axes: Axes, value: NDArray[np.float64], *band: NDArray[np.float64]) -> None:
-    """Let values and most of the band fill the panel: a band that is still wide must not flatten them."""
+    """Limit the axis to values and most of the band, so that a wide band does not flatten the values."""
     mean, scale = band
     seen = np.concatenate([value, np.clip(mean - 2 * scale, *_reach(value)), np.clip(mean + 2 * scale, *_reach(value))])
     seen = seen[np.isfinite(seen)]
@@ -247,7 +247,7 @@ def _frame(axes: Axes, value: NDArray[np.float64], *band: NDArray[np.float64]) -
 
 
 def _reach(value: NDArray[np.float64]) -> tuple[float, float]:
-    """The values' range and as much again on both sides."""
+    """The values' range, widened by as much on both sides."""
     known = value[np.isfinite(value)]
     if not len(known):
         return -math.inf, math.inf
@@ -267,7 +267,7 @@ def _unit(seconds: float) -> tuple[str, float]:
 
 
 def _svg(figure: Figure, name: str, told: str) -> str:
-    """The figure as an element of the page; `name` keeps its identifiers apart from those of the page's others."""
+    """Figure as an element of the page; `name` makes its identifiers unique in the page."""
     written = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

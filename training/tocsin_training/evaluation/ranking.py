@@ -1,4 +1,4 @@
-"""How well scores rank anomalous rows over normal ones, without choosing a threshold."""
+"""Ranking metrics: anomalous rows over normal ones, without a threshold."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def vus_pr(label: NDArray[np.floating], score: NDArray[np.floating], buffer: int
 def _slopes(
     anomalous: NDArray[np.bool_], first: NDArray[np.int64], last: NDArray[np.int64], width: int
 ) -> NDArray[np.float64]:
-    """(T,) 1 in a stretch, √(1 − distance / width) within width / 2 of one, else 0."""
+    """Weights (T,): 1 in an anomalous range, √(1 − distance / width) within width / 2 of one, else 0."""
     weight = anomalous.astype(np.float64)
     reach = width // 2
     if not reach:
@@ -85,7 +85,7 @@ def _slopes(
 def _widened(
     first: NDArray[np.int64], last: NDArray[np.int64], reach: int, ticks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ends, inclusive, of the stretches with their slopes; stretches whose slopes meet are one."""
+    """Inclusive ends of the ranges with their slopes; ranges with adjoining slopes are merged."""
     parted = np.flatnonzero(last[:-1] + reach < first[1:] - reach) + 1
     begin = np.maximum(first[np.concatenate([[0], parted])] - reach, 0)
     end = np.minimum(last[np.concatenate([parted - 1, [len(last) - 1]])] + reach, ticks - 1)

@@ -1,6 +1,6 @@
-"""How well scores order rows, without a threshold: with intervals by stream.
+"""Ranking metrics with bootstrap intervals over streams.
 
-The figures themselves are exact. For the replicates, scores are cut into bins, so that each is a product of matrices.
+The figures themselves are exact. For the replicates, scores are binned, so that each is a product of matrices.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LONGEST = 400_000  # rows of the streams with events; beyond, VUS-PR would take 
 
 
 def replicates(ground: GroundTruth, score: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-    """(1 + K,) each: average precision, AUROC, VUS-PR of scores (R,); rows with an unknown score come last."""
+    """Replicates (1 + K,) of average precision, AUROC and VUS-PR of scores (R,); unknown scores rank last."""
     judged = ~np.isnan(ground.label)
     ranked = np.nan_to_num(score.astype(np.float64), nan=-np.inf)
     finite = ranked[np.isfinite(ranked)]
@@ -44,7 +44,7 @@ def replicates(ground: GroundTruth, score: NDArray[np.floating]) -> dict[str, ND
 
 
 def _volume(ground: GroundTruth, ranked: NDArray[np.float64], with_events: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(1 + K,) VUS-PR, the mean over the streams that have an event."""
+    """VUS-PR (1 + K,), the mean over the streams that have an event."""
     volume = np.zeros(len(ground.days))
     there = np.zeros(len(ground.days))
     for b in with_events:
@@ -58,7 +58,7 @@ def _volume(ground: GroundTruth, ranked: NDArray[np.float64], with_events: NDArr
 def _binned(
     ground: GroundTruth, ranked: NDArray[np.float64], judged: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(1 + K,) average precision and area under the ROC curve of binned scores."""
+    """Average precision and area under the ROC curve (1 + K,) of binned scores."""
     edges = np.unique(np.quantile(ranked[judged], np.linspace(0, 1, BINS)[1:-1]))
     place = len(edges) - np.searchsorted(edges, ranked[judged], side="right")  # the highest scores first
     streams, bins = len(ground.days), len(edges) + 1

@@ -1,4 +1,4 @@
-"""Which records are judged, and which the baselines are fitted on."""
+"""Selection of the records to evaluate on, and of those to fit baselines on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES = (".parquet", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class RecordSelection:
-    """Where records lie.
+    """Location and part of records.
 
     Attributes:
         data: A folder, for a recipe's data source; or a table.
@@ -35,9 +35,9 @@ class RecordSelection:
         source: `module:function` in place of the recipe's.
         train: A table to fit baselines on, in place of the source's part `train`.
         columns: A table's options: stream, time, unit, label, kind, channels; see `docs/data.md`.
-        runs: Where converted tables are kept.
-        streams: Judge only so many streams, drawn by `seed`; None for all.
-        seed: See there.
+        runs: Folder of converted tables.
+        streams: Number of streams to evaluate on, drawn by `seed`; None for all.
+        seed: Of that draw.
     """
 
     data: Path
@@ -50,7 +50,7 @@ class RecordSelection:
     seed: int
 
     def check(self) -> None:
-        """Refuse what only a table has, where `data` is none.
+        """Check that options of tables are given with a table only.
 
         Raises:
             TrainingError: Naming the option.
@@ -79,13 +79,13 @@ def ticking(bundle: Bundle, period_s: float) -> Bundle:
 
 
 def recipe_of(bundle: Bundle) -> Recipe | None:
-    """The recipe that lies beside a bundle's graph, if one does."""
+    """Recipe in the bundle's folder, or None."""
     path = bundle.folder / "recipe.yaml"
     return recipe_file.read(path) if path.exists() else None
 
 
 def judged(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
-    """The records to judge by, and what to call them."""
+    """Records to evaluate on, and their description."""
     data, about = _all(asked, bundle, recipe)
     if asked.streams is None or asked.streams >= len(data):
         return data, about
@@ -117,7 +117,7 @@ def _check_source(name: str) -> None:
 def fitting(
     asked: RecordSelection, bundle: Bundle, recipe: Recipe | None
 ) -> tuple[StreamDataset | None, StreamDataset | None]:
-    """The records to fit baselines on and those to choose their thresholds on, or None."""
+    """Records to fit baselines on and those to choose their thresholds on, or None."""
     if asked.train is not None:
         return labelled_by_class(_table(asked.train, asked, bundle)), None
     if recipe is None or asked.data.suffix.lower() in TABLES:
@@ -129,7 +129,7 @@ def fitting(
 
 
 def labelled_by_class(data: StreamDataset) -> StreamDataset:
-    """Where streams have classes and rows no labels, a stream of another class than the first is an event."""
+    """Where streams have classes and rows no labels, label streams of all classes but the first as events."""
     if data.kind is None or data.label is not None:
         return data
     return replace(data, label=np.repeat((data.kind > 0).astype(np.float32), data.lengths))

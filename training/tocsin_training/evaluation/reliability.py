@@ -1,4 +1,4 @@
-"""Whether a score means what it says: probabilities against what happened, budgets against what rang."""
+"""Reliability: probabilities against observed frequencies, budgets against false-alarm rates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BRIER, SKILL, ERROR = "Brier score", "Brier skill", "calibration error"
 
 
 def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
-    """Rows sorted by probability (R,), in tenths, each with the share in which the label was 1."""
+    """Ten bins of rows by probability (R,), each with the share in which the label was 1."""
     rows = _judged(ground, probability)
     order = rows[np.argsort(probability[rows], kind="stable")]
     made = []
@@ -38,7 +38,7 @@ def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
 
 
 def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Estimate]:
-    """The Brier score, its skill over the base rate, and the mean distance of the bins from the diagonal."""
+    """Brier score, its skill over the base rate, and expected calibration error over the bins."""
     rows = _judged(ground, probability)
     label = (ground.label[rows] > 0).astype(np.float64)
     error = np.zeros(len(probability))
@@ -61,7 +61,7 @@ def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[B
 def budgets(
     ground: GroundTruth, score: NDArray[np.floating], delays: Delays, thresholds: Mapping[float, float]
 ) -> list[Budget]:
-    """For each budget (false alarms a stream-day → threshold), what rang in normal rows."""
+    """False-alarm rates in normal rows for each budget (false alarms a stream-day → threshold)."""
     made = []
     for per_day, threshold in thresholds.items():
         risen, is_up = rung(ground, score, threshold, delays)

@@ -1,4 +1,4 @@
-"""The figures as tables: the same rows on a terminal and on the page."""
+"""Figures as tables: the same rows on a terminal and on the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DELAYS = ("delay, median", "delay, p90")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure as people read it, and its interval."""
+    """One formatted figure and its interval."""
 
     text: str
     interval: str = ""
@@ -36,10 +36,10 @@ class Table:
     """A table of detectors.
 
     Attributes:
-        title: What it shows.
+        title: Its caption.
         columns: Heads; the first is the detector's.
         rows: A name and its cells.
-        note: What a reader must know.
+        note: Explanation below the table.
     """
 
     title: str
@@ -162,7 +162,7 @@ def _lead(seconds: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it.
+    """Format a duration.
 
     >>> span(45), span(600), span(5400), span(-7200), span(259200)
     ('45 s', '10 min', '1.5 h', '−2 h', '3 d')

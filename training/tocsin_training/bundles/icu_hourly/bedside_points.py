@@ -90,7 +90,7 @@ class Points(nn.Module):
         self.register_buffer("qsofa_limit", torch.tensor([-100.0, 22.0]))
 
     def forward(self, last: Tensor, known: Tensor, news: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (M, D) as `bedside_scores.scores`, with the sum of the last hours' NEWS2 for its mean; and its history.
+        """Scores (M, D) as `bedside_scores.scores`, with the sum of recent NEWS2 for its mean; and its history.
 
         Args:
             last: (M, R) last values.

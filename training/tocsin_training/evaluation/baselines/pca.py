@@ -1,4 +1,4 @@
-"""PCA on carried-forward values: T² along the usual directions, Q off them."""
+"""PCA on carried-forward values: T² within the model's plane, Q outside it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fit_t2(channels: Sequence[ChannelEntry], period_s: float, train: StreamDatas
 
 
 def fit_q(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
-    """The squared prediction error, against its limit at 99 %."""
+    """Squared prediction error, against its limit at 99 %."""
     plane, filled = _fitted(channels, train)
     limit = plane.q_limit()
 
@@ -55,7 +55,7 @@ def fit_q(channels: Sequence[ChannelEntry], period_s: float, train: StreamDatase
 def _fitted(
     channels: Sequence[ChannelEntry], train: StreamDataset | None
 ) -> tuple[PcaModel, Callable[[StreamDataset], NDArray[np.float64]]]:
-    """The plane, and what fills and scales rows for it: last values, training means before the first."""
+    """PCA model, and the function that fills and scales rows for it: last values, training means before the first."""
     columns = measured(channels)
     if len(columns) < FEWEST:
         raise BaselineUnavailable("needs at least two channels")

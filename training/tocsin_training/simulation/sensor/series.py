@@ -50,7 +50,7 @@ class Simulated:
 
 
 def normal(rng: np.random.Generator, streams: int, ticks: int) -> NDArray[np.float64]:
-    """(B, T) series without faults: of one family or two, some rounded, each in a unit of its own."""
+    """Series (B, T) without faults: of one family or two, some rounded, each in a unit of its own."""
     made: list[NDArray[np.float64]] = []
     while len(made) * TOGETHER < streams:
         part = _scaled(FAMILIES[rng.integers(len(FAMILIES))](rng, TOGETHER, ticks))
@@ -69,7 +69,7 @@ def normal(rng: np.random.Generator, streams: int, ticks: int) -> NDArray[np.flo
 
 
 def _scaled(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row over its own deviation, so that families that are added count alike."""
+    """Each row divided by its deviation, so that added families have equal weight."""
     deviation = rows.std(axis=1, keepdims=True)
     return rows / np.where(deviation > 0, deviation, 1.0)
 
@@ -92,7 +92,7 @@ def simulate(seed: int, part: str, streams: int, ticks: int, faulty: float) -> l
 
 
 def record(stream: str, series: Simulated, miss: float) -> StreamRecord:
-    """With label and gain: in the first ticks of a fault ringing is wanted, elsewhere it costs `miss` less."""
+    """Record with label and gain: an alarm gains in the first ticks of a fault and costs `miss` less elsewhere."""
     ticks = len(series.value)
     label = np.zeros(ticks, dtype=np.float32)
     gain = np.full(ticks, -1.0, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""What the monitor shows of a patient: averaging, noise, artefacts, whole numbers."""
+"""Bedside monitor: averaging, noise, artefacts and rounding of a patient's vital signs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ _CEILING = np.array(p.CEILING)
 
 
 class Monitor:
-    """One bed's monitor, with what it carries from block to block."""
+    """One bed's monitor, with its state from block to block."""
 
     def __init__(self) -> None:
-        """Take a monitor that has seen nothing."""
         self._average: NDArray[np.float64] | None = None  # (C,)
         self._stuck: dict[int, float] = {}  # onset of a flat line → the value it shows
 
@@ -38,12 +37,12 @@ class Monitor:
         episodes: Sequence[Episode],
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Show one block.
+        """Measure one block.
 
         Args:
             vitals: (C, T), the patient's own.
             t_s: (T,), seconds since the ward's tick 0.
-            episodes: Those under way in this block; only artefacts are the monitor's.
+            episodes: Those in progress in this block; the monitor applies the artefacts.
             rng: For this block of this bed. The same count of numbers is drawn whatever the episodes, so that a bed
                 with and without an episode differs by that episode alone.
 
@@ -85,7 +84,7 @@ class Monitor:
 def _move(
     shown: NDArray[np.float64], episode: Episode, under_way: NDArray[np.bool_], jitter: NDArray[np.float64]
 ) -> None:
-    """Add motion to what is shown of hr, spo2 and rr."""
+    """Add motion artefacts to hr, spo2 and rr."""
     size = episode.size
     shown[HR, under_way] += size["hr_sd"] * jitter[0, under_way]
     shown[SPO2, under_way] += size["spo2"] + size["spo2_sd"] * jitter[1, under_way]
@@ -93,7 +92,7 @@ def _move(
 
 
 def _misread_cuff(shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64]) -> None:
-    """Shift both pressures by the hand's height; the calibration that mends it is a gap."""
+    """Shift both pressures by the hand's height; the calibration that corrects it is a gap."""
     since_s = t_s - episode.onset_s
     shifted = (since_s >= 0) & (since_s < episode.size["offset_s"])
     shown[SBP : DBP + 1, shifted] += episode.size["offset"]
@@ -103,7 +102,7 @@ def _misread_cuff(shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.
 def _lose_probe(
     shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64], jitter: NDArray[np.float64]
 ) -> None:
-    """Show nonsense until the monitor notices that the probe is off, then nothing."""
+    """Random values until the monitor detects that the probe is off, then none."""
     under_way = episode.covers(t_s)
     junk = under_way & (t_s - episode.onset_s < episode.size["junk_s"])
     shown[SPO2, junk] = np.clip(np.round(episode.size["junk_spo2"] + 2.0 * jitter[junk]), 0.0, 100.0)

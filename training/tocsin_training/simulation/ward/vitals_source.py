@@ -1,4 +1,4 @@
-"""The ward as training data: what normal looks like, failing measurements included."""
+"""Training data of the simulated ward: normal streams with artefacts, and labelled deteriorations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EPISODES_SEED = {"valid": 21_000_000, "test": 31_000_000}
 
 
 def normal(request: DataRequest) -> StreamDataset:
-    """Give a part of the simulated ward, without any deterioration.
+    """A part of the simulated ward without deteriorations.
 
     Options of the recipe: `<part>_beds` and `<part>_hours`. Each bed's record begins at its own time of day.
     """
@@ -46,13 +46,14 @@ def normal(request: DataRequest) -> StreamDataset:
 
 
 def episodes(request: DataRequest) -> StreamDataset:
-    """Give beds that deteriorate once each, labelled, and as many that don't: for evaluation.
+    """Beds with one labelled deterioration each, and as many without: for evaluation.
 
-    The label is 1 from the onset of a deterioration until treatment begins to work, and unknown (NaN) from then until
-    it has faded: an alarm while a patient recovers is neither right nor wrong. Artefacts come at their natural rate.
-    The four kinds of deterioration take turns.
+    The label is 1 from the onset of a deterioration until treatment takes effect, and unknown (NaN) from then until it
+    has
+    decayed: an alarm while a patient recovers is neither right nor wrong. Artefacts come at their natural rate. The
+    four kinds of deterioration alternate.
 
-    Options: `beds` (each kind of bed, 40 of them), `hours` (6) and `onset_hours` (1), before which nobody deteriorates.
+    Options: `beds` (of each sort, 40), `hours` (6) and `onset_hours` (1), before which no deterioration begins.
     """
     if request.part not in _EPISODES_SEED:
         raise TrainingError(f"part {request.part!r} of the ward has no deteriorations; ask for valid or test")
