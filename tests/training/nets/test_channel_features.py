@@ -1,4 +1,4 @@
-"""What is remembered of a channel, by hand."""
+"""Channel features, computed by hand."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class StayScores:
         return np.nan_to_num(self.score, nan=-1.0)
 
     @property
-    def rings(self) -> NDArray[np.bool_]:
+    def alarming(self) -> NDArray[np.bool_]:
         """Whether the row alarms (R,)."""
         return self.ranked >= self.threshold
 
@@ -48,7 +48,7 @@ class StayScores:
         return {
             "AUROC": float(roc_auc_score(self.label, self.ranked)),
             "AUPRC": float(average_precision_score(self.label, self.ranked)),
-            "utility": utility.normalised(self.rings, self.label, self.start),
+            "utility": utility.normalised(self.alarming, self.label, self.start),
         }
 
 
@@ -57,12 +57,12 @@ def bootstrap(one: StayScores, other: StayScores, seed: int = 0) -> dict[str, tu
     rng = np.random.default_rng(seed)
     stays = len(one.start) - 1
     stay = np.repeat(np.arange(stays), np.diff(one.start))
-    worth = [utility.per_stay(scored.rings, scored.label, scored.start) for scored in (one, other)]
+    utilities = [utility.per_stay(scored.alarming, scored.label, scored.start) for scored in (one, other)]
     orders = [np.argsort(scored.ranked, kind="stable") for scored in (one, other)]
     drawn: dict[str, list[float]] = {name: [] for name in ("utility", "AUROC", "utility lead", "AUROC lead")}
     for _ in range(REPLICATES):
         times = np.bincount(rng.integers(0, stays, stays), minlength=stays)  # (B,) how often each stay was drawn
-        gains = [float((gained * times).sum() / (best * times).sum()) for gained, best in worth]
+        gains = [float((gained * times).sum() / (best * times).sum()) for gained, best in utilities]
         ranks = [_auroc(one.label[order], times[stay[order]]) for order in orders]
         drawn["utility"].append(gains[0])
         drawn["AUROC"].append(ranks[0])

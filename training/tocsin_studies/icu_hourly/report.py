@@ -92,8 +92,8 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
     held_out = {name: value for name, value in bundle.manifest.figures.items() if not name.startswith("test ")}
     figures = held_out | {name: round(value, 4) for name, value in figures.items()}
     bundle_folder.describe(folder, bundle.manifest.model_copy(update={"figures": figures}))
-    kept = page.read_text(encoding="utf-8").partition(TRIED)[2] if page.exists() else ""
-    page.write_text(_page(bundle, ours, table, intervals) + (TRIED + kept if kept else ""), encoding="utf-8")
+    tried = page.read_text(encoding="utf-8").partition(TRIED)[2] if page.exists() else ""
+    page.write_text(_page(bundle, ours, table, intervals) + (TRIED + tried if tried else ""), encoding="utf-8")
     return figures
 
 
@@ -120,14 +120,14 @@ def _page(
     intervals: dict[str, tuple[float, float]],
 ) -> str:
     septic = found = false = 0
-    rings = ours.rings
+    alarming = ours.alarming
     for a, b in zip(ours.start[:-1], ours.start[1:], strict=True):
         label = ours.label[a:b]
         if label.any():
             septic += 1
-            found += bool(rings[a:b][: int(label.argmax()) + 6].any())
+            found += bool(alarming[a:b][: int(label.argmax()) + 6].any())
         else:
-            false += bool(rings[a:b].any())
+            false += bool(alarming[a:b].any())
     stays = len(ours.start) - 1
     spans = {name.replace(" ", "_").lower(): f"{low:.3f} to {high:.3f}" for name, (low, high) in intervals.items()}
     return PAGE.format(
@@ -142,7 +142,7 @@ def _page(
         replicates=f"{compare.REPLICATES:,}",
         **spans,
         threshold=ours.threshold,
-        alarms=rings.mean(),
+        alarms=alarming.mean(),
         found=found / septic,
         false=false / (stays - septic),
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tocsin_studies.machines.servers import Server
     from tocsin_studies.machines.skab import SkabExperiment
 
-STIR = 1e-3  # added to PCA's deviations of servers: what it is known by (see `docs/decisions/0017`)
+DEVIATION_EPSILON = 1e-3  # added to PCA's deviations of servers: what it is known by (see `docs/decisions/0017`)
 NETWORK, PCA_Q, PCA_T2, CHANCE = "network, whitened", "PCA, Q", "PCA, T²", "chance"
 PCA_EITHER = "PCA, T² or Q"
 CONFIDENCE = 0.99
@@ -47,16 +47,16 @@ class ServerComparison:
 
 def compare_server(server: Server, seeds: int) -> ServerComparison:
     """Fit and evaluate all detectors; those without a seed once."""
-    plane = PcaModel.fit(server.train, stir=STIR)
-    told = {
+    plane = PcaModel.fit(server.train, deviation_epsilon=DEVIATION_EPSILON)
+    by_detector = {
         NETWORK: [fit_server(server, seed).contributions(server.tested())[RUN_IN:] for seed in range(1, seeds + 1)],
         PCA_Q: [plane.q_contribution(server.test)],
         PCA_T2: [plane.t2_contribution(server.test)],
         CHANCE: [np.random.default_rng(1).random(server.test.shape)],
     }
     return ServerComparison(
-        {name: [ranked(one, server.label, server.causes) for one in each] for name, each in told.items()},
-        {name: each[0].sum(axis=1) for name, each in told.items()},
+        {name: [ranked(one, server.label, server.causes) for one in each] for name, each in by_detector.items()},
+        {name: each[0].sum(axis=1) for name, each in by_detector.items()},
     )
 
 

@@ -49,7 +49,7 @@ class MachineDetector:
         found: NDArray[np.float64] = score_module.average(z, observed, data.lengths - 1).double().numpy()
         return found * self.units
 
-    def allow(self, drift: NDArray[np.float64], normal: StreamDataset) -> None:
+    def refit_score(self, drift: NDArray[np.float64], normal: StreamDataset) -> None:
         """Fit the score's constants to `normal` again, with slack for a drift (C, C), in the channels' units."""
         score_module, units = cast("Whitened", self.step.score_module), self.units
         score_module.slack = torch.from_numpy(drift / np.outer(units, units))

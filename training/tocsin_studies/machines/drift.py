@@ -47,14 +47,14 @@ class NormalDrift:
         every = np.arange(len(experiments))
         scores = []
         for number, (one, experiment) in enumerate(zip(fitted, experiments, strict=True)):
-            one.allow(drifts[np.abs(every - number) >= APART].mean(axis=0), experiment.stream(skab.FITTED))
+            one.refit_score(drifts[np.abs(every - number) >= APART].mean(axis=0), experiment.stream(skab.FITTED))
             scores.append(one.contributions(experiment.stream()).sum(axis=1)[skab.FITTED :])
         return cls(drifts.mean(axis=0), float(np.quantile(np.concatenate(scores), 1.0 - RINGING)))
 
     def score(self, experiment: SkabExperiment) -> NDArray[np.float64]:
         """Scores (T,) of an experiment, divided by the limit; the network is fitted on its first rows."""
         fitted = fit(experiment)
-        fitted.allow(self.covariance, experiment.stream(skab.FITTED))
+        fitted.refit_score(self.covariance, experiment.stream(skab.FITTED))
         parts: NDArray[np.float64] = fitted.contributions(experiment.stream()).sum(axis=1) / self.limit
         return parts
 

@@ -33,9 +33,9 @@ def filled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.f
 def persistence(fitted: Sequence[NDArray[np.float64]], held_out: Sequence[NDArray[np.float64]]) -> skill.Forecasts:
     """Forecast the last value, with the quantiles of its errors on other records (T,), minute by minute."""
     last = _last(fitted)
-    came = np.concatenate([skill.came(values) for values in fitted])  # (O, 60)
-    errors = np.quantile(came - last[:, None], skill.LEVELS, axis=0).T  # (60, Q)
-    fall = np.quantile(came.min(axis=1) - last, skill.LEVELS)  # (Q,)
+    observed = np.concatenate([skill.observed(values) for values in fitted])  # (O, 60)
+    errors = np.quantile(observed - last[:, None], skill.LEVELS, axis=0).T  # (60, Q)
+    fall = np.quantile(observed.min(axis=1) - last, skill.LEVELS)  # (Q,)
     now = _last(held_out)
     return skill.Forecasts(now[:, None, None] + errors, now[:, None] + fall)
 

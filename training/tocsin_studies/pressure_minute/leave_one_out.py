@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 MEMBERS = 1
 
 
-def chances(
-    recipe: Recipe, data: StreamDataset, runs: Path, tell: Callable[[int, int, float], None] = lambda _m, _b, _p: None
+def probabilities(
+    recipe: Recipe,
+    data: StreamDataset,
+    runs: Path,
+    progress: Callable[[int, int, float], None] = lambda _m, _b, _p: None,
 ) -> NDArray[np.float64]:
     """Probability (B, M) of an episode after each record, by each of M networks not fitted on it.
 
@@ -39,7 +42,7 @@ def chances(
         recipe: Of task `classify`, two classes.
         data: B histories, without the hour that follows.
         runs: Folder of checkpoints; a finished fit there is not repeated.
-        tell: Called after every fit with the network's number, the record's, and the probability.
+        progress: Called after every fit with the network's number, the record's, and the probability.
     """
     if data.kind is None:
         raise TrainingError(f"data.source {recipe.data.source!r} gave no kinds; a record needs one to be left out")
@@ -58,8 +61,8 @@ def chances(
                 device=torch.device("cpu"),
                 resume=True,
             )
-            found[left_out, member] = chance(network, data.pick(np.array([left_out])))
-            tell(member, int(left_out), found[left_out, member])
+            found[left_out, member] = probability(network, data.pick(np.array([left_out])))
+            progress(member, int(left_out), found[left_out, member])
     return found
 
 
@@ -75,8 +78,8 @@ def _counterparts(kind: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @torch.no_grad()
-def chance(network: Network, record: StreamDataset) -> float:
+def probability(network: Network, record: StreamDataset) -> float:
     """Probability of the second class at the end of one record."""
     batch = padded(record, np.array([0]), torch.device("cpu"))
-    said, _ = network(batch.x, batch.mask, batch.delta)  # logit is (1, T, 2)
-    return float(torch.softmax(said.logit[0, -1], dim=-1)[1])
+    output, _ = network(batch.x, batch.mask, batch.delta)  # logit is (1, T, 2)
+    return float(torch.softmax(output.logit[0, -1], dim=-1)[1])

@@ -49,11 +49,11 @@ class LevelForecaster(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Step over whole sequences: a fused kernel can't be run for many networks at once."""
         h = features.new_zeros(features.shape[0], self.recurrence.state_size)
-        told = []
+        mean_ = []
         for t in range(features.shape[1]):
             _, h = self.recurrence.step(features[:, t], h)
-            told.append(h)
-        joined = self.dropout(torch.cat([torch.stack(told, dim=1), features], dim=2))
+            mean_.append(h)
+        joined = self.dropout(torch.cat([torch.stack(mean_, dim=1), features], dim=2))
         moved, raw = self.head(joined).unbind(dim=-1)
         return features[..., 0] + moved, positive_scale(raw)
 
@@ -88,22 +88,22 @@ def below(
     fitted = torch.ones(len(without), len(data))  # (M, B)
     for network, left_out in enumerate(without):
         fitted[network, left_out] = 0.0
-    shown, mean, deviation = _shown(data, fitted)  # (M, B, T, F), (M,) and (M,)
-    wanted = (torch.from_numpy(level).float() - mean[:, None, None]) / deviation[:, None, None]  # (M, B, T)
+    inputs, mean, deviation = _features(data, fitted)  # (M, B, T, F), (M,) and (M,)
+    target = (torch.from_numpy(level).float() - mean[:, None, None]) / deviation[:, None, None]  # (M, B, T)
 
-    drawn = [LevelForecaster(shown.shape[-1]) for _ in without]
+    drawn = [LevelForecaster(inputs.shape[-1]) for _ in without]
     weights, fixed = stack_module_state(drawn)
     for weight in weights.values():
         weight.requires_grad_()
-    bare = LevelForecaster(shown.shape[-1])
+    bare = LevelForecaster(inputs.shape[-1])
     every = vmap(lambda w, f, x: functional_call(bare, (w, f), (x,)), randomness="different")
     likelihood = Normal()
     optimiser = torch.optim.AdamW(weights.values(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS, pct_start=0.1)
     bare.train()
     for _ in range(EPOCHS):
-        told, scale = every(weights, fixed, shown)
-        nll = likelihood.nll((wanted - told) / scale, scale)[..., FIRST:].mean(dim=2)  # (M, B)
+        mean_, scale = every(weights, fixed, inputs)
+        nll = likelihood.nll((target - mean_) / scale, scale)[..., FIRST:].mean(dim=2)  # (M, B)
         loss = (nll * fitted).sum(dim=1) / fitted.sum(dim=1)
         optimiser.zero_grad()
         torch.autograd.backward(loss.sum())  # no network's weights are in another's loss
@@ -112,10 +112,10 @@ def below(
         schedule.step()
     bare.eval()
     with torch.no_grad():
-        told, scale = every(weights, fixed, shown)
+        mean_, scale = every(weights, fixed, inputs)
         limit = (episodes.LIMIT - mean[:, None]) / deviation[:, None]
-        chance = torch.special.ndtr((limit - told[..., -1]) / scale[..., -1])
-    found: NDArray[np.float64] = chance.double().numpy()
+        probability = torch.special.ndtr((limit - mean_[..., -1]) / scale[..., -1])
+    found: NDArray[np.float64] = probability.double().numpy()
     return found
 
 
@@ -124,7 +124,7 @@ def left_out(
     level: NDArray[np.float64],
     event: NDArray[np.bool_],
     seeds: Sequence[int],
-    tell: Callable[[int], None] = lambda _seed: None,
+    progress: Callable[[int], None] = lambda _seed: None,
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
     """Classify each record by networks that were not fitted on it: of each seed alone, and of all together.
 
@@ -135,31 +135,33 @@ def left_out(
     each = []
     for seed in seeds:
         each.append(below(data, level, [np.array([b]) for b in range(len(data))], seed))
-        tell(seed)
-    return [_judged(chance, event) for chance in (*each, np.mean(each, axis=0))]
+        progress(seed)
+    return [_classified(probability, event) for probability in (*each, np.mean(each, axis=0))]
 
 
-def _judged(chance: NDArray[np.float64], event: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    own = np.diag(chance)
+def _classified(
+    probability: NDArray[np.float64], event: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    own = np.diag(probability)
     every = np.arange(len(own))
-    limits = [baselines.best_threshold(chance[b, every != b], event[every != b]) for b in every]
+    limits = [baselines.best_threshold(probability[b, every != b], event[every != b]) for b in every]
     return own >= np.array(limits), own
 
 
-def _shown(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _features(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Features (M, B, T, F) of each network, normalised by the records it is fitted on; the mean and deviation."""
     shape = (len(data), -1, 1)  # one channel
     x, mask, delta = (torch.from_numpy(part).reshape(shape) for part in (data.x, data.mask, data.delta))
     memory = ChannelFeatures([False], TICK * 60.0, ["envelope"])
-    told, means, deviations = [], [], []
+    mean_, means, deviations = [], [], []
     for chosen in fitted:
         rows = data.rows(np.flatnonzero(chosen.numpy()))
         memory.fit(data.x[rows], data.mask[rows])
         features, _ = memory(x, mask, delta, torch.zeros(len(data), memory.state_size))
-        told.append(features)
+        mean_.append(features)
         means.append(memory.mean[0].clone())
         deviations.append(memory.deviation[0].clone())
-    return torch.stack(told), torch.stack(means), torch.stack(deviations)
+    return torch.stack(mean_), torch.stack(means), torch.stack(deviations)
 
 
 def _clip(weights: Sequence[Tensor]) -> None:

@@ -157,11 +157,13 @@ def networks(right: Sequence[int]) -> str:
     return f": {len(right)} networks together; alone they get {', '.join(map(str, right))}. It"
 
 
-def judged_row(name: str, said: NDArray[np.bool_], event: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
+def classified_row(
+    name: str, predicted: NDArray[np.bool_], event: NDArray[np.bool_], score: NDArray[np.float64]
+) -> str:
     """One row of the second table; `score` (B,) is higher where an episode is likelier."""
-    right = int((said == event).sum())
+    right = int((predicted == event).sum())
     low, high = interval(right, len(event))
-    found, false = int(said[event].sum()), int(said[~event].sum())
+    found, false = int(predicted[event].sum()), int(predicted[~event].sum())
     return f"| {name} | {right} | {low:.0f} to {high:.0f} | {found} | {false} | {roc_auc_score(event, score):.2f} |"
 
 

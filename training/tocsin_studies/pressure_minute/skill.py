@@ -41,7 +41,7 @@ def origins(minutes: int) -> NDArray[np.int64]:
     return np.arange(FIRST - 1, minutes - WINDOW, EVERY)
 
 
-def came(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def observed(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Observed values (O, 60) after each origin of a record (T,), NaN where missing."""
     return np.stack([values[at + 1 : at + 1 + WINDOW] for at in origins(len(values))])
 

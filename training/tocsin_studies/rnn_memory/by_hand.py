@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
 
     Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ class Gradients(NamedTuple):
     x: Array
 
 
-def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, Gradients]:
+def rnn(w: Array, u: Array, b: Array, x: Array, target: Array) -> tuple[float, Gradients]:
     """The loss Σ (h - wanted)² / 2 of a plain cell, and its gradients.
 
     Args:
@@ -47,13 +47,13 @@ def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, G
         u: (H, H).
         b: (H,).
         x: (B, T, D).
-        wanted: (B, T, H).
+        target: (B, T, H).
     """
     streams, ticks, _ = x.shape
     h = np.zeros((ticks + 1, streams, len(u)))  # h[t] is what tick t starts from
     for t in range(ticks):
         h[t + 1] = np.tanh(x[:, t] @ w.T + h[t] @ u.T + b)
-    off = h[1:] - wanted.transpose(1, 0, 2)  # (T, B, H)
+    off = h[1:] - target.transpose(1, 0, 2)  # (T, B, H)
 
     found = Gradients(np.zeros_like(w), np.zeros_like(u), np.zeros_like(b), np.zeros_like(x))
     from_later = np.zeros((streams, len(u)))  # the loss of all later ticks, by h of this one
@@ -68,7 +68,7 @@ def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, G
     return 0.5 * float((off**2).sum()), found
 
 
-def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, Gradients]:
+def lstm(w: Array, u: Array, b: Array, x: Array, target: Array) -> tuple[float, Gradients]:
     """Loss and gradients of an LSTM; the shapes are those of `rnn` with 4 H for the rows of w, u and b."""
     streams, ticks, _ = x.shape
     width = u.shape[1]
@@ -83,22 +83,22 @@ def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, 
         gates[t] = let_in, forget, new, let_out
         c[t + 1] = forget * c[t] + let_in * new
         h[t + 1] = let_out * np.tanh(c[t + 1])
-    off = h[1:] - wanted.transpose(1, 0, 2)
+    off = h[1:] - target.transpose(1, 0, 2)
 
     found = Gradients(np.zeros_like(w), np.zeros_like(u), np.zeros_like(b), np.zeros_like(x))
     from_later = np.zeros((streams, width))
     c_from_later = np.zeros((streams, width))
     for t in reversed(range(ticks)):
         let_in, forget, new, let_out = gates[t]
-        shown = np.tanh(c[t + 1])
+        symbols = np.tanh(c[t + 1])
         by_h = off[t] + from_later
-        by_c = by_h * let_out * (1.0 - shown**2) + c_from_later
+        by_c = by_h * let_out * (1.0 - symbols**2) + c_from_later
         by_sums = np.concatenate(
             [
                 by_c * new * let_in * (1.0 - let_in),  # σ' = σ (1 - σ)
                 by_c * c[t] * forget * (1.0 - forget),
                 by_c * let_in * (1.0 - new**2),
-                by_h * shown * let_out * (1.0 - let_out),
+                by_h * symbols * let_out * (1.0 - let_out),
             ],
             axis=1,
         )  # (B, 4 H)
@@ -111,12 +111,12 @@ def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, 
     return 0.5 * float((off**2).sum()), found
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Compare both over sequences of several lengths; quick leaves out the longest."""
     runs = []
     for cell in KERNELS:
         for ticks in TICKS[:-1] if quick else TICKS:
-            tell(f"{cell}, {ticks} ticks")
+            progress(f"{cell}, {ticks} ticks")
             runs.append({"cell": cell, "ticks": ticks, **_errors(cell, ticks)})
     return {"streams": STREAMS, "width": WIDTH, "runs": runs}
 
@@ -127,11 +127,11 @@ def _errors(cell: str, ticks: int) -> dict[str, float]:
     kernel = KERNELS[cell](INPUTS, WIDTH, batch_first=True).double()
     nn.init.zeros_(kernel.bias_hh_l0)
     x = torch.randn(STREAMS, ticks, INPUTS, dtype=torch.float64, requires_grad=True)
-    wanted = torch.randn(STREAMS, ticks, WIDTH, dtype=torch.float64)
+    target = torch.randn(STREAMS, ticks, WIDTH, dtype=torch.float64)
     h, _ = kernel(x)
-    torch.autograd.backward(0.5 * (h - wanted).square().sum())
+    torch.autograd.backward(0.5 * (h - target).square().sum())
     weights = (kernel.weight_ih_l0, kernel.weight_hh_l0, kernel.bias_ih_l0)
-    given = [part.detach().numpy() for part in (*weights, x, wanted)]
+    given = [part.detach().numpy() for part in (*weights, x, target)]
     _, by_hand = rnn(*given) if cell == "rnn" else lstm(*given)
     errors = {}
     for name, ours, tensor in zip(Gradients._fields, by_hand, (*weights, x), strict=True):

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Figures = dict[str, Any]  # what was measured, as it stands in the JSON beside the picture
-Tell = Callable[[str], None]  # what is being done now
+Progress = Callable[[str], None]  # what is being done now
 
 
 class Module(Protocol):
     """Protocol of an experiment's module."""
 
-    def measure(self, *, quick: bool, tell: Tell) -> Figures:
+    def measure(self, *, quick: bool, progress: Progress) -> Figures:
         """Run the experiment; quick: within seconds."""
 
     def table(self, figures: Figures) -> str:

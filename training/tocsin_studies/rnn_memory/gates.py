@@ -23,7 +23,7 @@ from tocsin_training.tasks.registry import task_of
 from tocsin_training.train import loop
 
 if TYPE_CHECKING:
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Recurrence
 
 WIDTH = 12
@@ -35,13 +35,13 @@ WARD_SEED = 77_000_000  # a patient that no training has met
 BANDS = ("forget", "input", "output", "cell")
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train a small forecaster, and record its gates while a probe falls off and a tachycardia follows."""
     recipe = _recipe(1 if quick else EPOCHS)
-    tell("simulating the ward")
+    progress("simulating the ward")
     beds = 2 if quick else 16
     train, valid = (_part(recipe, part, count) for part, count in (("train", beds), ("valid", 2)))
-    tell("training")
+    progress("training")
     with tempfile.TemporaryDirectory() as folder:
         network = loop.train(
             task_of(recipe), recipe, train, valid, Path(folder) / "gates.pt", seed=1, device=torch.device("cpu")
@@ -57,12 +57,12 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
         span: {band: round(float(inside[first:last, place].mean()), 3) for place, band in enumerate(BANDS[:3])}
         for span, (first, last) in SPANS.items()
     }
-    shown = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
+    symbols = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
     return {
         "width": WIDTH,
         "every_s": EVERY,
-        "hr": _rounded(shown[:, CHANNELS.index("hr")], 1),
-        "spo2": _rounded(shown[:, CHANNELS.index("spo2")], 1),
+        "hr": _rounded(symbols[:, CHANNELS.index("hr")], 1),
+        "spo2": _rounded(symbols[:, CHANNELS.index("spo2")], 1),
         "bands": {band: [_rounded(row, 2) for row in inside[::EVERY, place].T] for place, band in enumerate(BANDS)},
         "means": means,
     }

@@ -14,7 +14,7 @@ from tocsin_studies.rnn_memory.streams import adding
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 WIDTH, STREAMS = 32, 64
@@ -30,10 +30,10 @@ FADED = 1e-20  # what is smaller is drawn here
 FAR_LAGS = (1, 10, 50, 100)
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Measure gradients of untrained and of trained networks; quick: untrained ones alone."""
     runs: list[Figures] = []
-    tell("new networks")
+    progress("new networks")
     for scale in SHRUNK_OR_BLOWN_UP:
         learner = _learner("rnn")
         with torch.no_grad():
@@ -43,12 +43,12 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
     for cell, (updates, learning_rate) in LEARNED.items():
         if quick:
             break
-        tell(f"{cell}, learning")
+        progress(f"{cell}, learning")
         learner, generator = _learner(cell), torch.Generator().manual_seed(1)
 
         def misfit(learner: Learner, generator: torch.Generator = generator) -> Tensor:
-            x, wanted = adding(STREAMS, LEARNED_TICKS, generator)
-            loss: Tensor = (learner(x)[0][:, -1, 0] - wanted).square().mean()
+            x, target = adding(STREAMS, LEARNED_TICKS, generator)
+            loss: Tensor = (learner(x)[0][:, -1, 0] - target).square().mean()
             return loss
 
         curve = fit(learner, misfit, updates=updates, learning_rate=learning_rate, enough=0.0025)

@@ -14,10 +14,10 @@ from tocsin_training.errors import TrainingError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_studies.rnn_memory.catalogue import Tell
+    from tocsin_studies.rnn_memory.catalogue import Progress
 
 
-def run(name: str, out: Path, page: Path | None, *, quick: bool, tell: Tell) -> str:
+def run(name: str, out: Path, page: Path | None, *, quick: bool, progress: Progress) -> str:
     """Measure, draw and write; returns the table.
 
     Args:
@@ -25,11 +25,11 @@ def run(name: str, out: Path, page: Path | None, *, quick: bool, tell: Tell) -> 
         out: Folder of `NAME.json` and `NAME.svg`.
         page: Page whose table of this experiment is replaced, or None.
         quick: Seconds instead of minutes.
-        tell: Called with progress messages.
+        progress: Called with progress messages.
     """
     module = catalogue.module(name)
     torch.set_num_threads(1)
-    figures = module.measure(quick=quick, tell=tell)
+    figures = module.measure(quick=quick, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(figures, separators=(",", ":")) + "\n", encoding="utf-8")
     with style():

@@ -35,10 +35,10 @@ def copying(streams: int, delay: int, generator: torch.Generator) -> tuple[Tenso
         x (B, 5 + delay + 5, 10), one-hot letters, blank and cue, and the letters (B, 5).
     """
     letters = torch.randint(0, ALPHABET, (streams, SYMBOLS), generator=generator)
-    shown = torch.full((streams, SYMBOLS + delay + SYMBOLS), ALPHABET)  # blanks
-    shown[:, :SYMBOLS] = letters
-    shown[:, SYMBOLS + delay - 1] = ALPHABET + 1  # the bell
-    return torch.nn.functional.one_hot(shown, ALPHABET + 2).float(), letters
+    symbols = torch.full((streams, SYMBOLS + delay + SYMBOLS), ALPHABET)  # blanks
+    symbols[:, :SYMBOLS] = letters
+    symbols[:, SYMBOLS + delay - 1] = ALPHABET + 1  # the bell
+    return torch.nn.functional.one_hot(symbols, ALPHABET + 2).float(), letters
 
 
 def latch(streams: int, ticks: int, lag: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -52,9 +52,9 @@ def latch(streams: int, ticks: int, lag: int, generator: torch.Generator) -> tup
     coins = torch.randint(0, 2, (streams, ticks // cycle + 2), generator=generator) * 2.0 - 1.0
     number = ((at == 0).cumsum(1)).clamp(max=coins.shape[1] - 1)  # which coin was the last
     coin = coins.gather(1, number)
-    asked = (at == lag).float() * (number > 0)
+    query = (at == lag).float() * (number > 0)
     noise = torch.randn(streams, ticks, generator=generator) * 0.3
-    return torch.stack([coin * (at == 0), asked, noise], dim=2), coin, asked
+    return torch.stack([coin * (at == 0), query, noise], dim=2), coin, query
 
 
 def held(streams: int, ticks: int, channels: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -65,8 +65,8 @@ def held(streams: int, ticks: int, channels: int, generator: torch.Generator) ->
     """
     readings = torch.rand(streams, ticks, channels, generator=generator) * 2.0 - 1.0
     marks = (torch.rand(streams, ticks, channels, generator=generator) < PULSES).float()
-    wanted, last = [], torch.zeros(streams, channels)
+    target, last = [], torch.zeros(streams, channels)
     for t in range(ticks):
         last = last + marks[:, t] * (readings[:, t] - last)
-        wanted.append(last)
-    return torch.cat([readings, marks], dim=2), torch.stack(wanted, dim=1)
+        target.append(last)
+    return torch.cat([readings, marks], dim=2), torch.stack(target, dim=1)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 CHANNELS, TICKS, STREAMS = 4, 40, 64
@@ -26,12 +26,12 @@ WANTED = (0.2, 0.1)  # errors, of the variance
 TESTED = 500  # streams
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train each cell at each width; quick: one width each, briefly."""
     runs = []
     for cell, widths in WIDTHS.items():
         for width in widths[1:2] if quick else widths:
-            tell(f"{cell}, {width} units")
+            progress(f"{cell}, {width} units")
             runs.append(_run(cell, width, 150 if quick else UPDATES))
     return {"channels": CHANNELS, "ticks": TICKS, "updates": UPDATES, "wanted": WANTED, "runs": runs}
 
@@ -42,14 +42,14 @@ def _run(cell: Cell, width: int, updates: int) -> Figures:
     learner = Learner(cell, 2 * CHANNELS, width, CHANNELS)
 
     def misfit(learner: Learner) -> Tensor:
-        x, wanted = held(STREAMS, TICKS, CHANNELS, generator)
-        loss: Tensor = (learner(x)[0] - wanted).square().mean()
+        x, target = held(STREAMS, TICKS, CHANNELS, generator)
+        loss: Tensor = (learner(x)[0] - target).square().mean()
         return loss
 
     fit(learner, misfit, updates=updates, learning_rate=LEARNING_RATE[cell])
     with torch.no_grad():
-        x, wanted = held(TESTED, TICKS, CHANNELS, torch.Generator().manual_seed(2))
-        error = (learner(x)[0] - wanted).square().mean() / wanted.var()
+        x, target = held(TESTED, TICKS, CHANNELS, torch.Generator().manual_seed(2))
+        error = (learner(x)[0] - target).square().mean() / target.var()
     return {
         "cell": cell,
         "width": width,
@@ -71,8 +71,8 @@ def table(figures: Figures) -> str:
     lines += ["", "| error below | " + " | ".join(WIDTHS) + " |", "|---|" + "---|" * len(WIDTHS)]
     for error in figures["wanted"]:
         needed = [fewest(figures, cell, error) for cell in WIDTHS]
-        said = [f"{run['weights']} weights, {run['width']} units" if run else "none tried" for run in needed]
-        lines.append(f"| {error:.0%} | " + " | ".join(said) + " |")
+        output = [f"{run['weights']} weights, {run['width']} units" if run else "none tried" for run in needed]
+        lines.append(f"| {error:.0%} | " + " | ".join(output) + " |")
     return "\n".join(lines)
 
 

@@ -74,7 +74,7 @@ def follows(series: NabSeries) -> NDArray[np.bool_]:
     return np.diff(newest, prepend=newest[0] - 1) > 0
 
 
-def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+def carried_forward(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(T,) the score of every row, from those of the rows that were read: a row that was not keeps the last score.
 
     >>> kept(np.array([0.1, 0.2, 0.3]), np.array([True, True, False, True])).tolist()
@@ -128,7 +128,7 @@ def onset_scores(scores: Scores, truths: Sequence[nab.WindowLabels], threshold: 
     >>> onset_scores([score], [truth], 0.4).false, nab.best([score], [truth]).false
     (1, 3)
     """
-    return nab.best([nab.rings(score, threshold, QUIET) * np.nan_to_num(score) for score in scores], truths)
+    return nab.best([nab.alarm_onsets(score, threshold, QUIET) * np.nan_to_num(score) for score in scores], truths)
 
 
 def table(rows: list[NabResult]) -> str:
@@ -148,5 +148,7 @@ def table(rows: list[NabResult]) -> str:
 def false_by_age(bundle: Bundle) -> dict[tuple[int, int], float]:
     """Alarms in 1,000 ticks of faultless simulated series at the bundle's threshold, by the stream's age."""
     values = [one.value for one in simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.0)]
-    risen = np.sum([nab.rings(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0)
+    risen = np.sum(
+        [nab.alarm_onsets(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0
+    )
     return {(young, old): float(risen[young:old].mean()) * 1000.0 / TEST_STREAMS for young, old in AGES}

@@ -138,8 +138,8 @@ def methods(bundle: Bundle, seen: Patients) -> list[Method]:
             f"{bundle.folder} doesn't say what is usual of its score: python -m tocsin_training.recalibrate"
         )
     threshold = bundle.threshold_at(COMPARED, ON_DELAY_S, OFF_DELAY_S).threshold
-    usual = seen.score[:, : seen.score.shape[1] // 2]
-    share = float(np.mean(usual[np.isfinite(usual)] >= threshold))
+    typical = seen.score[:, : seen.score.shape[1] // 2]
+    share = float(np.mean(typical[np.isfinite(typical)] >= threshold))
     faster = replace(like, step=FASTER * like.step)
 
     def conformal(step: float, *, freezes: bool) -> Callable[[int], AdaptationRule]:
@@ -158,7 +158,7 @@ def methods(bundle: Bundle, seen: Patients) -> list[Method]:
     ]
 
 
-def rung(bundle: Bundle, patients: Patients, method: Method, budget: float) -> Rejudgement:
+def alarm_rows(bundle: Bundle, patients: Patients, method: Method, budget: float) -> Rejudgement:
     """Alarms of patients by one method."""
     chosen = bundle.threshold_at(budget, ON_DELAY_S, OFF_DELAY_S)
     alarms = [_alarm("odd", ScoreAbove(chosen.threshold), ON_DELAY_S, OFF_DELAY_S)]
@@ -197,7 +197,7 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
     ]
     for method in tried:
         for budget in BUDGETS if method.name in ("not adapted", "adapted") else (COMPARED,):
-            course = rung(bundle, seen, method, budget)
+            course = alarm_rows(bundle, seen, method, budget)
             onsets = np.sum([[len(began) for began in of] for of in course.began.values()], axis=0)  # (N,)
             cells = []
             for part in (onsets[:beds], onsets[beds:]):
@@ -222,7 +222,7 @@ def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Meth
     head = [f"| | | {' | '.join(kinds)} |", "|---|---|" + "---|" * len(kinds)]
     lines = []
     for method in tried:
-        courses = [rung(bundle, group, method, COMPARED) for group in groups]
+        courses = [alarm_rows(bundle, group, method, COMPARED) for group in groups]
         for who, strange in (("usual", False), ("strangers", True)):
             cells = []
             for kind in kinds:

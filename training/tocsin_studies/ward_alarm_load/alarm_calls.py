@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event
 
 GONE_S = 10
-"""How long a measurement is gone before a bedside monitor says so."""
+"""Seconds without a measurement before a bedside monitor raises a technical alarm."""
 
 CYCLES, CHATTERING_S = 3, 60.0
 """Chattering: three alarm-clear cycles in a minute (ISA-18.2)."""
@@ -57,7 +57,7 @@ class AlarmCall:
     end_s: float
 
 
-def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[AlarmCall]:
+def of_limits(stream: str, monitor_values: NDArray[np.floating], delay_s: int) -> list[AlarmCall]:
     """Alarms of a bedside monitor with fixed limits for one bed.
 
     Each channel has a high and a low alarm, which begins once its value has been outside for `delay_s` without a break,
@@ -67,20 +67,20 @@ def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[Al
 
     Args:
         stream: Its name.
-        shown: (T, C) at 1 Hz, NaN where nothing was measured.
+        monitor_values: (T, C) at 1 Hz, NaN where nothing was measured.
         delay_s: Of the limits.
     """
     calls = []
-    there = ~np.isnan(shown)  # (T, C)
+    there = ~np.isnan(monitor_values)  # (T, C)
     for c, name in enumerate(CHANNELS):
         low, high = BEDSIDE[name]
-        value = shown[:, c]
+        value = monitor_values[:, c]
         with np.errstate(invalid="ignore"):
             sides = {f"{name}-low": (value < low, value > low), f"{name}-high": (value > high, value < high)}
         for alarm, (outside, within) in sides.items():
             calls += [
                 AlarmCall(stream, alarm, Category.PHYSIOLOGICAL, *span)
-                for span in _rung(there[:, c], outside, within, delay_s)
+                for span in _alarm_spans(there[:, c], outside, within, delay_s)
             ]
     silent = ~there.any(axis=1)
     calls += [AlarmCall(stream, "silent", Category.TECHNICAL, *span) for span in _gone(silent)]
@@ -94,7 +94,7 @@ def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[Al
     return calls
 
 
-def _rung(
+def _alarm_spans(
     there: NDArray[np.bool_], outside: NDArray[np.bool_], within: NDArray[np.bool_], delay_s: int
 ) -> Iterator[tuple[float, float]]:
     """Begin and end of each alarm."""

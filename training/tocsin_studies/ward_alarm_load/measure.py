@@ -91,11 +91,11 @@ def measure(tocsin: Path, seeds: Sequence[int] = SEEDS, beds: int = BEDS, hours:
     patients = {
         (seed, bed): Patient(seed, bed, _name(seed, bed), 0.0, _ILL, ()) for seed in seeds for bed in range(beds)
     }
-    shown = [_shown(patient, hours) for patient in patients.values()]
+    monitor_values = [_monitor_values(patient, hours) for patient in patients.values()]
     own = {key: _deteriorations(patient, hours) for key, patient in patients.items()}
     twins = [Patient(*key, f"{TWIN}/{_name(*key)}", 0.0, _WELL, ()) for key, episodes in own.items() if episodes]
-    shown += [_shown(twin, hours) for twin in twins]
-    calls = _called(tocsin, [patient.stream for patient in (*patients.values(), *twins)], np.stack(shown))
+    monitor_values += [_monitor_values(twin, hours) for twin in twins]
+    calls = _called(tocsin, [patient.stream for patient in (*patients.values(), *twins)], np.stack(monitor_values))
     episodes = [[episode for (of, _), found in own.items() if of == seed for episode in found] for seed in seeds]
     days = {
         by: [
@@ -116,7 +116,7 @@ def _twins(calls: Sequence[AlarmCall]) -> list[AlarmCall]:
     return [replace(c, stream=c.stream.removeprefix(f"{TWIN}/")) for c in calls if c.stream.startswith(f"{TWIN}/")]
 
 
-def _shown(patient: Patient, hours: int) -> NDArray[np.float32]:
+def _monitor_values(patient: Patient, hours: int) -> NDArray[np.float32]:
     """Monitor's values (T, C), NaN where nothing is measured."""
     return np.concatenate([patient.block().astype(np.float32) for _ in range(hours)])
 
@@ -125,24 +125,28 @@ def _deteriorations(patient: Patient, hours: int) -> list[Episode]:
     return [e for e in patient.episodes if e.kind in DETERIORATIONS and e.onset_s < hours * 3600]
 
 
-def _called(tocsin: Path, names: Sequence[str], shown: NDArray[np.float32]) -> dict[AlarmSource, list[AlarmCall]]:
+def _called(
+    tocsin: Path, names: Sequence[str], monitor_values: NDArray[np.float32]
+) -> dict[AlarmSource, list[AlarmCall]]:
     """Alarms of N streams, by source."""
     return {
-        AlarmSource.LIMITS: [call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 0)],
-        AlarmSource.DELAYED: [
-            call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 15)
+        AlarmSource.LIMITS: [
+            call for name, own in zip(names, monitor_values, strict=True) for call in of_limits(name, own, 0)
         ],
-        AlarmSource.TOCSIN: of_events(replay(tocsin, names, shown), DAY_BEGAN),
+        AlarmSource.DELAYED: [
+            call for name, own in zip(names, monitor_values, strict=True) for call in of_limits(name, own, 15)
+        ],
+        AlarmSource.TOCSIN: of_events(replay(tocsin, names, monitor_values), DAY_BEGAN),
     }
 
 
-def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> list[Event]:
+def replay(file: Path, names: Sequence[str], monitor_values: NDArray[np.floating]) -> list[Event]:
     """Events of a configuration of one watch for the monitors' values.
 
     Args:
         file: The configuration.
         names: N streams.
-        shown: (N, T, C) at 1 Hz, NaN where nothing was measured.
+        monitor_values: (N, T, C) at 1 Hz, NaN where nothing was measured.
 
     Raises:
         TrainingError: The configuration has faults, or more than one watch.
@@ -155,9 +159,9 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
         raise TrainingError(f"{file} has {len(made.stations)} watches (legal: one)")
     (station,) = made.stations.values()
     register, events = Register(made.plans), []
-    for second in range(shown.shape[1]):
+    for second in range(monitor_values.shape[1]):
         now = DAY_BEGAN + second * NS_PER_S
-        changes = station.apply(_readings(names, shown[:, second], now), now).changes
+        changes = station.apply(_readings(names, monitor_values[:, second], now), now).changes
         if changes:
             events += register.take_in(changes, now)
         events += register.pass_time(now)
@@ -165,11 +169,11 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
 
 
 def _readings(names: Sequence[str], values: NDArray[np.floating], t: int) -> Readings:
-    came = np.flatnonzero(~np.isnan(values).all(axis=1))  # a monitor that shows nothing sends nothing
-    streams = names if len(came) == len(names) else [names[row] for row in came.tolist()]
+    present = np.flatnonzero(~np.isnan(values).all(axis=1))  # a monitor that shows nothing sends nothing
+    streams = names if len(present) == len(names) else [names[row] for row in present.tolist()]
     # By way of tenths: 97.2 in float32 is 97.19999694824219 in float64.
-    told = np.asarray(np.round(values[came].astype(np.float64), 1), dtype=np.float64)
-    return Readings(streams, CHANNELS, np.arange(len(came), dtype=np.int32), np.full(len(came), t), told)
+    rounded = np.asarray(np.round(values[present].astype(np.float64), 1), dtype=np.float64)
+    return Readings(streams, CHANNELS, np.arange(len(present), dtype=np.int32), np.full(len(present), t), rounded)
 
 
 def _day(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], episodes: Sequence[Episode]) -> WardDay:

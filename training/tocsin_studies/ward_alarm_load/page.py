@@ -66,9 +66,9 @@ def _found_percent(day: WardDay) -> float:
 def _waiting(measured: LoadResults) -> float:
     """Alarms a bed and day of limits after 15 s, with Tocsin's number of technical alarms."""
     _, delayed, tocsin = measured.days.values()
-    rung = sum(day.alarms[Category.PHYSIOLOGICAL] for day in delayed)
-    rung += sum(day.alarms[Category.TECHNICAL] for day in tocsin)
-    return rung / (len(delayed) * measured.beds * measured.hours / 24)
+    alarm_rows = sum(day.alarms[Category.PHYSIOLOGICAL] for day in delayed)
+    alarm_rows += sum(day.alarms[Category.TECHNICAL] for day in tocsin)
+    return alarm_rows / (len(delayed) * measured.beds * measured.hours / 24)
 
 
 def _verdict(measured: LoadResults) -> str:

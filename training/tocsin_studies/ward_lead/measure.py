@@ -54,11 +54,11 @@ def measure(
         by_length.setdefault(WATCHED_S.get(kind, WATCHED_OTHERWISE_S), []).append(number)
     courses = [course for length_s, numbers in by_length.items() for course in _courses(model, numbers, length_s)]
     beds = [Ward(NORMAL_SEED + bed, 1, hour=24.0 * bed / normal_beds).read(normal_s)[0] for bed in range(normal_beds)]
-    rung = _rung(model, beds)
+    alarm_rows = _onsets(model, beds)
     bed_days = normal_beds * normal_s / 86_400
     return LeadResults(
         courses=courses,
-        false_a_day={name: sum(len(times) for times in rung[name]) / bed_days for name in DETECTORS},
+        false_a_day={name: sum(len(times) for times in alarm_rows[name]) / bed_days for name in DETECTORS},
         bed_days=bed_days,
         model=f"{model.name}/{model.version} {model.sha256[:12]}",
         threshold=model.threshold,
@@ -76,12 +76,12 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
         Ward(LEAD_SEED + number, 1, hour=float(number % 24), script=script).read(length_s)[0]
         for number, script in zip([*numbers, *numbers], scripts, strict=True)
     ]
-    rung = _rung(model, values)
+    alarm_rows = _onsets(model, values)
     courses = []
     for i, episode in enumerate(episodes):
         rang_s = {}
         for name in DETECTORS:
-            own, twin = np.array(rung[name][i]), np.array(rung[name][i + len(episodes)])
+            own, twin = np.array(alarm_rows[name][i]), np.array(alarm_rows[name][i + len(episodes)])
             alike = (np.abs(own[:, None] - twin[None, :]) <= TWIN_WITHIN_S).any(axis=1)
             due = own[(own >= ONSET_S) & (own <= min(episode.relief_s, length_s)) & ~alike]
             if len(due):
@@ -90,7 +90,7 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
     return courses
 
 
-def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[list[float]]]:
+def _onsets(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[list[float]]]:
     """Onsets of alarms: detector → for each stream (T, C) of `values` its times in seconds."""
     alarms = _alarms(model)
     detector = {alarm.name: name for name, group in alarms.items() for alarm in group}
@@ -99,15 +99,15 @@ def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[lis
     )
     names = [str(number) for number in range(len(values))]
     series = np.stack(values)  # (N, T, C)
-    rung: dict[str, list[list[float]]] = {name: [[] for _ in names] for name in alarms}
+    alarm_rows: dict[str, list[list[float]]] = {name: [[] for _ in names] for name in alarms}
     for tick in range(series.shape[1]):
         t = (tick + 1) * NS_PER_S
-        came = np.flatnonzero(~np.isnan(series[:, tick]).all(axis=1)).astype(np.int32)
-        readings = Readings(names, CHANNELS, came, np.full(len(came), t), series[came, tick])
+        present = np.flatnonzero(~np.isnan(series[:, tick]).all(axis=1)).astype(np.int32)
+        readings = Readings(names, CHANNELS, present, np.full(len(present), t), series[present, tick])
         for change in engine.apply(readings, t).changes:
             if change.turn is Turn.BEGAN:
-                rung[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
-    return rung
+                alarm_rows[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
+    return alarm_rows
 
 
 def _alarms(model: Model) -> dict[str, list[Alarm]]:

@@ -24,7 +24,7 @@ def table(view: WardView, threshold: float, elapsed_s: float, speed: float) -> T
             name, justify="left" if name in {"bed", "score", "alarm"} else "right", no_wrap=name != "alarm"
         )
     for stream, bed in view.beds.items():
-        up = sorted(bed.active.values(), key=lambda ring: _ORDER.index(ring.priority))
+        up = sorted(bed.active.values(), key=lambda event: _ORDER.index(event.priority))
         drawn.add_row(
             Text(stream, style=_STYLE_OF[up[0].priority] if up else ""),
             _value(bed, "hr"),
@@ -33,7 +33,7 @@ def table(view: WardView, threshold: float, elapsed_s: float, speed: float) -> T
             f"{_value(bed, 'sbp')}/{_value(bed, 'dbp')}",
             _value(bed, "temp", 1),
             _bar(bed.score, threshold),
-            Text("\n").join(Text(f"{ring.alarm}: {ring.reason}", style=_STYLE_OF[ring.priority]) for ring in up),
+            Text("\n").join(Text(f"{event.alarm}: {event.reason}", style=_STYLE_OF[event.priority]) for event in up),
         )
     return drawn
 

@@ -11,13 +11,17 @@ from tocsin_training.demo.scenario import Scenario
 
 def demo(
     *,
-    beds: Annotated[int, typer.Option(min=1, max=64, help="How many patients.")] = 8,
-    seed: Annotated[int, typer.Option(help="Another ward; the same seed gives the same.")] = 1,
+    beds: Annotated[int, typer.Option(min=1, max=64, help="Number of patients.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the ward.")] = 1,
     duration: Annotated[float | None, typer.Option(min=1, help="Seconds to run; until Ctrl-C if left out.")] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How much faster than real time.")] = 1,
-    scenario: Annotated[Scenario, typer.Option(help="What happens on the ward.")] = Scenario.DETERIORATION,
-    board: Annotated[bool, typer.Option(help="Draw a board; without, one line for each alarm that moves.")] = True,
-    broker: Annotated[str, typer.Option(help="nats (comes along) or mosquitto (from the PATH).")] = "nats",
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed relative to real time.")] = 1,
+    scenario: Annotated[Scenario, typer.Option(help="Events on the ward.")] = Scenario.DETERIORATION,
+    board: Annotated[
+        bool, typer.Option(help="Draw a board; without, one line for each transition of an alarm.")
+    ] = True,
+    broker: Annotated[
+        str, typer.Option(help="nats (installed with the extra `demo`) or mosquitto (from the PATH).")
+    ] = "nats",
 ) -> None:
     """Run a simulated ward whose patients' vital signs the daemon watches over MQTT.
 

@@ -137,15 +137,15 @@ async def _first_of(stop: asyncio.Event, *jobs: Awaitable[None]) -> bool:
     """Run jobs until one of them ends, or `stop` is set; false for the latter. A job's error is raised."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     stopping = asyncio.ensure_future(stop.wait())
-    waited: list[asyncio.Future[Any]] = [stopping, *tasks]
+    elapsed: list[asyncio.Future[Any]] = [stopping, *tasks]
     try:
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(elapsed, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             if task.done():
                 task.result()
         return not stopping.done()
     finally:
-        while running := [future for future in waited if not future.done()]:
+        while running := [future for future in elapsed if not future.done()]:
             for future in running:
                 future.cancel()
             # Again if need be: `asyncio.wait_for` of Python 3.11, within aiomqtt, swallows some cancellations.
@@ -188,9 +188,9 @@ async def _listen(client: aiomqtt.Client, view: WardView, console: Console | Non
         if what == "score":
             view.on_score("/".join(rest), _body(message))
         elif what == "event":
-            ring: AlarmTransition = view.on_event(_body(message))
+            event: AlarmTransition = view.on_event(_body(message))
             if console is not None:
-                console.print(ring.line(), highlight=False, markup=False, soft_wrap=True)
+                console.print(event.line(), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _draw(view: WardView, threshold: float, options: DemoOptions, began: float, console: Console) -> None:

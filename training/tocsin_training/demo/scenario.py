@@ -28,7 +28,7 @@ class Scenario(StrEnum):
     DETERIORATION = "deterioration"  # one bed bleeds fast, one loses its SpO2 probe
     APNOEA = "apnoea"
     TACHYARRHYTHMIA = "tachyarrhythmia"
-    ARTEFACTS = "artefacts"  # each kind in a bed of its own, and nobody is ill
+    ARTEFACTS = "artefacts"  # each kind in a bed of its own, without deterioration
     QUIET = "quiet"  # nothing at all
     NATURAL = "natural"  # everything at the rates of the simulator
 
@@ -76,7 +76,7 @@ def _bed(number: int, beds: int) -> str:
 def _deterioration(seed: int, beds: int) -> tuple[Episode, ...]:
     # A brisk bleeding, the pulse pressure narrowing first: what takes ten minutes on a ward takes one here, so that a
     # minute shows it. The sizes are within `parameters`; the bed is the one whose vital signs lie farthest within
-    # fixed limits, where those are blind longest. How it is with everybody else, docs/ward-lead.md tells.
+    # fixed limits, where those are blind longest. See docs/ward-lead.md for all patients.
     size = {"hr": 24.0, "rr": 14.0, "map": -30.0, "pulse_pressure": -22.0}
     room = [_room(profile) for profile in Ward(seed, beds).profiles]
     chosen = int(np.argmax(room))

@@ -74,7 +74,7 @@ class WardView:
 
     def on_event(self, body: dict[str, Any]) -> AlarmTransition:
         """Apply a message of `tocsin/event/<stream>/<alarm>`."""
-        ring = AlarmTransition(
+        event = AlarmTransition(
             at_s=(body["t_ns"] - self.first_t_ns) / NS_PER_S,
             stream=body["stream"],
             alarm=body["alarm"],
@@ -83,21 +83,21 @@ class WardView:
             priority=body["priority"],
             reason=body["reason"],
         )
-        self.transitions.append(ring)
-        active = self.beds.setdefault(ring.stream, BedView()).active
-        if ring.transition == "clear":
-            active.pop(ring.alarm, None)
+        self.transitions.append(event)
+        active = self.beds.setdefault(event.stream, BedView()).active
+        if event.transition == "clear":
+            active.pop(event.alarm, None)
         else:
-            active[ring.alarm] = ring
-        return ring
+            active[event.alarm] = event
+        return event
 
     def raised(self, stream: str, category: str, since_s: float = 0.0) -> list[AlarmTransition]:
         """Alarms of one category that a stream raised since a time."""
         return [
-            ring
-            for ring in self.transitions
-            if ring.stream == stream
-            and ring.category == category
-            and ring.transition == "raise"
-            and ring.at_s >= since_s
+            event
+            for event in self.transitions
+            if event.stream == stream
+            and event.category == category
+            and event.transition == "raise"
+            and event.at_s >= since_s
         ]

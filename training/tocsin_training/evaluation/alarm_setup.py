@@ -90,17 +90,17 @@ def configured(bundle: Bundle, path: Path, watch: str | None) -> AlarmSetup:
     """
     checked = check(path)
     if checked.faults or checked.config is None:
-        told = "\n".join(f"  {fault}" for fault in checked.faults)
-        raise TrainingError(f"{path} has faults:\n{told}\n  mend them; `tocsin check {path}` lists them too")
+        listed = "\n".join(f"  {fault}" for fault in checked.faults)
+        raise TrainingError(f"{path} has faults:\n{listed}\n  fix them; `tocsin check {path}` lists them too")
     watches = checked.config.watches
     fitting = [name for name in watches if checked.bundles[name].manifest.sha256 == bundle.manifest.sha256]
     if watch is None and len(fitting) == 1:
         watch = fitting[0]
     if watch not in fitting:
-        told = ", ".join(watches)
+        listed = ", ".join(watches)
         raise TrainingError(
-            f"{path}: {'several watches run' if fitting and watch is None else f'watch {watch or told} does not run'} "
-            f"{bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
+            f"{path}: {'several watches run' if fitting and watch is None else f'watch {watch or listed} does not run'}"
+            f" {bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
         )
     entry = watches[watch]
     period_ns = checked.bundles[watch].model.period_ns

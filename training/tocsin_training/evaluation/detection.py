@@ -122,7 +122,7 @@ def _quantile(values: NDArray[np.float64], weighted: NDArray[np.float64], share:
     return np.where(reached[:, -1] > 0, values[order][at], np.nan)
 
 
-def rung(
+def alarm_rows(
     ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Rows in which an alarm on a score rises (A,), and whether it is active (R,)."""
@@ -169,7 +169,7 @@ def at_rate(
 
 def _point(ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays) -> tuple[float, float]:
     """False alarms a day, and share of events detected."""
-    risen, is_up = rung(ground, score, threshold, delays)
+    risen, is_up = alarm_rows(ground, score, threshold, delays)
     found = events.match(risen, is_up, ground.events, ground.label)
     days = float(ground.days.sum())
     recall = float((found.detected >= 0).mean()) if len(ground.events) else np.nan

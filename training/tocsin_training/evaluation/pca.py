@@ -42,24 +42,24 @@ class PcaModel:
     rows: int
 
     @classmethod
-    def fit(cls, x: NDArray[np.floating], *, share: float = 0.9, stir: float = 0.0) -> Self:
+    def fit(cls, x: NDArray[np.floating], *, share: float = 0.9, deviation_epsilon: float = 0.0) -> Self:
         """Fit on rows x (R, C) of normal operation.
 
         Args:
             x: Without gaps.
             share: Of the variance that the components kept explain at least.
-            stir: Added to every standard deviation, so that a channel that stood still is not judged by its first
-                stir; for channels scaled to 0 … 1 a thousandth.
+            deviation_epsilon: Added to every standard deviation, so that the first change of a constant channel has no
+                infinite z-score; for channels scaled to 0 … 1 a thousandth.
         """
         x = x.astype(np.float64)
         if len(x) < 3 or not np.isfinite(x).all():  # noqa: PLR2004  (two rows span no more than a line)
             raise TrainingError(f"PCA needs at least 3 rows without gaps, found {len(x)}; fill the gaps or give more")
-        centre, scale = x.mean(axis=0), x.std(axis=0) + stir
+        centre, scale = x.mean(axis=0), x.std(axis=0) + deviation_epsilon
         scale = np.where(scale < NOTHING, 1.0, scale)
         found = PCA(svd_solver="covariance_eigh").fit((x - centre) / scale)
         variance = found.explained_variance_
-        kept = 1 + int((np.cumsum(variance) < share * variance.sum()).sum())
-        return cls(centre, scale, found.components_[:kept], variance[:kept], variance[kept:], len(x))
+        components = 1 + int((np.cumsum(variance) < share * variance.sum()).sum())
+        return cls(centre, scale, found.components_[:components], variance[:components], variance[components:], len(x))
 
     def t2(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
         """Hotelling's T² (R,) of rows x (R, C): Σ tᵢ² / λᵢ over the components kept."""

@@ -84,27 +84,27 @@ def recipe_of(bundle: Bundle) -> Recipe | None:
     return recipe_file.read(path) if path.exists() else None
 
 
-def judged(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
+def evaluation_data(selection: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
     """Records to evaluate on, and their description."""
-    data, about = _all(asked, bundle, recipe)
-    if asked.streams is None or asked.streams >= len(data):
+    data, about = _all(selection, bundle, recipe)
+    if selection.streams is None or selection.streams >= len(data):
         return data, about
-    drawn = np.random.default_rng(asked.seed).choice(len(data), asked.streams, replace=False)
-    return data.pick(np.sort(drawn)), f"{about}, {asked.streams} of {len(data)} streams drawn at random"
+    drawn = np.random.default_rng(selection.seed).choice(len(data), selection.streams, replace=False)
+    return data.pick(np.sort(drawn)), f"{about}, {selection.streams} of {len(data)} streams drawn at random"
 
 
-def _all(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
-    if asked.data.suffix.lower() in TABLES:
-        return labelled_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
+def _all(selection: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
+    if selection.data.suffix.lower() in TABLES:
+        return labelled_by_class(_table(selection.data, selection, bundle)), f"the table {selection.data.name}"
     if recipe is None:
         raise TrainingError(
             f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
         )
-    if asked.source:
-        _check_source(asked.source)
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
-    data = labelled_by_class(sources.read(recipe, asked.part, asked.data, asked.runs))
-    return data, f"{recipe.data.source}, part {asked.part}"
+    if selection.source:
+        _check_source(selection.source)
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": selection.source})})
+    data = labelled_by_class(sources.read(recipe, selection.part, selection.data, selection.runs))
+    return data, f"{recipe.data.source}, part {selection.part}"
 
 
 def _check_source(name: str) -> None:
@@ -114,16 +114,16 @@ def _check_source(name: str) -> None:
         raise TrainingError(f"--source {str(error).removeprefix('data.source ')}") from error
 
 
-def fitting(
-    asked: RecordSelection, bundle: Bundle, recipe: Recipe | None
+def baseline_data(
+    selection: RecordSelection, bundle: Bundle, recipe: Recipe | None
 ) -> tuple[StreamDataset | None, StreamDataset | None]:
     """Records to fit baselines on and those to choose their thresholds on, or None."""
-    if asked.train is not None:
-        return labelled_by_class(_table(asked.train, asked, bundle)), None
-    if recipe is None or asked.data.suffix.lower() in TABLES:
+    if selection.train is not None:
+        return labelled_by_class(_table(selection.train, selection, bundle)), None
+    if recipe is None or selection.data.suffix.lower() in TABLES:
         return None, None
     train, valid = (
-        labelled_by_class(sources.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid")
+        labelled_by_class(sources.read(recipe, part, selection.data, selection.runs)) for part in ("train", "valid")
     )
     return train, valid
 
@@ -135,10 +135,10 @@ def labelled_by_class(data: StreamDataset) -> StreamDataset:
     return replace(data, label=np.repeat((data.kind > 0).astype(np.float32), data.lengths))
 
 
-def _table(path: Path, asked: RecordSelection, bundle: Bundle) -> StreamDataset:
+def _table(path: Path, selection: RecordSelection, bundle: Bundle) -> StreamDataset:
     """All rows of a table."""
     manifest = bundle.manifest
-    options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(asked.columns)
+    options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(selection.columns)
     return tables.table(
         DataRequest(
             part="train",  # the share of streams that no other part takes: all of them
@@ -148,7 +148,7 @@ def _table(path: Path, asked: RecordSelection, bundle: Bundle) -> StreamDataset:
             delta_cap_s=manifest.delta_cap_s,
             seed=0,
             options=options,
-            runs=asked.runs,
-            classes=manifest.classes if asked.columns.get("kind") else None,
+            runs=selection.runs,
+            classes=manifest.classes if selection.columns.get("kind") else None,
         )
     )

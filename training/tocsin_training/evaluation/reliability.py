@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin_training.evaluation import bootstrap, events
-from tocsin_training.evaluation.detection import rung
+from tocsin_training.evaluation.detection import alarm_rows
 from tocsin_training.evaluation.result import Bin, Budget, Estimate
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ BRIER, SKILL, ERROR = "Brier score", "Brier skill", "calibration error"
 
 def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
     """Ten bins of rows by probability (R,), each with the share in which the label was 1."""
-    rows = _judged(ground, probability)
+    rows = _labelled_rows(ground, probability)
     order = rows[np.argsort(probability[rows], kind="stable")]
     made = []
     for part in np.array_split(order, BINS):
@@ -39,7 +39,7 @@ def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
 
 def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Estimate]:
     """Brier score, its skill over the base rate, and expected calibration error over the bins."""
-    rows = _judged(ground, probability)
+    rows = _labelled_rows(ground, probability)
     label = (ground.label[rows] > 0).astype(np.float64)
     error = np.zeros(len(probability))
     error[rows] = (probability[rows] - label) ** 2
@@ -47,8 +47,8 @@ def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[B
     count, hits = ground.per_stream(rows), ground.per_stream(rows[label > 0])
     brier = bootstrap.ratio(squared, count, ground.weights)
     share = bootstrap.ratio(hits, count, ground.weights)
-    chance = share * (1.0 - share)  # the Brier score of the base rate; 0 where one label alone was drawn
-    skill = 1.0 - np.divide(brier, chance, out=np.full(len(brier), np.nan), where=chance > 0)
+    reference = share * (1.0 - share)  # the Brier score of the base rate; 0 where one label alone was drawn
+    skill = 1.0 - np.divide(brier, reference, out=np.full(len(brier), np.nan), where=reference > 0)
     total = sum(one.rows for one in made)
     distance = sum(one.rows * abs(one.predicted - one.observed.value) for one in made) / max(total, 1)
     return {
@@ -64,7 +64,7 @@ def budgets(
     """False-alarm rates in normal rows for each budget (false alarms a stream-day → threshold)."""
     made = []
     for per_day, threshold in thresholds.items():
-        risen, is_up = rung(ground, score, threshold, delays)
+        risen, is_up = alarm_rows(ground, score, threshold, delays)
         false = events.match(risen, is_up, ground.events, ground.label).false
         realised = bootstrap.ratio(ground.per_stream(false), ground.days, ground.weights)
         made.append(
@@ -78,5 +78,5 @@ def budgets(
     return made
 
 
-def _judged(ground: GroundTruth, probability: NDArray[np.floating]) -> NDArray[np.int64]:
+def _labelled_rows(ground: GroundTruth, probability: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(ground.label) & ~np.isnan(probability))

@@ -1,4 +1,4 @@
-"""What is measured of adaptation: strangers, scores judged again, rivals, and the tables."""
+"""Study of adaptation: out-of-distribution patients, re-evaluated scores, baselines, tables."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def engine_scores(bundle):
 def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on():
     for seed in range(20):
         patient = out_of_distribution_profile(np.random.default_rng(seed))
-        for baseline, usual in (
+        for baseline, typical in (
             (patient.hr, parameters.BASELINE_HR),
             (patient.spo2, parameters.BASELINE_SPO2),
             (patient.rr, parameters.BASELINE_RR),
             (patient.temp, parameters.BASELINE_TEMP),
         ):
-            assert not usual.low <= baseline <= usual.high
+            assert not typical.low <= baseline <= typical.high
         assert patient.pulse_pressure > 0
 
 
@@ -56,8 +56,10 @@ def test_scores_judged_again_ring_as_they_rang(bundle, engine_scores, like):
     values = np.concatenate([ward.read(TICKS) for ward in wards()])  # (3, T, C)
     rang = []
     for second in range(TICKS):
-        came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
-        readings = Readings(["0", "1", "2"], CHANNELS, came, np.full(len(came), second * S), values[came, second])
+        present = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
+        readings = Readings(
+            ["0", "1", "2"], CHANNELS, present, np.full(len(present), second * S), values[present, second]
+        )
         changes = watching.apply(readings, second * S).changes
         rang += [(change.stream, change.t // S) for change in changes if change.turn is Turn.BEGAN]
     course = judged(bundle.model, [ALARM], engine_scores, like)

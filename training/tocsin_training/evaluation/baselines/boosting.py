@@ -73,8 +73,8 @@ def features(data: StreamDataset) -> NDArray[np.float32]:
     """Features (R, F) of each reading: last value, mean and minimum so far, last change, number of measurements."""
     measured = np.array([channel.kind is ChannelKind.READING for channel in data.channels])
     values = np.where(data.mask > 0, data.x, np.nan)
-    told = [_summaries(values[a:b, measured]) for a, b in zip(data.start[:-1], data.start[1:], strict=True)]
-    return np.concatenate([np.concatenate(told), values[:, ~measured]], axis=1).astype(np.float32)
+    summaries = [_summaries(values[a:b, measured]) for a, b in zip(data.start[:-1], data.start[1:], strict=True)]
+    return np.concatenate([np.concatenate(summaries), values[:, ~measured]], axis=1).astype(np.float32)
 
 
 def _summaries(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "EWMA"
 TICKS = 30.0  # that the averages reach back
-FLOOR = 0.1  # of the training part's standard deviation: a channel that stood still must not ring at its first stir
+FLOOR = 0.1  # of the training part's standard deviation: the first change of a constant channel is no alarm
 
 
 def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (ticks count)

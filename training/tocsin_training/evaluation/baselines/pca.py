@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 NAME_T2, NAME_Q = "PCA, T²", "PCA, Q"
 FEWEST = 2  # channels; one spans no plane
-STIR = 1e-3  # of the range that a channel had in training
-MOST_ROWS = 200_000  # more tell no more of a covariance
+DEVIATION_EPSILON = 1e-3  # of the range that a channel had in training
+MOST_ROWS = 200_000  # more do not improve a covariance
 
 
 def fit_t2(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
@@ -72,7 +72,7 @@ def _fitted(
         return whole
 
     try:
-        plane = PcaModel.fit(scaled(values[:: -(-len(values) // MOST_ROWS)]), stir=STIR)
+        plane = PcaModel.fit(scaled(values[:: -(-len(values) // MOST_ROWS)]), deviation_epsilon=DEVIATION_EPSILON)
     except TrainingError as error:
         raise BaselineUnavailable(str(error)) from error
     return plane, lambda data: scaled(carried_forward(data)[:, columns])

@@ -53,7 +53,7 @@ def ramp(rng: Rng, row: Row, start: int) -> int:
     return length
 
 
-def louder(rng: Rng, row: Row, start: int) -> int:
+def amplified(rng: Rng, row: Row, start: int) -> int:
     """Deviations from the mean several times as large."""
     length = int(rng.integers(40, 300))
     part = row[start : start + length]
@@ -80,7 +80,7 @@ def burst(rng: Rng, row: Row, start: int) -> int:
     return length
 
 
-def crowded(rng: Rng, row: Row, start: int) -> int:
+def clustered_spikes(rng: Rng, row: Row, start: int) -> int:
     """Many spikes in a short time."""
     length = int(rng.integers(40, 200))
     part = row[start : start + length]
@@ -89,7 +89,7 @@ def crowded(rng: Rng, row: Row, start: int) -> int:
     return length
 
 
-def quieter(rng: Rng, row: Row, start: int) -> int:
+def attenuated(rng: Rng, row: Row, start: int) -> int:
     """Deviations missing: a day without its peak, an idle machine."""
     length = int(rng.integers(80, 400))
     part = row[start : start + length]
@@ -105,11 +105,11 @@ FAULTS: tuple[Callable[[Rng, Row, int], int], ...] = (
     shift,
     shift,
     ramp,
-    louder,
+    amplified,
     stuck,
     burst,
     burst,
-    crowded,
-    quieter,
+    clustered_spikes,
+    attenuated,
 )
-"""Each puts a departure into `row` from `start` on, in place, and tells how many ticks it lasts."""
+"""Each puts a fault into `row` from `start` on, in place, and returns its length in ticks."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 PARTS = {"train": 1, "valid": 2, "test": 3}
 TEST_STREAMS, TEST_TICKS = 160, 4000  # where a recipe, which trains on the others, says nothing
-TOLD = 30  # ticks from a fault's onset in which ringing is wanted
-SETTLING = 100  # ticks after a fault in which ringing is neither wanted nor held against the model
+DETECTION_TICKS = 30  # ticks from a fault's onset in which an alarm is a detection
+SETTLING = 100  # ticks after a fault in which an alarm counts neither way
 EARLIEST = 0.15  # share of a series before which nothing goes wrong
 APART = 0.12  # share of a series between two faults at least
 TOGETHER = 4  # series of a family drawn at once
@@ -98,8 +98,8 @@ def record(stream: str, series: Simulated, miss: float) -> StreamRecord:
     gain = np.full(ticks, -1.0, dtype=np.float32)
     for onset, length in series.faults:
         gain[onset : onset + length + SETTLING] = 0.0
-        label[onset : onset + min(length + 3, TOLD)] = 1.0
-        gain[onset : onset + min(length + 3, TOLD)] = miss
+        label[onset : onset + min(length + 3, DETECTION_TICKS)] = 1.0
+        gain[onset : onset + min(length + 3, DETECTION_TICKS)] = miss
     return StreamRecord(stream, np.arange(ticks), series.value[:, None], label, gain)
 
 

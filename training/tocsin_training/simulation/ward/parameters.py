@@ -207,7 +207,7 @@ MOTION_RR_SD = Range(2, 8, "/min", f"{ASSUMPTION}: impedance takes motion for br
 
 PROBE_OFF_JUNK_S = Range(2, 8, "s", f"{ASSUMPTION}: light past the finger, until the monitor notices")
 PROBE_OFF_JUNK_SPO2 = Range(68, 92, "%", ASSUMPTION)
-PROBE_OFF_S = Range(60, 1800, "s", f"{ASSUMPTION}: until somebody puts it back")
+PROBE_OFF_S = Range(60, 1800, "s", f"{ASSUMPTION}: until it is put back")
 
 FLAT_LINE_S = Range(30, 600, "s", ASSUMPTION)
 

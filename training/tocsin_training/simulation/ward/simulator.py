@@ -67,9 +67,9 @@ class Patient:
         self._schedule(t_s)
         under_way = [episode for episode in self.episodes if episode.onset_s <= t_s[-1] and episode.end_s > t_s[0]]
         vitals = live(self.profile, self._body, t_s, self._day_s + t_s, under_way, self._random(_BODY, self._block))
-        shown = self._monitor.show(vitals, t_s, under_way, self._random(_SHOWN, self._block))
+        values = self._monitor.show(vitals, t_s, under_way, self._random(_SHOWN, self._block))
         self._block += 1
-        return shown
+        return values
 
     def _schedule(self, t_s: NDArray[np.float64]) -> None:
         """Draw the episodes that begin in this block."""
@@ -107,7 +107,7 @@ class Ward:
     ('ward/bed-1', 'ward/bed-2')
     """
 
-    def __init__(  # noqa: PLR0913  (each is said by its name)
+    def __init__(  # noqa: PLR0913  (passed by name)
         self,
         seed: int,
         beds: int,

@@ -40,8 +40,8 @@ def normal(request: DataRequest) -> StreamDataset:
         seed = _WARD_SEED[request.part] + 1000 * request.seed + bed
         ward = Ward(seed, beds=1, name=f"{request.part}-{bed + 1}", hour=24.0 * bed / beds)
         values = ward.read(ticks)[0][:, columns]  # (T, C)
-        came = ~np.isnan(values).all(axis=1)  # a tick in which nothing came has no frame
-        records.append(StreamRecord(ward.streams[0], np.flatnonzero(came), values[came]))
+        observed = ~np.isnan(values).all(axis=1)  # a tick in which nothing came has no frame
+        records.append(StreamRecord(ward.streams[0], np.flatnonzero(observed), values[observed]))
     return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
 
 
@@ -72,10 +72,10 @@ def episodes(request: DataRequest) -> StreamDataset:
             script.append(draw(kind, f"{name}/bed-1", onset_s, random))
         ward = Ward(seed, beds=1, name=name, hour=float(random.integers(24)), script=script)
         values = ward.read(hours * 3600)[0][:, columns]  # (T, C)
-        came = np.flatnonzero(~np.isnan(values).all(axis=1))
+        observed = np.flatnonzero(~np.isnan(values).all(axis=1))
         label = np.zeros(len(values), dtype=np.float32)
         for episode in script:
             label[episode.onset_s : int(episode.end_s) + 1] = np.nan
             label[episode.onset_s : int(episode.relief_s)] = 1.0
-        records.append(StreamRecord(name, came, values[came], label[came]))
+        records.append(StreamRecord(name, observed, values[observed], label[observed]))
     return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
