@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 from tocsin.alarm import serialization
 from tocsin.alarm.performance import report
 from tocsin.bundle import shipped_folder
-from tocsin.cli.alarms import report as alarm_report
 from tocsin.cli import tables as alarm_tables
+from tocsin.cli.alarms import report as alarm_report
 from tocsin.config import check
 from tocsin.delivery import DeliveryWorker, EventFilter, Sink
 from tocsin.http.authorization import Authorizer

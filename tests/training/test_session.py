@@ -1,4 +1,4 @@
-"""What `tocsin train` leaves behind."""
+"""Output of `tocsin train`."""
 
 from __future__ import annotations
 

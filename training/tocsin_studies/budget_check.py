@@ -1,4 +1,4 @@
-"""Is a budget of false alarms kept? Thresholds from a bundle's curve, scores from the daemon's engine, other streams.
+"""Check of false-alarm budgets: thresholds from a bundle's curve, scores from the daemon's engine, other streams.
 
     python -m tocsin_studies.budget_check docs/calibration.md models/ward-vitals/1 check models/icu-hourly/1 test
 
@@ -43,8 +43,8 @@ class BudgetResult:
     Attributes:
         budget: Onsets per stream-day.
         delays: On- and off-delay, ticks.
-        chosen: The threshold that the curve gave.
-        onsets: (B,) that there were, by stream.
+        chosen: The threshold from the curve.
+        onsets: (B,) observed, by stream.
         days: (B,) of each stream.
     """
 
@@ -56,16 +56,16 @@ class BudgetResult:
 
     @property
     def expected(self) -> float:
-        """Onsets, were the budget kept to the letter."""
+        """Number of onsets at exactly the budget."""
         return self.budget * float(self.days.sum())
 
     @property
     def ratio(self) -> float:
-        """Realised by budget."""
+        """Observed rate divided by the budget."""
         return float(self.onsets.sum()) / self.expected
 
     def interval(self) -> tuple[float, float]:
-        """The ratio's 95 % interval, by resampling streams."""
+        """The ratio's 95 % interval, by a bootstrap over streams."""
         rng = np.random.default_rng(0)
         drawn = rng.integers(len(self.days), size=(RESAMPLED, len(self.days)))
         ratios = self.onsets[drawn].sum(axis=1) / (self.budget * self.days[drawn].sum(axis=1))
@@ -74,13 +74,13 @@ class BudgetResult:
 
 
 def check(
-    bundle: Bundle, seen: false_alarm_curve.EngineScores, budgets: Sequence[float] = BUDGETS
+    bundle: Bundle, backtested: false_alarm_curve.EngineScores, budgets: Sequence[float] = BUDGETS
 ) -> list[BudgetResult]:
-    """Let alarms rise with every budget and every pair of delays that the curve knows.
+    """Count onsets at every budget and every pair of delays of the curve.
 
     Args:
         bundle: With a curve.
-        seen: What the engine made of other normal streams.
+        backtested: The engine's scores of other normal streams.
         budgets: Onsets per stream-day.
 
     Raises:
@@ -89,7 +89,7 @@ def check(
     known = bundle.manifest.calibration.curve
     if known is None:
         raise TrainingError(f"{bundle.folder} has no curve; `python -m tocsin_training.recalibrate` makes one")
-    kept = []
+    results = []
     for rates, budget in itertools.product(known.rates, budgets):
         delays = (rates.on_delay_ticks, rates.off_delay_ticks)
         try:
@@ -97,18 +97,18 @@ def check(
         except BudgetError as error:
             typer.echo(f"{bundle.manifest.name}: delays {delays}: {error}", err=True)
             continue
-        rises, _ = false_alarm_curve.alarm_intervals(seen, chosen.threshold, *delays)
-        onsets = np.histogram(rises, bins=seen.start)[0]
-        kept.append(BudgetResult(budget, delays, chosen, onsets, seen.days_of_each))
-    return kept
+        rises, _ = false_alarm_curve.alarm_intervals(backtested, chosen.threshold, *delays)
+        onsets = np.histogram(rises, bins=backtested.start)[0]
+        results.append(BudgetResult(budget, delays, chosen, onsets, backtested.days_of_each))
+    return results
 
 
-def table(bundle: Bundle, kept: Sequence[BudgetResult], part: str) -> str:
-    """Markdown."""
+def table(bundle: Bundle, results: Sequence[BudgetResult], part: str) -> str:
+    """Results as a Markdown table."""
     known = bundle.manifest.calibration.curve
     if known is None:
         raise AssertionError  # `check` has refused it
-    days, streams = float(kept[0].days.sum()), len(kept[0].days)
+    days, streams = float(results[0].days.sum()), len(results[0].days)
     stands_on = (
         f"Curve from {known.stream_days:.4g} stream-days of {known.streams} streams ({known.data}); checked on "
         f"{days:.4g} stream-days of {streams} other normal streams (part {part}). Graph "
@@ -122,14 +122,14 @@ def table(bundle: Bundle, kept: Sequence[BudgetResult], part: str) -> str:
         "| on-, off-delay, ticks | budget | threshold | from | expected | realised | realised / budget | 95 % |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for entry in kept:
+    for entry in results:
         low, high = entry.interval()
         lines.append(
             f"| {entry.delays[0]}, {entry.delays[1]} | {entry.budget:g} | {entry.chosen.threshold:.4g} "
             f"| {'tail' if entry.chosen.extrapolated else 'counted'} | {entry.expected:.1f} | {entry.onsets.sum()} "
             f"| {entry.ratio:.2f} | {low:.2f} to {high:.2f} |"
         )
-    enough = [entry for entry in kept if entry.expected >= false_alarm_curve.COUNTED]
+    enough = [entry for entry in results if entry.expected >= false_alarm_curve.COUNTED]
     within = sum(0.5 <= entry.ratio <= 2.0 for entry in enough)  # noqa: PLR2004  (a factor of 2)
     lines += [
         "",

@@ -1,9 +1,9 @@
-"""How far do generated streams resemble the simulator's? Measured on patients that the generator has not met.
+"""Similarity of generated streams to the simulator's, on patients that the generator was not fitted on.
 
     python -m tocsin_studies.ward_generator models/ward-generator/1
 
 Each patient is simulated for three hours, a stream is generated from the same profile, and a *twin* is simulated: the
-same profile with another course. The twin says how far two streams of one profile differ by chance.
+same profile with another seed. The twin gives the difference of two streams of one profile by chance.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PAIRS = (("hr", "sbp"), ("sbp", "dbp"), ("hr", "rr"), ("hr", "spo2"))
 
 @dataclass(frozen=True, slots=True)
 class StreamStatistics:
-    """What B streams of C channels look like, means over them; L lags, P pairs.
+    """Statistics of B streams of C channels, means over them; L lags, P pairs.
 
     Attributes:
         mean: (B, C) each stream's mean.
@@ -52,7 +52,7 @@ class StreamStatistics:
 
     @classmethod
     def of(cls, streams: NDArray[np.floating], period_s: float) -> StreamStatistics:
-        """Describe streams (B, T, C)."""
+        """Compute from streams (B, T, C)."""
         values = np.asarray(streams, dtype=np.float64)
         mean = values.mean(axis=1)
         off = values - mean[:, None]
@@ -92,7 +92,7 @@ def compare(bundle: Bundle, patients: int = PATIENTS, hours: int = HOURS, seed: 
 
 
 def figures(compared: GeneratorComparison) -> dict[str, float]:
-    """The few numbers that the manifest shows; those of twins say what chance alone does."""
+    """Figures for the manifest, with those of twins as reference."""
     seen = compared.simulated
     found: dict[str, float] = {}
     for name, other in (("generated", compared.generated), ("twins", compared.twins)):
@@ -109,7 +109,7 @@ def figures(compared: GeneratorComparison) -> dict[str, float]:
 
 
 def tables(compared: GeneratorComparison) -> str:
-    """The card's section, Markdown."""
+    """Section of the card, Markdown."""
     seen, made = compared.simulated, compared.generated
     lags = " | ".join(f"at {lag} s" for lag in LAGS_S)
     rows = [

@@ -13,20 +13,22 @@ LARGEST_SEED = 2**32 - 1
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(metavar="RECIPE", help="Such as training/recipes/icu-hourly.yaml.")],
-    out: Annotated[Path, typer.Option(help="Where bundles lie; the new one goes to NAME/VERSION/ in it.")] = Path(
+    recipe: Annotated[
+        Path, typer.Argument(metavar="RECIPE", help="Recipe file, such as training/recipes/icu-hourly.yaml.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of bundles; the new one goes to NAME/VERSION/ in it.")] = Path(
         "models"
     ),
-    data: Annotated[Path, typer.Option(help="Where the records lie.")] = Path("../shared/data"),
-    runs: Annotated[Path, typer.Option(help="Where checkpoints go.")] = Path("runs"),
-    seed: Annotated[int | None, typer.Option(min=0, max=LARGEST_SEED, help="Instead of the recipe's.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, …")] = "auto",
+    data: Annotated[Path, typer.Option(help="Folder of the records.")] = Path("../shared/data"),
+    runs: Annotated[Path, typer.Option(help="Folder of checkpoints.")] = Path("runs"),
+    seed: Annotated[int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seed in place of the recipe's.")] = None,
+    device: Annotated[str, typer.Option(help="Device of PyTorch: auto, cpu, cuda, …")] = "auto",
     threads: Annotated[
-        int, typer.Option(help="Of PyTorch on the CPU; on steps this small one is often fastest.", min=1)
+        int, typer.Option(help="Threads of PyTorch on the CPU; one is often fastest on steps this small.", min=1)
     ] = 1,
-    log: Annotated[Path | None, typer.Option(help="Write curves for TensorBoard here, in a folder by name.")] = None,
+    log: Annotated[Path | None, typer.Option(help="Folder of curves for TensorBoard, one subfolder a bundle.")] = None,
     *,
-    resume: Annotated[bool, typer.Option(help="Go on from the checkpoints of a run that was cut off.")] = False,
+    resume: Annotated[bool, typer.Option(help="Resume from the checkpoints of an interrupted run.")] = False,
 ) -> None:
     """Train a model from a recipe and write its bundle: graph, manifest, card.
 

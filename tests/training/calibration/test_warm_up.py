@@ -1,4 +1,4 @@
-"""How long a model warms up is measured by cutting its past away."""
+"""Warm-up measured by cutting the past away."""
 
 from __future__ import annotations
 

@@ -81,6 +81,6 @@ def test_a_class_that_no_training_stream_is_of_is_told_before_the_training(folde
     )
     path = folder / "motors.yaml"
     path.write_text(RECIPE.replace("[fine, hot]", "[fine, hot, wet]"))
-    told = "no stream of part train is of class wet; give streams of every class, or part them otherwise"
+    told = "no stream of part train is of class wet; give streams of every class, or split them otherwise"
     with pytest.raises(TrainingError, match=told):
         session.run(path, **places(folder), **HOW)

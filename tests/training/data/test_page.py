@@ -1,4 +1,4 @@
-"""What docs/data.md shows works as it is shown: table, recipe, training, budget."""
+"""Example of docs/data.md: table, recipe, training, budget."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_what_was_converted_is_found_again_until_something_changes(asked, monkey
     (kept,) = (tmp_path / "runs" / "tables").iterdir()
     assert kept.stat().st_mode == (tmp_path / "records").stat().st_mode, "others may read it, as any folder"
     with monkeypatch.context() as patch:
-        patch.setattr("tocsin_training.data.tables.pieces", None)  # reading again would fail
+        patch.setattr("tocsin_training.data.tables.chunks", None)  # reading again would fail
         assert by_stream(asked({})) == first
     assert by_stream(asked(WIDE.replace("a,7205,90", "a,7205,91"))) != first
     assert asked({}, label=None).label is None
@@ -277,14 +277,14 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
 @pytest.mark.parametrize(
     ("content", "changes", "told"),
     [
-        (HEAD + "a,0,60,,40,0\na,9,abc,,40,0\n", {}, "table.csv: column 'pulse': row 2: 'abc' is no number; mend it"),
-        (HEAD + "a,0,60,,40,0\na,noon,61,,40,0\n", {}, "column 't': row 2: 'noon' is no number of s; mend the row"),
+        (HEAD + "a,0,60,,40,0\na,9,abc,,40,0\n", {}, "table.csv: column 'pulse': row 2: 'abc' is no number; fix it"),
+        (HEAD + "a,0,60,,40,0\na,noon,61,,40,0\n", {}, "column 't': row 2: 'noon' is no number of s; fix the row"),
         (HEAD + "a,03/04/2026 00:00,61,,40,0\n", {}, "row 1: '03/04/2026 00:00' is no ISO 8601 time"),
         (HEAD + "a,2500-01-01,61,,40,0\n", {}, "row 1: '2500-01-01' is no ISO 8601 time"),
         (HEAD.replace("\n", "\r") + "a,0,60,,40,0\r", {}, "its first line is no header"),
-        (HEAD + "a,noon,61,,40,0\n", {}, "column 't': row 1: 'noon' is no ISO 8601 time; mend"),
-        (HEAD + "a,0,60,,40,0\na,,61,,40,0\n", {}, "column 't': row 2 has no time; mend"),
-        (HEAD + "a,1e30,60,,40,0\n", {}, "column 't': row 1: 1e+30 s is no time: correct the unit; mend"),
+        (HEAD + "a,noon,61,,40,0\n", {}, "column 't': row 1: 'noon' is no ISO 8601 time; fix"),
+        (HEAD + "a,0,60,,40,0\na,,61,,40,0\n", {}, "column 't': row 2 has no time; fix"),
+        (HEAD + "a,1e30,60,,40,0\n", {}, "column 't': row 1: 1e+30 s is no time: correct the unit; fix"),
         (
             HEAD + "a,9,60,,40,0\nb,1,60,,40,0\na,4,61,,40,0\n",
             {},
@@ -308,8 +308,8 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         ),
         (HEAD, {}, "table.csv: has no rows; leave the file out"),
         ("", {}, "table.csv: is empty; leave the file out"),
-        (HEAD + "a,0,60,,40,0,7\n", {}, "table.csv: row 1: has 7 fields, the header 6; mend the row or quote"),
-        (HEAD + "a,0,60,,40,0\na,9,60\n", {}, "table.csv: row 2: has 3 fields, the header 6; mend the row or quote"),
+        (HEAD + "a,0,60,,40,0,7\n", {}, "table.csv: row 1: has 7 fields, the header 6; fix the row or quote"),
+        (HEAD + "a,0,60,,40,0\na,9,60\n", {}, "table.csv: row 2: has 3 fields, the header 6; fix the row or quote"),
         (HEAD + 'a,0,60,,40,0\n"a",9,60,,40,0,1,1\n', {}, "table.csv: row 2: has 8 fields, the header 6"),
         (
             HEAD.replace("ill", "ill,pulse"),

@@ -81,7 +81,7 @@ def test_a_deterioration_rings_before_the_limits_and_a_lost_probe_is_technical(s
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     raised = re.findall(r"^ *([\d.]+) s +(\w+) +raise +(\S+) +([\w-]+): (.*)$", out, flags=re.MULTILINE)
-    ill = re.search(r"(\S+): haemorrhage from 17 s; Tocsin rang at (\d+) s; .*; lead (\d+) s", out)
+    ill = re.search(r"(\S+): haemorrhage from 17 s; Tocsin alarmed at (\d+) s; .*; lead (\d+) s", out)
     off = re.search(r"(\S+): probe-off from 17 s; technical alarm spo2-absent at \d+ s, no physiological alarm", out)
     assert ill, out
     assert off, out

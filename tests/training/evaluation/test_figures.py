@@ -1,4 +1,4 @@
-"""What the figures mean, on scores small enough to count by hand, and against other people's code."""
+"""Figures of an evaluation, counted by hand on small scores and compared with reference implementations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ground(labels, horizon_s=0.0, period_s=60.0):
 
 
 def drawn(streams=30, ticks=200, seed=0):
-    """WindowLabels of single events in every third stream, and a score that is higher inside."""
+    """Windows of single events in every third stream, and a score that is higher inside."""
     random = np.random.default_rng(seed)
     labels = [np.where((np.arange(ticks) >= 120) & (b % 3 == 0), 1.0, 0.0) for b in range(streams)]
     score = random.standard_normal(streams * ticks) + np.concatenate(labels)
@@ -72,7 +72,7 @@ def test_an_alarm_that_never_ends_detects_nothing():
 def test_intervals_hold_the_figure_and_narrow_with_streams():
     def width(streams):
         made, score = drawn(streams)
-        recall = detection.operation(made, 3.0, *detection.rung(made, score, 3.0, NO_DELAYS)).figures["precision"]
+        recall = detection.operation(made, 3.0, *detection.alarm_rows(made, score, 3.0, NO_DELAYS)).figures["precision"]
         assert recall.low <= recall.value <= recall.high
         return recall.high - recall.low
 
@@ -81,7 +81,7 @@ def test_intervals_hold_the_figure_and_narrow_with_streams():
 
 def test_one_stream_has_no_interval():
     made, score = drawn(streams=1)
-    operation = detection.operation(made, 1.0, *detection.rung(made, score, 1.0, NO_DELAYS))
+    operation = detection.operation(made, 1.0, *detection.alarm_rows(made, score, 1.0, NO_DELAYS))
     for figure in operation.figures.values():
         assert np.isnan([figure.low, figure.high]).all()
     ranked = bootstrap.figures(ranking_replicates.replicates(made, score))
@@ -94,7 +94,7 @@ def test_an_equal_rate_of_false_alarms_is_found():
     swept = detection.curve(made, score, NO_DELAYS, [])
     for per_day in (2.0, 20.0, 60.0):
         threshold = detection.at_rate(made, score, NO_DELAYS, swept, per_day)
-        false = detection.operation(made, threshold, *detection.rung(made, score, threshold, NO_DELAYS)).false
+        false = detection.operation(made, threshold, *detection.alarm_rows(made, score, threshold, NO_DELAYS)).false
         days = made.days.sum()
         assert per_day - 2 / days <= false / days <= per_day, "within one alarm of the wanted"
     assert (
@@ -123,9 +123,9 @@ def test_the_utility_is_the_challenge_s():
     labels = [np.where((np.arange(40) >= 20) & (b % 2 == 0), 1.0, 0.0).astype(np.float32) for b in range(10)]
     made = ground(labels, period_s=3600.0)
     gain = np.concatenate([alarm - silence for silence, alarm in map(challenge.rows, labels)])
-    rings = random.random(len(gain)) < 0.3
-    wanted = challenge.normalised(rings, np.concatenate(labels), made.start)
-    assert utility.utility(made, gain, rings)[0] == pytest.approx(wanted)
+    alarm_onsets = random.random(len(gain)) < 0.3
+    wanted = challenge.normalised(alarm_onsets, np.concatenate(labels), made.start)
+    assert utility.utility(made, gain, alarm_onsets)[0] == pytest.approx(wanted)
 
 
 def test_events_may_be_windows_of_the_numenta_benchmark():
@@ -158,7 +158,7 @@ def test_a_right_probability_is_reliable_and_a_wrong_one_is_not():
 
 def test_a_budget_is_held_against_what_rang():
     made, score = drawn()
-    rang = detection.operation(made, 3.0, *detection.rung(made, score, 3.0, NO_DELAYS))
+    rang = detection.operation(made, 3.0, *detection.alarm_rows(made, score, 3.0, NO_DELAYS))
     (budget,) = reliability.budgets(made, score, NO_DELAYS, {0.5: 3.0})
     assert budget.realised == rang.figures["false alarms a day"]
     assert budget.expected == pytest.approx(0.5 * made.days.sum())

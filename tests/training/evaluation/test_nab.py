@@ -14,10 +14,10 @@ def plainly(scores, truths, threshold):
     """The score by its definition, window by window."""
     total = 0.0
     for score, truth in zip(scores, truths, strict=True):
-        rings = (score >= threshold) & truth.engine_scores
-        total += truth.worth[rings & (truth.window < 0)].sum()
+        alarm_onsets = (score >= threshold) & truth.engine_scores
+        total += truth.reward[alarm_onsets & (truth.window < 0)].sum()
         for window in range(truth.windows):
-            found = truth.worth[rings & (truth.window == window)]
+            found = truth.reward[alarm_onsets & (truth.window == window)]
             total += found.max() if len(found) else -1.0
     return nab.normalised(total, sum(truth.windows for truth in truths))
 
@@ -25,7 +25,7 @@ def plainly(scores, truths, threshold):
 def test_the_sweep_gives_what_the_definition_gives_at_every_threshold():
     random = np.random.default_rng(1)
     truths = [nab.labels(400, [(100, 130), (300, 310)]), nab.labels(300, []), nab.labels(500, [(20, 60)])]
-    scores = [random.random(len(truth.worth)).round(2) for truth in truths]  # rounded: many scores are equal
+    scores = [random.random(len(truth.reward)).round(2) for truth in truths]  # rounded: many scores are equal
     scores[0][200:210] = np.nan
     every = np.unique(np.concatenate(scores))
     every = every[~np.isnan(every)]
@@ -67,7 +67,9 @@ def test_labels_without_any_window_are_refused():
 )
 def test_windowed_gaussian_gets_what_its_makers_published(name, published):
     series = corpus.series(DATA / corpus.FOLDER, name)
-    rings = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
-    found = [series.truth.worth[rings & (series.truth.window == window)] for window in range(series.truth.windows)]
-    total = series.truth.worth[rings & (series.truth.window < 0)].sum()
+    alarm_onsets = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
+    found = [
+        series.truth.reward[alarm_onsets & (series.truth.window == window)] for window in range(series.truth.windows)
+    ]
+    total = series.truth.reward[alarm_onsets & (series.truth.window < 0)].sum()
     assert total + sum(part.max() if len(part) else -1.0 for part in found) == pytest.approx(published, abs=1e-9)

@@ -59,10 +59,10 @@ def test_known_figures_on_the_water_test_bed():
         table = polars.read_csv(path, separator=";")
         x, label = table[:, 1:9].to_numpy(), table["anomaly"].to_numpy().astype(int)
         plane = PcaModel.fit(x[:400])
-        rings = np.zeros(len(x), dtype=int)
+        alarm_onsets = np.zeros(len(x), dtype=int)
         for score in (plane.t2(x), plane.q(x)):
-            rings |= score > np.quantile(score[:400], 0.99)
-        np.add.at(counts, (label, rings), 1)
+            alarm_onsets |= score > np.quantile(score[:400], 0.99)
+        np.add.at(counts, (label, alarm_onsets), 1)
     (silent, false), (missed, hit) = counts
     assert 2 * hit / (2 * hit + false + missed) == pytest.approx(0.755, abs=0.001)
     assert false / (false + silent) == pytest.approx(0.217, abs=0.001)
@@ -80,6 +80,6 @@ def test_known_figures_on_servers(pattern, known):
         table = polars.read_parquet(path)
         train, test = (table.filter(polars.col("part") == part) for part in ("train", "test"))
         names = [name for name in table.columns if name not in {"part", "anomaly"}]
-        plane = PcaModel.fit(train.select(names).to_numpy(), stir=1e-3)
+        plane = PcaModel.fit(train.select(names).to_numpy(), deviation_epsilon=1e-3)
         found.append(average_precision(test["anomaly"].to_numpy(), plane.q(test.select(names).to_numpy())))
     assert np.mean(found) == pytest.approx(known, abs=0.005)

@@ -1,4 +1,4 @@
-"""What is judged: labels, or the classes of whole streams."""
+"""Records of an evaluation: labels, or the classes of whole streams."""
 
 from __future__ import annotations
 

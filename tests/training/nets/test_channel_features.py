@@ -1,4 +1,4 @@
-"""What is remembered of a channel, by hand."""
+"""Channel features, computed by hand."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def test_one_artefact_hardly_moves_low_water():
 
 
 def test_units_come_back():
-    channel_features = ChannelFeatures([True, False], 60.0, [])
+    module = ChannelFeatures([True, False], 60.0, [])
     x = np.array([[1.0, 30.0], [9.0, 50.0], [4.0, 40.0]], dtype=np.float32)
-    channel_features.fit(x, np.ones_like(x))
-    normalised = channel_features.normalise(torch.from_numpy(x), torch.ones(3, 2))
-    back, _ = channel_features.denormalise(normalised, torch.ones(3, 2))
+    module.fit(x, np.ones_like(x))
+    normalised = module.normalise(torch.from_numpy(x), torch.ones(3, 2))
+    back, _ = module.denormalise(normalised, torch.ones(3, 2))
     np.testing.assert_allclose(back.numpy(), x, rtol=1e-5)
     np.testing.assert_allclose(normalised.numpy().std(axis=0), [1, 1], rtol=1e-5)
 
@@ -70,8 +70,8 @@ def test_its_constants_do_not_depend_on_how_many_rows_are_looked_at_together(mon
     fitted = []
     for chunk_values in (10**6, 70):
         monkeypatch.setattr("tocsin_training.nets.channel_features.FIT_CHUNK_VALUES", chunk_values)
-        channel_features = ChannelFeatures([False, True], 1.0, ("age",))
-        channel_features.fit(x * mask, mask)
-        fitted.append((channel_features.mean.numpy(), channel_features.deviation.numpy()))
+        module = ChannelFeatures([False, True], 1.0, ("age",))
+        module.fit(x * mask, mask)
+        fitted.append((module.mean.numpy(), module.deviation.numpy()))
     np.testing.assert_allclose(fitted[0], fitted[1], rtol=1e-6)
     np.testing.assert_allclose(fitted[0][0][0], x[mask[:, 0] > 0, 0].mean(), rtol=1e-6)

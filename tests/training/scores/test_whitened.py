@@ -105,7 +105,7 @@ def test_too_few_frames_are_refused(toy, tmp_path):
     recipe = read_recipe(toy(score="whitened", epochs=1))
     data = read(recipe, "train", tmp_path)
     few = data.pick(np.array([0]))
-    with pytest.raises(TrainingError, match="cannot tell how 100 channels go together"):
+    with pytest.raises(TrainingError, match="are too few to estimate how 100 channels correlate"):
         Whitened(100, 8.0, 3.0).fit(network_of(recipe), few, recipe.serving)
 
 

@@ -1,4 +1,4 @@
-"""What `ward-generator` learns from, and how its likeness to the simulator is measured."""
+"""Training data of `ward-generator`, and its similarity to the simulator."""
 
 from __future__ import annotations
 

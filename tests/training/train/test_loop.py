@@ -232,11 +232,11 @@ def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
     with ExitStack() as stack:
         write = tensorboard.curves(tmp_path / "log", stack)
 
-        def tell(epoch):
+        def progress(epoch):
             told.append(epoch)
             write(0, epoch)
 
-        loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=tell)
+        loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=progress)
     (file,) = (tmp_path / "log" / "member-0").iterdir()
     assert _scalars(file, "loss/train") == [(epoch.number, pytest.approx(epoch.train)) for epoch in told]
     assert _scalars(file, "loss/valid") == [(epoch.number, pytest.approx(epoch.valid)) for epoch in told]

@@ -1,1 +1,1 @@
-"""Study behind docs/icu-hourly.md: sepsis announced from hourly records."""
+"""Study behind docs/icu-hourly.md: sepsis predicted from hourly records."""

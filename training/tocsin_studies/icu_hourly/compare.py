@@ -1,4 +1,4 @@
-"""Judging scores over stays: the challenge's utility, ranking, and whether a difference is more than chance."""
+"""Comparison of scores over stays: the challenge's utility, ranking, and intervals of differences."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class StayScores:
     """A model's scores over some stays.
 
     Attributes:
-        score: (R,) higher is worse; unknown (NaN) ranks below everything and never rings.
-        threshold: From it on a row rings.
+        score: (R,) higher is worse; unknown (NaN) ranks below everything and never alarms.
+        threshold: Rows at or above it alarm.
         label: (R,).
         start: (B + 1,) stay b owns the rows `start[b]:start[b + 1]`.
     """
@@ -35,12 +35,12 @@ class StayScores:
 
     @property
     def ranked(self) -> NDArray[np.float32]:
-        """(R,) the score, unknown as the lowest."""
+        """Score (R,), unknown as the lowest."""
         return np.nan_to_num(self.score, nan=-1.0)
 
     @property
-    def rings(self) -> NDArray[np.bool_]:
-        """(R,) whether the row rings."""
+    def alarming(self) -> NDArray[np.bool_]:
+        """Whether the row alarms (R,)."""
         return self.ranked >= self.threshold
 
     def figures(self) -> dict[str, float]:
@@ -48,21 +48,21 @@ class StayScores:
         return {
             "AUROC": float(roc_auc_score(self.label, self.ranked)),
             "AUPRC": float(average_precision_score(self.label, self.ranked)),
-            "utility": utility.normalised(self.rings, self.label, self.start),
+            "utility": utility.normalised(self.alarming, self.label, self.start),
         }
 
 
 def bootstrap(one: StayScores, other: StayScores, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """95 % intervals of `one`'s figures and of its lead over `other`; the same stays are drawn for both."""
+    """95 % intervals of `one`'s figures and of its lead over `other`, paired by stay."""
     rng = np.random.default_rng(seed)
     stays = len(one.start) - 1
     stay = np.repeat(np.arange(stays), np.diff(one.start))
-    worth = [utility.per_stay(scored.rings, scored.label, scored.start) for scored in (one, other)]
+    utilities = [utility.per_stay(scored.alarming, scored.label, scored.start) for scored in (one, other)]
     orders = [np.argsort(scored.ranked, kind="stable") for scored in (one, other)]
     drawn: dict[str, list[float]] = {name: [] for name in ("utility", "AUROC", "utility lead", "AUROC lead")}
     for _ in range(REPLICATES):
         times = np.bincount(rng.integers(0, stays, stays), minlength=stays)  # (B,) how often each stay was drawn
-        gains = [float((gained * times).sum() / (best * times).sum()) for gained, best in worth]
+        gains = [float((gained * times).sum() / (best * times).sum()) for gained, best in utilities]
         ranks = [_auroc(one.label[order], times[stay[order]]) for order in orders]
         drawn["utility"].append(gains[0])
         drawn["AUROC"].append(ranks[0])
@@ -75,7 +75,7 @@ def bootstrap(one: StayScores, other: StayScores, seed: int = 0) -> dict[str, tu
 
 
 def _auroc(label: NDArray[np.float32], times: NDArray[np.int64]) -> float:
-    """The share of (negative, positive) pairs in the right order; rows (R,) ascend by score and count `times`."""
+    """Share of (negative, positive) pairs in the right order; rows (R,) ascend by score and count `times`."""
     positive, negative = label * times, (1 - label) * times
     below = np.cumsum(negative) - negative / 2
     return float((positive * below).sum() / (positive.sum() * negative.sum()))

@@ -1,4 +1,4 @@
-"""Measure a bundle on the test stays: `python -m tocsin_studies.icu_hourly models/icu-hourly/1`.
+"""Report of a bundle on the test stays: `python -m tocsin_studies.icu_hourly models/icu-hourly/1`.
 
 Writes the figures into the bundle's manifest and card, and the page `docs/icu-hourly.md`. The stays of the part
 `test` are read here and nowhere else.
@@ -70,7 +70,7 @@ TRIED = "\n## Experiments"  # from here on the page is written by hand
 
 
 def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[str, float]:
-    """Measure the bundle in `folder` and write what was found; gives the figures."""
+    """Measure the bundle in `folder` and write the results; returns the figures."""
     bundle = load(folder)
     train, valid, test = (part(bundle, data, name) for name in ("train", "valid", "test"))
     ours = measured(bundle, test)
@@ -93,8 +93,8 @@ def report(folder: Path, data: Path, without: Path | None, page: Path) -> dict[s
     held_out = {name: value for name, value in bundle.manifest.figures.items() if not name.startswith("test ")}
     figures = held_out | {name: round(value, 4) for name, value in figures.items()}
     bundle_folder.describe(folder, bundle.manifest.model_copy(update={"figures": figures}))
-    kept = page.read_text(encoding="utf-8").partition(TRIED)[2] if page.exists() else ""
-    page.write_text(_page(bundle, ours, table, intervals) + (TRIED + kept if kept else ""), encoding="utf-8")
+    tried = page.read_text(encoding="utf-8").partition(TRIED)[2] if page.exists() else ""
+    page.write_text(_page(bundle, ours, table, intervals) + (TRIED + tried if tried else ""), encoding="utf-8")
     return figures
 
 
@@ -107,7 +107,7 @@ def part(bundle: Bundle, data: Path, name: str) -> StreamDataset:
 
 
 def measured(bundle: Bundle, test: StreamDataset) -> compare.StayScores:
-    """The bundle's scores, hour after hour."""
+    """The bundle's scores by hour."""
     if test.label is None:
         raise TrainingError("the test stays have no labels; give the whole records")
     score = rollout.scores(bundle.model.step, bundle.model.state_size, test)
@@ -121,14 +121,14 @@ def _page(
     intervals: dict[str, tuple[float, float]],
 ) -> str:
     septic = found = false = 0
-    rings = ours.rings
+    alarming = ours.alarming
     for a, b in zip(ours.start[:-1], ours.start[1:], strict=True):
         label = ours.label[a:b]
         if label.any():
             septic += 1
-            found += bool(rings[a:b][: int(label.argmax()) + 6].any())
+            found += bool(alarming[a:b][: int(label.argmax()) + 6].any())
         else:
-            false += bool(rings[a:b].any())
+            false += bool(alarming[a:b].any())
     stays = len(ours.start) - 1
     spans = {name.replace(" ", "_").lower(): f"{low:.3f} to {high:.3f}" for name, (low, high) in intervals.items()}
     return PAGE.format(
@@ -143,7 +143,7 @@ def _page(
         replicates=f"{compare.REPLICATES:,}",
         **spans,
         threshold=ours.threshold,
-        alarms=rings.mean(),
+        alarms=alarming.mean(),
         found=found / septic,
         false=false / (stays - septic),
     )

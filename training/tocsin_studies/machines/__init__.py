@@ -1,1 +1,1 @@
-"""Machines with many channels: servers (SMD, ASD) and a water-circulation test bed (SKAB)."""
+"""Study behind docs/machines.md: servers (SMD, ASD) and a water-circulation test bed (SKAB)."""

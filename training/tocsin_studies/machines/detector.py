@@ -1,4 +1,4 @@
-"""One detector a machine, all by one recipe: a network of the project's family that forecasts levels, whitened."""
+"""Detector of one machine: a network of the project's family that forecasts levels, with whitened residuals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MachineDetector:
 
     @property
     def units(self) -> NDArray[np.float64]:
-        """(C,) what a residual of 1 is in the channels' units; the network's spread is constant."""
+        """Scale (C,) of residuals in the channels' units; the network's forecast scale is constant."""
         network = self.step.network
         scale = (
             positive_scale(cast("ForecastHead", network.head).forecast.bias[network.channels :])
@@ -43,22 +43,22 @@ class MachineDetector:
         return found
 
     def averaged(self, data: StreamDataset) -> NDArray[np.float64]:
-        """(R - 1, C) averaged residuals of one stream, in the channels' units."""
+        """Averaged residuals (R - 1, C) of one stream, in the channels' units."""
         score_module = cast("Whitened", self.step.score_module)
         z, observed = residuals(self.step.network, data, score_module.input_clip)
         found: NDArray[np.float64] = score_module.average(z, observed, data.lengths - 1).double().numpy()
         return found * self.units
 
-    def allow(self, drift: NDArray[np.float64], normal: StreamDataset) -> None:
-        """Take the score's constants from `normal` anew, with slack for a drift (C, C), in the channels' units."""
+    def refit_score(self, drift: NDArray[np.float64], normal: StreamDataset) -> None:
+        """Fit the score's constants to `normal` again, with slack for a drift (C, C), in the channels' units."""
         score_module, units = cast("Whitened", self.step.score_module), self.units
         score_module.slack = torch.from_numpy(drift / np.outer(units, units))
         score_module.fit(self.step.network, normal, self.recipe.serving)
 
     def contributions(self, data: StreamDataset) -> NDArray[np.float64]:
-        """(R, C) of one stream; rows sum to the score. The first, which nothing foretold, is 0.
+        """Contributions (R, C) of one stream; rows sum to the score. The first row, which has no forecast, is 0.
 
-        The same sums that the exported graph makes tick by tick, made for all ticks at once.
+        The same sums as in the exported graph, for all ticks at once.
         """
         network, score_module = self.step.network, cast("Whitened", self.step.score_module)
         z, observed = residuals(network, data, score_module.input_clip)
@@ -70,7 +70,7 @@ class MachineDetector:
 
 
 def fit(recipe: Recipe, fitted: StreamDataset, held_out: StreamDataset, normal: StreamDataset) -> MachineDetector:
-    """Train on `fitted`, stop on `held_out`, take the score's constants from `normal`."""
+    """Train on `fitted`, stop on `held_out`, fit the score's constants to `normal`."""
     with tempfile.TemporaryDirectory() as folder:
         network = loop.train(
             task_of(recipe),

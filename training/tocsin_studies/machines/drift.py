@@ -1,9 +1,9 @@
-"""How a plant drifts while nothing is wrong, learned from one long normal run.
+"""Drift of a plant in normal operation, learned from one long normal run.
 
-What was fitted on the first minutes of an experiment calls all that comes later strange: water warms up, a pump runs
-in. How far, and which channels together, a run in which nothing happened can tell. It is cut into pretended
-experiments; each is fitted on its first rows, and how its residuals stray afterwards is the slack that real
-experiments get, in the channels' units. How high their scores rise is the limit.
+A model fitted on the first minutes of an experiment scores all later rows as anomalous: water warms up, a pump runs
+in. The extent of that drift, and its correlation between channels, come from a normal run. It is cut into simulated
+experiments; each is fitted on its first rows, and the drift of its later residuals is the slack of real experiments, in
+the channels' units. The height of their scores gives the limit.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ APART = 3  # pretended experiments so far from each other share no row, nor do t
 
 @dataclass(frozen=True, slots=True)
 class NormalDrift:
-    """What normal experiments do after the rows that were fitted.
+    """Drift of normal experiments after the rows that were fitted.
 
     Attributes:
         covariance: (C, C) about 0, of averaged residuals, in the channels' units.
-        limit: The score that few of their rows pass.
+        limit: A score that few of their rows exceed.
     """
 
     covariance: NDArray[np.float64]
@@ -41,32 +41,32 @@ class NormalDrift:
 
     @classmethod
     def learn(cls, experiments: Sequence[SkabExperiment]) -> Self:
-        """Learn from pretended experiments; each is scored with the drift of those that share no row with it."""
+        """Learn from simulated experiments; each is scored with the drift of those that share no row with it."""
         fitted = [fit(experiment) for experiment in experiments]
         drifts = np.stack([_drift(one, experiment) for one, experiment in zip(fitted, experiments, strict=True)])
         every = np.arange(len(experiments))
         scores = []
         for number, (one, experiment) in enumerate(zip(fitted, experiments, strict=True)):
-            one.allow(drifts[np.abs(every - number) >= APART].mean(axis=0), experiment.stream(skab.FITTED))
+            one.refit_score(drifts[np.abs(every - number) >= APART].mean(axis=0), experiment.stream(skab.FITTED))
             scores.append(one.contributions(experiment.stream()).sum(axis=1)[skab.FITTED :])
         return cls(drifts.mean(axis=0), float(np.quantile(np.concatenate(scores), 1.0 - RINGING)))
 
     def score(self, experiment: SkabExperiment) -> NDArray[np.float64]:
-        """(T,) of an experiment, in parts of the limit; the network is fitted on its first rows."""
+        """Scores (T,) of an experiment, divided by the limit; the network is fitted on its first rows."""
         fitted = fit(experiment)
-        fitted.allow(self.covariance, experiment.stream(skab.FITTED))
+        fitted.refit_score(self.covariance, experiment.stream(skab.FITTED))
         parts: NDArray[np.float64] = fitted.contributions(experiment.stream()).sum(axis=1) / self.limit
         return parts
 
 
 def fit(experiment: SkabExperiment) -> MachineDetector:
-    """The network of an experiment, without slack."""
+    """Fit the network of an experiment, without slack."""
     recipe = recipes.of_experiment()
     return detector.fit(recipe, experiment.fitted(), experiment.held_out(), experiment.stream(skab.FITTED))
 
 
 def _drift(fitted: MachineDetector, experiment: SkabExperiment) -> NDArray[np.float64]:
-    """(C, C) how averaged residuals go together after the fitted rows."""
+    """Covariance (C, C) of averaged residuals after the fitted rows."""
     strayed = fitted.averaged(experiment.stream())[skab.FITTED - 1 :]  # the first frame has none
     covariance: NDArray[np.float64] = strayed.T @ strayed / len(strayed)
     return covariance

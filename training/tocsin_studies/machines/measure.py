@@ -1,4 +1,4 @@
-"""What detectors are worth on the servers and on the test bed."""
+"""Metrics of detectors on the servers and on the test bed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ranked:
 
 
 def ranked(contribution: NDArray[np.float64], label: NDArray[np.float32], causes: Sequence[Cause]) -> Ranked:
-    """Judge contributions (T, C), whose sums are the scores."""
+    """Evaluate contributions (T, C), whose row sums are the scores."""
     score = contribution.sum(axis=1)
     return Ranked(average_precision(label, score), vus_pr(label, score, BUFFER), causes_found(contribution, causes))
 
@@ -58,7 +58,7 @@ def causes_found(contribution: NDArray[np.float64], causes: Sequence[Cause]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of all files together: rightly and wrongly ringing, rightly and wrongly silent."""
+    """Confusion matrix over the rows of all files."""
 
     hit: int
     false: int
@@ -67,7 +67,7 @@ class Counts:
 
     @classmethod
     def of(cls, label: NDArray[np.float32], ringing: NDArray[np.bool_]) -> Counts:
-        """Count rows."""
+        """Count rows by label (R,) and alarm (R,)."""
         anomalous = label > 0
         return cls(
             int((anomalous & ringing).sum()),
@@ -78,7 +78,7 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall.
+        """Harmonic mean of precision and recall.
 
         >>> round(Counts(70, 30, 10, 90).f1, 3)
         0.778
@@ -87,22 +87,22 @@ class Counts:
 
     @property
     def false_alarm_rate(self) -> float:
-        """Of the normal rows, the share that rings."""
+        """Share of the normal rows that alarm."""
         return self.false / (self.false + self.silent)
 
     @property
     def missed_rate(self) -> float:
-        """Of the anomalous rows, the share that is silent."""
+        """Share of the anomalous rows that do not alarm."""
         return self.missed / (self.missed + self.hit)
 
 
 def at_false_alarm_rate(label: NDArray[np.float32], score: NDArray[np.float64], rate: float) -> Counts:
-    """Counts with the one threshold at which this share of the normal rows rings."""
+    """Counts at the threshold at which this share of the normal rows alarms."""
     return Counts.of(label, score > np.quantile(score[label == 0], 1.0 - rate))
 
 
 def interval(values: Sequence[float], *, draws: int = 2000, seed: int = 1) -> tuple[float, float]:
-    """95 % of the means of machines drawn anew, with replacement."""
+    """95 % interval of the mean, by a bootstrap over machines."""
     rng = np.random.default_rng(seed)
     drawn = np.asarray(values)[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1)
     low, high = np.quantile(drawn, [0.025, 0.975])

@@ -1,4 +1,4 @@
-"""`docs/machines.md`: the figures as tables, and what they mean."""
+"""`docs/machines.md`: the figures as tables, with their discussion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIGURES = {"average_precision": "average precision", "vus_pr": "VUS-PR", "causes
 
 
 def servers_section(servers: Sequence[Server], found: Sequence[Mapping[str, Sequence[Ranked]]]) -> str:
-    """The tables of the servers; `found` has, by detector, the figures of each seed."""
+    """Tables of the servers; `found` has, by detector, the figures of each seed."""
     lines = [
         "| | | " + " | ".join(FIGURES.values()) + " |",
         "|---|---|---|---|---|",
@@ -60,12 +60,12 @@ def servers_section(servers: Sequence[Server], found: Sequence[Mapping[str, Sequ
 def _means(
     found: Sequence[Mapping[str, Sequence[Ranked]]], chosen: Sequence[int], detector: str, figure: str
 ) -> list[float]:
-    """Of each chosen server, the mean over seeds."""
+    """Means over seeds for each chosen server."""
     return [float(np.mean([getattr(one, figure) for one in found[s][detector]])) for s in chosen]
 
 
 def skab_section(scored: Sequence[ExperimentScores]) -> str:
-    """The tables of the test bed: over all rows, and over those that nothing was fitted on."""
+    """Tables of the test bed: over all rows, and over those that nothing was fitted on."""
     low, high = _gain_interval(scored)
     lines = [
         _skab_table(scored, 0),
@@ -80,7 +80,7 @@ def skab_section(scored: Sequence[ExperimentScores]) -> str:
 
 
 def _skab_table(scored: Sequence[ExperimentScores], first: int) -> str:
-    """At each detector's own limit, and at the other's rate of false alarms, over rows from `first` of each file on."""
+    """Table at each detector's own limit, and at the other's false-alarm rate, from row `first` of each file on."""
     label = np.concatenate([one.label[first:] for one in scored])
     score = {name: np.concatenate([one.scores[name][first:] for one in scored]) for name in (NETWORK, PCA_EITHER)}
     own = {name: Counts.of(label, values > 1) for name, values in score.items()}
@@ -124,12 +124,12 @@ def _gain_interval(scored: Sequence[ExperimentScores], draws: int = 1000) -> tup
 
 
 def causes_of_all(found: Sequence[Mapping[str, Sequence[Ranked]]]) -> float:
-    """The share of causes that the network finds, a mean over all servers."""
+    """Share of causes that the network finds, a mean over all servers."""
     return float(np.mean(_means(found, range(len(found)), NETWORK, "causes")))
 
 
 def page(servers: str, causes: float, skab: str, took_s: float) -> str:
-    """The whole page."""
+    """Markdown of the page; `took_s` is the run's duration."""
     return TEXT.format(servers=servers, causes=causes, skab=skab, minutes=took_s / 60, buffer=BUFFER)
 
 

@@ -1,4 +1,4 @@
-"""Two pictures: scores over the labelled stretches of two servers, and false against missed alarms on the test bed."""
+"""Figures of the machines: scores over anomalies of two servers, and false against missed alarms on the test bed."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def draw(
     scored: Sequence[ExperimentScores],
 ) -> None:
     """Write `machines-scores.svg` and `machines-skab.svg` into `folder`."""
-    shown = [(server, by) for server, by in zip(servers, scores, strict=True) if server.name in SHOWN]
-    _save(_scores(shown), folder / "machines-scores.svg")
+    chosen = [(server, by) for server, by in zip(servers, scores, strict=True) if server.name in SHOWN]
+    _save(_scores(chosen), folder / "machines-scores.svg")
     _save(_rates(scored), folder / "machines-skab.svg")
 
 
-def _scores(shown: Sequence[tuple[Server, Mapping[str, NDArray[np.float64]]]]) -> Figure:
-    figure = Figure(figsize=(9, 2.2 * 2 * len(shown)), layout="constrained")
-    axes = figure.subplots(2 * len(shown), 1).tolist()
-    for server, by in shown:
+def _scores(chosen: Sequence[tuple[Server, Mapping[str, NDArray[np.float64]]]]) -> Figure:
+    figure = Figure(figsize=(9, 2.2 * 2 * len(chosen)), layout="constrained")
+    axes = figure.subplots(2 * len(chosen), 1).tolist()
+    for server, by in chosen:
         every = EVERY[server.group]
         ticks = len(server.label) // every * every
         hours = np.arange(0, ticks, every) * server.period_s / 3600

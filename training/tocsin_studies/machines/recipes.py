@@ -1,4 +1,4 @@
-"""The two recipes, one for all servers and one for all experiments, and what they were chosen on."""
+"""Recipes of the machines, one for all servers and one for all experiments, and how they were chosen."""
 
 from __future__ import annotations
 

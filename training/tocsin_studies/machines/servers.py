@@ -1,4 +1,4 @@
-"""Ten servers, 19 or 38 channels each, with labelled stretches and the channels behind them.
+"""Servers: ten machines with 19 or 38 channels each, labelled anomalies and the channels behind them.
 
 `machine-*` are of the Server Machine Dataset (Su et al. 2019, OmniAnomaly), one row a minute; `omi-*` of the
 Application Server Dataset (Li et al. 2021, InterFusion), one row every five minutes. Both are scaled to 0 … 1, MIT.
@@ -33,7 +33,7 @@ WIDE = 100.0  # values of the test part lie outside the 0 … 1 of the training 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One anomalous stretch of the test part.
+    """One anomaly of the test part.
 
     Attributes:
         first: Its first row in the test part.
@@ -56,7 +56,7 @@ class Server:
         train: (R, C) rows without anomalies.
         test: (T, C).
         label: (T,) 1 where anomalous.
-        causes: The stretches of the test part.
+        causes: The anomalies of the test part.
     """
 
     name: str
@@ -73,19 +73,19 @@ class Server:
 
     @property
     def channels(self) -> tuple[ChannelEntry, ...]:
-        """C of them."""
+        """Channel entries c01, c02 and so on."""
         return channels(self.train.shape[1])
 
     def fitted(self) -> StreamDataset:
-        """The rows to fit on, in pieces."""
+        """Rows to fit on, in chunks."""
         return self._pieces(self.train[: int(FITTED * len(self.train))])
 
     def held_out(self) -> StreamDataset:
-        """The end of the training part, in pieces: stops the training."""
+        """End of the training part, in chunks: stops the training."""
         return self._pieces(self.train[int(FITTED * len(self.train)) :])
 
     def normal(self) -> StreamDataset:
-        """The whole training part as the one stream it is."""
+        """Whole training part as one stream."""
         return self.stream(self.train)
 
     def stream(self, rows: NDArray[np.float64], label: NDArray[np.float32] | None = None) -> StreamDataset:
@@ -107,7 +107,7 @@ class Server:
 
 
 def channels(count: int) -> tuple[ChannelEntry, ...]:
-    """Channels c01, c02, …; what they measured was taken away before publication."""
+    """Channels c01, c02, …; their names were removed before publication."""
     return tuple(ChannelEntry(name=f"c{c + 1:02d}", unit="1", low=-WIDE, high=WIDE) for c in range(count))
 
 
@@ -124,7 +124,7 @@ def servers(folder: Path) -> list[Server]:
 
 
 def read(request: DataRequest) -> StreamDataset:
-    """The data source of a recipe; `data.options.server` names the server."""
+    """Data source of a recipe; `data.options.server` names the server."""
     name = str(request.options.get("server"))
     chosen = [server for server in servers(request.folder) if server.name == name]
     if not chosen:
@@ -144,7 +144,7 @@ def _server(path: Path, group: str) -> Server:
 
 
 def _cause(line: str, beyond: int) -> Cause:
-    """Read `first-last:channels`, channels from 1; `last` lies so many rows beyond the last.
+    """Parse `first-last:channels`, channels from 1; `last` lies `beyond` rows after the last one.
 
     >>> _cause("664-667:9,13,14", 1)
     Cause(first=664, last=666, channels=(8, 12, 13))

@@ -1,7 +1,7 @@
-"""Fourteen experiments on a water-circulation test bed, eight channels at 1 Hz (SKAB, Katser and Kozitsin 2020).
+"""SKAB: fourteen experiments on a water-circulation test bed, eight channels at 1 Hz (Katser and Kozitsin 2020).
 
-The usual protocol: a detector is fitted on the first 400 rows of each file and judged on all its rows, the fitted ones
-among them. (In one file 74 % of the fitted rows are labelled anomalous.)
+The usual protocol: a detector is fitted on the first 400 rows of each file and evaluated on all its rows, the fitted
+ones among them. (In one file 74 % of the fitted rows are labelled anomalous.)
 """
 
 from __future__ import annotations
@@ -56,18 +56,18 @@ class SkabExperiment:
     label: NDArray[np.float32]
 
     def stream(self, rows: int | None = None) -> StreamDataset:
-        """The first rows, or all, as one stream; gaps in time are taken for none, as the protocol does."""
+        """First rows, or all, as one stream; gaps in time are ignored, as in the protocol."""
         values = self.rows[:rows]
         return StreamDataset.of(
             CHANNEL_ENTRIES, PERIOD_S, PERIOD_S, [StreamRecord(self.name, np.arange(len(values)), values)]
         )
 
     def fitted(self) -> StreamDataset:
-        """The rows to fit on, in pieces."""
+        """Rows to fit on, in chunks."""
         return self._pieces(0, FITTED - HELD_OUT)
 
     def held_out(self) -> StreamDataset:
-        """The end of the first 400 rows."""
+        """End of the first 400 rows."""
         return self._pieces(FITTED - HELD_OUT, FITTED)
 
     def _pieces(self, first: int, last: int) -> StreamDataset:
@@ -92,12 +92,12 @@ def experiments(folder: Path) -> list[SkabExperiment]:
 
 
 def normal(folder: Path) -> SkabExperiment:
-    """The file in which nothing is wrong, 9,401 rows: choices are made on it."""
+    """Normal file, 9,401 rows: choices are made on it."""
     return _read(folder / FOLDER / "anomaly-free" / "anomaly-free.csv")
 
 
 def pretended(folder: Path) -> list[SkabExperiment]:
-    """Stretches of that file, as long as an experiment; each shares its second half with the next."""
+    """Simulated experiments: ranges of it, as long as an experiment; each shares its second half with the next."""
     whole = normal(folder)
     return [
         replace(whole, name=f"normal:{at}", rows=whole.rows[at : at + LASTS], label=whole.label[at : at + LASTS])

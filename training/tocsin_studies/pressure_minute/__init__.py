@@ -1,1 +1,1 @@
-"""Mean arterial pressure, minute by minute: what comes in the next hour, and whether it is a hypotensive episode."""
+"""Study behind docs/pressure-minute.md: mean arterial pressure of the next hour, and hypotensive episodes."""

@@ -1,4 +1,4 @@
-"""What the networks are compared with: persistence, an autoregression, and the median of the last two hours."""
+"""Baselines of the networks: persistence, an autoregression, and the median of the last two hours."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TWO_HOURS = 120
 
 
 def filled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    """(T,) with what is implausible replaced by the value before it; a record that begins so takes its median.
+    """Values (T,) with implausible ones replaced by the value before; at the beginning by the record's median.
 
     >>> filled(np.array([80.0, -40.0, 82.0]), 20, 200).tolist()
     [80.0, 80.0, 82.0]
@@ -31,11 +31,11 @@ def filled(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.f
 
 
 def persistence(fitted: Sequence[NDArray[np.float64]], held_out: Sequence[NDArray[np.float64]]) -> skill.Forecasts:
-    """The last value stays, as wrong as it was on other records (T,): quantiles of its errors, minute by minute."""
+    """Forecast the last value, with the quantiles of its errors on other records (T,), minute by minute."""
     last = _last(fitted)
-    came = np.concatenate([skill.came(values) for values in fitted])  # (O, 60)
-    errors = np.quantile(came - last[:, None], skill.LEVELS, axis=0).T  # (60, Q)
-    fall = np.quantile(came.min(axis=1) - last, skill.LEVELS)  # (Q,)
+    observed = np.concatenate([skill.observed(values) for values in fitted])  # (O, 60)
+    errors = np.quantile(observed - last[:, None], skill.LEVELS, axis=0).T  # (60, Q)
+    fall = np.quantile(observed.min(axis=1) - last, skill.LEVELS)  # (Q,)
     now = _last(held_out)
     return skill.Forecasts(now[:, None, None] + errors, now[:, None] + fall)
 
@@ -43,7 +43,7 @@ def persistence(fitted: Sequence[NDArray[np.float64]], held_out: Sequence[NDArra
 def autoregression(
     fitted: Sequence[NDArray[np.float64]], held_out: Sequence[NDArray[np.float64]], seed: int = 0
 ) -> skill.Forecasts:
-    """The next value is a weighted sum of the last ten, fitted on other records; its errors there are drawn again."""
+    """AR(10), fitted on other records; forecasts by simulation with its errors there."""
     rng = np.random.default_rng(seed)
     past = np.concatenate([_windows(values[:-1]) for values in fitted])  # (R, 10)
     design = np.column_stack([past, np.ones(len(past))])
@@ -64,7 +64,7 @@ def autoregression(
 
 
 def beyond(score: NDArray[np.float64], event: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(B,) whether each score reaches the threshold that was right most often on the others.
+    """Whether each score (B,) reaches the threshold with the highest accuracy on the others.
 
     >>> beyond(np.array([0.1, 0.2, 0.6, 0.8]), np.array([False, False, True, True])).tolist()
     [False, False, True, True]
@@ -74,7 +74,7 @@ def beyond(score: NDArray[np.float64], event: NDArray[np.bool_]) -> NDArray[np.b
 
 
 def best_threshold(score: NDArray[np.float64], event: NDArray[np.bool_]) -> float:
-    """The threshold (an event from it on) that is right most often; of several as good, the one in the middle.
+    """Threshold (an event from it on) with the highest accuracy; the middle one of several.
 
     >>> best_threshold(np.array([0.1, 0.2, 0.6, 0.8]), np.array([False, False, True, True]))
     0.4
@@ -87,10 +87,10 @@ def best_threshold(score: NDArray[np.float64], event: NDArray[np.bool_]) -> floa
 
 
 def _windows(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T - 9, 10) every ten values in a row."""
+    """Windows (T - 9, 10) of ten consecutive values."""
     return np.lib.stride_tricks.sliding_window_view(values, ORDER)
 
 
 def _last(records: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(O,) the value at each origin of each record."""
+    """Value (O,) at each origin of each record."""
     return np.concatenate([values[skill.origins(len(values))] for values in records])

@@ -1,4 +1,4 @@
-"""What a `seq2seq` model says of the next hour, at the origins that forecasts are compared at."""
+"""Forecasts of a `seq2seq` model for the next hour, at the origins that forecasts are compared at."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def forecasts(step: StepFunction, manifest: Manifest, data: StreamDataset) -> skill.Forecasts:
-    """Step a model of one channel over whole records and keep what it says at their origins.
+    """Step a model of one channel over whole records and collect its forecasts at their origins.
 
     The minutes' quantiles are those of the Student-t or normal about each mean; the minimum's are the model's own.
     """

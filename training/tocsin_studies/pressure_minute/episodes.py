@@ -1,4 +1,4 @@
-"""What an acute hypotensive episode is: 30 minutes in which at least 90 % of the values lie below 60 mmHg.
+"""Acute hypotensive episodes: 30 minutes in which at least 90 % of the values lie below 60 mmHg.
 
 Moody & Lehman, Computers in Cardiology 36:541-544, 2009.
 """
@@ -19,9 +19,9 @@ BELOW = 27  # of the 30 values: 90 %
 
 
 def level(values: NDArray[np.floating]) -> float:
-    """How low the pressure stays: the lowest, over all windows of 30 minutes, of the 27th smallest value in it, mmHg.
+    """Level of the pressure: the lowest, over all windows of 30 minutes, of the 27th smallest value in it, mmHg.
 
-    An episode is a level below 60. Where an episode is or is not, a level says by how much.
+    An episode is a level below 60.
 
     Args:
         values: (T,) one a minute, mmHg; at least 30.

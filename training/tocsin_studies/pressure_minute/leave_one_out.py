@@ -1,4 +1,4 @@
-"""Which record is followed by an episode? Each of the 60 is judged by networks that have not met it."""
+"""Leave-one-out classification of the 60 records: is a record followed by an episode?"""
 
 from __future__ import annotations
 
@@ -25,21 +25,24 @@ if TYPE_CHECKING:
 MEMBERS = 1
 
 
-def chances(
-    recipe: Recipe, data: StreamDataset, runs: Path, tell: Callable[[int, int, float], None] = lambda _m, _b, _p: None
+def probabilities(
+    recipe: Recipe,
+    data: StreamDataset,
+    runs: Path,
+    progress: Callable[[int, int, float], None] = lambda _m, _b, _p: None,
 ) -> NDArray[np.float64]:
-    """(B, M) the probability that an episode follows, as each of M networks sees it.
+    """Probability (B, M) of an episode after each record, by each of M networks not fitted on it.
 
-    They are fitted on the same 58 other records from other weights, for as many epochs as the recipe says: so few
-    are too few to stop on some of them. The record itself is in none of it, nor in the mean and deviation that readings
-    are normalised by. One of the other class, its counterpart, is left out with it: of 59 records, 30 are of the class
-    that it is not of, and a network that has learned nothing but that is wrong every time.
+    They are fitted on the same 58 other records from other weights, for as many epochs as the recipe says: the records
+    are too few to stop on some of them. The record itself is in none of it, nor in the mean and deviation of the
+    normalisation. One of the other class, its counterpart, is left out with it: of 59 records, 30 are of the other
+    class, and a network that has learned only the base rate is wrong every time.
 
     Args:
         recipe: Of task `classify`, two classes.
-        data: B histories; nothing of what follows on them.
-        runs: Where checkpoints go; a fit that is there and finished is not done again.
-        tell: Called after every fit with the network's number, the record's, and the probability.
+        data: B histories, without the hour that follows.
+        runs: Folder of checkpoints; a finished fit there is not repeated.
+        progress: Called after every fit with the network's number, the record's, and the probability.
     """
     if data.kind is None:
         raise TrainingError(f"data.source {recipe.data.source!r} gave no kinds; a record needs one to be left out")
@@ -58,13 +61,13 @@ def chances(
                 device=torch.device("cpu"),
                 resume=True,
             )
-            found[left_out, member] = chance(network, data.pick(np.array([left_out])))
-            tell(member, int(left_out), found[left_out, member])
+            found[left_out, member] = probability(network, data.pick(np.array([left_out])))
+            progress(member, int(left_out), found[left_out, member])
     return found
 
 
 def _counterparts(kind: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(B,) for each record the one of the other class that stands at the same place among its own, round and round.
+    """Index (B,) for each record of the one of the other class at the same place among its own, cyclically.
 
     >>> _counterparts(np.array([0, 1, 0, 1])).tolist()
     [1, 0, 3, 2]
@@ -75,8 +78,8 @@ def _counterparts(kind: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @torch.no_grad()
-def chance(network: Network, record: StreamDataset) -> float:
-    """The probability of the second class at the end of one record."""
+def probability(network: Network, record: StreamDataset) -> float:
+    """Probability of the second class at the end of one record."""
     batch = padded(record, np.array([0]), torch.device("cpu"))
-    said, _ = network(batch.x, batch.mask, batch.delta)  # logit is (1, T, 2)
-    return float(torch.softmax(said.logit[0, -1], dim=-1)[1])
+    output, _ = network(batch.x, batch.mask, batch.delta)  # logit is (1, T, 2)
+    return float(torch.softmax(output.logit[0, -1], dim=-1)[1])

@@ -1,9 +1,9 @@
-"""How low will pressure stay in the next hour? A GRU that tells it after every tick, and judges records by that.
+"""Forecast of the next hour's level of pressure by a GRU, as a classifier of records.
 
-Sixty records are sixty examples for a classifier. How low the next hour stays (`episodes.level`) is known after every
-tick of a record, 49 examples each, and says by how much. The network tells a normal of it. The probability that it lies
-below 60 mmHg ranks the records; a threshold on it, chosen on the records that the network was fitted on, says which are
-followed by an episode.
+Sixty records are sixty examples for a classifier. The level of the next hour (`episodes.level`) is known after every
+tick of a record, 49 examples each, and is continuous. The network forecasts it by a normal distribution. The
+probability that it lies below 60 mmHg ranks the records; a threshold on it, chosen on the records that the network was
+fitted on, classifies them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LevelForecaster(nn.Module):
     """Features (B, T, F) to mean and scale (B, T) of the next hour's level, in standard deviations of the pressure."""
 
     def __init__(self, features: int) -> None:
-        """Draw the weights; it starts as persistence."""
+        """Draw the weights; the initial forecast is persistence."""
         super().__init__()
         self.recurrence = Recurrence("gru", features, WIDTH, 1)
         self.dropout = nn.Dropout(DROPOUT)
@@ -49,17 +49,17 @@ class LevelForecaster(nn.Module):
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Step over whole sequences: a fused kernel can't be run for many networks at once."""
         h = features.new_zeros(features.shape[0], self.recurrence.state_size)
-        told = []
+        mean_ = []
         for t in range(features.shape[1]):
             _, h = self.recurrence.step(features[:, t], h)
-            told.append(h)
-        joined = self.dropout(torch.cat([torch.stack(told, dim=1), features], dim=2))
+            mean_.append(h)
+        joined = self.dropout(torch.cat([torch.stack(mean_, dim=1), features], dim=2))
         moved, raw = self.head(joined).unbind(dim=-1)
         return features[..., 0] + moved, positive_scale(raw)
 
 
 def levels(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(60,) how low a record (660,) stays in the hour after each tick of its history, mmHg.
+    """Level (60,) of a record (660,) in the hour after each tick of its history, mmHg.
 
     >>> levels(np.concatenate([np.full(600, 80.0), np.full(60, 55.0)]))[[0, 54, 59]].tolist()
     [80.0, 80.0, 55.0]
@@ -73,10 +73,10 @@ def below(
     without: Sequence[NDArray[np.int64]],
     seed: int,
 ) -> NDArray[np.float64]:
-    """(M, B) for each network and each record, P(the level of the hour after its history < 60 mmHg).
+    """Probability (M, B) for each network and record that the level of the hour after its history is below 60 mmHg.
 
-    The networks are fitted side by side, each on all records but those that `without` names for it; these are neither
-    in its mean and deviation.
+    The networks are fitted side by side, each on all records but those that `without` names for it; these are not in
+    its mean and deviation either.
 
     Args:
         data: B histories, a frame for every tick of T.
@@ -88,22 +88,22 @@ def below(
     fitted = torch.ones(len(without), len(data))  # (M, B)
     for network, left_out in enumerate(without):
         fitted[network, left_out] = 0.0
-    shown, mean, deviation = _shown(data, fitted)  # (M, B, T, F), (M,) and (M,)
-    wanted = (torch.from_numpy(level).float() - mean[:, None, None]) / deviation[:, None, None]  # (M, B, T)
+    inputs, mean, deviation = _features(data, fitted)  # (M, B, T, F), (M,) and (M,)
+    target = (torch.from_numpy(level).float() - mean[:, None, None]) / deviation[:, None, None]  # (M, B, T)
 
-    drawn = [LevelForecaster(shown.shape[-1]) for _ in without]
+    drawn = [LevelForecaster(inputs.shape[-1]) for _ in without]
     weights, fixed = stack_module_state(drawn)
     for weight in weights.values():
         weight.requires_grad_()
-    bare = LevelForecaster(shown.shape[-1])
+    bare = LevelForecaster(inputs.shape[-1])
     every = vmap(lambda w, f, x: functional_call(bare, (w, f), (x,)), randomness="different")
     likelihood = Normal()
     optimiser = torch.optim.AdamW(weights.values(), lr=RATE, weight_decay=DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=EPOCHS, pct_start=0.1)
     bare.train()
     for _ in range(EPOCHS):
-        told, scale = every(weights, fixed, shown)
-        nll = likelihood.nll((wanted - told) / scale, scale)[..., FIRST:].mean(dim=2)  # (M, B)
+        mean_, scale = every(weights, fixed, inputs)
+        nll = likelihood.nll((target - mean_) / scale, scale)[..., FIRST:].mean(dim=2)  # (M, B)
         loss = (nll * fitted).sum(dim=1) / fitted.sum(dim=1)
         optimiser.zero_grad()
         torch.autograd.backward(loss.sum())  # no network's weights are in another's loss
@@ -112,10 +112,10 @@ def below(
         schedule.step()
     bare.eval()
     with torch.no_grad():
-        told, scale = every(weights, fixed, shown)
+        mean_, scale = every(weights, fixed, inputs)
         limit = (episodes.LIMIT - mean[:, None]) / deviation[:, None]
-        chance = torch.special.ndtr((limit - told[..., -1]) / scale[..., -1])
-    found: NDArray[np.float64] = chance.double().numpy()
+        probability = torch.special.ndtr((limit - mean_[..., -1]) / scale[..., -1])
+    found: NDArray[np.float64] = probability.double().numpy()
     return found
 
 
@@ -124,46 +124,48 @@ def left_out(
     level: NDArray[np.float64],
     event: NDArray[np.bool_],
     seeds: Sequence[int],
-    tell: Callable[[int], None] = lambda _seed: None,
+    progress: Callable[[int], None] = lambda _seed: None,
 ) -> list[tuple[NDArray[np.bool_], NDArray[np.float64]]]:
-    """Judge each record by networks that have not met it: of each seed alone, and at last of all together.
+    """Classify each record by networks that were not fitted on it: of each seed alone, and of all together.
 
     Returns:
-        What is said (B,), and the probability (B,) behind it. The threshold is the one that was right most often on
-        the B - 1 others, as the same network sees them.
+        Predictions (B,) and their probabilities (B,). The threshold is the one with the highest accuracy on the B - 1
+        others, by the same network.
     """
     each = []
     for seed in seeds:
         each.append(below(data, level, [np.array([b]) for b in range(len(data))], seed))
-        tell(seed)
-    return [_judged(chance, event) for chance in (*each, np.mean(each, axis=0))]
+        progress(seed)
+    return [_classified(probability, event) for probability in (*each, np.mean(each, axis=0))]
 
 
-def _judged(chance: NDArray[np.float64], event: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    own = np.diag(chance)
+def _classified(
+    probability: NDArray[np.float64], event: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    own = np.diag(probability)
     every = np.arange(len(own))
-    limits = [baselines.best_threshold(chance[b, every != b], event[every != b]) for b in every]
+    limits = [baselines.best_threshold(probability[b, every != b], event[every != b]) for b in every]
     return own >= np.array(limits), own
 
 
-def _shown(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The features (M, B, T, F) that each network sees, normalised by what it is fitted on; that mean and deviation."""
+def _features(data: StreamDataset, fitted: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (M, B, T, F) of each network, normalised by the records it is fitted on; the mean and deviation."""
     shape = (len(data), -1, 1)  # one channel
     x, mask, delta = (torch.from_numpy(part).reshape(shape) for part in (data.x, data.mask, data.delta))
     memory = ChannelFeatures([False], TICK * 60.0, ["envelope"])
-    told, means, deviations = [], [], []
+    mean_, means, deviations = [], [], []
     for chosen in fitted:
         rows = data.rows(np.flatnonzero(chosen.numpy()))
         memory.fit(data.x[rows], data.mask[rows])
         features, _ = memory(x, mask, delta, torch.zeros(len(data), memory.state_size))
-        told.append(features)
+        mean_.append(features)
         means.append(memory.mean[0].clone())
         deviations.append(memory.deviation[0].clone())
-    return torch.stack(told), torch.stack(means), torch.stack(deviations)
+    return torch.stack(mean_), torch.stack(means), torch.stack(deviations)
 
 
 def _clip(weights: Sequence[Tensor]) -> None:
-    """Shorten the gradient of each network that is longer than `CLIP`; the first dimension tells them apart."""
+    """Clip the gradient norm of each network to `CLIP`; the first dimension is the network."""
     gradients = [weight.grad for weight in weights if weight.grad is not None]
     norm = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0).sqrt()  # (M,)
     for gradient in gradients:

@@ -1,4 +1,4 @@
-"""`docs/pressure-minute.md`: what was measured, as a page."""
+"""`docs/pressure-minute.md`: the results as a page."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def interval(right: int, of: int) -> tuple[float, float]:
 
 
 def networks(right: Sequence[int]) -> str:
-    """How many networks judged together, and what each got alone, as text; nothing where there is one.
+    """Number of networks averaged and the accuracy of each, as text; empty for one.
 
     >>> networks([46]), networks([46, 48])
     ('', ': 2 networks together; alone they get 46, 48. It')
@@ -156,11 +156,13 @@ def networks(right: Sequence[int]) -> str:
     return f": {len(right)} networks together; alone they get {', '.join(map(str, right))}. It"
 
 
-def judged_row(name: str, said: NDArray[np.bool_], event: NDArray[np.bool_], score: NDArray[np.float64]) -> str:
+def classified_row(
+    name: str, predicted: NDArray[np.bool_], event: NDArray[np.bool_], score: NDArray[np.float64]
+) -> str:
     """One row of the second table; `score` (B,) is higher where an episode is likelier."""
-    right = int((said == event).sum())
+    right = int((predicted == event).sum())
     low, high = interval(right, len(event))
-    found, false = int(said[event].sum()), int(said[~event].sum())
+    found, false = int(predicted[event].sum()), int(predicted[~event].sum())
     return f"| {name} | {right} | {low:.0f} to {high:.0f} | {found} | {false} | {roc_auc_score(event, score):.2f} |"
 
 

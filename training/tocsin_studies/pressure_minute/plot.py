@@ -1,4 +1,4 @@
-"""The next hour as a fan: shades of the forecast, what came, and the quantiles of the minimum."""
+"""Fan chart of the next hour: quantiles of the forecast, the observed values, and the quantiles of the minimum."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ BLUE, GREY, RED = "#2a6f97", "#6c757d", "#c1121f"
 
 def fans(
     path: Path,
-    shown: Sequence[tuple[str, Pressure]],
+    titled_records: Sequence[tuple[str, Pressure]],
     ahead: NDArray[np.float64],  # (B, 60, Q)
     lowest: NDArray[np.float64],  # (B, Q)
     limit: float,
 ) -> None:
     """Draw one panel for each of B titled records, and save them."""
     figure = Figure(figsize=(11, 6.5), dpi=80, layout="constrained")
-    axes = figure.subplots(2, -(-len(shown) // 2), sharex=True, sharey=True, squeeze=False)
+    axes = figure.subplots(2, -(-len(titled_records) // 2), sharex=True, sharey=True, squeeze=False)
     minute = np.arange(HISTORY - SHOWN, HISTORY + WINDOW)
     after = np.arange(HISTORY, HISTORY + WINDOW)
-    for axis, (title, record), fan, low in zip(axes.ravel(), shown, ahead, lowest, strict=False):
+    for axis, (title, record), fan, low in zip(axes.ravel(), titled_records, ahead, lowest, strict=False):
         for first, last in BANDS:
             axis.fill_between(after, fan[:, first], fan[:, last], color=BLUE, alpha=0.22, linewidth=0)
         axis.plot(after, fan[:, fan.shape[1] // 2], color=BLUE, linewidth=1.5)

@@ -1,4 +1,4 @@
-"""Measure pressure-minute, and who foresees episodes: what `python -m tocsin_studies.pressure_minute` does."""
+"""Report of pressure-minute and of the classification of records."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ORIGINS = len(skill.origins(reader.HISTORY + reader.WINDOW))  # of each record
 
 @dataclass(frozen=True, slots=True)
 class StudyPaths:
-    """Where things lie: the bundle, its recipe and that of the networks that judge, the records, what is written."""
+    """Paths of the bundle, its recipe and that of the classifiers, the records, and the output."""
 
     bundle: Path
     minute: Path
@@ -51,8 +51,8 @@ class StudyPaths:
     page: Path
 
 
-def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
-    """Measure, and write the page, its picture, and the bundle's figures; gives the figures."""
+def report(paths: StudyPaths, progress: Callable[[str], None]) -> dict[str, float]:
+    """Measure, and write the page, its figure, and the bundle's figures; returns the figures."""
     torch.set_num_threads(1)
     records = reader.read(paths.data)
     event = np.array([record.episode for record in records])
@@ -67,16 +67,18 @@ def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
     level = np.stack(
         [level_forecast.levels(baselines.filled(record.values, channel.low, channel.high)) for record in records]
     )
-    *each, forecast = level_forecast.left_out(histories, level, event, SEEDS, lambda seed: say(f"levels, seed {seed}"))
-    alone = leave_one_out.chances(
+    *each, forecast = level_forecast.left_out(
+        histories, level, event, SEEDS, lambda seed: progress(f"levels, seed {seed}")
+    )
+    alone = leave_one_out.probabilities(
         episode,
         histories,
         paths.runs,
-        lambda member, b, p: say(f"network {member + 1}, without {records[b].name}: {p:.2f}"),
+        lambda member, b, p: progress(f"network {member + 1}, without {records[b].name}: {p:.2f}"),
     )
     together = alone.mean(axis=1)
     medians = np.median([record.history[-baselines.TWO_HOURS :] for record in records], axis=1)
-    said = {
+    classified = {
         "pressure-episode": (together > HALF, together),
         "forecast of the next hour's level, threshold": forecast,
         "median of the last two hours, threshold": (baselines.beyond(-medians, event), -medians),
@@ -87,9 +89,9 @@ def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
         [score.reshape(-1, ORIGINS).mean(axis=1) for score in skill.crps(made[name], truth)]
         for name in ("pressure-minute", "autoregression")
     )
-    right = {name: int((one == event).sum()) for name, (one, _) in said.items()}
-    shown = [record for record in records if record.name in held_out.streams]
-    _picture(paths.page.with_suffix(".png"), shown, made["pressure-minute"])
+    right = {name: int((one == event).sum()) for name, (one, _) in classified.items()}
+    chosen = [record for record in records if record.name in held_out.streams]
+    _picture(paths.page.with_suffix(".png"), chosen, made["pressure-minute"])
     paths.page.write_text(
         page.PAGE.format(
             held_out=len(held_out),
@@ -98,7 +100,7 @@ def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
             skill="\n".join(page.skill_row(name, figures[name]) for name in made),
             lead=page.lead(ours[0], theirs[0]),
             lead_lowest=page.lead(ours[1], theirs[1]),
-            judged="\n".join(page.judged_row(name, one, event, score) for name, (one, score) in said.items()),
+            judged="\n".join(page.classified_row(name, one, event, score) for name, (one, score) in classified.items()),
             seeds=", ".join(str(int((one == event).sum())) for one, _ in each),
             networks=page.networks(((alone > HALF) == event[:, None]).sum(axis=0).tolist()),
             missed="reached" if max(right.values()) >= page.AIM else "missed",
@@ -106,17 +108,19 @@ def report(paths: StudyPaths, say: Callable[[str], None]) -> dict[str, float]:
         ),
         encoding="utf-8",
     )
-    told = {f"held-out {name}": round(value, 4) for name, value in figures["pressure-minute"].items()}
-    told |= {f"held-out {name}, autoregression": round(value, 4) for name, value in figures["autoregression"].items()}
-    kept = {name: value for name, value in bundle.manifest.figures.items() if name not in told}
-    bundle_folder.describe(paths.bundle, bundle.manifest.model_copy(update={"figures": kept | told}))
-    return told | {f"judged right, of 60, {name}": count for name, count in right.items()}
+    measured = {f"held-out {name}": round(value, 4) for name, value in figures["pressure-minute"].items()}
+    measured |= {
+        f"held-out {name}, autoregression": round(value, 4) for name, value in figures["autoregression"].items()
+    }
+    others = {name: value for name, value in bundle.manifest.figures.items() if name not in measured}
+    bundle_folder.describe(paths.bundle, bundle.manifest.model_copy(update={"figures": others | measured}))
+    return measured | {f"judged right, of 60, {name}": count for name, count in right.items()}
 
 
 def by_baselines(
     bundle: Bundle, records: list[Pressure], held_out: StreamDataset
 ) -> tuple[dict[str, skill.Forecasts], NDArray[np.float64]]:
-    """Each way's forecasts of the held-out records, and what came (O, 60)."""
+    """Each baseline's forecasts of the held-out records, and the observed values (O, 60)."""
     channel = bundle.manifest.channels[0]
     values = {record.name: baselines.filled(record.values, channel.low, channel.high) for record in records}
     tested = [values[name] for name in held_out.streams]
@@ -126,22 +130,22 @@ def by_baselines(
         "autoregression": baselines.autoregression(fitted, tested),
         "persistence": baselines.persistence(fitted, tested),
     }
-    return made, np.concatenate([skill.came(one) for one in tested])
+    return made, np.concatenate([skill.observed(one) for one in tested])
 
 
 def _picture(path: Path, records: list[Pressure], made: skill.Forecasts) -> None:
-    """The first two records, by name, that an episode follows, and the first two that none follows."""
-    shown = [b for kind in (True, False) for b in [b for b, one in enumerate(records) if one.episode is kind][:2]]
-    last = np.array(shown) * ORIGINS + ORIGINS - 1  # the origin at minute 600
-    chance = falls_below(skill.LIMIT, made.lowest[last], skill.LEVELS)
+    """First two records, by name, that an episode follows, and the first two that none follows."""
+    chosen = [b for kind in (True, False) for b in [b for b, one in enumerate(records) if one.episode is kind][:2]]
+    last = np.array(chosen) * ORIGINS + ORIGINS - 1  # the origin at minute 600
+    probability = falls_below(skill.LIMIT, made.lowest[last], skill.LEVELS)
     words = {True: "an episode follows", False: "none follows"}
     titles = [
         f"{records[b].name}: {words[records[b].episode]}; P(minimum < 60 mmHg) = {p:.2f}"
-        for b, p in zip(shown, chance.tolist(), strict=True)
+        for b, p in zip(chosen, probability.tolist(), strict=True)
     ]
     plot.fans(
         path,
-        [(title, records[b]) for title, b in zip(titles, shown, strict=True)],
+        [(title, records[b]) for title, b in zip(titles, chosen, strict=True)],
         made.ahead[last],
         made.lowest[last],
         skill.LIMIT,

@@ -1,4 +1,4 @@
-"""How good a distribution of the next hour is: pinball loss, coverage, and the probability of falling below a limit."""
+"""Skill of a distribution of the next hour: pinball loss, coverage, and the probability of falling below a limit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Forecasts:
 
 
 def origins(minutes: int) -> NDArray[np.int64]:
-    """The minutes (O,) of a record after which the next hour is forecast, each with a whole hour to come.
+    """Forecast origins (O,) of a record, minutes with a whole hour to come.
 
     >>> origins(660)[[0, -1]].tolist()
     [119, 599]
@@ -41,15 +41,15 @@ def origins(minutes: int) -> NDArray[np.int64]:
     return np.arange(FIRST - 1, minutes - WINDOW, EVERY)
 
 
-def came(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(O, 60) what came after each origin of a record (T,), NaN where a value is missing."""
+def observed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Observed values (O, 60) after each origin of a record (T,), NaN where missing."""
     return np.stack([values[at + 1 : at + 1 + WINDOW] for at in origins(len(values))])
 
 
 def pinball(
     quantiles: NDArray[np.floating], levels: NDArray[np.floating], value: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The loss whose minimum is the quantile: too high by a costs 1 - level times a, too low by a, level times a.
+    """Pinball (quantile) loss: (1 - level) a for a quantile too high by a, level · a for one too low by a.
 
     >>> float(pinball(np.array([8.0]), np.array([0.9]), np.array(10.0)).round(3))
     1.8
@@ -59,7 +59,7 @@ def pinball(
     Args:
         quantiles: (…, Q).
         levels: (Q,).
-        value: (…,) what came; NaN gives NaN.
+        value: (…,) observed; NaN gives NaN.
 
     Returns:
         (…,) the mean over the levels.
@@ -70,7 +70,7 @@ def pinball(
 
 
 def crps(made: Forecasts, truth: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(O,) each: the continuous ranked probability score of the minutes and of their minimum, mmHg.
+    """Continuous ranked probability score (O,) of the minutes and of their minimum, mmHg.
 
     Twice the pinball loss, a mean over the levels in place of the integral. `truth` is (O, 60), NaN where missing.
     """
@@ -79,10 +79,10 @@ def crps(made: Forecasts, truth: NDArray[np.float64]) -> tuple[NDArray[np.float6
 
 
 def figures(made: Forecasts, truth: NDArray[np.float64]) -> dict[str, float]:
-    """What forecasts were worth when `truth` (O, 60) came; minutes without a value count for nothing.
+    """Scores of forecasts against observations `truth` (O, 60); minutes without a value are ignored.
 
-    `in 90 %` is the share of what came that lay between the quantiles of 5 and 95 %. `Brier` is the mean squared error
-    of the probability that the minimum lies below 60 mmHg.
+    `in 90 %` is the coverage of the interval from the 5 % to the 95 % quantile. `Brier` is the mean squared error of
+    the probability that the minimum lies below 60 mmHg.
     """
     lowest = np.nanmin(truth, axis=1)  # (O,)
     known = ~np.isnan(truth)

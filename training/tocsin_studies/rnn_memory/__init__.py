@@ -1,1 +1,1 @@
-"""What recurrent networks can and cannot do, shown: `tocsin experiment`, and docs/memory.md made from it."""
+"""Experiments on the memory of recurrent networks: `tocsin experiment`, and docs/memory.md made from them."""

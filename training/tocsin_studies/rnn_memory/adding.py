@@ -1,4 +1,4 @@
-"""The adding problem: two numbers, far apart, are to be added."""
+"""Adding problem: two numbers, far apart, are to be added (Hochreiter and Schmidhuber 1997)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 CELLS: tuple[Cell, ...] = ("rnn", "lstm", "gru")
@@ -27,12 +27,12 @@ SOLVED = 0.01  # of an error whose trivial value is 1/6
 TESTED = 1000  # streams
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train every cell at every length; quick: the gated ones at T = 20."""
     runs = []
     for ticks in (20,) if quick else TICKS:
         for cell in CELLS[1:] if quick else CELLS:
-            tell(f"{cell}, T = {ticks}")
+            progress(f"{cell}, T = {ticks}")
             runs.append(_run(cell, ticks, 400 if quick else UPDATES[ticks], 1e-2 if quick else LEARNING_RATE[cell]))
     return {"trivial": TRIVIAL_ADDING, "every": EVERY, "width": WIDTH, "streams": STREAMS, "runs": runs}
 
@@ -43,9 +43,9 @@ def _run(cell: Cell, ticks: int, updates: int, learning_rate: float) -> Figures:
     learner = Learner(cell, 2, WIDTH, 1)
 
     def misfit(learner: Learner, streams: int = STREAMS) -> Tensor:
-        x, wanted = adding(streams, ticks, generator)
-        said, _ = learner(x)
-        loss: Tensor = (said[:, -1, 0] - wanted).square().mean()
+        x, target = adding(streams, ticks, generator)
+        output, _ = learner(x)
+        loss: Tensor = (output[:, -1, 0] - target).square().mean()
         return loss
 
     curve = fit(learner, misfit, updates=updates, learning_rate=learning_rate, enough=SOLVED / 4)
@@ -62,7 +62,7 @@ def _run(cell: Cell, ticks: int, updates: int, learning_rate: float) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """What each cell reached, as Markdown."""
+    """Error of every cell, as a Markdown table."""
     lines = ["| T | cell | error on new streams | of the trivial 1/6 | updates |", "|---|---|---|---|---|"]
     for run in figures["runs"]:
         share = run["error"] / figures["trivial"]
@@ -71,7 +71,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """A panel for each length: error against updates."""
+    """Draw a panel for each length: error against updates."""
     lengths = sorted({run["ticks"] for run in figures["runs"]})
     figure, axes = canvas(columns=len(lengths), share_y=True)
     for axis, ticks in zip(axes, lengths, strict=True):

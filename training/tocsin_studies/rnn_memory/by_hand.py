@@ -1,7 +1,7 @@
-"""Back-propagation through time, written out, against what autograd finds.
+"""Back-propagation through time, written out, compared with autograd.
 
 An unrolled network is a deep one whose layers share their weights: the gradient runs back tick by tick, and each tick
-adds its part to the gradient of the same matrices. Everything is float64, (B, …) rows, weights as PyTorch keeps them:
+adds its part to the gradient of the same matrices. Everything is float64, (B, …) rows, weights in PyTorch's layout:
 `w` (G H, D) for the input, `u` (G H, H) for the past, one bias `b` (G H), G = 1 gate for the plain cell and 4 for the
 LSTM, in the order i, f, g, o.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
 
     Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ KERNELS = {"rnn": nn.RNN, "lstm": nn.LSTM}
 
 
 class Gradients(NamedTuple):
-    """Of the loss, by what is learned and by the input."""
+    """Gradients of the loss by the weights and by the input."""
 
     w: Array
     u: Array
@@ -39,7 +39,7 @@ class Gradients(NamedTuple):
     x: Array
 
 
-def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, Gradients]:
+def rnn(w: Array, u: Array, b: Array, x: Array, target: Array) -> tuple[float, Gradients]:
     """The loss Σ (h - wanted)² / 2 of a plain cell, and its gradients.
 
     Args:
@@ -47,13 +47,13 @@ def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, G
         u: (H, H).
         b: (H,).
         x: (B, T, D).
-        wanted: (B, T, H).
+        target: (B, T, H).
     """
     streams, ticks, _ = x.shape
     h = np.zeros((ticks + 1, streams, len(u)))  # h[t] is what tick t starts from
     for t in range(ticks):
         h[t + 1] = np.tanh(x[:, t] @ w.T + h[t] @ u.T + b)
-    off = h[1:] - wanted.transpose(1, 0, 2)  # (T, B, H)
+    off = h[1:] - target.transpose(1, 0, 2)  # (T, B, H)
 
     found = Gradients(np.zeros_like(w), np.zeros_like(u), np.zeros_like(b), np.zeros_like(x))
     from_later = np.zeros((streams, len(u)))  # the loss of all later ticks, by h of this one
@@ -68,8 +68,8 @@ def rnn(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, G
     return 0.5 * float((off**2).sum()), found
 
 
-def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, Gradients]:
-    """The same of an LSTM; the shapes are those of `rnn` with 4 H for the rows of w, u and b."""
+def lstm(w: Array, u: Array, b: Array, x: Array, target: Array) -> tuple[float, Gradients]:
+    """Loss and gradients of an LSTM; the shapes are those of `rnn` with 4 H for the rows of w, u and b."""
     streams, ticks, _ = x.shape
     width = u.shape[1]
     h, c = np.zeros((2, ticks + 1, streams, width))
@@ -83,22 +83,22 @@ def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, 
         gates[t] = let_in, forget, new, let_out
         c[t + 1] = forget * c[t] + let_in * new
         h[t + 1] = let_out * np.tanh(c[t + 1])
-    off = h[1:] - wanted.transpose(1, 0, 2)
+    off = h[1:] - target.transpose(1, 0, 2)
 
     found = Gradients(np.zeros_like(w), np.zeros_like(u), np.zeros_like(b), np.zeros_like(x))
     from_later = np.zeros((streams, width))
     c_from_later = np.zeros((streams, width))
     for t in reversed(range(ticks)):
         let_in, forget, new, let_out = gates[t]
-        shown = np.tanh(c[t + 1])
+        symbols = np.tanh(c[t + 1])
         by_h = off[t] + from_later
-        by_c = by_h * let_out * (1.0 - shown**2) + c_from_later
+        by_c = by_h * let_out * (1.0 - symbols**2) + c_from_later
         by_sums = np.concatenate(
             [
                 by_c * new * let_in * (1.0 - let_in),  # σ' = σ (1 - σ)
                 by_c * c[t] * forget * (1.0 - forget),
                 by_c * let_in * (1.0 - new**2),
-                by_h * shown * let_out * (1.0 - let_out),
+                by_h * symbols * let_out * (1.0 - let_out),
             ],
             axis=1,
         )  # (B, 4 H)
@@ -111,27 +111,27 @@ def lstm(w: Array, u: Array, b: Array, x: Array, wanted: Array) -> tuple[float, 
     return 0.5 * float((off**2).sum()), found
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Compare both over sequences of several lengths; quick leaves out the longest."""
     runs = []
     for cell in KERNELS:
         for ticks in TICKS[:-1] if quick else TICKS:
-            tell(f"{cell}, {ticks} ticks")
+            progress(f"{cell}, {ticks} ticks")
             runs.append({"cell": cell, "ticks": ticks, **_errors(cell, ticks)})
     return {"streams": STREAMS, "width": WIDTH, "runs": runs}
 
 
 def _errors(cell: str, ticks: int) -> dict[str, float]:
-    """The largest error of each gradient, relative to its largest entry."""
+    """Largest error of each gradient, relative to its largest entry."""
     torch.manual_seed(ticks)
     kernel = KERNELS[cell](INPUTS, WIDTH, batch_first=True).double()
     nn.init.zeros_(kernel.bias_hh_l0)
     x = torch.randn(STREAMS, ticks, INPUTS, dtype=torch.float64, requires_grad=True)
-    wanted = torch.randn(STREAMS, ticks, WIDTH, dtype=torch.float64)
+    target = torch.randn(STREAMS, ticks, WIDTH, dtype=torch.float64)
     h, _ = kernel(x)
-    torch.autograd.backward(0.5 * (h - wanted).square().sum())
+    torch.autograd.backward(0.5 * (h - target).square().sum())
     weights = (kernel.weight_ih_l0, kernel.weight_hh_l0, kernel.bias_ih_l0)
-    given = [part.detach().numpy() for part in (*weights, x, wanted)]
+    given = [part.detach().numpy() for part in (*weights, x, target)]
     _, by_hand = rnn(*given) if cell == "rnn" else lstm(*given)
     errors = {}
     for name, ours, tensor in zip(Gradients._fields, by_hand, (*weights, x), strict=True):
@@ -143,7 +143,7 @@ def _errors(cell: str, ticks: int) -> dict[str, float]:
 
 
 def table(figures: Figures) -> str:
-    """The errors, as Markdown."""
+    """Errors as a Markdown table."""
     lines = ["| cell | T | by w | by u | by b | by x |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {run['cell']} | {run['ticks']} | " + " | ".join(f"{run[name]:.0e}" for name in Gradients._fields) + " |"
@@ -153,7 +153,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The largest error of each run against its length."""
+    """Draw the largest error of each run against its length."""
     figure, (axis,) = canvas(width=5.0)
     for cell in KERNELS:
         runs = [run for run in figures["runs"] if run["cell"] == cell]

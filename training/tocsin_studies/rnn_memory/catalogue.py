@@ -1,4 +1,4 @@
-"""The experiments by name."""
+"""Catalogue of the experiments."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Figures = dict[str, Any]  # what was measured, as it stands in the JSON beside the picture
-Tell = Callable[[str], None]  # what is being done now
+Progress = Callable[[str], None]  # what is being done now
 
 
 class Module(Protocol):
-    """What the module of an experiment offers."""
+    """Protocol of an experiment's module."""
 
-    def measure(self, *, quick: bool, tell: Tell) -> Figures:
-        """Do it; quick: in seconds, to see that it works."""
+    def measure(self, *, quick: bool, progress: Progress) -> Figures:
+        """Run the experiment; quick: within seconds."""
 
     def table(self, figures: Figures) -> str:
-        """The figures as a table in Markdown."""
+        """Figures as a Markdown table."""
 
     def draw(self, figures: Figures, path: Path) -> None:
-        """The figures as a picture."""
+        """Draw the figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """One of them.
+    """An experiment.
 
     Attributes:
         shows: The question it answers.
-        minutes: What a full run takes on an idle core.
+        minutes: Duration of a full run on an idle core.
     """
 
     shows: str
@@ -55,7 +55,7 @@ EXPERIMENTS = {
 
 
 def module(name: str) -> Module:
-    """The module of an experiment.
+    """Import the module of an experiment.
 
     Raises:
         TrainingError: There is none of this name.

@@ -1,4 +1,4 @@
-"""The copy task: five letters, a silence, and then all of them again."""
+"""Copy task: five letters, a silence, and then all of them again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 CELLS: tuple[Cell, ...] = ("rnn", "lstm", "gru")
@@ -27,12 +27,12 @@ SOLVED = 0.02  # nats a letter; the trivial answer costs log 8 = 2.08
 TESTED = 1000  # streams
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train every cell for every delay; quick: the gated ones, for two ticks of silence."""
     runs = []
     for delay in (2,) if quick else DELAYS:
         for cell in CELLS[1:] if quick else CELLS:
-            tell(f"{cell}, a silence of {delay}")
+            progress(f"{cell}, a silence of {delay}")
             runs.append(_run(cell, delay, 400 if quick else UPDATES))
     return {"chance": 1 / ALPHABET, "every": EVERY, "width": WIDTH, "streams": STREAMS, "runs": runs}
 
@@ -44,8 +44,8 @@ def _run(cell: Cell, delay: int, updates: int) -> Figures:
 
     def misfit(learner: Learner) -> Tensor:
         x, letters = copying(STREAMS, delay, generator)
-        said = learner(x)[0][:, -SYMBOLS:]  # (B, 5, 8)
-        return torch.nn.functional.cross_entropy(said.flatten(0, 1), letters.flatten())
+        output = learner(x)[0][:, -SYMBOLS:]  # (B, 5, 8)
+        return torch.nn.functional.cross_entropy(output.flatten(0, 1), letters.flatten())
 
     curve = fit(learner, misfit, updates=updates, learning_rate=LEARNING_RATE[cell], enough=SOLVED)
     with torch.no_grad():
@@ -61,7 +61,7 @@ def _run(cell: Cell, delay: int, updates: int) -> Figures:
 
 
 def table(figures: Figures) -> str:
-    """Which share of the letters came back, as Markdown."""
+    """Share of the letters that were recalled, as a Markdown table."""
     delays = sorted({run["delay"] for run in figures["runs"]})
     lines = [
         "| cell | " + " | ".join(f"silence of {delay}" for delay in delays) + " |",
@@ -79,7 +79,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """A panel for each delay: what a letter costs against updates."""
+    """Draw a panel for each delay: loss of a letter against updates."""
     delays = sorted({run["delay"] for run in figures["runs"]})
     figure, axes = canvas(columns=len(delays), share_y=True)
     for axis, delay in zip(axes, delays, strict=True):

@@ -1,4 +1,4 @@
-"""What the gates of an LSTM do on one stream of the simulated ward."""
+"""Gates of an LSTM on one stream of the simulated ward."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tocsin_training.tasks.registry import task_of
 from tocsin_training.train import loop
 
 if TYPE_CHECKING:
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Recurrence
 
 WIDTH = 12
@@ -35,13 +35,13 @@ WARD_SEED = 77_000_000  # a patient that no training has met
 BANDS = ("forget", "input", "output", "cell")
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Train a small forecaster, and look into it while a probe falls off and later the heart races."""
+def measure(*, quick: bool, progress: Progress) -> Figures:
+    """Train a small forecaster, and record its gates while a probe falls off and a tachycardia follows."""
     recipe = _recipe(1 if quick else EPOCHS)
-    tell("simulating the ward")
+    progress("simulating the ward")
     beds = 2 if quick else 16
     train, valid = (_part(recipe, part, count) for part, count in (("train", beds), ("valid", 2)))
-    tell("training")
+    progress("training")
     with tempfile.TemporaryDirectory() as folder:
         network = loop.train(
             task_of(recipe), recipe, train, valid, Path(folder) / "gates.pt", seed=1, device=torch.device("cpu")
@@ -57,12 +57,12 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
         span: {band: round(float(inside[first:last, place].mean()), 3) for place, band in enumerate(BANDS[:3])}
         for span, (first, last) in SPANS.items()
     }
-    shown = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
+    symbols = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
     return {
         "width": WIDTH,
         "every_s": EVERY,
-        "hr": _rounded(shown[:, CHANNELS.index("hr")], 1),
-        "spo2": _rounded(shown[:, CHANNELS.index("spo2")], 1),
+        "hr": _rounded(symbols[:, CHANNELS.index("hr")], 1),
+        "spo2": _rounded(symbols[:, CHANNELS.index("spo2")], 1),
         "bands": {band: [_rounded(row, 2) for row in inside[::EVERY, place].T] for place, band in enumerate(BANDS)},
         "means": means,
     }
@@ -102,7 +102,7 @@ def _part(recipe: Recipe, part: str, beds: int) -> StreamDataset:
 
 
 def _stream(recipe: Recipe) -> StreamDataset:
-    """Ten minutes of a patient whose probe falls off, and whose heart races later."""
+    """Ten minutes of a patient with a probe that falls off, and a tachycardia later."""
     rng = np.random.default_rng(1)
     script = [
         replace(episodes.draw(kind, "ward/bed-1", SPANS[span][0], rng), hold_s=float(SPANS[span][1] - SPANS[span][0]))
@@ -115,7 +115,7 @@ def _stream(recipe: Recipe) -> StreamDataset:
 
 
 def _inside(recurrence: Recurrence, entered: Tensor) -> Tensor:
-    """(T, 4, H) forget, input and output gate and tanh c of one stream, from what enters (T, D)."""
+    """Forget, input and output gate and tanh c (T, 4, H) of one stream, from the recurrence's input (T, D)."""
     weights, state, found = recurrence.fused, torch.zeros(1, recurrence.state_size), []
     for x in entered[:, None]:
         h = state[:, : recurrence.width]
@@ -133,7 +133,7 @@ def _rounded(values: np.ndarray | Tensor, digits: int) -> list[float | None]:
 
 
 def table(figures: Figures) -> str:
-    """The gates' means over spans of the stream, as Markdown."""
+    """Means of the gates over spans of the stream, as a Markdown table."""
     lines = ["| gate | " + " | ".join(figures["means"]) + " |", "|---|" + "---|" * len(figures["means"])]
     lines += [
         f"| {band} | " + " | ".join(f"{means[band]:.2f}" for means in figures["means"].values()) + " |"
@@ -143,7 +143,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The readings, and below them every unit's gates and cell."""
+    """Draw the readings, and below them every unit's gates and cell."""
     figure, axes = canvas(rows=1 + len(BANDS), width=7.5, height=1.35)
     seconds = [figures["every_s"] * i for i in range(len(figures["hr"]))]
     for name, label in (("hr", "heart rate, /min"), ("spo2", "SpO2, %")):

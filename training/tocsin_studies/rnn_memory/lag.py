@@ -1,4 +1,4 @@
-"""How much of a gradient is left, the further back it runs."""
+"""Vanishing gradients: norm of a gradient by lag."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocsin_studies.rnn_memory.streams import adding
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 WIDTH, STREAMS = 32, 64
@@ -30,10 +30,10 @@ FADED = 1e-20  # what is smaller is drawn here
 FAR_LAGS = (1, 10, 50, 100)
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Follow gradients through new networks, and through some that have learned; quick: new ones alone."""
+def measure(*, quick: bool, progress: Progress) -> Figures:
+    """Measure gradients of untrained and of trained networks; quick: untrained ones alone."""
     runs: list[Figures] = []
-    tell("new networks")
+    progress("new networks")
     for scale in SHRUNK_OR_BLOWN_UP:
         learner = _learner("rnn")
         with torch.no_grad():
@@ -43,12 +43,12 @@ def measure(*, quick: bool, tell: Tell) -> Figures:
     for cell, (updates, learning_rate) in LEARNED.items():
         if quick:
             break
-        tell(f"{cell}, learning")
+        progress(f"{cell}, learning")
         learner, generator = _learner(cell), torch.Generator().manual_seed(1)
 
         def misfit(learner: Learner, generator: torch.Generator = generator) -> Tensor:
-            x, wanted = adding(STREAMS, LEARNED_TICKS, generator)
-            loss: Tensor = (learner(x)[0][:, -1, 0] - wanted).square().mean()
+            x, target = adding(STREAMS, LEARNED_TICKS, generator)
+            loss: Tensor = (learner(x)[0][:, -1, 0] - target).square().mean()
             return loss
 
         curve = fit(learner, misfit, updates=updates, learning_rate=learning_rate, enough=0.0025)
@@ -62,7 +62,7 @@ def _learner(cell: Cell) -> Learner:
 
 
 def _left(learner: Learner) -> list[float]:
-    """The norm of ∂h(T) / ∂s(T - k) along a drawn direction, by k, over that at k = 0; medians of streams."""
+    """Norm of ∂h(T) / ∂s(T - k) along a random direction, by k, relative to k = 0; medians over streams."""
     generator = torch.Generator().manual_seed(2)
     x, _ = adding(STREAMS, TICKS, generator)
     state = torch.zeros(STREAMS, learner.recurrence.state_size, requires_grad=True)
@@ -77,7 +77,7 @@ def _left(learner: Learner) -> list[float]:
 
 
 def table(figures: Figures) -> str:
-    """What is left at some lags, as Markdown."""
+    """Relative norms at some lags, as a Markdown table."""
     lines = ["| network | " + " | ".join(f"{lag} ticks back" for lag in FAR_LAGS) + " |", "|---|---|---|---|---|"]
     for run in figures["runs"]:
         named = {
@@ -90,7 +90,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Three panels: a plain cell's matrix scaled, new cells, cells that have learned."""
+    """Draw three panels: a plain cell with scaled matrix, untrained cells, trained cells."""
     titles = {
         "matrix": "plain cell, its matrix scaled",
         "new": "cells as drawn",

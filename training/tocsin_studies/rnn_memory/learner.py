@@ -1,4 +1,4 @@
-"""The smallest network that learns: the bundles' own recurrence, and a linear readout."""
+"""Smallest trainable network: the bundles' own recurrence, and a linear readout."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ class Learner(nn.Module):
     """x (B, T, D) to readouts (B, T, K)."""
 
     def __init__(self, cell: Cell, inputs: int, width: int, outputs: int) -> None:
-        """Draw the weights."""
         super().__init__()
         self.recurrence = Recurrence(cell, inputs, width, 1)
         self.readout = nn.Linear(width, outputs)
 
     def forward(self, x: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Run B streams from a state (B, S), or from zeros; gives the readouts and the state after the last tick."""
+        """Run B streams from a state (B, S), or from zeros; returns the readouts and the state after the last tick."""
         if state is None:
             state = x.new_zeros(len(x), self.recurrence.state_size)
         h, state = self.recurrence(x, state)  # (B, T, H)
@@ -36,7 +35,7 @@ class Learner(nn.Module):
 
     @property
     def weights(self) -> int:
-        """How many numbers are learned."""
+        """Number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
@@ -48,12 +47,12 @@ def fit(
     learning_rate: float,
     enough: float = 0.0,
 ) -> list[float]:
-    """Minimise what `misfit` gives on streams it draws anew each time.
+    """Minimise the loss on streams drawn anew for every update.
 
     Args:
         learner: The network, fitted in place.
-        misfit: Gives the loss.
-        updates: At most so many.
+        misfit: Computes the loss.
+        updates: Maximum number.
         learning_rate: Adam's.
         enough: Stop once the mean of the last `EVERY` losses is below.
 

@@ -1,4 +1,4 @@
-"""What the pictures have in common."""
+"""Style and layout common to the experiments' figures."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ STYLE: dict[Any, Any] = {
 
 
 def style() -> AbstractContextManager[None]:
-    """Within it pictures look alike."""
+    """Context of the common style."""
     return mpl.rc_context(STYLE)
 
 
 def canvas(
     columns: int = 1, rows: int = 1, *, width: float = 3.0, height: float = 2.8, share_y: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of panels, each `width` × `height` inches, row after row."""
+    """Create a figure of panels, each `width` × `height` inches, row after row."""
     figure = Figure(figsize=(max(width * columns, 5.0), height * rows), layout="constrained")
     axes = figure.subplots(rows, columns, sharey=share_y, squeeze=False)
     return figure, list(np.ravel(axes))
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write it as SVG (or what the path's suffix says), without a date."""
+    """Save as SVG (or by the path's suffix), without a date."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)

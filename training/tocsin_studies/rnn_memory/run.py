@@ -1,4 +1,4 @@
-"""Run an experiment: its figures as JSON, its picture, its table on the page."""
+"""Run of an experiment: its figures as JSON, its picture, its table on the page."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tocsin_training.errors import TrainingError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_studies.rnn_memory.catalogue import Tell
+    from tocsin_studies.rnn_memory.catalogue import Progress
 
 
-def run(name: str, out: Path, page: Path | None, *, quick: bool, tell: Tell) -> str:
-    """Measure, draw and write; gives the table.
+def run(name: str, out: Path, page: Path | None, *, quick: bool, progress: Progress) -> str:
+    """Measure, draw and write; returns the table.
 
     Args:
         name: Of the experiment.
-        out: Where `NAME.json` and `NAME.svg` go.
-        page: Whose table of this experiment to replace; None leaves pages alone.
+        out: Folder of `NAME.json` and `NAME.svg`.
+        page: Page whose table of this experiment is replaced, or None.
         quick: Seconds instead of minutes.
-        tell: Called with what is being done.
+        progress: Called with progress messages.
     """
     module = catalogue.module(name)
     torch.set_num_threads(1)
-    figures = module.measure(quick=quick, tell=tell)
+    figures = module.measure(quick=quick, progress=progress)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.json").write_text(json.dumps(figures, separators=(",", ":")) + "\n", encoding="utf-8")
     with style():

@@ -1,4 +1,4 @@
-"""Training runs whole sequences, the daemon single steps: are they the same model, also after a restart?"""
+"""Equivalence of whole sequences in training and single steps in the daemon, also after a restart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tocsin_training.tasks.registry import network_of, task_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.data.dataset import StreamDataset
     from tocsin_training.nets.heads import ForecastHead
 
@@ -26,18 +26,18 @@ CELLS = ("rnn", "lstm", "gru")
 STREAMS, TICKS, QUICK_TICKS = 16, 1000, 100
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
-    """Export each cell with drawn weights and step it; quick: the LSTM, for fewer ticks."""
+def measure(*, quick: bool, progress: Progress) -> Figures:
+    """Export each cell with random weights and step it; quick: the LSTM, for fewer ticks."""
     ticks = QUICK_TICKS if quick else TICKS
     runs = []
     for cell in CELLS[1:2] if quick else CELLS:
-        tell(cell)
+        progress(cell)
         runs.append({"cell": cell, **_run(cell, ticks)})
     return {"streams": STREAMS, "ticks": ticks, "runs": runs}
 
 
 def _recipe(cell: str) -> Recipe:
-    """Four channels, two layers, everything that can fade."""
+    """Recipe with four channels, two layers and all decays."""
     return Recipe.model_validate(
         {
             "name": "stepwise",
@@ -66,8 +66,8 @@ def _run(cell: str, ticks: int) -> Figures:
     module = task_of(recipe).step_module([network.eval()], recipe, None)
     serialised = onnx_graph.to_onnx(module)
     with torch.no_grad():
-        said, _ = network(*(torch.from_numpy(part) for part in _columns(data)))
-        whole = network.channel_features.denormalise(said.mean, said.mean)[0].numpy()  # (B, T, C)
+        output, _ = network(*(torch.from_numpy(part) for part in _columns(data)))
+        whole = network.channel_features.denormalise(output.mean, output.mean)[0].numpy()  # (B, T, C)
 
     zeros = np.zeros((STREAMS, module.state_size), dtype=np.float32)
     unbroken, _ = _stepped(Graph(serialised), data, zeros, range(ticks))
@@ -76,12 +76,12 @@ def _run(cell: str, ticks: int) -> Figures:
         np.save(Path(folder) / "state.npy", state)  # here the daemon ends; another one goes on
         after, _ = _stepped(Graph(serialised), data, np.load(Path(folder) / "state.npy"), range(ticks // 2, ticks))
     differ = np.abs(unbroken - whole).max(axis=(0, 2)) / np.abs(whole).max()  # (T,)
-    kept = range(0, ticks, max(1, ticks // 100))
+    sampled = range(0, ticks, max(1, ticks // 100))
     return {
         "largest": float(differ.max()),
         "restored_equal": bool((np.concatenate([before, after], axis=1) == unbroken).all()),
-        "at": list(kept),
-        "differ": [float(f"{differ[t]:.3g}") for t in kept],
+        "at": list(sampled),
+        "differ": [float(f"{differ[t]:.3g}") for t in sampled],
     }
 
 
@@ -93,7 +93,7 @@ def _columns(data: StreamDataset) -> list[NDArray[np.float32]]:
 def _stepped(
     graph: Graph, data: StreamDataset, state: NDArray[np.float32], ticks: range
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The forecasts (B, T, C) of these ticks, from this state; and the state (B, S) after them."""
+    """Forecasts (B, T, C) of these ticks from this state; and the state (B, S) after them."""
     (x, mask, delta), means = _columns(data), []
     for t in ticks:
         result = graph(x[:, t], mask[:, t], delta[:, t], state)
@@ -103,7 +103,7 @@ def _stepped(
 
 
 def table(figures: Figures) -> str:
-    """The differences, as Markdown."""
+    """Differences as a Markdown table."""
     lines = ["| cell | largest difference, relative | restored midway, against unbroken |", "|---|---|---|"]
     lines += [
         f"| {run['cell']} | {run['largest']:.1e} | {'equal to the bit' if run['restored_equal'] else 'different'} |"
@@ -113,11 +113,11 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The difference between whole sequences and steps, tick by tick."""
+    """Draw the difference between whole sequences and steps by tick."""
     figure, (axis,) = canvas(width=6.0)
     for run in figures["runs"]:
-        shown = np.maximum(run["differ"], 1e-10)
-        axis.plot(run["at"], shown, color=CELL_COLOURS[run["cell"]], label=run["cell"].upper(), linewidth=1)
+        symbols = np.maximum(run["differ"], 1e-10)
+        axis.plot(run["at"], symbols, color=CELL_COLOURS[run["cell"]], label=run["cell"].upper(), linewidth=1)
     axis.axvline(figures["ticks"] // 2, color="0.4", linestyle="--", linewidth=1, label="saved and restored")
     axis.axhline(parity.RELATIVE, color="0.4", linestyle=":", linewidth=1, label="what the parity check allows")
     axis.set(yscale="log", ylim=(1e-9, 1e-3), xlabel="tick", ylabel="largest difference, relative")

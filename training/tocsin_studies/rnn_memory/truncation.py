@@ -1,4 +1,4 @@
-"""Truncated back-propagation: may the gradient reach less far back than the answer lies?"""
+"""Truncated back-propagation: windows shorter than the lag of the answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocsin_studies.rnn_memory.streams import latch
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
 
 LAGS = (2, 4, 8, 16)
 WINDOWS = (2, 4, 8, 16, 32)
@@ -24,45 +24,45 @@ LEARNING_RATE = 1e-2
 TESTED = 2000  # ticks
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train a GRU for every lag and window; quick: one lag, a window too short for it and one long enough."""
     lags, windows, ticks = ((4,), (2, 16), 2400) if quick else (LAGS, WINDOWS, TICKS_LEARNED)
     runs = []
     for lag in lags:
-        tell(f"lag {lag}")
+        progress(f"lag {lag}")
         runs += [{"lag": lag, "window": window, "right": _right(lag, window, ticks)} for window in windows]
     return {"cell": "gru", "width": WIDTH, "streams": STREAMS, "ticks": ticks, "runs": runs}
 
 
 def _right(lag: int, window: int, ticks: int) -> float:
-    """Which share of the questions is answered right after training; guessing gives a half."""
+    """Accuracy after training; chance is a half."""
     torch.manual_seed(1)
     generator = torch.Generator().manual_seed(lag)
     learner = Learner("gru", 3, WIDTH, 1)
     optimiser = torch.optim.Adam(learner.parameters(), lr=LEARNING_RATE)
-    x, coin, asked = latch(STREAMS, ticks, lag, generator)
+    x, coin, query = latch(STREAMS, ticks, lag, generator)
     state = None
     for t in range(0, ticks, window):
         now = slice(t, t + window)
-        said, state = learner(x[:, now], state)
+        output, state = learner(x[:, now], state)
         state = state.detach()  # what is remembered goes on into the next window; the gradient doesn't come back
-        if asked[:, now].sum() == 0:
+        if query[:, now].sum() == 0:
             continue
         misfit = torch.nn.functional.binary_cross_entropy_with_logits(
-            said[..., 0], coin[:, now] / 2 + 0.5, asked[:, now], reduction="sum"
+            output[..., 0], coin[:, now] / 2 + 0.5, query[:, now], reduction="sum"
         )
         optimiser.zero_grad()
-        torch.autograd.backward(misfit / asked[:, now].sum())
+        torch.autograd.backward(misfit / query[:, now].sum())
         torch.nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
         optimiser.step()
     with torch.no_grad():
-        x, coin, asked = latch(STREAMS, TESTED, lag, generator)
+        x, coin, query = latch(STREAMS, TESTED, lag, generator)
         right = (learner(x)[0][..., 0] > 0) == (coin > 0)
-    return round(float(right[asked > 0].float().mean()), 3)
+    return round(float(right[query > 0].float().mean()), 3)
 
 
 def table(figures: Figures) -> str:
-    """Shares of right answers, lag by window, as Markdown."""
+    """Accuracies, lag by window, as a Markdown table."""
     windows = sorted({run["window"] for run in figures["runs"]})
     lines = [
         "| lag | " + " | ".join(f"window {window}" for window in windows) + " |",
@@ -75,7 +75,7 @@ def table(figures: Figures) -> str:
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """The same as a map."""
+    """Draw the same as a map."""
     lags, windows = (sorted({run[name] for run in figures["runs"]}) for name in ("lag", "window"))
     right = np.array([run["right"] for run in figures["runs"]]).reshape(len(lags), len(windows))
     figure, (axis,) = canvas(width=5.6, height=3.6)

@@ -1,4 +1,4 @@
-"""How many weights does each cell need for the same error?"""
+"""Number of weights that each cell needs for the same error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from tocsin_studies.rnn_memory.catalogue import Figures, Tell
+    from tocsin_studies.rnn_memory.catalogue import Figures, Progress
     from tocsin_training.nets.cells import Cell
 
 CHANNELS, TICKS, STREAMS = 4, 40, 64
@@ -26,12 +26,12 @@ WANTED = (0.2, 0.1)  # errors, of the variance
 TESTED = 500  # streams
 
 
-def measure(*, quick: bool, tell: Tell) -> Figures:
+def measure(*, quick: bool, progress: Progress) -> Figures:
     """Train each cell at each width; quick: one width each, briefly."""
     runs = []
     for cell, widths in WIDTHS.items():
         for width in widths[1:2] if quick else widths:
-            tell(f"{cell}, {width} units")
+            progress(f"{cell}, {width} units")
             runs.append(_run(cell, width, 150 if quick else UPDATES))
     return {"channels": CHANNELS, "ticks": TICKS, "updates": UPDATES, "wanted": WANTED, "runs": runs}
 
@@ -42,14 +42,14 @@ def _run(cell: Cell, width: int, updates: int) -> Figures:
     learner = Learner(cell, 2 * CHANNELS, width, CHANNELS)
 
     def misfit(learner: Learner) -> Tensor:
-        x, wanted = held(STREAMS, TICKS, CHANNELS, generator)
-        loss: Tensor = (learner(x)[0] - wanted).square().mean()
+        x, target = held(STREAMS, TICKS, CHANNELS, generator)
+        loss: Tensor = (learner(x)[0] - target).square().mean()
         return loss
 
     fit(learner, misfit, updates=updates, learning_rate=LEARNING_RATE[cell])
     with torch.no_grad():
-        x, wanted = held(TESTED, TICKS, CHANNELS, torch.Generator().manual_seed(2))
-        error = (learner(x)[0] - wanted).square().mean() / wanted.var()
+        x, target = held(TESTED, TICKS, CHANNELS, torch.Generator().manual_seed(2))
+        error = (learner(x)[0] - target).square().mean() / target.var()
     return {
         "cell": cell,
         "width": width,
@@ -59,25 +59,25 @@ def _run(cell: Cell, width: int, updates: int) -> Figures:
 
 
 def fewest(figures: Figures, cell: str, error: float) -> Figures | None:
-    """The narrowest network of this cell that came below an error; None: none of those tried did."""
+    """Narrowest network of this cell with an error below the given one, or None."""
     good = [run for run in figures["runs"] if run["cell"] == cell and run["error"] < error]
     return min(good, key=lambda run: run["weights"]) if good else None
 
 
 def table(figures: Figures) -> str:
-    """Every run, and who needs how much, as Markdown."""
+    """Every run, and the narrowest sufficient networks, as Markdown."""
     lines = ["| cell | units | weights | error, of the variance |", "|---|---|---|---|"]
     lines += [f"| {run['cell']} | {run['width']} | {run['weights']} | {run['error']:.1%} |" for run in figures["runs"]]
     lines += ["", "| error below | " + " | ".join(WIDTHS) + " |", "|---|" + "---|" * len(WIDTHS)]
     for error in figures["wanted"]:
         needed = [fewest(figures, cell, error) for cell in WIDTHS]
-        said = [f"{run['weights']} weights, {run['width']} units" if run else "none tried" for run in needed]
-        lines.append(f"| {error:.0%} | " + " | ".join(said) + " |")
+        output = [f"{run['weights']} weights, {run['width']} units" if run else "none tried" for run in needed]
+        lines.append(f"| {error:.0%} | " + " | ".join(output) + " |")
     return "\n".join(lines)
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Error against units, and against weights."""
+    """Draw the error against units, and against weights."""
     figure, axes = canvas(columns=2, width=3.4, share_y=True)
     for axis, size, label in zip(axes, ("width", "weights"), ("units", "weights"), strict=True):
         for cell, colour in CELL_COLOURS.items():

@@ -10,9 +10,9 @@ from tocsin_studies.sensor_nab import corpus, plots
 from tocsin_studies.sensor_nab.baselines import BASELINES
 from tocsin_studies.sensor_nab.measure import (
     QUIET,
+    carried_forward,
     false_by_age,
     follows,
-    kept,
     measure,
     onset_scores,
     scores_of,
@@ -35,10 +35,10 @@ def main() -> None:
     values, truths = simulated()
     read = [follows(one) for one in series]
     scored = scores_of(bundle, [one.value[rows] for one, rows in zip(series, read, strict=True)])
-    ours = [kept(score, rows) for score, rows in zip(scored, read, strict=True)]
+    ours = [carried_forward(score, rows) for score, rows in zip(scored, read, strict=True)]
     reached = [measure(bundle.manifest.name, ours, series, scores_of(bundle, values), truths)]
     for name, baseline in BASELINES.items():
-        theirs = [kept(baseline(one.value[rows]), rows) for one, rows in zip(series, read, strict=True)]
+        theirs = [carried_forward(baseline(one.value[rows]), rows) for one, rows in zip(series, read, strict=True)]
         reached.append(measure(name, theirs, series, [baseline(value) for value in values], truths))
     print(table(reached))  # noqa: T201  (a program's answer)
     labels = [one.truth for one in series]

@@ -1,4 +1,4 @@
-"""Detectors to be beaten on the same series: they read a series once, from its start to its end."""
+"""Baselines on the same series: causal detectors in one pass."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SMALLEST = 1e-6  # standard deviation of a window that stands still
 
 
 def windowed_gaussian(value: NDArray[np.float64], window: int = 6400) -> NDArray[np.float64]:
-    """The benchmark's own: 1 less the tail probability of a normal fitted to the `window` values before, (T,).
+    """NAB's windowed Gaussian (T,): 1 less the tail probability of a normal fitted to the `window` values before.
 
-    It is 1 exactly beyond 8.3 standard deviations, where the probability drowns in the last bit.
+    It is 1 exactly beyond 8.3 standard deviations, by rounding.
 
     >>> windowed_gaussian(np.array([1.0, 2.0, 1.0, 2.0, 40.0])).round(3).tolist()
     [0.0, 1.0, 0.841, 0.921, 1.0]
@@ -35,7 +35,7 @@ def windowed_gaussian(value: NDArray[np.float64], window: int = 6400) -> NDArray
 
 
 def ewma(value: NDArray[np.float64], ticks: float = 20.0) -> NDArray[np.float64]:
-    """A control chart: the distance from a moving average in its moving standard deviations, (T,).
+    """EWMA control chart (T,): the distance from a moving average in its moving standard deviations.
 
     >>> bool(ewma(np.array([1.0, 2.0] * 50 + [40.0]))[-1] > 50)
     True
@@ -52,7 +52,7 @@ def ewma(value: NDArray[np.float64], ticks: float = 20.0) -> NDArray[np.float64]
 
 
 def noise(value: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Chance, seeded: what any score must beat, (T,)."""
+    """Random scores (T,), seeded."""
     return np.random.default_rng(42).random(len(value))
 
 

@@ -1,4 +1,4 @@
-"""The series of the Numenta Anomaly Benchmark, as rows in the order of their files."""
+"""Series of the Numenta Anomaly Benchmark, as rows in the order of their files."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class NabSeries:
 
     Attributes:
         name: Its path within the benchmark; the first part is the category.
-        t: (T,) int64, seconds since 1970; clocks that were put back repeat themselves.
+        t: (T,) int64, seconds since 1970; may repeat where a clock was put back.
         value: (T,) float64.
         windows: First and last row of each labelled window.
-        truth: What a detection in each row is worth.
+        truth: Reward or cost of a detection in each row.
     """
 
     name: str
@@ -41,12 +41,12 @@ class NabSeries:
 
     @property
     def category(self) -> str:
-        """Which of the benchmark's folders it is from."""
+        """Folder of the benchmark."""
         return self.name.partition("/")[0]
 
     @property
     def period_s(self) -> int:
-        """The usual time from a row to the next."""
+        """Median time from a row to the next."""
         return int(np.median(np.diff(self.t)))
 
 

@@ -1,11 +1,11 @@
-"""What a bundle for any sensor reaches on the Numenta benchmark.
+"""Results of a bundle for any sensor on the Numenta benchmark.
 
 `python -m tocsin_studies.sensor_nab models/sensor/1` prints the table of `docs/sensor.md`.
 
 The bundle reads each series once, from its start, as the daemon would. A detection is the onset of an alarm: a score
-that comes to the threshold, and nothing more until it has stayed below for `QUIET` rows. One threshold serves all
-series. It is chosen twice: with the labels, as the leaderboard does, and on simulated series, where no label of the
-benchmark is seen. Those it is measured against are treated alike.
+that reaches the threshold, and no further one until it has stayed below for `QUIET` rows. One threshold serves all
+series. It is chosen twice: with the labels, as the leaderboard does, and on simulated series, without the benchmark's
+labels. Baselines are treated alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,14 @@ WINDOW = 0.1  # share of a series that its windows cover together, as in the ben
 SEED = 1
 AGES = ((100, 200), (200, 400), (400, 800), (800, 1600), (1600, 4000))  # ticks
 
-COLUMNS = ("best threshold, all", "found", "false", "threshold from simulations", "row by row", "row by row, once per alarm")
+COLUMNS = (
+    "best threshold, all",
+    "found",
+    "false",
+    "threshold from simulations",
+    "row by row",
+    "row by row, once per alarm",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +51,11 @@ class NabResult:
 
     Attributes:
         name: Of the detector.
-        best: With the threshold that is best for the benchmark.
-        blind: With the threshold that is best for simulated series.
+        best: At the threshold that is best for the benchmark.
+        blind: At the threshold that is best for simulated series.
         row_by_row: Every row at or above the best threshold being a detection.
-        once: The same of a score that is 0 but where the alarm with the blind threshold rises: the leaderboard's rule.
+        once: The same of a score that is 0 except where the alarm with the blind threshold rises: the leaderboard's
+            rule.
         categories: The score of each category at the best threshold; None where it has no window.
     """
 
@@ -60,7 +68,7 @@ class NabResult:
 
 
 def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
-    """What the daemon's engine makes of series: the score of every row, NaN while it warms up."""
+    """Engine's score of every row of the series, NaN during warm-up."""
     manifest = bundle.manifest
     records = [StreamRecord(str(i), np.arange(len(value)), value[:, None]) for i, value in enumerate(values)]
     data = StreamDataset.of(manifest.channels, manifest.period_s, manifest.delta_cap_s, records)
@@ -68,12 +76,12 @@ def scores_of(bundle: Bundle, values: Sequence[NDArray[np.float64]]) -> Scores:
 
 
 def follows(series: NabSeries) -> NDArray[np.bool_]:
-    """(T,) the rows that are read: those whose time comes after all before."""
+    """Rows (T,) that are read: those with a time after all before."""
     newest = np.maximum.accumulate(series.t)
     return np.diff(newest, prepend=newest[0] - 1) > 0
 
 
-def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
+def carried_forward(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(T,) the score of every row, from those of the rows that were read: a row that was not keeps the last score.
 
     >>> kept(np.array([0.1, 0.2, 0.3]), np.array([True, True, False, True])).tolist()
@@ -84,7 +92,7 @@ def kept(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.floa
 
 
 def simulated() -> tuple[list[NDArray[np.float64]], list[nab.WindowLabels]]:
-    """NabSeries that no training has met, labelled as the benchmark labels: windows around the onset of each fault."""
+    """Simulated series that no training has used, with NAB windows around the onset of each fault."""
     made = simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.8)
     truths = []
     for one in made:
@@ -97,7 +105,7 @@ def simulated() -> tuple[list[NDArray[np.float64]], list[nab.WindowLabels]]:
 def measure(
     name: str, scores: Scores, series: list[NabSeries], made_up: Scores, made_up_truths: list[nab.WindowLabels]
 ) -> NabResult:
-    """Choose both thresholds, and say what each gives."""
+    """Choose both thresholds and compute the figures at each."""
     truths = [one.truth for one in series]
     best = nab.best_alarms(scores, truths, QUIET)
     chosen = nab.best_alarms(made_up, made_up_truths, QUIET)
@@ -127,11 +135,11 @@ def onset_scores(scores: Scores, truths: Sequence[nab.WindowLabels], threshold: 
     >>> onset_scores([score], [truth], 0.4).false, nab.best([score], [truth]).false
     (1, 3)
     """
-    return nab.best([nab.rings(score, threshold, QUIET) * np.nan_to_num(score) for score in scores], truths)
+    return nab.best([nab.alarm_onsets(score, threshold, QUIET) * np.nan_to_num(score) for score in scores], truths)
 
 
 def table(rows: list[NabResult]) -> str:
-    """Markdown."""
+    """Results as a Markdown table."""
     names = [name for name, score in rows[0].categories.items() if score is not None]
     head = ["detector", *names, *COLUMNS]
     lines = [head, ["---"] * len(head)]
@@ -145,7 +153,9 @@ def table(rows: list[NabResult]) -> str:
 
 
 def false_by_age(bundle: Bundle) -> dict[tuple[int, int], float]:
-    """How many alarms rise in 1,000 ticks of faultless simulated series at the bundle's threshold, by their age."""
+    """Alarms in 1,000 ticks of faultless simulated series at the bundle's threshold, by the stream's age."""
     values = [one.value for one in simulate(SEED, "test", TEST_STREAMS, TEST_TICKS, 0.0)]
-    risen = np.sum([nab.rings(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0)
+    risen = np.sum(
+        [nab.alarm_onsets(score, bundle.model.threshold, QUIET) for score in scores_of(bundle, values)], axis=0
+    )
     return {(young, old): float(risen[young:old].mean()) * 1000.0 / TEST_STREAMS for young, old in AGES}

@@ -1,4 +1,4 @@
-"""Stretches of real series with what was found in them, what was missed, and what rang for nothing."""
+"""Figures of real series: a detected anomaly, a missed one and a false alarm."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ AROUND = 400  # rows before and after
 def draw(
     folder: Path, series: list[NabSeries], scores: list[NDArray[np.float64]], threshold: float, quiet: int
 ) -> None:
-    """Write `found.svg`, `missed.svg` and `false.svg`: each the first such stretch of a real series."""
+    """Write `found.svg`, `missed.svg` and `false.svg`: each the first such excerpt of a real series."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {"found", "missed", "false"}
     for one, score in zip(series, scores, strict=True):
         if not one.category.startswith("real"):
             continue
-        rings = (nab.rings(score, threshold, quiet) > 0) & one.truth.scored
-        cases = [("found" if rings[a : b + 1].any() else "missed", (a + b) // 2) for a, b in one.windows]
-        cases += [("false", int(row)) for row in np.flatnonzero(rings & (one.truth.window < 0))]
+        alarm_onsets = (nab.alarm_onsets(score, threshold, quiet) > 0) & one.truth.scored
+        cases = [("found" if alarm_onsets[a : b + 1].any() else "missed", (a + b) // 2) for a, b in one.windows]
+        cases += [("false", int(row)) for row in np.flatnonzero(alarm_onsets & (one.truth.window < 0))]
         for case, row in cases:
             if case in wanted:
                 wanted.remove(case)
-                _stretch(folder / f"{case}.svg", one, score, rings, threshold, row)
+                _stretch(folder / f"{case}.svg", one, score, alarm_onsets, threshold, row)
 
 
 def _stretch(
     file: Path,
     series: NabSeries,
     score: NDArray[np.float64],
-    rings: NDArray[np.bool_],
+    alarm_onsets: NDArray[np.bool_],
     threshold: float,
     row: int,
 ) -> None:
@@ -53,7 +53,7 @@ def _stretch(
         upper.plot(rows, series.value[rows], linewidth=0.7, color="0.2")
         lower.plot(rows, score[rows], linewidth=0.7, color="tab:blue")
         lower.axhline(threshold, linewidth=0.7, color="0.6")
-        for ring in rows[rings[rows]]:
+        for ring in rows[alarm_onsets[rows]]:
             upper.axvline(ring, linewidth=1.2, color="tab:red")
         for first, last in series.windows:
             if last >= rows[0] and first <= rows[-1]:

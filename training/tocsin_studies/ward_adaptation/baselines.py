@@ -1,4 +1,4 @@
-"""Other ways to keep a budget in streams unlike those calibrated on, to be compared with the engine's own."""
+"""Baselines of adaptation: other ways to keep a budget in streams unlike those calibrated on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Conformal:
     """Adaptive conformal inference: a stream's threshold rises with a score beyond it, and sinks with all others.
 
     The logarithm rises by `step` × (1 − a) and sinks by `step` × a, a the share of scores beyond the threshold on the
-    streams that were calibrated on, so that in the long run this share of a stream's scores is beyond it, whatever they
-    are like (Gibbs and Candès, Adaptive Conformal Inference Under Distribution Shift, NeurIPS 2021; on the score's own
-    scale as in Angelopoulos, Candès and Tibshirani, Conformal PID Control for Time Series Prediction, NeurIPS 2023).
+    streams that were calibrated on, so that in the long run this share of a stream's scores is beyond it (Gibbs and
+    Candès, Adaptive Conformal Inference Under Distribution Shift, NeurIPS 2021; on the score's own scale as in
+    Angelopoulos, Candès and Tibshirani, Conformal PID Control for Time Series Prediction, NeurIPS 2023).
     """
 
     def __init__(
@@ -27,22 +27,22 @@ class Conformal:
         """Begin with the calibrated threshold.
 
         Args:
-            threshold: That.
+            threshold: Calibrated.
             share: Of calibrated scores beyond it.
             step: Of the logarithm.
-            most: So many times the threshold is the highest.
+            most: Upper bound, as a multiple of the threshold.
             streams: N.
-            freezes: Whether nothing is learnt while an alarm is up.
+            freezes: Whether learning stops while an alarm is active.
         """
         self._threshold, self._share, self._step, self._most, self._freezes = threshold, share, step, most, freezes
         self._factor = np.ones(streams)  # (N,) a stream's threshold by the calibrated one
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n,) by the streams' factors."""
+        """Scores (n,) divided by the streams' factors."""
         return (score / self._factor[rows]).astype(np.float32)
 
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
-        """Rise or sink."""
+        """Update the factors."""
         factor = self._factor[rows]
         beyond = score >= self._threshold * factor
         moved = factor * np.exp(self._step * (beyond - self._share))
@@ -51,27 +51,27 @@ class Conformal:
 
 
 class Quotient:
-    """A stream's score is divided by how much higher its own high quantile is than that of the calibrated streams.
+    """Score divided by the ratio of the stream's own high quantile to that of the calibrated streams.
 
-    It settles and learns as the engine does, and follows one quantile where the engine follows two.
+    It settles and learns as the engine does, and tracks one quantile where the engine tracks two.
     """
 
     def __init__(self, like: Adaptation, high: float, streams: int) -> None:
-        """Begin with what is usual of those calibrated on."""
+        """Begin with the quantile of the calibrated streams."""
         self._like, self._level = like, high
-        self._usual = np.full(streams, like.high)  # (N,)
+        self._typical = np.full(streams, like.high)  # (N,)
         self._learnt = np.zeros(streams, dtype=np.int64)  # (N,)
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n,) divided; by the most while a stream settles."""
-        factor = np.clip(self._usual[rows] / self._like.high, 1.0, self._like.max_ratio)
+        """Scores (n,), divided; by the maximum while a stream settles."""
+        factor = np.clip(self._typical[rows] / self._like.high, 1.0, self._like.max_ratio)
         settled = self._learnt[rows] >= self._like.settle_ticks
         return (score / np.where(settled, factor, self._like.max_ratio)).astype(np.float32)
 
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
-        """Follow the quantile."""
-        usual, learnt = self._usual[rows], self._learnt[rows]
-        moved = usual * (1.0 + self._like.steps(learnt) * np.where(score > usual, self._level, self._level - 1.0))
+        """Update the quantile."""
+        typical, learnt = self._typical[rows], self._learnt[rows]
+        moved = typical * (1.0 + self._like.steps(learnt) * np.where(score > typical, self._level, self._level - 1.0))
         teaches = ~(is_up | np.isnan(score))
-        self._usual[rows] = np.where(teaches, moved, usual)
+        self._typical[rows] = np.where(teaches, moved, typical)
         self._learnt[rows] = learnt + teaches

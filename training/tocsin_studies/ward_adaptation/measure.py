@@ -1,9 +1,9 @@
-"""Are budgets kept in patients unlike those trained on, and is deterioration still seen? With and without adaptation.
+"""Budgets in patients unlike those trained on, and detection of deteriorations, with and without adaptation.
 
     python -m tocsin_studies.ward_adaptation docs/adaptation.md
 
-The shipped bundle's own graph scores whole days of simulated patients through the daemon's engine, once; what rings is
-then judged again and again by the daemon's own judging. The tables go into the page between the two marks.
+The shipped bundle's own graph scores whole days of simulated patients through the daemon's engine, once; alarms are
+then computed for every method by the daemon's own conditions. The tables go into the page between the two marks.
 """
 
 from __future__ import annotations
@@ -55,12 +55,12 @@ SEEDS = (21_000_000, 22_000_000, 23_000_000, 24_000_000, 25_000_000, 26_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Patients:
-    """Streams of two kinds side by side: drawn as those trained on, and strangers; as many of each.
+    """Streams of two kinds: in distribution, and out of distribution; as many of each.
 
     Attributes:
-        score: (T, 2 B) what the engine made of them.
-        episodes: (2 B) what befalls each; empty where nothing does.
-        kinds: (2 B) what that is called.
+        score: (T, 2 B) of the engine.
+        episodes: (2 B) episodes of each; may be empty.
+        kinds: (2 B) names of the episodes.
     """
 
     score: NDArray[np.float32]
@@ -69,7 +69,7 @@ class Patients:
 
 
 def well(bundle: Bundle, beds: int = BEDS, hours: int = HOURS) -> Patients:
-    """Days in which nobody deteriorates."""
+    """Days without deterioration."""
     wards = [
         Ward(seed + bed, 1, hour=24.0 * bed / beds, profile=profile)
         for seed, profile in zip(SEEDS[:2], (Profile.draw, out_of_distribution_profile), strict=True)
@@ -79,7 +79,7 @@ def well(bundle: Bundle, beds: int = BEDS, hours: int = HOURS) -> Patients:
 
 
 def ill(bundle: Bundle, patients: int = ILL, hours: int = ILL_HOURS) -> Patients:
-    """Each deteriorates once, after eight hours, a quarter in each of four ways."""
+    """One deterioration each, after eight hours, a quarter of each of four kinds."""
     return _befallen(bundle, SEEDS[2:4], patients, hours, lambda number, rng: _drawn(DETERIORATIONS[number % 4], rng))
 
 
@@ -116,13 +116,13 @@ def _befallen(
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to judge.
+    """One method of adaptation.
 
     Attributes:
-        name: For people.
-        adaptation: The engine's; None: none.
-        rule: Makes a rival for so many streams.
-        drift: Whether drift rings beside.
+        name: In tables.
+        adaptation: The engine's, or None.
+        rule: Makes a baseline's rule for a number of streams.
+        drift: Whether drift alarms count too.
     """
 
     name: str
@@ -132,15 +132,15 @@ class Method:
 
 
 def methods(bundle: Bundle, seen: Patients) -> list[Method]:
-    """What is compared."""
+    """Methods that are compared."""
     like = build_adaptation(Adapt(), bundle)
     if like is None:
         raise TrainingError(
             f"{bundle.folder} doesn't say what is usual of its score: python -m tocsin_training.recalibrate"
         )
     threshold = bundle.threshold_at(COMPARED, ON_DELAY_S, OFF_DELAY_S).threshold
-    usual = seen.score[:, : seen.score.shape[1] // 2]
-    share = float(np.mean(usual[np.isfinite(usual)] >= threshold))
+    typical = seen.score[:, : seen.score.shape[1] // 2]
+    share = float(np.mean(typical[np.isfinite(typical)] >= threshold))
     faster = replace(like, step=FASTER * like.step)
 
     def conformal(step: float, *, freezes: bool) -> Callable[[int], AdaptationRule]:
@@ -159,8 +159,8 @@ def methods(bundle: Bundle, seen: Patients) -> list[Method]:
     ]
 
 
-def rung(bundle: Bundle, patients: Patients, method: Method, budget: float) -> Rejudgement:
-    """Judge patients in one way."""
+def alarm_rows(bundle: Bundle, patients: Patients, method: Method, budget: float) -> Rejudgement:
+    """Alarms of patients by one method."""
     chosen = bundle.threshold_at(budget, ON_DELAY_S, OFF_DELAY_S)
     alarms = [_alarm("odd", ScoreAbove(chosen.threshold), ON_DELAY_S, OFF_DELAY_S)]
     if method.drift:
@@ -170,7 +170,7 @@ def rung(bundle: Bundle, patients: Patients, method: Method, budget: float) -> R
 
 
 def creeping(bundle: Bundle) -> Drift:
-    """Drift as a configuration has it that says nothing of it."""
+    """Drift condition with the configuration's defaults."""
     curve, asked = bundle.manifest.calibration.curve, DriftEntry()
     if curve is None or curve.score_statistics is None:
         raise AssertionError  # `ways` has refused it
@@ -183,7 +183,7 @@ def _alarm(name: str, condition: ScoreAbove | Drift, on_delay_s: float, off_dela
 
 
 def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
-    """Markdown: budgets and what came of them."""
+    """Markdown table of budgets and observed rates."""
     ticks, streams = seen.score.shape
     beds, days = streams // 2, ticks / 86_400
     what = (
@@ -198,7 +198,7 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
     ]
     for method in tried:
         for budget in BUDGETS if method.name in ("not adapted", "adapted") else (COMPARED,):
-            course = rung(bundle, seen, method, budget)
+            course = alarm_rows(bundle, seen, method, budget)
             onsets = np.sum([[len(began) for began in of] for of in course.began.values()], axis=0)  # (N,)
             cells = []
             for part in (onsets[:beds], onsets[beds:]):
@@ -218,12 +218,12 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Method]) -> str:
-    """Markdown: of each kind of deterioration the share that rang between its onset and relief, and how soon."""
+    """Markdown table of the share of deteriorations detected between onset and relief, by kind, and the delay."""
     kinds = list(dict.fromkeys(kind for group in groups for kind in group.kinds))
     head = [f"| | | {' | '.join(kinds)} |", "|---|---|" + "---|" * len(kinds)]
     lines = []
     for method in tried:
-        courses = [rung(bundle, group, method, COMPARED) for group in groups]
+        courses = [alarm_rows(bundle, group, method, COMPARED) for group in groups]
         for who, strange in (("in distribution", False), ("out of distribution", True)):
             cells = []
             for kind in kinds:
@@ -240,7 +240,7 @@ def found_table(bundle: Bundle, groups: Sequence[Patients], tried: Sequence[Meth
 
 
 def _waits(group: Patients, course: Rejudgement, kind: str, *, strange: bool) -> list[int | None]:
-    """Seconds from each onset of a kind to the first alarm that rose before treatment began to work."""
+    """Seconds from each onset of a kind to the first alarm that rose before treatment took effect."""
     half = len(group.kinds) // 2
     waits: list[int | None] = []
     for stream in range(half, 2 * half) if strange else range(half):

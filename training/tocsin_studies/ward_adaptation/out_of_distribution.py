@@ -1,4 +1,4 @@
-"""Patients unlike those that the ward's bundles were trained on, and what a bundle's engine makes of whole days."""
+"""Out-of-distribution patients, and the engine's scores of whole days."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ NO_FRAME = -np.inf
 
 
 def out_of_distribution_profile(rng: np.random.Generator) -> Profile:
-    """Draw a patient each of whose baselines lies outside the range that patients are drawn from, on either side.
+    """Draw a patient with each baseline outside the range of the training patients, on either side.
 
     >>> patient = out_of_distribution_profile(np.random.default_rng(1))
     >>> p.BASELINE_HR.low <= patient.hr <= p.BASELINE_HR.high
     False
     """
-    usual = Profile.draw(rng)
+    typical = Profile.draw(rng)
     sbp, dbp = _outside(p.BASELINE_SBP, rng), _outside(p.BASELINE_DBP, rng)
     return replace(
-        usual,
+        typical,
         hr=_outside(p.BASELINE_HR, rng),
         spo2=min(_outside(p.BASELINE_SPO2, rng), HIGHEST_SPO2),
         rr=_outside(p.BASELINE_RR, rng),
@@ -45,17 +45,17 @@ def out_of_distribution_profile(rng: np.random.Generator) -> Profile:
     )
 
 
-def _outside(usual: p.Range, rng: np.random.Generator) -> float:
+def _outside(typical: p.Range, rng: np.random.Generator) -> float:
     """Draw from beyond one of a range's ends."""
-    by = rng.uniform(0.0, BEYOND) * (usual.high - usual.low)
-    return float(usual.low - by if rng.random() < 0.5 else usual.high + by)  # noqa: PLR2004  (either end)
+    by = rng.uniform(0.0, BEYOND) * (typical.high - typical.low)
+    return float(typical.low - by if rng.random() < 0.5 else typical.high + by)  # noqa: PLR2004  (either end)
 
 
 def scores(model: Model, wards: Sequence[Ward], hours: int) -> NDArray[np.float32]:
-    """Let a bundle's engine score all beds of some wards for so many hours.
+    """Score all beds of some wards for so many hours with a bundle's engine.
 
     Returns:
-        (T, beds) float32, tick by tick: NaN where unknown, `NO_FRAME` where nothing came.
+        (T, beds) float32, by tick: NaN where unknown, `NO_FRAME` where there was no frame.
     """
     beds = sum(len(ward.streams) for ward in wards)
     engine = Engine(Watch(model, [], FrameClock(0, NS_PER_S), beds))
@@ -65,9 +65,9 @@ def scores(model: Model, wards: Sequence[Ward], hours: int) -> NDArray[np.float3
         values = np.concatenate([ward.read(BLOCK_TICKS) for ward in wards])  # (beds, 3600, C)
         for second in range(BLOCK_TICKS):
             tick = hour * BLOCK_TICKS + second
-            came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
-            at = np.full(len(came), tick * NS_PER_S)
-            outcome = engine.apply(Readings(names, CHANNELS, came, at, values[came, second]), tick * NS_PER_S)
+            present = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
+            at = np.full(len(present), tick * NS_PER_S)
+            outcome = engine.apply(Readings(names, CHANNELS, present, at, values[present, second]), tick * NS_PER_S)
             for steps in outcome.steps:
                 made[steps.tick, steps.rows] = steps.score
     return made

@@ -1,4 +1,4 @@
-"""Recorded scores judged again, by the daemon's own judging: what another threshold would have made of them."""
+"""Re-evaluation of recorded scores with other thresholds, by the daemon's own conditions."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 
 class AdaptationRule(Protocol):
-    """Another way to adapt scores to their streams, outside the engine."""
+    """Rule that adapts scores to their streams outside the engine."""
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n,) what the scores of some streams are judged as."""
+        """Adapted scores (n,) of some streams."""
         ...
 
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
-        """Take in scores of streams, of which some have an alarm up."""
+        """Learn from scores of streams, given which have an active alarm."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rejudgement:
-    """What rang.
+    """Alarms of a re-evaluation.
 
     Attributes:
         began: By alarm and stream, the ticks at which it began.
-        up: (A, N) in how many ticks each alarm was up.
+        up: (A, N) number of ticks in which each alarm was active.
     """
 
     began: dict[str, list[list[int]]]
@@ -58,14 +58,14 @@ def judged(
     adaptation: Adaptation | None,
     rule: AdaptationRule | None = None,
 ) -> Rejudgement:
-    """Judge scores as the engine does once it has stepped.
+    """Evaluate the conditions on scores as the engine does after its step.
 
     Args:
-        model: Whose scores they are.
-        alarms: What may ring: conditions on scores.
-        score: (T, N) tick by tick: NaN unknown, `NO_FRAME` where there is no frame.
-        adaptation: How thresholds are adapted.
-        rule: Or how scores are.
+        model: That made the scores.
+        alarms: Conditions on scores.
+        score: (T, N) by tick: NaN unknown, `NO_FRAME` where there is no frame.
+        adaptation: Of thresholds.
+        rule: Of scores.
     """
     ticks, streams = score.shape
     columns = state_slices(alarms)

@@ -1,1 +1,1 @@
-"""Study behind docs/alarm-load.md: how many alarms a ward hears."""
+"""Study behind docs/alarm-load.md: alarms a bed and day."""

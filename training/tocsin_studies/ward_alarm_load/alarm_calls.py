@@ -1,4 +1,4 @@
-"""Who is called when: an alarm from its beginning to its end, whatever rang it."""
+"""Alarm calls: occurrences of alarms from beginning to end, whatever their source."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tocsin.alarm import Event
 
 GONE_S = 10
-"""How long a measurement is gone before a bedside monitor says so."""
+"""Seconds without a measurement before a bedside monitor raises a technical alarm."""
 
 CYCLES, CHATTERING_S = 3, 60.0
 """Chattering: three alarm-clear cycles in a minute (ISA-18.2)."""
@@ -31,7 +31,7 @@ _NS_PER_S = 1_000_000_000
 
 
 class AlarmSource(StrEnum):
-    """What rings."""
+    """Source of alarms."""
 
     LIMITS = "limits at once"
     DELAYED = "limits after 15 s"
@@ -43,11 +43,11 @@ class AlarmCall:
     """One occurrence of one alarm.
 
     Attributes:
-        stream: Whose.
-        alarm: Which.
+        stream: Name of the stream.
+        alarm: Name of the alarm.
         category: Physiological or technical.
-        begin_s: When somebody was called, seconds since the day began.
-        end_s: When it had ceased; infinity if it had not by the day's end.
+        begin_s: Annunciation, in seconds since the day began.
+        end_s: End; infinity if it had not ended by the day's end.
     """
 
     stream: str
@@ -57,30 +57,30 @@ class AlarmCall:
     end_s: float
 
 
-def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[AlarmCall]:
-    """What a bedside monitor with fixed limits rings for one bed.
+def of_limits(stream: str, monitor_values: NDArray[np.floating], delay_s: int) -> list[AlarmCall]:
+    """Alarms of a bedside monitor with fixed limits for one bed.
 
-    Each channel has a high and a low alarm, which rings once its value has been outside for `delay_s` without a break,
-    and ends with the first value within; a value at the limit changes nothing. What is not measured neither rings nor
-    ends anything, and starts a delay again. A measurement that is gone for 10 s is a technical alarm, or one for all of
-    them if nothing comes at all.
+    Each channel has a high and a low alarm, which begins once its value has been outside for `delay_s` without a break,
+    and ends with the first value within; a value at the limit changes nothing. A missing value neither begins nor ends
+    an alarm, and restarts a delay. A measurement that is missing for 10 s is a technical alarm, or one for all of them
+    if no values come at all.
 
     Args:
         stream: Its name.
-        shown: (T, C) at 1 Hz, NaN where nothing was measured.
+        monitor_values: (T, C) at 1 Hz, NaN where nothing was measured.
         delay_s: Of the limits.
     """
     calls = []
-    there = ~np.isnan(shown)  # (T, C)
+    there = ~np.isnan(monitor_values)  # (T, C)
     for c, name in enumerate(CHANNELS):
         low, high = BEDSIDE[name]
-        value = shown[:, c]
+        value = monitor_values[:, c]
         with np.errstate(invalid="ignore"):
             sides = {f"{name}-low": (value < low, value > low), f"{name}-high": (value > high, value < high)}
         for alarm, (outside, within) in sides.items():
             calls += [
                 AlarmCall(stream, alarm, Category.PHYSIOLOGICAL, *span)
-                for span in _rung(there[:, c], outside, within, delay_s)
+                for span in _alarm_spans(there[:, c], outside, within, delay_s)
             ]
     silent = ~there.any(axis=1)
     calls += [AlarmCall(stream, "silent", Category.TECHNICAL, *span) for span in _gone(silent)]
@@ -94,10 +94,10 @@ def of_limits(stream: str, shown: NDArray[np.floating], delay_s: int) -> list[Al
     return calls
 
 
-def _rung(
+def _alarm_spans(
     there: NDArray[np.bool_], outside: NDArray[np.bool_], within: NDArray[np.bool_], delay_s: int
 ) -> Iterator[tuple[float, float]]:
-    """When an alarm began and ended."""
+    """Begin and end of each alarm."""
     ends = np.flatnonzero(within)
     until = -1.0
     for first, end in _runs(there & ~within):  # outside, or at the limit
@@ -117,13 +117,13 @@ def _gone(missing: NDArray[np.bool_]) -> Iterator[tuple[float, float]]:
 
 
 def _runs(held: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and past-the-last index of each stretch that is true."""
+    """First and past-the-last index of each run that is true."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], held.astype(np.int8), [0]])))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def of_events(events: Iterable[Event], day_began: int) -> list[AlarmCall]:
-    """What the register of alarms rang.
+    """Alarms of the daemon's alarm register.
 
     Args:
         events: In order.
@@ -150,7 +150,7 @@ def _seconds(event: Event, day_began: int) -> float:
 
 
 def chattering(calls: Iterable[AlarmCall]) -> int:
-    """How often an alarm began to chatter: as its third cycle within a minute ends, and not again until a calm minute.
+    """Number of times that an alarm began to chatter: at the end of its third cycle within a minute (ISA-18.2).
 
     >>> c = [AlarmCall("a", "x", Category.TECHNICAL, t, t + 1.0) for t in (0.0, 20.0, 40.0, 55.0, 500.0, 520.0)]
     >>> chattering(c)
@@ -170,14 +170,14 @@ def chattering(calls: Iterable[AlarmCall]) -> int:
 
 
 def flooded_min(calls: Iterable[AlarmCall]) -> float:
-    """For how long one person is flooded, in minutes."""
+    """Minutes of alarm flood of one person (ISA-18.2)."""
     begins = sorted(round(call.begin_s * _NS_PER_S) for call in calls)
     floods = floods_of("", begins, end=begins[-1] + PERIOD_NS, operators=1) if begins else []
     return sum(flood.end - flood.begin for flood in floods) / _NS_PER_S / 60
 
 
 def rung_by_itself(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], within_s: float) -> list[AlarmCall]:
-    """Of a patient's physiological alarms, those that the patient's twin does not have at about the same time."""
+    """Physiological alarms of a patient without one of the patient's twin at about the same time."""
     alike: dict[tuple[str, str], list[float]] = {}
     for call in twins:
         alike.setdefault((call.stream, call.alarm), []).append(call.begin_s)

@@ -1,13 +1,13 @@
-"""How many alarms does a ward hear? Fixed limits, fixed limits with a delay, and Tocsin, side by side.
+"""Alarm load of a ward: fixed limits, fixed limits with a delay, and Tocsin.
 
     python -m tocsin_studies.ward_alarm_load config/quiet-ward.yaml docs/alarm-load.md
 
 200 beds are watched for 24 hours, with every artefact and deterioration at the rates of `parameters`, which were fixed
 for the simulator before this comparison; and that for several seeds. Tocsin is a configuration as a daemon reads it,
-and goes through the daemon's own engine and register of alarms. Nobody acknowledges anything.
+and goes through the daemon's own engine and register of alarms. No alarm is acknowledged.
 
 A twin of each patient who deteriorates, the same to the bit but for the deterioration, is watched too: an alarm that
-the twin has within a minute was not rung by the deterioration.
+the twin has within a minute is not due to the deterioration.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ _ILL = (*_WELL, *DETERIORATIONS)
 
 @dataclass(slots=True)
 class WardDay:
-    """What one way of being alarmed did in one ward in a day.
+    """Alarms of one source in one ward on one day.
 
     Attributes:
-        alarms: How often somebody was called, by category.
-        false: How many of the physiological ones came of no deterioration.
-        chattering: How often an alarm began to chatter.
-        flooded_min: Minutes in which a nurse was flooded, of all nurses.
-        lead_s: By deterioration, in order: seconds from its onset to the first alarm that it rang before treatment
-            began to work; None: none.
+        alarms: Number of alarms, by category.
+        false: Number of physiological alarms not due to a deterioration.
+        chattering: Number of times that an alarm began to chatter.
+        flooded_min: Minutes of alarm flood, summed over nurses.
+        lead_s: By deterioration, in order: seconds from its onset to its first alarm before treatment took effect, or
+            None.
     """
 
     alarms: Counter[Category] = field(default_factory=Counter)
@@ -78,7 +78,7 @@ class WardDay:
 
 @dataclass(frozen=True, slots=True)
 class LoadResults:
-    """All days, by what rang and by seed; the deteriorations, by seed."""
+    """All days, by source and by seed; the deteriorations, by seed."""
 
     days: Mapping[AlarmSource, Sequence[WardDay]]
     episodes: Sequence[Sequence[Episode]]
@@ -87,15 +87,15 @@ class LoadResults:
 
 
 def measure(tocsin: Path, seeds: Sequence[int] = SEEDS, beds: int = BEDS, hours: int = HOURS) -> LoadResults:
-    """Watch all wards, and the twins of those who deteriorate, at once."""
+    """Simulate all wards, and the twins of patients who deteriorate."""
     patients = {
         (seed, bed): Patient(seed, bed, _name(seed, bed), 0.0, _ILL, ()) for seed in seeds for bed in range(beds)
     }
-    shown = [_shown(patient, hours) for patient in patients.values()]
+    monitor_values = [_monitor_values(patient, hours) for patient in patients.values()]
     own = {key: _deteriorations(patient, hours) for key, patient in patients.items()}
     twins = [Patient(*key, f"{TWIN}/{_name(*key)}", 0.0, _WELL, ()) for key, episodes in own.items() if episodes]
-    shown += [_shown(twin, hours) for twin in twins]
-    calls = _called(tocsin, [patient.stream for patient in (*patients.values(), *twins)], np.stack(shown))
+    monitor_values += [_monitor_values(twin, hours) for twin in twins]
+    calls = _called(tocsin, [patient.stream for patient in (*patients.values(), *twins)], np.stack(monitor_values))
     episodes = [[episode for (of, _), found in own.items() if of == seed for episode in found] for seed in seeds]
     days = {
         by: [
@@ -112,12 +112,12 @@ def _name(seed: int, bed: int) -> str:
 
 
 def _twins(calls: Sequence[AlarmCall]) -> list[AlarmCall]:
-    """What twins have, under the names of those whose twins they are."""
+    """Alarms of twins, under the names of their patients."""
     return [replace(c, stream=c.stream.removeprefix(f"{TWIN}/")) for c in calls if c.stream.startswith(f"{TWIN}/")]
 
 
-def _shown(patient: Patient, hours: int) -> NDArray[np.float32]:
-    """(T, C) what the monitor shows, NaN where nothing is measured."""
+def _monitor_values(patient: Patient, hours: int) -> NDArray[np.float32]:
+    """Monitor's values (T, C), NaN where nothing is measured."""
     return np.concatenate([patient.block().astype(np.float32) for _ in range(hours)])
 
 
@@ -125,24 +125,28 @@ def _deteriorations(patient: Patient, hours: int) -> list[Episode]:
     return [e for e in patient.episodes if e.kind in DETERIORATIONS and e.onset_s < hours * 3600]
 
 
-def _called(tocsin: Path, names: Sequence[str], shown: NDArray[np.float32]) -> dict[AlarmSource, list[AlarmCall]]:
-    """Who was called for N streams, by what rang."""
+def _called(
+    tocsin: Path, names: Sequence[str], monitor_values: NDArray[np.float32]
+) -> dict[AlarmSource, list[AlarmCall]]:
+    """Alarms of N streams, by source."""
     return {
-        AlarmSource.LIMITS: [call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 0)],
-        AlarmSource.DELAYED: [
-            call for name, own in zip(names, shown, strict=True) for call in of_limits(name, own, 15)
+        AlarmSource.LIMITS: [
+            call for name, own in zip(names, monitor_values, strict=True) for call in of_limits(name, own, 0)
         ],
-        AlarmSource.TOCSIN: of_events(replay(tocsin, names, shown), DAY_BEGAN),
+        AlarmSource.DELAYED: [
+            call for name, own in zip(names, monitor_values, strict=True) for call in of_limits(name, own, 15)
+        ],
+        AlarmSource.TOCSIN: of_events(replay(tocsin, names, monitor_values), DAY_BEGAN),
     }
 
 
-def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> list[Event]:
-    """What a configuration of one watch makes of what monitors showed.
+def replay(file: Path, names: Sequence[str], monitor_values: NDArray[np.floating]) -> list[Event]:
+    """Events of a configuration of one watch for the monitors' values.
 
     Args:
         file: The configuration.
         names: N streams.
-        shown: (N, T, C) at 1 Hz, NaN where nothing was measured.
+        monitor_values: (N, T, C) at 1 Hz, NaN where nothing was measured.
 
     Raises:
         TrainingError: The configuration has faults, or more than one watch.
@@ -155,9 +159,9 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
         raise TrainingError(f"{file} has {len(made.runtimes)} watches (legal: one)")
     (runtime,) = made.runtimes.values()
     registry, events = AlarmRegistry(made.policies), []
-    for second in range(shown.shape[1]):
+    for second in range(monitor_values.shape[1]):
         now = DAY_BEGAN + second * NS_PER_S
-        changes = runtime.apply(_readings(names, shown[:, second], now), now).events
+        changes = runtime.apply(_readings(names, monitor_values[:, second], now), now).events
         if changes:
             events += registry.apply(changes, now)
         events += registry.expire_deadlines(now)
@@ -165,11 +169,11 @@ def replay(file: Path, names: Sequence[str], shown: NDArray[np.floating]) -> lis
 
 
 def _readings(names: Sequence[str], values: NDArray[np.floating], t: int) -> Readings:
-    came = np.flatnonzero(~np.isnan(values).all(axis=1))  # a monitor that shows nothing sends nothing
-    streams = names if len(came) == len(names) else [names[row] for row in came.tolist()]
+    present = np.flatnonzero(~np.isnan(values).all(axis=1))  # a monitor that shows nothing sends nothing
+    streams = names if len(present) == len(names) else [names[row] for row in present.tolist()]
     # By way of tenths: 97.2 in float32 is 97.19999694824219 in float64.
-    told = np.asarray(np.round(values[came].astype(np.float64), 1), dtype=np.float64)
-    return Readings(streams, CHANNELS, np.arange(len(came), dtype=np.int32), np.full(len(came), t), told)
+    rounded = np.asarray(np.round(values[present].astype(np.float64), 1), dtype=np.float64)
+    return Readings(streams, CHANNELS, np.arange(len(present), dtype=np.int32), np.full(len(present), t), rounded)
 
 
 def _day(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], episodes: Sequence[Episode]) -> WardDay:

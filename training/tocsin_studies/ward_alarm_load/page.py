@@ -18,7 +18,7 @@ _T_975 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.3
 
 
 def page(measured: LoadResults) -> str:
-    """The page: figures of each practice, with intervals over seeds."""
+    """Page: figures of each practice, with intervals over seeds."""
     bed_days = measured.beds * measured.hours / 24
     rows: list[tuple[str, Callable[[WardDay], float], str]] = [
         ("alarms a bed and day", lambda d: d.alarms.total() / bed_days, ".2f"),
@@ -64,11 +64,11 @@ def _found_percent(day: WardDay) -> float:
 
 
 def _waiting(measured: LoadResults) -> float:
-    """How often a bed and day limits after 15 s would ring, were their technical alarms those of Tocsin."""
+    """Alarms a bed and day of limits after 15 s, with Tocsin's number of technical alarms."""
     _, delayed, tocsin = measured.days.values()
-    rung = sum(day.alarms[Category.PHYSIOLOGICAL] for day in delayed)
-    rung += sum(day.alarms[Category.TECHNICAL] for day in tocsin)
-    return rung / (len(delayed) * measured.beds * measured.hours / 24)
+    alarm_rows = sum(day.alarms[Category.PHYSIOLOGICAL] for day in delayed)
+    alarm_rows += sum(day.alarms[Category.TECHNICAL] for day in tocsin)
+    return alarm_rows / (len(delayed) * measured.beds * measured.hours / 24)
 
 
 def _verdict(measured: LoadResults) -> str:
@@ -107,7 +107,7 @@ def _ratios(measured: LoadResults) -> str:
 
 
 def _spread(values: Sequence[float], form: str) -> str:
-    """The mean over seeds, and its 95 % interval (Student)."""
+    """Mean over seeds, and its 95 % interval (Student-t)."""
     mean = float(np.mean(values))
     if len(values) not in _T_975:
         return f"{mean:{form}}"

@@ -1,11 +1,11 @@
-"""How long before fixed bedside limits does the bundle ring? LeadResults with the engine that the daemon runs.
+"""Lead of a bundle over fixed bedside limits, by the engine that the daemon runs.
 
     python -m tocsin_studies.ward_lead models/ward-vitals/1 docs/ward-lead.md
 
 Each of 200 patients deteriorates once, two hours after the stream began, with every artefact at its natural rate. A
-twin of each patient, the same to the bit but for the deterioration, runs beside: what rings in the twin too, within
-a minute, was not rung by the deterioration and counts for nobody. False alarms are counted on other patients, who
-don't deteriorate at all.
+twin of each patient, the same to the bit but for the deterioration, is simulated too: an alarm that the twin has within
+a minute is not due to the deterioration and is ignored. False alarms are counted on other patients, who don't
+deteriorate at all.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def measure(
         by_length.setdefault(WATCHED_S.get(kind, WATCHED_OTHERWISE_S), []).append(number)
     courses = [course for length_s, numbers in by_length.items() for course in _courses(model, numbers, length_s)]
     beds = [Ward(NORMAL_SEED + bed, 1, hour=24.0 * bed / normal_beds).read(normal_s)[0] for bed in range(normal_beds)]
-    rung = _rung(model, beds)
+    alarm_rows = _onsets(model, beds)
     bed_days = normal_beds * normal_s / 86_400
     return LeadResults(
         courses=courses,
-        false_a_day={name: sum(len(times) for times in rung[name]) / bed_days for name in DETECTORS},
+        false_a_day={name: sum(len(times) for times in alarm_rows[name]) / bed_days for name in DETECTORS},
         bed_days=bed_days,
         model=f"{model.name}/{model.version} {model.sha256[:12]}",
         threshold=model.threshold,
@@ -67,7 +67,7 @@ def measure(
 
 
 def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[DetectionTimes]:
-    """Let these patients deteriorate, each in its way; twins come after the patients, in the same order."""
+    """Simulate deteriorations of these patients; twins come after the patients, in the same order."""
     episodes = [
         draw(DETERIORATIONS[number % len(DETERIORATIONS)], BED, ONSET_S, np.random.default_rng(LEAD_SEED + number))
         for number in numbers
@@ -77,12 +77,12 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
         Ward(LEAD_SEED + number, 1, hour=float(number % 24), script=script).read(length_s)[0]
         for number, script in zip([*numbers, *numbers], scripts, strict=True)
     ]
-    rung = _rung(model, values)
+    alarm_rows = _onsets(model, values)
     courses = []
     for i, episode in enumerate(episodes):
         rang_s = {}
         for name in DETECTORS:
-            own, twin = np.array(rung[name][i]), np.array(rung[name][i + len(episodes)])
+            own, twin = np.array(alarm_rows[name][i]), np.array(alarm_rows[name][i + len(episodes)])
             alike = (np.abs(own[:, None] - twin[None, :]) <= TWIN_WITHIN_S).any(axis=1)
             due = own[(own >= ONSET_S) & (own <= min(episode.relief_s, length_s)) & ~alike]
             if len(due):
@@ -91,8 +91,8 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
     return courses
 
 
-def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[list[float]]]:
-    """When each detector began to ring: detector → for each stream (T, C) of `values` its times in seconds."""
+def _onsets(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[list[float]]]:
+    """Onsets of alarms: detector → for each stream (T, C) of `values` its times in seconds."""
     alarms = _alarms(model)
     detector = {alarm.name: name for name, group in alarms.items() for alarm in group}
     engine = Engine(
@@ -100,19 +100,19 @@ def _rung(model: Model, values: list[NDArray[np.float64]]) -> dict[str, list[lis
     )
     names = [str(number) for number in range(len(values))]
     series = np.stack(values)  # (N, T, C)
-    rung: dict[str, list[list[float]]] = {name: [[] for _ in names] for name in alarms}
+    alarm_rows: dict[str, list[list[float]]] = {name: [[] for _ in names] for name in alarms}
     for tick in range(series.shape[1]):
         t = (tick + 1) * NS_PER_S
         came = np.flatnonzero(~np.isnan(series[:, tick]).all(axis=1)).astype(np.int32)
         readings = Readings(names, CHANNELS, came, np.full(len(came), t), series[came, tick])
         for change in engine.apply(readings, t).events:
             if change.kind is ConditionEventKind.ACTIVE:
-                rung[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
-    return rung
+                alarm_rows[detector[change.alarm]][int(change.stream)].append(change.t / NS_PER_S - 1)
+    return alarm_rows
 
 
 def _alarms(model: Model) -> dict[str, list[Alarm]]:
-    """Detector → its alarms."""
+    """Alarms by detector."""
     index = {channel.name: c for c, channel in enumerate(model.channels)}
     score = ScoreAbove(model.threshold)
     made = {TOCSIN: [_alarm("anomaly", score, ON_DELAY_S)]}

@@ -1,4 +1,4 @@
-"""What was measured of a bundle's lead, and how it is told."""
+"""`docs/ward-lead.md`: the results of a bundle's lead as a page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DETECTORS = (TOCSIN, AT_ONCE, DELAYED)
 
 @dataclass(frozen=True, slots=True)
 class DetectionTimes:
-    """One deterioration and when each detector rang for it.
+    """One deterioration and the delay of each detector.
 
     Attributes:
         episode: The deterioration.
-        rang_s: Detector → seconds from the onset to its first alarm; absent if it did not ring until relief.
+        rang_s: Detector → seconds from the onset to its first alarm; absent if there was none until relief.
     """
 
     episode: Episode
@@ -33,7 +33,7 @@ class DetectionTimes:
 
 @dataclass(frozen=True, slots=True)
 class LeadResults:
-    """Everything that was measured.
+    """Results of the study.
 
     Attributes:
         courses: One a patient.
@@ -67,19 +67,19 @@ def figures(measured: LeadResults) -> dict[str, float]:
 
 
 def lead_s(course: DetectionTimes, over: str) -> float | None:
-    """By how many seconds Tocsin rang before another detector; None unless both rang."""
+    """Seconds of Tocsin's lead over another detector; None unless both detected."""
     if TOCSIN not in course.rang_s or over not in course.rang_s:
         return None
     return course.rang_s[over] - course.rang_s[TOCSIN]
 
 
 def first(course: DetectionTimes, over: str) -> bool:
-    """Whether Tocsin rang, and the other detector later or never."""
+    """Whether Tocsin detected, and the other detector later or never."""
     return TOCSIN in course.rang_s and course.rang_s[TOCSIN] < course.rang_s.get(over, np.inf)
 
 
 def page(measured: LeadResults) -> str:
-    """`docs/ward-lead.md`."""
+    """Page as Markdown."""
     kinds = [*DETERIORATIONS, None]
     rows = []
     for kind in kinds:
@@ -106,7 +106,7 @@ def _share(truths: Sequence[bool]) -> str:
 
 
 def _spread(leads: Sequence[float]) -> str:
-    """The median, and the quartiles."""
+    """Median and quartiles."""
     if not leads:
         return "-"
     low, median, high = np.quantile(leads, [0.25, 0.5, 0.75])

@@ -70,7 +70,7 @@ def backtest(
         collect.take(event_clock.apply(batch), engine)
     # The last frames wait for readings that will not come: let them linger until they close.
     collect.take(engine.apply(Readings.of([]), int(tick.max() + 1) * model.period_ns + 10**18), engine)
-    return collect.played()
+    return collect.backtested()
 
 
 def _check(model: Model, data: StreamDataset) -> None:
@@ -101,10 +101,14 @@ def _batches(data: StreamDataset, tick: NDArray[np.int64], period_ns: int) -> It
         # What is known of a patient comes ahead of each row as a message of its own, as a profile would.
         profile = np.where(static, values, np.nan)
         both = np.stack([profile, measured], axis=1).reshape(-1, len(names))
-        told = np.ones(len(both), dtype=bool)
-        told[::2] = ~np.isnan(profile).all(axis=1) & _fresh(data, rows, static)
+        published = np.ones(len(both), dtype=bool)
+        published[::2] = ~np.isnan(profile).all(axis=1) & _fresh(data, rows, static)
         yield Readings(
-            streams, names, stream[rows].repeat(2)[told], (tick[rows] * period_ns).repeat(2)[told], both[told]
+            streams,
+            names,
+            stream[rows].repeat(2)[published],
+            (tick[rows] * period_ns).repeat(2)[published],
+            both[published],
         )
 
 
@@ -135,7 +139,7 @@ class _Collector:
     def take(self, outcome: EngineResult, engine: Engine) -> None:
         if outcome.rejected:
             why = ", ".join(f"{len(indices)} {reason}" for reason, indices in outcome.rejected.items())
-            raise TrainingError(f"the engine refused readings of the records ({why}); mend their times and values")
+            raise TrainingError(f"the engine refused readings of the records ({why}); fix their times and values")
         names = engine.table.names
         if len(self._streams) < len(names):
             new = np.array([int(name) for name in names[len(self._streams) :]], dtype=np.int64)
@@ -157,7 +161,7 @@ class _Collector:
         first, end = self._data.start[stream], self._data.start[stream + 1]
         return int(first + np.searchsorted(self._tick[first:end], t // self._period_ns, side="right") - 1)
 
-    def played(self) -> BacktestResult:
+    def backtested(self) -> BacktestResult:
         if not (self._next == self._data.start[1:]).all():
             raise TrainingError("the engine made fewer frames than the records hold; give one row a tick")
         risen = {name: np.sort(np.array(rows, dtype=np.int64)) for name, rows in self._risen.items()}

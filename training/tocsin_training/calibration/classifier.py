@@ -62,11 +62,13 @@ def calibrate(
     kind = np.repeat(seen.kind, seen.lengths)
     slope = inverse_temperature(logit[late], kind[late])
     step.slope.fill_(slope)
-    chance = softmax(slope * logit, axis=1)
-    score = 1.0 - chance[:, 0]
+    probability = softmax(slope * logit, axis=1)
+    score = 1.0 - probability[:, 0]
     last = seen.start[1:] - 1
     figures = {
-        "held-out balanced accuracy, end of stream": balanced_accuracy_score(seen.kind, chance[last].argmax(axis=1)),
+        "held-out balanced accuracy, end of stream": balanced_accuracy_score(
+            seen.kind, probability[last].argmax(axis=1)
+        ),
         "held-out AUROC, end of stream": roc_auc_score(seen.kind > 0, score[last]),
         "held-out AUROC, every tick": roc_auc_score(kind[late] > 0, score[late]),
     }

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tocsin_training.data.dataset import StreamDataset
 
 STREAMS_TOGETHER = 512  # played at once: what the engine says of a row takes more memory than the row
-OFTENEST = 50.0  # onsets per stream-day; nobody wants more
+OFTENEST = 50.0  # onsets per stream-day
 COUNTED = 20  # onsets at the least where a rate is called counted
 PEAKS = 50  # onsets from which the tail begins, where there are so many
 TRIED = 80  # thresholds

@@ -52,9 +52,9 @@ def horizon_scores(step: StepFunction, state_size: int, data: StreamDataset, tic
     low, high = np.empty(shape, dtype=np.float32), np.empty(shape, dtype=np.float32)
     for rows, result in rollout.results(step, state_size, data):
         if result.low is None or result.high is None:
-            raise ValueError("the model tells no quantiles of a horizon: it is of another task than seq2seq")
+            raise ValueError("the model has no quantiles of a horizon: its task is not seq2seq")
         low[rows], high[rows] = result.low, result.high
-    came = [
+    observed = [
         horizon_targets.horizon_targets(
             torch.from_numpy(data.x[rows])[None],
             torch.from_numpy(data.mask[rows])[None],
@@ -65,7 +65,7 @@ def horizon_scores(step: StepFunction, state_size: int, data: StreamDataset, tic
         for rows in map(slice, data.start[:-1], data.start[1:])
     ]
     lowest, highest, whole = (
-        torch.cat(parts).numpy() for parts in zip(*((c.lowest, c.highest, c.whole) for c in came), strict=True)
+        torch.cat(parts).numpy() for parts in zip(*((c.lowest, c.highest, c.whole) for c in observed), strict=True)
     )
     return HorizonScores(low, high, lowest, highest, whole > 0)
 
@@ -98,11 +98,11 @@ def figures(seen: HorizonScores, data: StreamDataset, levels: Sequence[float]) -
     }
 
 
-def brier_skill(chance: NDArray[np.float64], came: NDArray[np.bool_]) -> float:
+def brier_skill(probability: NDArray[np.float64], observed: NDArray[np.bool_]) -> float:
     """Brier skill score over the base rate; 0 if that is never wrong.
 
     >>> brier_skill(np.array([0.9, 0.1, 0.1, 0.9]), np.array([True, False, False, True]))
     0.96
     """
-    least = float(np.mean((came - came.mean()) ** 2))
-    return 1.0 - float(np.mean((chance - came) ** 2)) / least if least > 0 else 0.0
+    least = float(np.mean((observed - observed.mean()) ** 2))
+    return 1.0 - float(np.mean((probability - observed) ** 2)) / least if least > 0 else 0.0

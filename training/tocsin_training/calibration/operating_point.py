@@ -58,8 +58,8 @@ def threshold_of_most_gain(score: NDArray[np.float32], gain: NDArray[np.float32]
     """
     order = np.argsort(-score, kind="stable")
     gained = np.cumsum(gain[order])
-    gained[:-1][score[order][:-1] == score[order][1:]] = -np.inf  # equal scores ring together
+    gained[:-1][score[order][:-1] == score[order][1:]] = -np.inf  # equal scores share a threshold
     last = int(np.argmax(gained))
-    ringing = float(score[order[last]])
+    alarming = float(score[order[last]])
     following = float(score[order[min(last + 1, len(order) - 1)]])
-    return round((ringing + following) / 2, 6)
+    return round((alarming + following) / 2, 6)

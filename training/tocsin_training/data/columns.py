@@ -32,9 +32,9 @@ class RowLocation:
     file: Path
     row: int
 
-    def fault(self, column: str, at: int, told: str) -> TrainingError:
+    def fault(self, column: str, at: int, message: str) -> TrainingError:
         """Fault of the value in row `at`, counted from 0."""
-        return TrainingError(f"{self.file}: column {column!r}: row {self.row + at}: {told}")
+        return TrainingError(f"{self.file}: column {column!r}: row {self.row + at}: {message}")
 
 
 def names(place: RowLocation, column: pl.Series, of: str) -> pl.Series:
@@ -55,12 +55,12 @@ def times(place: RowLocation, column: pl.Series, unit: str) -> NDArray[np.int64]
         numbers = text.cast(pl.Float64, strict=False) if whole.null_count() else whole
         odd = numbers.is_null() & column.is_not_null()
         if (at := odd.arg_max()) is not None and odd[at]:
-            raise place.fault(column.name, at, f"{column[at]!r} is no number of {unit}; mend the row")
+            raise place.fault(column.name, at, f"{column[at]!r} is no number of {unit}; fix the row")
     try:
         where = f"{place.file}: column {column.name!r}"
         t = nanoseconds(where, column if numbers is None else numbers, unit, 0, place.row)
     except RecordingError as error:
-        raise TrainingError(f"{error}; mend the row, or say by `time` and `unit` what the times are") from error
+        raise TrainingError(f"{error}; fix the row, or say by `time` and `unit` what the times are") from error
     return t.to_numpy()
 
 
@@ -79,8 +79,8 @@ def numbers(place: RowLocation, column: pl.Series, missing: tuple[str, ...]) -> 
         read = text.cast(pl.Float64, strict=False)
         odd = text.is_not_null() & ~text.is_in(list(missing)) & read.is_null()
         if (at := odd.arg_max()) is not None and odd[at]:
-            told = f"{column[at]!r} is no number; mend it, or name it in `missing` if it means not measured"
-            raise place.fault(column.name, at, told)
+            message = f"{column[at]!r} is no number; fix it, or name it in `missing` if it means not measured"
+            raise place.fault(column.name, at, message)
     elif column.dtype.is_numeric() or column.dtype in {pl.Boolean, pl.Null}:
         read = column.cast(pl.Float64)
     else:

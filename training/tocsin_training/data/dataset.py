@@ -148,13 +148,13 @@ class StreamDataset:
 
     def digest(self) -> str:
         """BLAKE2b of names, frames, labels, gains, targets and classes."""
-        said = hashlib.blake2b(repr(self.streams).encode(), digest_size=16)
+        hasher = hashlib.blake2b(repr(self.streams).encode(), digest_size=16)
         parts = (self.start, self.tick, self.x, self.mask, self.delta, self.label, self.gain, self.teacher, self.kind)
         for number, part in enumerate(parts):
             if part is not None:
-                said.update(f"{number} {part.shape} {part.dtype}".encode())
-                said.update(np.ascontiguousarray(part).data)
-        return said.hexdigest()
+                hasher.update(f"{number} {part.shape} {part.dtype}".encode())
+                hasher.update(np.ascontiguousarray(part).data)
+        return hasher.hexdigest()
 
     @classmethod
     def of(

@@ -63,9 +63,9 @@ def _csv(file: Path, columns: list[str], separator: str) -> Iterator[pl.DataFram
                 piece += more
             quoted = b'"' in header or b'"' in piece
             if not quoted and not _is_even(piece, len(names), separator):
-                told = _misshapen(file, piece, names, row, separator)
-                if told is not None:
-                    raise TrainingError(told)
+                fault = _misshapen(file, piece, names, row, separator)
+                if fault is not None:
+                    raise TrainingError(fault)
             try:
                 table = pl.read_csv(header + piece, separator=separator, infer_schema=False, columns=columns)
             except pl.exceptions.PolarsError as error:
@@ -105,7 +105,7 @@ def _misshapen(file: Path, piece: bytes, names: list[str], row: int, separator: 
         for at, fields in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator)):
             if fields and len(fields) != len(names):
                 return (
-                    f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; mend the row or quote"
+                    f"{file}: row {row + at}: has {len(fields)} fields, the header {len(names)}; fix the row or quote"
                 )
     except csv.Error:
         return None

@@ -56,7 +56,7 @@ class InjectedOptions(DataOptions):
     length: _Ticks = Field(default=(10, 100), description="Shortest and longest, ticks.")
     lag: _Ticks = Field(default=(2, 20), description="Shortest and longest, ticks.")
     false_alarm: float = Field(
-        default=0.05, gt=0, description="What ringing outside of anomalies costs, if ringing inside gains 1."
+        default=0.05, gt=0, description="Cost of an alarm outside of anomalies, relative to the gain of one inside."
     )
 
 

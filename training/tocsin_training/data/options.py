@@ -70,7 +70,9 @@ class TableOptions(DataOptions):
         default=None, description="classify: the column with the class of the row's stream, as the recipe names it."
     )
     false_alarm: float = Field(
-        default=0.05, gt=0, description="What ringing where the label is 0 costs, if ringing where it is 1 gains 1."
+        default=0.05,
+        gt=0,
+        description="Cost of an alarm where the label is 0, relative to the gain of one where it is 1.",
     )
     separator: Annotated[str, Field(pattern=r"^[\t -~]$")] = Field(default=",", description="Of CSV.")
     missing: tuple[str, ...] = Field(default=("",), description="CSV: what stands where nothing was measured.")

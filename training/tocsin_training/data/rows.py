@@ -59,8 +59,8 @@ def chunks(file: Path, columns: Sequence[str], options: TableOptions, classes: t
         TrainingError: The file does not match the options.
     """
     measured = list(columns) if options.layout == "wide" else [options.channel, options.value]
-    told = [column for column in (options.label, options.kind) if column is not None]
-    needed = [*options.stream_columns, options.time, *measured, *told]
+    targets = [column for column in (options.label, options.kind) if column is not None]
+    needed = [*options.stream_columns, options.time, *measured, *targets]
     row = 1
     for table in tables(file, list(dict.fromkeys(needed)), options.separator):
         if table.height:
@@ -82,8 +82,8 @@ def _piece(
     named = np.zeros((0, 3), dtype=np.int64)
     if options.kind is not None:
         kind = kinds(place, table[options.kind], options.missing, classes)
-        said = np.column_stack([stream, kind, row])[kind >= 0]
-        named = said[np.sort(np.unique(said[:, :2], axis=0, return_index=True)[1])]
+        labelled = np.column_stack([stream, kind, row])[kind >= 0]
+        named = labelled[np.sort(np.unique(labelled[:, :2], axis=0, return_index=True)[1])]
     if options.layout == "wide":
         values = np.column_stack([numbers(place, table[column], options.missing) for column in columns])
         return TableChunk(distinct, stream, t, row, values, np.zeros_like(stream), label, named)

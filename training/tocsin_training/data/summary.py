@@ -11,7 +11,7 @@ from tocsin.engine.model import ChannelKind
 if TYPE_CHECKING:
     from tocsin_training.data.dataset import StreamDataset
 
-_MANY = 100  # days, of which tenths tell nothing
+_MANY = 100  # days, of which tenths are not shown
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 

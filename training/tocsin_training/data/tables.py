@@ -70,12 +70,12 @@ def table(request: DataRequest) -> StreamDataset:
     files = sorted(request.folder.glob(options.files))
     if not files:
         raise TrainingError(f"{request.folder / options.files}: no such file; look at its name, and at its folder")
-    kept = request.runs / "tables" / _fingerprint(request, files)
-    if not kept.exists():
-        _convert(request, options, files, kept)
-    data = open_store(kept / request.part, request.channels)
+    cached = request.runs / "tables" / _fingerprint(request, files)
+    if not cached.exists():
+        _convert(request, options, files, cached)
+    data = open_store(cached / request.part, request.channels)
     if data is None:
-        parts = {part: open_store(kept / part, request.channels) for part in PARTS}
+        parts = {part: open_store(cached / part, request.channels) for part in PARTS}
         others = ", ".join(f"{part} has {len(streams)}" for part, streams in parts.items() if streams is not None)
         raise TrainingError(
             f"{request.folder / options.files}: part {request.part!r} has no streams ({others or 'none has'}); change "
@@ -86,7 +86,7 @@ def table(request: DataRequest) -> StreamDataset:
 
 def _fingerprint(request: DataRequest, files: list[Path]) -> str:
     """Hash of everything that the stores depend on."""
-    said = {
+    content = {
         "format": _FORMAT,
         "options": dict(request.options),
         "seed": request.seed,
@@ -96,19 +96,19 @@ def _fingerprint(request: DataRequest, files: list[Path]) -> str:
         "delta_cap_s": request.delta_cap_s,
         "files": [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files],
     }
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _convert(request: DataRequest, options: TableOptions, files: list[Path], kept: Path) -> None:
+def _convert(request: DataRequest, options: TableOptions, files: list[Path], cached: Path) -> None:
     """Write the stores of all parts beside their place, and move them there once they are complete."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent))
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{cached.name}-", dir=cached.parent))
     try:
         made = folder / "made"
         made.mkdir()  # others may read it, as they may not what is temporary
         _write(request, options, files, made)
-        if not kept.exists():  # else another run was faster
-            made.rename(kept)
+        if not cached.exists():  # else another run was faster
+            made.rename(cached)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -158,11 +158,11 @@ def _split(options: SplitOptions, unit: str, seed: int) -> ByStream | ByTime:
     return ByTime(valid_from, test_from, round(options.gap * 1e9))
 
 
-def _moment(said: str | float, key: str, unit: str) -> int:
+def _moment(value: str | float, key: str, unit: str) -> int:
     try:
-        return int(times(RowLocation(Path("data.options.split"), 1), pl.Series(key, [said]), unit)[0])
+        return int(times(RowLocation(Path("data.options.split"), 1), pl.Series(key, [value]), unit)[0])
     except TrainingError as error:
         raise TrainingError(
-            f"data.options.split.{key} {said!r} is no time; write ISO 8601, such as 2026-03-01T00:00:00Z, or a number "
+            f"data.options.split.{key} {value!r} is no time; write ISO 8601, such as 2026-03-01T00:00:00Z, or a number "
             f"of {unit} as in the table"
         ) from error

@@ -63,9 +63,9 @@ def record(
     low, high = (np.array([getattr(channel, bound) for channel in channels]) for bound in ("low", "high"))
     with np.errstate(invalid="ignore"):
         implausible = (values < low) | (values > high)
-    kept = there & ~implausible
+    selected = there & ~implausible
     read = np.array([channel.kind is ChannelKind.READING for channel in channels])
-    spoilt = implausible.any(axis=1) & ~kept.any(axis=1)
+    spoilt = implausible.any(axis=1) & ~selected.any(axis=1)
     profile = np.zeros(len(values), dtype=bool)
     if long:
         profile = ~read[rows.channel]
@@ -75,7 +75,7 @@ def record(
         return None
     frame = np.searchsorted(tick, tick_of)  # what makes no tick counts from the next one on
     out = np.full((len(tick), len(channels)), np.nan)
-    k, c = np.nonzero(kept & (frame < len(tick))[:, None])
+    k, c = np.nonzero(selected & (frame < len(tick))[:, None])
     out[frame[k], c] = values[k, c]  # of equal places the last stays
     label = np.zeros(len(tick), dtype=np.float32)
     made = frame < len(tick)

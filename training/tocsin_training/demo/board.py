@@ -1,4 +1,4 @@
-"""The board of a demonstration: one row a bed, as a ward's central station has it."""
+"""Board of a demonstration: one row a bed, as on a ward's central station."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BAR = 12  # cells
 
 
 def table(view: WardView, threshold: float, elapsed_s: float, speed: float) -> Table:
-    """Draw the ward as it is now."""
+    """Table of the ward's present state."""
     drawn = Table(title=f"ward, {elapsed_s:.0f} s" + (f" at {speed:g} x" if speed != 1 else ""), title_justify="left")
     for name in ("bed", "HR", "SpO2", "RR", "BP", "T", "score", "alarm"):
         drawn.add_column(
             name, justify="left" if name in {"bed", "score", "alarm"} else "right", no_wrap=name != "alarm"
         )
     for stream, bed in view.beds.items():
-        up = sorted(bed.active.values(), key=lambda ring: _ORDER.index(ring.priority))
+        up = sorted(bed.active.values(), key=lambda event: _ORDER.index(event.priority))
         drawn.add_row(
             Text(stream, style=_STYLE_OF[up[0].priority] if up else ""),
             _value(bed, "hr"),
@@ -33,7 +33,7 @@ def table(view: WardView, threshold: float, elapsed_s: float, speed: float) -> T
             f"{_value(bed, 'sbp')}/{_value(bed, 'dbp')}",
             _value(bed, "temp", 1),
             _bar(bed.score, threshold),
-            Text("\n").join(Text(f"{ring.alarm}: {ring.reason}", style=_STYLE_OF[ring.priority]) for ring in up),
+            Text("\n").join(Text(f"{event.alarm}: {event.reason}", style=_STYLE_OF[event.priority]) for event in up),
         )
     return drawn
 
@@ -44,7 +44,7 @@ def _value(bed: BedView, channel: str, digits: int = 0) -> str:
 
 
 def _bar(score: float | None, threshold: float) -> Text:
-    """The score as a bar that is full at the threshold; an unknown one is no bar."""
+    """Bar of the score, full at the threshold; none for an unknown score."""
     if score is None:
         return Text("unknown", style="dim")
     cells = round(_BAR * min(max(score / threshold, 0.0), 1.0))

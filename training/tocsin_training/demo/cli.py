@@ -11,18 +11,22 @@ from tocsin_training.demo.scenario import Scenario
 
 def demo(
     *,
-    beds: Annotated[int, typer.Option(min=1, max=64, help="How many patients.")] = 8,
-    seed: Annotated[int, typer.Option(help="Another ward; the same seed gives the same.")] = 1,
+    beds: Annotated[int, typer.Option(min=1, max=64, help="Number of patients.")] = 8,
+    seed: Annotated[int, typer.Option(help="Seed of the ward.")] = 1,
     duration: Annotated[float | None, typer.Option(min=1, help="Seconds to run; until Ctrl-C if left out.")] = None,
-    speed: Annotated[float, typer.Option(min=0.1, max=100, help="How much faster than real time.")] = 1,
-    scenario: Annotated[Scenario, typer.Option(help="What happens on the ward.")] = Scenario.DETERIORATION,
-    board: Annotated[bool, typer.Option(help="Draw a board; without, one line for each alarm that moves.")] = True,
-    broker: Annotated[str, typer.Option(help="nats (comes along) or mosquitto (from the PATH).")] = "nats",
+    speed: Annotated[float, typer.Option(min=0.1, max=100, help="Speed relative to real time.")] = 1,
+    scenario: Annotated[Scenario, typer.Option(help="Events on the ward.")] = Scenario.DETERIORATION,
+    board: Annotated[
+        bool, typer.Option(help="Draw a board; without, one line for each transition of an alarm.")
+    ] = True,
+    broker: Annotated[
+        str, typer.Option(help="nats (installed with the extra `demo`) or mosquitto (from the PATH).")
+    ] = "nats",
 ) -> None:
-    """Show it: a simulated ward whose patients' vital signs the daemon watches over MQTT.
+    """Run a simulated ward whose patients' vital signs the daemon watches over MQTT.
 
-    With the default scenario one patient bleeds and another loses a probe: the first rings, with its reason, before
-    any fixed limit is crossed; the second makes a technical alarm and no other. Patients and figures are simulated.
+    With the default scenario one patient bleeds and another loses a probe: the first raises an alarm, with its reason,
+    before any fixed limit is crossed; the second raises a technical alarm only. Patients and figures are simulated.
     """
     import asyncio  # noqa: PLC0415  (so that `tocsin --help` is quick)
 

@@ -1,4 +1,4 @@
-"""The demonstration: a broker, a simulated ward, the daemon, and a board that listens to it."""
+"""Demonstration: a broker, a simulated ward, the daemon, and a board that subscribes to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _PROTOCOL = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What was asked for; see `cli.demo`."""
+    """Options; see `cli.demo`."""
 
     beds: int
     seed: int
@@ -136,15 +136,15 @@ async def _first_of(stop: asyncio.Event, *jobs: Awaitable[None]) -> bool:
     """Run jobs until one of them ends, or `stop` is set; false for the latter. A job's error is raised."""
     tasks = [asyncio.ensure_future(job) for job in jobs]
     stopping = asyncio.ensure_future(stop.wait())
-    waited: list[asyncio.Future[Any]] = [stopping, *tasks]
+    elapsed: list[asyncio.Future[Any]] = [stopping, *tasks]
     try:
-        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(elapsed, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             if task.done():
                 task.result()
         return not stopping.done()
     finally:
-        while running := [future for future in waited if not future.done()]:
+        while running := [future for future in elapsed if not future.done()]:
             for future in running:
                 future.cancel()
             # Again if need be: `asyncio.wait_for` of Python 3.11, within aiomqtt, swallows some cancellations.
@@ -152,7 +152,7 @@ async def _first_of(stop: asyncio.Event, *jobs: Awaitable[None]) -> bool:
 
 
 async def _online(client: aiomqtt.Client) -> None:
-    """Wait until the daemon says that it is there.
+    """Wait until the daemon publishes that it is online.
 
     Raises:
         DemoError: It takes too long.
@@ -181,19 +181,19 @@ async def _feed(client: aiomqtt.Client, scripted: ScriptedWard, speed: float, fi
 
 
 async def _listen(client: aiomqtt.Client, view: WardView, console: Console | None) -> None:
-    """Take in what the daemon says; with a console, print each transition of an alarm."""
+    """Receive the daemon's messages; with a console, print each transition of an alarm."""
     async for message in client.messages:
         _, what, *rest = message.topic.value.split("/")
         if what == "score":
             view.on_score("/".join(rest), _body(message))
         elif what == "event":
-            ring: AlarmTransition = view.on_event(_body(message))
+            event: AlarmTransition = view.on_event(_body(message))
             if console is not None:
-                console.print(ring.line(), highlight=False, markup=False, soft_wrap=True)
+                console.print(event.line(), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _draw(view: WardView, threshold: float, options: DemoOptions, began: float, console: Console) -> None:
-    """Redraw the board for ever."""
+    """Redraw the board until cancelled."""
     with Live(console=console, auto_refresh=False) as live:
         while True:
             elapsed_s = (time.monotonic() - began) * options.speed

@@ -1,4 +1,4 @@
-"""What happens on the ward of a demonstration."""
+"""Scenarios of the demonstration."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ ONSET_S = 17
 
 
 class Scenario(StrEnum):
-    """A named course of events."""
+    """A named script."""
 
     DETERIORATION = "deterioration"  # one bed bleeds fast, one loses its SpO2 probe
     APNOEA = "apnoea"
     TACHYARRHYTHMIA = "tachyarrhythmia"
-    ARTEFACTS = "artefacts"  # each kind in a bed of its own, and nobody is ill
+    ARTEFACTS = "artefacts"  # each kind in a bed of its own, without deterioration
     QUIET = "quiet"  # nothing at all
     NATURAL = "natural"  # everything at the rates of the simulator
 
 
 @dataclass(slots=True)
 class ScriptedWard:
-    """A ward and what its script has in store.
+    """A ward and its script.
 
     Attributes:
         ward: To be read.
-        twin: The same ward, to look ahead in: what would have happened after the demonstration ended.
+        twin: The same ward, to look ahead in: its course after the demonstration has ended.
         script: The scripted episodes.
     """
 
@@ -49,7 +49,7 @@ class ScriptedWard:
     _read: NDArray[np.float64] | None = None
 
     def seen(self, ticks: int) -> NDArray[np.float64]:
-        """(beds, at least `ticks`, C): the ward from its beginning, whatever has been shown of it."""
+        """Values of the ward from its beginning, (beds, at least `ticks`, C), without advancing `ward`."""
         have = 0 if self._read is None else self._read.shape[1]
         if self._read is None:
             self._read = self.twin.read(ticks)
@@ -59,7 +59,7 @@ class ScriptedWard:
 
 
 def script_ward(scenario: Scenario, seed: int, beds: int) -> ScriptedWard:
-    """Open a ward on which a scenario will happen."""
+    """Open a ward on which a scenario takes place."""
     script = _SCRIPT[scenario](seed, beds)
     natural = scenario is Scenario.NATURAL
 
@@ -76,7 +76,7 @@ def _bed(number: int, beds: int) -> str:
 def _deterioration(seed: int, beds: int) -> tuple[Episode, ...]:
     # A brisk bleeding, the pulse pressure narrowing first: what takes ten minutes on a ward takes one here, so that a
     # minute shows it. The sizes are within `parameters`; the bed is the one whose vital signs lie farthest within
-    # fixed limits, where those are blind longest. How it is with everybody else, docs/ward-lead.md tells.
+    # fixed limits, where those are blind longest. See docs/ward-lead.md for all patients.
     size = {"hr": 24.0, "rr": 14.0, "map": -30.0, "pulse_pressure": -22.0}
     room = [_room(profile) for profile in Ward(seed, beds).profiles]
     chosen = int(np.argmax(room))
@@ -91,7 +91,7 @@ def _deterioration(seed: int, beds: int) -> tuple[Episode, ...]:
 
 
 def _room(profile: Profile) -> float:
-    """How far a patient's baseline lies within the limits that a bleeding crosses, in the spread of such patients."""
+    """Distance of a patient's baseline to the limits that a bleeding crosses, in standard deviations of patients."""
     sbp = profile.mean_pressure + 2.0 / 3.0 * profile.pulse_pressure
     return min((120.0 - profile.hr) / 10.0, (sbp - 90.0) / 10.0, (sbp - profile.pulse_pressure - 50.0) / 5.0)
 

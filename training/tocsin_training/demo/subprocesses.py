@@ -1,4 +1,4 @@
-"""ChildProcess processes that never outlive the demonstration."""
+"""Child processes that never outlive the demonstration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ LOG_LINES = 12  # of a log's tail
 
 
 class DemoError(Exception):
-    """A child that did not start, or ended by itself; says which, and what its log said last."""
+    """A child process that did not start, or ended by itself; the text names it and quotes the end of its log."""
 
 
 class ChildProcess:
     """One child process, with its log in a file."""
 
     def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
-        """Hold a process; see `start`."""
         self.name = name
         self._process = process
         self._log = log
@@ -36,7 +35,7 @@ class ChildProcess:
         """Start a process.
 
         Raises:
-            DemoError: It can't be started at all.
+            DemoError: It can't be started.
         """
         with log.open("wb") as sink:
             try:
@@ -55,11 +54,11 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id."""
         return self._process.pid
 
     def check(self) -> None:
-        """Make sure that it runs.
+        """Check that it is running.
 
         Raises:
             DemoError: It has ended.
@@ -68,21 +67,21 @@ class ChildProcess:
             raise self.failure(f"ended with exit code {self._process.returncode}")
 
     def failure(self, what: str) -> DemoError:
-        """Say what is wrong with it, and the end of its log."""
+        """Error with the end of its log."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         return DemoError(f"{self.name} {what}; the end of its log:\n" + ("\n".join(lines) or "(empty)"))
 
     async def ended(self) -> None:
-        """Wait until it has ended by itself.
+        """Wait until it ends by itself.
 
         Raises:
-            DemoError: Then.
+            DemoError: It has ended.
         """
         await self._process.wait()
         self.check()
 
     async def stop(self, within_s: float) -> None:
-        """End it in order, and by force if it takes longer than `within_s`."""
+        """Terminate it, and kill it after `within_s`."""
         if self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -97,6 +96,6 @@ class ChildProcess:
 
 
 def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent dies, however that dies; runs between fork and exec."""
+    """Have the kernel end this process when its parent dies; runs between fork and exec (PR_SET_PDEATHSIG)."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a demonstration has shown: when Tocsin rang, and when fixed limits would have."""
+"""Summary of a demonstration: times of Tocsin's alarms and of fixed limits."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ TECHNICAL = "technical"
 
 
 def lines(scripted: ScriptedWard, view: WardView, elapsed_s: float, figures: Mapping[str, float]) -> list[str]:
-    """Tell it in lines, and the bundle's own figures of 200 patients."""
-    told = [f"After {elapsed_s:.0f} s of the ward's time:"]
+    """Lines of the summary, with the bundle's own figures over 200 patients."""
+    text = [f"After {elapsed_s:.0f} s of the ward's time:"]
     named = {episode.stream for episode in scripted.script}
-    told += [_of(episode, scripted, view, elapsed_s) for episode in scripted.script if episode.onset_s < elapsed_s]
-    others = [ring for ring in view.transitions if ring.transition == "raise" and ring.stream not in named]
-    told += [f"  {ring.stream}: {ring.alarm} at {ring.at_s:.0f} s ({ring.category})" for ring in others]
-    quiet = len(view.beds) - len({ring.stream for ring in others} | named)
-    told.append(f"  {quiet} of {len(view.beds)} beds: nothing happened, and nothing rang")
+    text += [_of(episode, scripted, view, elapsed_s) for episode in scripted.script if episode.onset_s < elapsed_s]
+    others = [event for event in view.transitions if event.transition == "raise" and event.stream not in named]
+    text += [f"  {event.stream}: {event.alarm} at {event.at_s:.0f} s ({event.category})" for event in others]
+    quiet = len(view.beds) - len({event.stream for event in others} | named)
+    text.append(f"  {quiet} of {len(view.beds)} beds: no deterioration and no alarm")
     if figures:
-        told.append("Measured with the same bundle and engine on simulated patients (docs/ward-lead.md):")
-        told += [f"  {name}: {value:g}" for name, value in figures.items()]
-    return told
+        text.append("Measured with the same bundle and engine on simulated patients (docs/ward-lead.md):")
+        text += [f"  {name}: {value:g}" for name, value in figures.items()]
+    return text
 
 
 def _of(episode: Episode, scripted: ScriptedWard, view: WardView, elapsed_s: float) -> str:
@@ -41,17 +41,17 @@ def _of(episode: Episode, scripted: ScriptedWard, view: WardView, elapsed_s: flo
     physiological = view.raised(episode.stream, PHYSIOLOGICAL, episode.onset_s)
     if episode.category is EpisodeCategory.ARTEFACT:
         technical = view.raised(episode.stream, TECHNICAL, episode.onset_s)
-        rang = (
+        alarmed = (
             f"technical alarm {technical[0].alarm} at {technical[0].at_s:.0f} s" if technical else "no technical alarm"
         )
-        return head + rang + f", {len(physiological) or 'no'} physiological alarm"
+        return head + alarmed + f", {len(physiological) or 'no'} physiological alarm"
     at_once, delayed = (_limits_at(episode, scripted, delay_s) for delay_s in (0, DELAY_S))
     limits = f"fixed limits {_when(at_once, elapsed_s)}, with {DELAY_S} s delay {_when(delayed, elapsed_s)}"
     if not physiological:
         return head + f"Tocsin has not rung; {limits}"
     at_s = physiological[0].at_s
     lead = "" if at_once is None else f"; {_led(at_once - at_s)}"
-    return head + f"Tocsin rang at {at_s:.0f} s; {limits}{lead}"
+    return head + f"Tocsin alarmed at {at_s:.0f} s; {limits}{lead}"
 
 
 def _led(lead_s: float) -> str:
@@ -65,7 +65,7 @@ def _when(at_s: int | None, elapsed_s: float) -> str:
 
 
 def _limits_at(episode: Episode, scripted: ScriptedWard, delay_s: int) -> int | None:
-    """When fixed limits ring for a scripted episode, in seconds since the first reading; the twin knows the future."""
+    """Time at which fixed limits alarm for a scripted episode (in the twin), in seconds since the first reading."""
     twin = scripted.seen(int(episode.relief_s) + 1)
     values = twin[scripted.ward.streams.index(episode.stream)]
     began = np.flatnonzero(alarms(values, delay_s).any(axis=1))

@@ -1,4 +1,4 @@
-"""What a demonstration has heard from the daemon: values, scores, alarms; pure."""
+"""View of the daemon's messages: values, scores, alarms; without I/O."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class AlarmTransition:
     """One transition of an alarm.
 
     Attributes:
-        at_s: When, in seconds since the ward's first reading.
-        stream: Whose.
-        alarm: Which.
+        at_s: Seconds since the ward's first reading.
+        stream: Name of the stream.
+        alarm: Name of the alarm.
         transition: raise, clear, uncertain or certain.
         category: physiological or technical.
         priority: high, medium or low.
@@ -32,19 +32,19 @@ class AlarmTransition:
     reason: str
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Formatted in one line."""
         head = f"{self.at_s:7.1f} s  {self.priority:<6}  {self.transition:<9}  {self.stream:<12}"
         return f"{head}  {self.alarm}: {self.reason}"
 
 
 @dataclass(slots=True)
 class BedView:
-    """One bed as it was last heard of.
+    """Last known state of one bed.
 
     Attributes:
         values: Channel → value; a channel that was not measured is absent.
         score: The last; None is unknown.
-        active: Alarm → its last ring, for alarms that are up.
+        active: Alarm → its last transition, for active alarms.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -54,12 +54,12 @@ class BedView:
 
 @dataclass(slots=True)
 class WardView:
-    """The ward as it was last heard of.
+    """Last known state of the ward.
 
     Attributes:
         first_t_ns: `t` of the ward's first reading.
         beds: Stream → bed.
-        rings: Every transition, in the order in which it was heard.
+        rings: Every transition, in the order received.
     """
 
     first_t_ns: int
@@ -67,14 +67,14 @@ class WardView:
     transitions: list[AlarmTransition] = field(default_factory=list)
 
     def on_score(self, stream: str, body: dict[str, Any]) -> None:
-        """Take in a message of `tocsin/score/<stream>`."""
+        """Apply a message of `tocsin/score/<stream>`."""
         bed = self.beds.setdefault(stream, BedView())
         bed.score = body["score"]
         bed.values = {name: entry["value"] for name, entry in body["channels"].items() if entry["value"] is not None}
 
     def on_event(self, body: dict[str, Any]) -> AlarmTransition:
-        """Take in a message of `tocsin/event/<stream>/<alarm>`."""
-        ring = AlarmTransition(
+        """Apply a message of `tocsin/event/<stream>/<alarm>`."""
+        event = AlarmTransition(
             at_s=(body["t_ns"] - self.first_t_ns) / NS_PER_S,
             stream=body["stream"],
             alarm=body["alarm"],
@@ -83,21 +83,21 @@ class WardView:
             priority=body["priority"],
             reason=body["reason"],
         )
-        self.transitions.append(ring)
-        active = self.beds.setdefault(ring.stream, BedView()).active
-        if ring.transition == "clear":
-            active.pop(ring.alarm, None)
+        self.transitions.append(event)
+        active = self.beds.setdefault(event.stream, BedView()).active
+        if event.transition == "clear":
+            active.pop(event.alarm, None)
         else:
-            active[ring.alarm] = ring
-        return ring
+            active[event.alarm] = event
+        return event
 
     def raised(self, stream: str, category: str, since_s: float = 0.0) -> list[AlarmTransition]:
-        """What was raised in a stream since a time, of one category."""
+        """Alarms of one category that a stream raised since a time."""
         return [
-            ring
-            for ring in self.transitions
-            if ring.stream == stream
-            and ring.category == category
-            and ring.transition == "raise"
-            and ring.at_s >= since_s
+            event
+            for event in self.transitions
+            if event.stream == stream
+            and event.category == category
+            and event.transition == "raise"
+            and event.at_s >= since_s
         ]

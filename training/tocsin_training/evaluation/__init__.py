@@ -1,1 +1,1 @@
-"""What a sceptic asks of a detector: figures against baselines, in the same run, on records not fitted."""
+"""Evaluation of a bundle against baselines, in the same run, on records that neither was fitted on."""

@@ -1,4 +1,4 @@
-"""Which alarms the engine raises: those of a configuration, or the score's alone."""
+"""Alarms that the engine raises in an evaluation: those of a configuration, or the score's alone."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class AlarmSetup:
 
     Attributes:
         alarms: All of them, for the engine.
-        scored: The one that rests on the score.
-        physiological: The names of those that tell of the patient or the machine; the others tell of sensors.
+        scored: The alarm on the score.
+        physiological: Names of the physiological alarms; the others are technical (IEC 60601-1-8).
         threshold: Of the score.
         chosen: Where the threshold comes from.
         delays: Of the score's alarm.
@@ -49,7 +49,7 @@ class AlarmSetup:
 
 
 def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> AlarmSetup:
-    """The score's alarm and no other.
+    """Set up the score's alarm and no other.
 
     Raises:
         TrainingError: The bundle has no score.
@@ -62,7 +62,7 @@ def alone(bundle: Bundle, threshold: float, chosen: str, delays: Delays) -> Alar
 
 
 def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> AlarmSetup:
-    """The score's alarm at a threshold that somebody gives.
+    """Set up the score's alarm at a given threshold.
 
     Raises:
         TrainingError: No score can be above it, or all are.
@@ -75,7 +75,7 @@ def by_hand(bundle: Bundle, threshold: float, delays: Delays) -> AlarmSetup:
 
 
 def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
-    """The threshold at which the bundle's own curve has so many false alarms a stream-day."""
+    """Threshold at which the bundle's own curve has this many false alarms a stream-day."""
     try:
         return bundle.threshold_at(per_day, delays.on_s, delays.off_s).threshold
     except BudgetError as error:
@@ -83,24 +83,24 @@ def of_budget(bundle: Bundle, per_day: float, delays: Delays) -> float:
 
 
 def configured(bundle: Bundle, path: Path, watch: str | None) -> AlarmSetup:
-    """The alarms of a watch in a configuration, and its clock.
+    """Set up the alarms of a watch in a configuration, with its clock.
 
     Raises:
         TrainingError: The configuration has faults, or no watch of it fits; says which.
     """
     checked = check(path)
     if checked.faults or checked.config is None:
-        told = "\n".join(f"  {fault}" for fault in checked.faults)
-        raise TrainingError(f"{path} has faults:\n{told}\n  mend them; `tocsin check {path}` lists them too")
+        listed = "\n".join(f"  {fault}" for fault in checked.faults)
+        raise TrainingError(f"{path} has faults:\n{listed}\n  fix them; `tocsin check {path}` lists them too")
     watches = checked.config.watches
     fitting = [name for name in watches if checked.bundles[name].manifest.sha256 == bundle.manifest.sha256]
     if watch is None and len(fitting) == 1:
         watch = fitting[0]
     if watch not in fitting:
-        told = ", ".join(watches)
+        listed = ", ".join(watches)
         raise TrainingError(
-            f"{path}: {'several watches run' if fitting and watch is None else f'watch {watch or told} does not run'} "
-            f"{bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
+            f"{path}: {'several watches run' if fitting and watch is None else f'watch {watch or listed} does not run'}"
+            f" {bundle.folder}; name one that does by --watch ({', '.join(fitting) or 'none does'})"
         )
     entry = watches[watch]
     period_ns = checked.bundles[watch].model.period_ns

@@ -1,8 +1,8 @@
-"""How sure a figure is: the bootstrap over streams.
+"""Bootstrap over streams: confidence intervals of figures.
 
-Rows of one stream resemble each other, so it is streams that are drawn again, with replacement. A figure that is made
-of sums over streams is computed for all replicates at once: replicate k counts stream b `weights[k, b]` times, and
-replicate 0 counts each once.
+Rows of one stream are correlated, so streams are resampled, with replacement (cluster bootstrap). A figure made of sums
+over streams is computed for all replicates at once: replicate k counts stream b `weights[k, b]` times, and replicate 0
+counts each once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INTERVAL = (0.025, 0.975)
 
 
 def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArray[np.float64]:
-    """(1 + K, B) how often each stream counts; of a single stream nothing can be drawn, and K is 0.
+    """Number of times (1 + K, B) that each stream counts; K is 0 for a single stream.
 
     >>> weights(3, 2).sum(axis=1).tolist()
     [3.0, 3.0, 3.0]
@@ -35,9 +35,9 @@ def weights(streams: int, replicates: int = REPLICATES, seed: int = 0) -> NDArra
 
 
 def figure(values: NDArray[np.float64]) -> Estimate:
-    """From (1 + K,) values, the first of them that of the data as they are.
+    """Estimate and interval of values (1 + K,), the first of them that of the data.
 
-    Replicates without any value (NaN: no event was drawn) are left out. Without replicates there is no interval.
+    Replicates that are NaN (no event was drawn) are left out. Without replicates there is no interval.
 
     >>> figure(np.array([0.5, 0.4, 0.6, np.nan]))
     Estimate(value=0.5, low=0.4, high=0.6)
@@ -50,12 +50,12 @@ def figure(values: NDArray[np.float64]) -> Estimate:
 
 
 def figures(values: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
-    """Each by its name."""
+    """Estimates by name."""
     return {name: figure(replicates) for name, replicates in values.items()}
 
 
 def leads(ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[np.float64]]) -> dict[str, Estimate]:
-    """Ours less theirs, of what both have (1 + K,) replicates of: the same streams are drawn for both.
+    """Differences, ours less theirs, of the figures that both have (1 + K,) replicates of: paired by replicate.
 
     >>> leads({"a": np.array([3.0, 4.0, 5.0]), "b": np.array([1.0])}, {"a": np.array([1.0, 3.0, 3.0])})
     {'a': Estimate(value=2.0, low=1.0, high=2.0)}
@@ -64,7 +64,7 @@ def leads(ours: Mapping[str, NDArray[np.float64]], theirs: Mapping[str, NDArray[
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64], weighted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(1 + K,) of sums over streams (B,); NaN where the whole is nothing.
+    """Ratio (1 + K,) of sums over streams (B,); NaN where the denominator is 0.
 
     >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 2.0]), np.array([[1.0, 1.0], [2.0, 0.0]])).tolist()
     [0.25, 0.5]

@@ -1,4 +1,4 @@
-"""What alarms are worth: how many events they detect, how soon, and how often they ring for nothing."""
+"""Detection by alarms: events detected, delay, false alarms a day."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ QUANTILES = {"delay, median": 0.5, "delay, p90": 0.9}
 
 @dataclass(frozen=True, slots=True)
 class GroundTruth:
-    """What alarms are judged by.
+    """Labels and events that alarms are compared with.
 
     Attributes:
-        label: (R,) 1 in an event, 0 where all is normal, NaN where nobody knows.
+        label: (R,) 1 in an event, 0 where normal, NaN where unknown.
         start: (B + 1,) stream b owns the rows `start[b]:start[b + 1]`.
         t_s: (R,) seconds.
-        stream: (R,) whose row.
+        stream: (R,) index of the row's stream.
         events: E of them.
-        days: (B,) of normal rows.
-        horizon_s: An event sets in so long after its first row; 0 where the label itself begins with it.
+        days: (B,) days of normal rows.
+        horizon_s: Seconds from an event's first row to its onset; 0 where the label begins with the onset.
         weights: (1 + K, B) of the bootstrap.
     """
 
@@ -51,7 +51,7 @@ class GroundTruth:
 
     @classmethod
     def of(cls, data: StreamDataset, period_s: float, horizon_s: float, weights: NDArray[np.float64]) -> GroundTruth:
-        """Of labelled records; without labels every row counts as normal."""
+        """Build from labelled records; without labels every row counts as normal."""
         label = np.zeros(len(data.x), dtype=np.float32) if data.label is None else data.label
         stream = np.repeat(np.arange(len(data)), data.lengths)
         normal_rows = np.bincount(stream[label == 0], minlength=len(data)).astype(np.float64)
@@ -60,16 +60,16 @@ class GroundTruth:
         return cls(label, data.start, t_s, stream, events.of(label, data.start), days, horizon_s, weights)
 
     def per_stream(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(B,) how many of these rows each stream owns."""
+        """Number (B,) of these rows in each stream."""
         return np.bincount(self.stream[rows], minlength=len(self.days)).astype(np.float64)
 
     def summed(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(B,) the sum of values (R,) over each stream."""
+        """Sum (B,) of values (R,) over each stream."""
         return np.bincount(self.stream, weights=values, minlength=len(self.days)).astype(np.float64)
 
 
 def detected_share(ground: GroundTruth, hit: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(1 + K,) the share of events (E,) that were hit."""
+    """Share (1 + K,) of events with `hit` (E,) true."""
     first = ground.events.first
     return bootstrap.ratio(ground.per_stream(first[hit]), ground.per_stream(first), ground.weights)
 
@@ -77,7 +77,7 @@ def detected_share(ground: GroundTruth, hit: NDArray[np.bool_]) -> NDArray[np.fl
 def operation(
     ground: GroundTruth, threshold: float, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
 ) -> OperatingPoint:
-    """Judge alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
+    """Evaluate alarms that rose in `risen` (A,) and were active in `is_up` (R,)."""
     found = events.match(risen, is_up, ground.events, ground.label)
     hit = found.detected >= 0
     detected, false = ground.per_stream(ground.events.first[hit]), ground.per_stream(found.false)
@@ -113,7 +113,7 @@ def operation(
 
 
 def _quantile(values: NDArray[np.float64], weighted: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """(1 + K,) the value that this share of events (E,), weighted (1 + K, E), reaches at most; infinite if missed."""
+    """Quantile (1 + K,) at `share` of event values (E,), weighted by (1 + K, E); infinite where missed."""
     if not len(values):
         return np.full(len(weighted), np.nan)
     order = np.argsort(values, kind="stable")
@@ -122,10 +122,10 @@ def _quantile(values: NDArray[np.float64], weighted: NDArray[np.float64], share:
     return np.where(reached[:, -1] > 0, values[order][at], np.nan)
 
 
-def rung(
+def alarm_rows(
     ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Where an alarm on a score rises, and where it is up."""
+    """Rows in which an alarm on a score rises (A,), and whether it is active (R,)."""
     is_up = onsets.up(score, threshold, ground.t_s, ground.start, delays)
     return onsets.onsets(is_up, ground.start), is_up
 
@@ -146,9 +146,9 @@ def curve(ground: GroundTruth, score: NDArray[np.floating], delays: Delays, mark
 def at_rate(
     ground: GroundTruth, score: NDArray[np.floating], delays: Delays, swept: DetectionCurve, per_day: float
 ) -> float | None:
-    """The threshold, lowered from the top until the alarm would be false more than `per_day` times a day.
+    """Lowest threshold at which the alarm is false at most `per_day` times a day.
 
-    None where even the highest threshold that rings at all does so.
+    None where even the highest threshold with an alarm exceeds that.
     """
     above: float | None = None
     for threshold, false in zip(swept.threshold, swept.false_per_day, strict=True):
@@ -168,8 +168,8 @@ def at_rate(
 
 
 def _point(ground: GroundTruth, score: NDArray[np.floating], threshold: float, delays: Delays) -> tuple[float, float]:
-    """False alarms a day, and the share of events detected."""
-    risen, is_up = rung(ground, score, threshold, delays)
+    """False alarms a day, and share of events detected."""
+    risen, is_up = alarm_rows(ground, score, threshold, delays)
     found = events.match(risen, is_up, ground.events, ground.label)
     days = float(ground.days.sum())
     recall = float((found.detected >= 0).mean()) if len(ground.events) else np.nan

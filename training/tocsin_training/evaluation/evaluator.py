@@ -1,4 +1,4 @@
-"""From a bundle and records to a result: the engine plays them, the baselines judge them, the figures are taken."""
+"""Evaluator: plays records through the engine, scores baselines and computes the figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tocsin_training.evaluation.baselines.baseline import Baseline
     from tocsin_training.evaluation.result import Budget, OperatingPoint
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 BUDGETS = (0.1, 0.5, 2.0)  # false alarms a stream-day
 RECALL = "events detected"  # at the same rate of false alarms
 WHOLE_WATCH = "the whole watch"
@@ -44,23 +44,23 @@ WHOLE_WATCH = "the whole watch"
 
 @dataclass(frozen=True, slots=True)
 class EvaluationJob:
-    """What to evaluate, on what.
+    """Input of an evaluation.
 
     Attributes:
         bundle: Loaded.
-        watching: The alarms.
-        data: The records to judge by.
-        about: What to call them.
-        train: To fit baselines on; None for none.
-        valid: To choose their thresholds on, where rows have gains; None for none.
-        with_baselines: Whether to compare at all.
-        windows: Whether the events are windows as the Numenta benchmark has them.
-        command: As it was given.
-        seed: Of the bootstrap and of what baselines draw.
+        setup: The alarms.
+        data: The records to evaluate on.
+        about: Their description.
+        train: To fit baselines on, or None.
+        valid: To choose their thresholds on, where rows have gains, or None.
+        with_baselines: Whether to compare with baselines.
+        windows: Whether the events are windows of the Numenta benchmark.
+        command: Command line.
+        seed: Of the bootstrap and of baselines.
     """
 
     bundle: Bundle
-    watching: AlarmSetup
+    setup: AlarmSetup
     data: StreamDataset
     about: str
     train: StreamDataset | None
@@ -71,54 +71,54 @@ class EvaluationJob:
     seed: int
 
 
-def evaluate(job: EvaluationJob, tell: Tell = lambda _line: None) -> EvaluationResult:
-    """Play, judge, compare."""
-    manifest, watching, data = job.bundle.manifest, job.watching, job.data
+def evaluate(job: EvaluationJob, progress: Progress = lambda _line: None) -> EvaluationResult:
+    """Run the bundle and the baselines, and compare them."""
+    manifest, setup, data = job.bundle.manifest, job.setup, job.data
     horizon_s = manifest.horizon_s if manifest.task is Task.ALARM and manifest.horizon_s else 0.0
     weights = bootstrap.weights(len(data), seed=job.seed)
     ground = GroundTruth.of(data, manifest.period_s, horizon_s, weights)
-    tell(f"playing {len(data.x)} frames of {len(data)} streams back to the engine")
-    played = backtest.backtest(job.bundle.model, watching.alarms, data, watching.clock)
-    _check_swept(ground, watching, played)
-    risen, is_up = played.risen[watching.scored], played.is_up[watching.scored]
-    own = detection.operation(ground, watching.threshold, risen, is_up)
+    progress(f"playing {len(data.x)} frames of {len(data)} streams back to the engine")
+    backtested = backtest.backtest(job.bundle.model, setup.alarms, data, setup.clock)
+    _check_curve_matches(ground, setup, backtested)
+    risen, is_up = backtested.risen[setup.scored], backtested.is_up[setup.scored]
+    own = detection.operation(ground, setup.threshold, risen, is_up)
     name = f"{manifest.name}/{manifest.version}"
-    tell(f"judging {name}")
+    progress(f"judging {name}")
     probability = manifest.calibration.scale == "probability"
-    replicates = _replicates(job, ground, played.score, own, is_up)
+    replicates = _replicates(job, ground, backtested.score, own, is_up)
     made = bootstrap.figures(replicates)
-    bins = reliability.bins(ground, played.score) if probability and len(ground.events) else []
+    bins = reliability.bins(ground, backtested.score) if probability and len(ground.events) else []
     if bins:
-        made |= reliability.figures(ground, played.score, bins)
-    swept = detection.curve(ground, played.score, watching.delays, [watching.threshold])
+        made |= reliability.figures(ground, backtested.score, bins)
+    swept = detection.curve(ground, backtested.score, setup.delays, [setup.threshold])
     detectors = [Detector(name=name, about=manifest.summary, figures=made, own=own, equal=own, curve=swept)]
-    if len(watching.physiological) > 1:
-        detectors.append(_whole(ground, watching, played))
+    if len(setup.physiological) > 1:
+        detectors.append(_all_physiological(ground, setup, backtested))
     skipped: dict[str, str] = {}
     if job.with_baselines:
-        tell("fitting baselines")
+        progress("fitting baselines")
         fitted, skipped = registry.fitted(manifest.channels, manifest.period_s, job.train, job.seed)
         for baseline in fitted:
-            tell(f"judging {baseline.name}")
-            detectors.append(_compared(job, ground, baseline, own, replicates))
+            progress(f"judging {baseline.name}")
+            detectors.append(_compared_baseline(job, ground, baseline, own, replicates))
     return EvaluationResult(
         setting=_setting(job, horizon_s),
         extent=_extent(ground, manifest.period_s),
-        warm_up=_warm_up(ground, played.score),
+        warm_up=_warm_up(ground, backtested.score),
         detectors=detectors,
         skipped=skipped,
         reliability=bins,
-        budgets=_budgets(job, ground, played.score),
-        stretches=excerpts.choose(ground, data, played, risen, is_up),
+        budgets=_budgets(job, ground, backtested.score),
+        stretches=excerpts.choose(ground, data, backtested, risen, is_up),
     )
 
 
-def _check_swept(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> None:
-    """What the curve is swept with has to ring where the engine rang."""
-    _, is_up = detection.rung(ground, played.score, watching.threshold, watching.delays)
-    differ = int((is_up != played.is_up[watching.scored]).sum())
+def _check_curve_matches(ground: GroundTruth, setup: AlarmSetup, backtested: BacktestResult) -> None:
+    """Check that the alarm by which the curve is swept rises where the engine's rose."""
+    _, is_up = detection.alarm_rows(ground, backtested.score, setup.threshold, setup.delays)
+    differ = int((is_up != backtested.is_up[setup.scored]).sum())
     # A stream that falls silent loses its certainty between frames, which no row shows.
-    if differ and len(watching.alarms) == 1:
+    if differ and len(setup.alarms) == 1:
         raise TrainingError(f"the sweep and the engine disagree in {differ} rows; this is a fault of the evaluation")
 
 
@@ -129,7 +129,7 @@ def _replicates(
     own: OperatingPoint | None,
     is_up: NDArray[np.bool_] | None,
 ) -> dict[str, NDArray[np.float64]]:
-    """(1 + K,) each: the figures of one detector that rest on no single alarm."""
+    """Replicates (1 + K,) of one detector's figures that depend on no single alarm."""
     made = ranking_replicates.replicates(ground, score) if len(ground.events) else {}
     if job.data.gain is not None and is_up is not None:
         made[utility.UTILITY] = utility.utility(ground, job.data.gain, is_up)
@@ -139,56 +139,56 @@ def _replicates(
 
 
 def _budgets(job: EvaluationJob, ground: GroundTruth, score: NDArray[np.floating]) -> list[Budget]:
-    """What came of the budgets that the bundle's curve has a threshold for."""
+    """False-alarm rates at the budgets that the bundle's curve has a threshold for."""
     if job.bundle.manifest.calibration.curve is None:
         return []
     thresholds = {}
     for per_day in BUDGETS:
         with contextlib.suppress(TrainingError):  # too rare or too frequent for its curve
-            thresholds[per_day] = of_budget(job.bundle, per_day, job.watching.delays)
-    return reliability.budgets(ground, score, job.watching.delays, thresholds)
+            thresholds[per_day] = of_budget(job.bundle, per_day, job.setup.delays)
+    return reliability.budgets(ground, score, job.setup.delays, thresholds)
 
 
-def _whole(ground: GroundTruth, watching: AlarmSetup, played: BacktestResult) -> Detector:
-    """All the alarms that tell of the patient, as staff would hear them."""
-    risen = np.sort(np.concatenate([played.risen[name] for name in watching.physiological]))
-    is_up = np.any([played.is_up[name] for name in watching.physiological], axis=0)
-    about = f"all {len(watching.physiological)} alarms of the watch that are not technical, each one heard"
+def _all_physiological(ground: GroundTruth, setup: AlarmSetup, backtested: BacktestResult) -> Detector:
+    """All physiological alarms as one detector."""
+    risen = np.sort(np.concatenate([backtested.risen[name] for name in setup.physiological]))
+    is_up = np.any([backtested.is_up[name] for name in setup.physiological], axis=0)
+    about = f"all {len(setup.physiological)} alarms of the watch that are not technical, each one heard"
     return Detector(
-        name=WHOLE_WATCH, about=about, figures={}, own=detection.operation(ground, watching.threshold, risen, is_up)
+        name=WHOLE_WATCH, about=about, figures={}, own=detection.operation(ground, setup.threshold, risen, is_up)
     )
 
 
-def _compared(
+def _compared_baseline(
     job: EvaluationJob,
     ground: GroundTruth,
     baseline: Baseline,
     ours: OperatingPoint,
     replicates: dict[str, NDArray[np.float64]],
 ) -> Detector:
-    """A baseline at its own operating point and at the bundle's rate of false alarms, and how far it lies behind."""
-    delays = job.watching.delays
+    """A baseline at its own operating point and at the bundle's false-alarm rate, and its difference to the bundle."""
+    delays = job.setup.delays
     score = baseline.score(job.data)
     own = is_up = None
     if baseline.threshold is not None:
-        risen, is_up = detection.rung(ground, score, baseline.threshold, delays)
+        risen, is_up = detection.alarm_rows(ground, score, baseline.threshold, delays)
         own = detection.operation(ground, baseline.threshold, risen, is_up)
     swept = detection.curve(ground, score, delays, [])
     threshold = detection.at_rate(ground, score, delays, swept, ours.figures["false alarms a day"].value)
     equal = None
     if threshold is not None:
-        equal = detection.operation(ground, threshold, *detection.rung(ground, score, threshold, delays))
+        equal = detection.operation(ground, threshold, *detection.alarm_rows(ground, score, threshold, delays))
     if job.valid is not None and job.valid.gain is not None:
         valid = np.nan_to_num(baseline.score(job.valid), nan=-1e9)
         chosen = operating_point.threshold_of_most_gain(
             valid, job.valid.gain
         )  # as the bundle's was: the utility asks for it
-        is_up = detection.rung(ground, score, chosen, delays)[1]
+        is_up = detection.alarm_rows(ground, score, chosen, delays)[1]
     theirs = _replicates(job, ground, score, own, is_up)
     behind = bootstrap.leads(replicates, theirs)
     if equal is not None:
-        told = [{RECALL: detection.detected_share(ground, np.isfinite(one.delays_s))} for one in (ours, equal)]
-        behind |= bootstrap.leads(*told)
+        recalls = [{RECALL: detection.detected_share(ground, np.isfinite(one.delays_s))} for one in (ours, equal)]
+        behind |= bootstrap.leads(*recalls)
     return Detector(
         name=baseline.name,
         about=baseline.about,
@@ -201,7 +201,7 @@ def _compared(
 
 
 def _setting(job: EvaluationJob, horizon_s: float) -> Setting:
-    manifest, watching = job.bundle.manifest, job.watching
+    manifest, setup = job.bundle.manifest, job.setup
     return Setting(
         bundle=f"{manifest.name}/{manifest.version}",
         sha256=manifest.sha256,
@@ -210,10 +210,10 @@ def _setting(job: EvaluationJob, horizon_s: float) -> Setting:
         score=manifest.calibration.scale,
         data=job.about,
         command=job.command,
-        threshold=watching.threshold,
-        threshold_from=watching.chosen,
-        on_delay_s=watching.delays.on_s,
-        off_delay_s=watching.delays.off_s,
+        threshold=setup.threshold,
+        threshold_from=setup.chosen,
+        on_delay_s=setup.delays.on_s,
+        off_delay_s=setup.delays.off_s,
         period_s=manifest.period_s,
         horizon_s=horizon_s or None,
         seed=job.seed,

@@ -1,11 +1,11 @@
-"""Events, and which alarm belongs to which: the rules every figure of detection rests on.
+"""Events, and the matching of alarms to events.
 
-An **event** is a run of rows with label 1 in one stream, from its first to its last row. Rows whose label is unknown
-(NaN) are judged neither way: what rises there counts for nothing.
+An **event** is a run of rows with label 1 in one stream, from its first to its last row. Rows with an unknown label
+(NaN) are ignored: alarms that rise there count neither way.
 
 An alarm **rises** in one row. Of the alarms that rise inside an event, the first **detects** it and the others are
 **repeats**, which count for nothing. One that rises in a row with label 0 is **false**. An event in which none rises is
-**missed**, also if an alarm that rose before is still up when it begins: that is noted as **standing**. (Were it a
+**missed**, also if an alarm that rose before is still active when it begins: that is noted as **standing**. (Were it a
 detection, an alarm that never ends would detect everything and be false once.)
 """
 
@@ -25,7 +25,7 @@ class Events:
     """E events.
 
     Attributes:
-        stream: (E,) whose.
+        stream: (E,) index of the stream.
         first: (E,) the first row.
         last: (E,) the last row.
     """
@@ -35,19 +35,19 @@ class Events:
     last: NDArray[np.int64]
 
     def __len__(self) -> int:
-        """E."""
+        """Number of events."""
         return len(self.stream)
 
 
 @dataclass(frozen=True, slots=True)
 class MatchedAlarms:
-    """What a detector's alarms were.
+    """Result of matching a detector's alarms to events.
 
     Attributes:
         detected: (E,) the row in which the alarm rose that detected each event; -1 where it was missed.
-        standing: (E,) missed, while an alarm from before was up in its first row.
+        standing: (E,) missed, while an earlier alarm was active in its first row.
         false: (F,) rows in which a false alarm rose.
-        repeats: How many rose in an event that was detected already.
+        repeats: Number of alarms that rose in an event that was detected already.
     """
 
     detected: NDArray[np.int64]

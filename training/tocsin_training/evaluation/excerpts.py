@@ -1,8 +1,7 @@
-"""Which stretches are drawn: by rule, the flattering and the others alike.
+"""Excerpts of series for the report, chosen by rule.
 
-Of the detected events the quickest, the middle and the slowest; of the missed ones that whose highest score came
-nearest to the threshold, the middle one and that which stirred the score least; of the false alarms those with the
-highest, the middle and the lowest peak.
+Of the detected events the first, the median and the last by delay; of the missed ones those with the highest, the
+median and the lowest peak of the score; of the false alarms those with the highest, the median and the lowest peak.
 """
 
 from __future__ import annotations
@@ -36,11 +35,15 @@ AROUND = 30  # ticks before and after, at least
 
 
 def choose(
-    ground: GroundTruth, data: StreamDataset, played: BacktestResult, risen: NDArray[np.int64], is_up: NDArray[np.bool_]
+    ground: GroundTruth,
+    data: StreamDataset,
+    backtested: BacktestResult,
+    risen: NDArray[np.int64],
+    is_up: NDArray[np.bool_],
 ) -> list[Excerpt]:
-    """Up to three stretches of each kind, of alarms that rose in `risen` (A,) and were up in `is_up` (R,)."""
+    """Up to three excerpts of each kind, of alarms that rose in `risen` (A,) and were active in `is_up` (R,)."""
     found = match(risen, is_up, ground.events, ground.label)
-    events, score = ground.events, np.nan_to_num(played.score, nan=-np.inf)
+    events, score = ground.events, np.nan_to_num(backtested.score, nan=-np.inf)
     hit = found.detected >= 0
     spans = np.stack([events.first, events.last], axis=1)  # (E, 2)
     delay = found.detected - events.first
@@ -56,16 +59,16 @@ def choose(
     made = []
     for kind, candidates in ordered.items():
         last = len(candidates) - 1
-        places = {last: 2, last // 2: 1, 0: 0} if last >= 2 else {last: 2, 0: 0} if last >= 0 else {}  # noqa: PLR2004
+        positions = {last: 2, last // 2: 1, 0: 0} if last >= 2 else {last: 2, 0: 0} if last >= 0 else {}  # noqa: PLR2004
         made += [
-            _stretch(kind, RULES[kind][rule], candidates[place], ground, data, played, is_up)
-            for place, rule in sorted(places.items())
+            _stretch(kind, RULES[kind][rule], candidates[place], ground, data, backtested, is_up)
+            for place, rule in sorted(positions.items())
         ]
     return made
 
 
 def _end(is_up: NDArray[np.bool_], ground: GroundTruth, row: int) -> int:
-    """The last row of the alarm that rose in `row`."""
+    """Last row of the alarm that rose in `row`."""
     end = int(ground.start[ground.stream[row] + 1])
     ceased = np.flatnonzero(~is_up[row:end])
     return int(row + ceased[0] - 1) if len(ceased) and ceased[0] else (row if len(ceased) else end - 1)
@@ -77,7 +80,7 @@ def _stretch(
     span: NDArray[np.int64],
     ground: GroundTruth,
     data: StreamDataset,
-    played: BacktestResult,
+    backtested: BacktestResult,
     is_up: NDArray[np.bool_],
 ) -> Excerpt:
     first, last = (int(row) for row in span)
@@ -88,20 +91,20 @@ def _stretch(
     rows = np.arange(low, high, max(1, (high - low) // DRAWN))
     whole = np.arange(low, high)
     t_s = ground.t_s - ground.t_s[begin]
-    columns = _telling(data, played, np.arange(first, last + 1))
+    columns = _deviating_channels(data, backtested, np.arange(first, last + 1))
     return Excerpt(
         kind=kind,
         chosen=chosen,
         stream=data.streams[b],
         t_s=_rounded(t_s[rows], 9),
-        score=_shown(played.score[rows]),
+        score=_four_digits(backtested.score[rows]),
         channels=[
             ExcerptSeries(
                 name=data.channels[c].name,
                 unit=data.channels[c].unit,
-                value=_shown(np.where(data.mask[rows, c] > 0, data.x[rows, c], np.nan)),
-                mean=_shown(played.mean[rows, c]),
-                scale=_shown(played.scale[rows, c]),
+                value=_four_digits(np.where(data.mask[rows, c] > 0, data.x[rows, c], np.nan)),
+                mean=_four_digits(backtested.mean[rows, c]),
+                scale=_four_digits(backtested.scale[rows, c]),
             )
             for c in columns
         ],
@@ -110,20 +113,20 @@ def _stretch(
     )
 
 
-def _telling(data: StreamDataset, played: BacktestResult, rows: NDArray[np.int64]) -> Sequence[int]:
-    """The measured channels that lay furthest from what was expected in these rows, in their own order."""
+def _deviating_channels(data: StreamDataset, backtested: BacktestResult, rows: NDArray[np.int64]) -> Sequence[int]:
+    """Measured channels with the largest residuals in these rows, in their own order."""
     columns = measured(data.channels)
-    away = (data.x[rows][:, columns] - played.mean[rows][:, columns]) / played.scale[rows][:, columns]
+    away = (data.x[rows][:, columns] - backtested.mean[rows][:, columns]) / backtested.scale[rows][:, columns]
     away = np.where(data.mask[rows][:, columns] > 0, np.abs(away), np.nan)
     seen = (data.mask[rows][:, columns] > 0).sum(axis=0)
     furthest = np.nan_to_num(np.nansum(away, axis=0) / np.maximum(seen, 1))
-    often = seen * 4 >= seen.max()  # a line of two points tells little
+    often = seen * 4 >= seen.max()  # a line of two points shows little
     order = np.lexsort((-furthest, ~often))[:CHANNELS]
     return sorted(int(c) for c in columns[order] if data.mask[rows, c].any()) or [int(columns[0])]
 
 
 def _runs(inside: NDArray[np.bool_], t_s: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """From, to of each run."""
+    """Start and end of each run, in seconds."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]]).astype(np.int8)))
     return [(float(t_s[a]), float(t_s[z - 1])) for a, z in zip(edges[::2], edges[1::2], strict=True)]
 
@@ -132,6 +135,6 @@ def _rounded(values: NDArray[np.floating], digits: int) -> list[float]:
     return [float(f"{value:.{digits}g}") for value in values]
 
 
-def _shown(values: NDArray[np.floating]) -> list[float | None]:
-    """Four digits, more than a picture can show."""
+def _four_digits(values: NDArray[np.floating]) -> list[float | None]:
+    """Values rounded to four digits; None for NaN."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]

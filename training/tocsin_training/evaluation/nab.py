@@ -1,4 +1,4 @@
-"""The score of the Numenta Anomaly Benchmark: what a detection is worth, by how early it comes.
+"""Score of the Numenta Anomaly Benchmark (NAB): detections weighted by how early they come.
 
 A series has labelled windows around its anomalies. The first detection inside a window is worth up to 1, nearly all
 of it in the first half; one outside costs up to 0.11, less if it comes shortly after a window; a window without any
@@ -37,13 +37,13 @@ class WindowLabels:
     """One series' labels.
 
     Attributes:
-        worth: (T,) what a detection in this row counts: its reward inside a window, its cost (negative) outside.
+        reward: (T,) reward of a detection in this row inside a window, its cost (negative) outside.
         window: (T,) the number of the window that the row lies in; -1 outside, and in probation.
         scored: (T,) False in probation.
-        windows: W, how many there are.
+        windows: W, the number of windows.
     """
 
-    worth: NDArray[np.float64]
+    reward: NDArray[np.float64]
     window: NDArray[np.int64]
     scored: NDArray[np.bool_]
     windows: int
@@ -51,11 +51,11 @@ class WindowLabels:
 
 @dataclass(frozen=True, slots=True)
 class NabOperation:
-    """What a threshold gives over all series.
+    """Result of one threshold over all series.
 
     Attributes:
-        threshold: A row whose score is this or higher is a detection.
-        score: Normalised: 0 is silence, 100 is every window at its first row and nothing else.
+        threshold: A row with this score or a higher one is a detection.
+        score: Normalised: 0 without detections, 100 for every window at its first row and nothing else.
         found: Windows with a detection.
         windows: All windows.
         false: Rows outside windows that are detections.
@@ -69,7 +69,7 @@ class NabOperation:
 
 
 def scaled_sigmoid(position: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What a detection at a position (in window widths, 0 at the window's end, -1 at its start) is worth.
+    """Reward of a detection at a position (in window widths, 0 at the window's end, -1 at its start).
 
     >>> scaled_sigmoid(np.array([-1.0, -0.5, 0.0, 1.0, 9.0])).round(5).tolist()
     [0.98661, 0.84828, 0.0, -0.98661, -1.0]
@@ -79,7 +79,7 @@ def scaled_sigmoid(position: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def probation(rows: int) -> int:
-    """How many first rows of a series are not scored.
+    """Number of first rows of a series that are not scored.
 
     >>> probation(4032), probation(15902)
     (604, 750)
@@ -101,7 +101,7 @@ def labels(rows: int, windows: Sequence[tuple[int, int]]) -> WindowLabels:
     ([-1, 0, 0, -1], 85)
     """
     row = np.arange(rows)
-    worth = np.full(rows, -FALSE_POSITIVE)
+    reward = np.full(rows, -FALSE_POSITIVE)
     window = np.full(rows, -1)
     most = float(scaled_sigmoid(np.array(-1.0)))
     for number, (first, last) in enumerate(windows):
@@ -109,11 +109,11 @@ def labels(rows: int, windows: Sequence[tuple[int, int]]) -> WindowLabels:
             raise TrainingError(f"window {first} to {last} does not lie in {rows} rows; give its first and last row")
         width = last - first + 1
         inside = slice(first, last + 1)
-        worth[inside] = scaled_sigmoid((row[inside] - last - 1) / width) / most
+        reward[inside] = scaled_sigmoid((row[inside] - last - 1) / width) / most
         window[inside] = number
-        worth[last + 1 :] = FALSE_POSITIVE * scaled_sigmoid((row[last + 1 :] - last) / (width - 1))
+        reward[last + 1 :] = FALSE_POSITIVE * scaled_sigmoid((row[last + 1 :] - last) / (width - 1))
     scored = row >= probation(rows)
-    return WindowLabels(worth, np.where(scored, window, -1), scored, len(windows))
+    return WindowLabels(reward, np.where(scored, window, -1), scored, len(windows))
 
 
 def at(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], threshold: float) -> NabOperation:
@@ -128,8 +128,8 @@ def at(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], t
     0.0
     """
     swept = sweep(scores, truths)
-    ringing = int(np.searchsorted(-swept.threshold, -threshold, side="right"))
-    return swept.operation(ringing, threshold)
+    alarm_rows = int(np.searchsorted(-swept.threshold, -threshold, side="right"))
+    return swept.operation(alarm_rows, threshold)
 
 
 def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]) -> NabOperation:
@@ -143,9 +143,9 @@ def best(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels])
     (0.9, 93.0, 1, 0)
     """
     swept = sweep(scores, truths)
-    ringing = int(np.argmax(swept.total))
-    threshold = float(swept.threshold[ringing - 1]) if ringing else np.inf
-    return swept.operation(ringing, threshold)
+    alarm_rows = int(np.argmax(swept.total))
+    threshold = float(swept.threshold[alarm_rows - 1]) if alarm_rows else np.inf
+    return swept.operation(alarm_rows, threshold)
 
 
 def alarms_at(
@@ -161,11 +161,11 @@ def alarms_at(
     >>> alarms_at([score], [truth], 0.5, 5).false, at([score], [truth], 0.5).false
     (1, 3)
     """
-    rung = [rings(score, threshold, quiet) for score in scores]
-    return replace(at(rung, truths, 1.0), threshold=threshold)
+    alarm_rows = [alarm_onsets(score, threshold, quiet) for score in scores]
+    return replace(at(alarm_rows, truths, 1.0), threshold=threshold)
 
 
-def rings(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[np.float64]:
+def alarm_onsets(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[np.float64]:
     """(T,) 1 in the rows in which such an alarm rises, else 0."""
     whole = np.array([0, len(score)])
     is_up = onsets.up(score, threshold, np.arange(len(score), dtype=float), whole, onsets.Delays(off_s=quiet))
@@ -175,7 +175,7 @@ def rings(score: NDArray[np.floating], threshold: float, quiet: int) -> NDArray[
 
 
 def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels], quiet: int) -> NabOperation:
-    """The one threshold with the highest score, of `GRID` at which from few to many rows would ring."""
+    """Threshold with the highest score of those on `GRID`, which alarm in few to many rows."""
     every = np.concatenate([score[truth.scored] for score, truth in zip(scores, truths, strict=True)])
     every = every[~np.isnan(every)]
     grid = np.unique(np.quantile(every, 1.0 - np.geomspace(1.0 / len(every), MOST_RINGING, GRID)))
@@ -185,13 +185,13 @@ def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowL
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What every threshold gives: entry k is the one at which the k rows of highest score ring.
+    """Results of all thresholds: entry k is the threshold at which the k rows of highest score alarm.
 
     Attributes:
         threshold: (R,) the scores of all scored rows, falling.
-        total: (R + 1,) the sum of rewards and costs; -inf where equal scores would be told apart.
+        total: (R + 1,) the sum of rewards and costs; -inf between equal scores.
         found: (R + 1,) windows with a detection.
-        false: (R + 1,) rows outside windows that ring.
+        false: (R + 1,) detections outside windows.
         windows: All windows.
     """
 
@@ -201,14 +201,14 @@ class Sweep:
     false: NDArray[np.int64]
     windows: int
 
-    def operation(self, ringing: int, threshold: float) -> NabOperation:
-        """The entry at which so many rows ring."""
+    def operation(self, alarm_rows: int, threshold: float) -> NabOperation:
+        """Entry with this number of alarm rows."""
         return NabOperation(
             threshold=threshold,
-            score=normalised(float(self.total[ringing]), self.windows),
-            found=int(self.found[ringing]),
+            score=normalised(float(self.total[alarm_rows]), self.windows),
+            found=int(self.found[alarm_rows]),
             windows=self.windows,
-            false=int(self.false[ringing]),
+            false=int(self.false[alarm_rows]),
         )
 
 
@@ -220,8 +220,8 @@ def normalised(total: float, windows: int) -> float:
 def sweep(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]) -> Sweep:
     """Lower the threshold row by row over all series at once, in O(R log R).
 
-    A row outside windows adds its cost when it begins to ring. One inside adds what it is worth more than the best
-    row of its window that rings already.
+    A row outside windows adds its cost once it alarms. One inside adds its reward less that of the best row of its
+    window so far.
     """
     offsets = np.cumsum([0, *(truth.windows for truth in truths)])
     windows = int(offsets[-1])
@@ -229,7 +229,7 @@ def sweep(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]
         raise TrainingError("no series has a labelled window; the score is normalised by their number")
     score = np.concatenate([np.asarray(part, dtype=np.float64) for part in scores])
     counts = np.concatenate([truth.scored for truth in truths]) & ~np.isnan(score)
-    worth = np.concatenate([truth.worth for truth in truths])[counts]
+    reward = np.concatenate([truth.reward for truth in truths])[counts]
     window = np.concatenate(
         [
             np.where(truth.window >= 0, truth.window + before, -1)
@@ -239,17 +239,17 @@ def sweep(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowLabels]
     score = score[counts]
 
     order = np.argsort(-score, kind="stable")
-    score, worth, window = score[order], worth[order], window[order]
+    score, reward, window = score[order], reward[order], window[order]
     inside = window >= 0
-    gain = np.where(inside, 0.0, worth)
+    gain = np.where(inside, 0.0, reward)
     first = np.zeros(len(score), dtype=np.int64)
     for number in np.unique(window[inside]):
         rows = np.flatnonzero(window == number)
-        reached = np.maximum.accumulate(worth[rows])
+        reached = np.maximum.accumulate(reward[rows])
         gain[rows] = np.diff(reached, prepend=-MISSED)
         first[rows[0]] = 1
     total = np.concatenate([[0.0], np.cumsum(gain)]) - MISSED * windows
-    total[1:-1][score[:-1] == score[1:]] = -np.inf  # equal scores ring together
+    total[1:-1][score[:-1] == score[1:]] = -np.inf  # equal scores share a threshold
     return Sweep(
         threshold=score,
         total=total,

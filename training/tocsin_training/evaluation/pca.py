@@ -1,8 +1,7 @@
 """PCA for process monitoring: Hotelling's T² inside the model's plane, Q (squared prediction error) outside it.
 
-The baseline of every multivariate monitor (Jackson and Mudholkar 1979; Kourti and MacGregor 1996). It has no memory:
-each row is judged alone. T² tells that the process went further along its usual directions than usual, Q that its
-channels stopped going together.
+Jackson and Mudholkar (1979); Kourti and MacGregor (1996). Rows are independent. T² rises when the process goes further
+along its usual directions, Q when its channels decorrelate.
 """
 
 from __future__ import annotations
@@ -43,56 +42,56 @@ class PcaModel:
     rows: int
 
     @classmethod
-    def fit(cls, x: NDArray[np.floating], *, share: float = 0.9, stir: float = 0.0) -> Self:
+    def fit(cls, x: NDArray[np.floating], *, share: float = 0.9, deviation_epsilon: float = 0.0) -> Self:
         """Fit on rows x (R, C) of normal operation.
 
         Args:
             x: Without gaps.
             share: Of the variance that the components kept explain at least.
-            stir: Added to every standard deviation, so that a channel that stood still is not judged by its first
-                stir; for channels scaled to 0 … 1 a thousandth.
+            deviation_epsilon: Added to every standard deviation, so that the first change of a constant channel has no
+                infinite z-score; for channels scaled to 0 … 1 a thousandth.
         """
         x = x.astype(np.float64)
         if len(x) < 3 or not np.isfinite(x).all():  # noqa: PLR2004  (two rows span no more than a line)
             raise TrainingError(f"PCA needs at least 3 rows without gaps, found {len(x)}; fill the gaps or give more")
-        centre, scale = x.mean(axis=0), x.std(axis=0) + stir
+        centre, scale = x.mean(axis=0), x.std(axis=0) + deviation_epsilon
         scale = np.where(scale < NOTHING, 1.0, scale)
         found = PCA(svd_solver="covariance_eigh").fit((x - centre) / scale)
         variance = found.explained_variance_
-        kept = 1 + int((np.cumsum(variance) < share * variance.sum()).sum())
-        return cls(centre, scale, found.components_[:kept], variance[:kept], variance[kept:], len(x))
+        components = 1 + int((np.cumsum(variance) < share * variance.sum()).sum())
+        return cls(centre, scale, found.components_[:components], variance[:components], variance[components:], len(x))
 
     def t2(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(R,) Hotelling's T² of rows x (R, C): Σ tᵢ² / λᵢ over the components kept."""
+        """Hotelling's T² (R,) of rows x (R, C): Σ tᵢ² / λᵢ over the components kept."""
         along = self._standard(x) @ self.axes.T  # (R, k)
         whole: NDArray[np.float64] = (along * along / np.maximum(self.variance, NOTHING)).sum(axis=1)
         return whole
 
     def q(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(R,) the squared distance of rows x (R, C) from the plane."""
+        """Squared distance (R,) of rows x (R, C) from the plane."""
         whole: NDArray[np.float64] = self.q_contribution(x).sum(axis=1)
         return whole
 
     def q_contribution(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(R, C) each channel's squared residual; they sum to Q."""
+        """Squared residual (R, C) of each channel; they sum to Q."""
         z = self._standard(x)
         off: NDArray[np.float64] = z - (z @ self.axes.T) @ self.axes
         return off * off
 
     def t2_contribution(self, x: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(R, C) each channel's part of T²: z · (z M) with M = Σ vᵢ vᵢᵀ / λᵢ; they sum to T², one may be below 0."""
+        """Part (R, C) of each channel in T²: z · (z M) with M = Σ vᵢ vᵢᵀ / λᵢ; they sum to T², one may be below 0."""
         z = self._standard(x)
         form = (self.axes.T / np.maximum(self.variance, NOTHING)) @ self.axes  # (C, C)
         parts: NDArray[np.float64] = z * (z @ form)
         return parts
 
     def t2_limit(self, confidence: float = 0.99) -> float:
-        """What T² of a new row stays below, were the process normal (F distribution)."""
+        """Quantile of T² of a new row of the normal process (F distribution)."""
         k, n = len(self.variance), self.rows
         return float(k * (n - 1) * (n + 1) / (n * (n - k)) * stats.f.ppf(confidence, k, n - k))
 
     def q_limit(self, confidence: float = 0.99) -> float:
-        """What Q stays below, were the process normal (Jackson and Mudholkar 1979); 0 if nothing is left out."""
+        """Quantile of Q of the normal process (Jackson and Mudholkar 1979); 0 if no component is left out."""
         first, second, third = (float((self.residual**power).sum()) for power in (1, 2, 3))
         if first < NOTHING:
             return 0.0

@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG that takes its ink from the page, so that they read in light, in dark and in print."""
+"""Figures of the report as SVG with the page's own colours: light, dark and print."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 
 
 def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
-    """Every threshold of every detector; the bundle's operating point is marked."""
+    """Share of events detected against false alarms a day, by detector; the bundle's operating point is marked."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.subplots()
@@ -56,11 +56,11 @@ def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
             if detector.curve is None:
                 continue
             # Below the threshold with the most false alarms there are fewer again: they never end.
-            shown = int(np.argmax(detector.curve.false_per_day)) + 1
-            colour, dashes = _look(number)
+            points = int(np.argmax(detector.curve.false_per_day)) + 1
+            colour, dashes = _line_style(number)
             axes.plot(
-                np.maximum(detector.curve.false_per_day[:shown], least),
-                detector.curve.recall[:shown],
+                np.maximum(detector.curve.false_per_day[:points], least),
+                detector.curve.recall[:points],
                 color=colour,
                 dashes=dashes,
                 linewidth=2.2 if number == 0 else 1.3,
@@ -91,11 +91,11 @@ def false_alarms_against_detection(result: EvaluationResult, name: str) -> str:
 
 
 def delays(result: EvaluationResult, name: str) -> str:
-    """When the bundle detects events, and what share each detector has detected by then."""
+    """Share of events detected against the delay."""
     sign = -1.0 if result.setting.horizon_s else 1.0
     word = "lead before the event" if result.setting.horizon_s else "delay after the event began"
-    shown = [(number, one) for number, one in enumerate(result.detectors) if one.equal is not None]
-    every = np.concatenate([_finite(one.equal.delays_s) for _, one in shown if one.equal])
+    numbered = [(number, one) for number, one in enumerate(result.detectors) if one.equal is not None]
+    every = np.concatenate([_finite(one.equal.delays_s) for _, one in numbered if one.equal])
     if not len(every):
         return ""
     unit, length = _unit(float(np.abs(every).max()))
@@ -110,12 +110,12 @@ def delays(result: EvaluationResult, name: str) -> str:
         left.set_title(f"{result.detectors[0].name}: {len(own)} detected, {missed} missed", fontsize=9)
         left.set_xlabel(f"{word}, {unit}")
         left.set_ylabel("events")
-        for number, detector in shown:
+        for number, detector in numbered:
             if detector.equal is None:
                 continue
             own = np.sort(_finite(detector.equal.delays_s))
             share = np.arange(1, len(own) + 1) / max(detector.equal.events, 1)
-            colour, dashes = _look(number)
+            colour, dashes = _line_style(number)
             right.step(
                 sign * own / length,
                 share,
@@ -136,35 +136,39 @@ def delays(result: EvaluationResult, name: str) -> str:
 
 
 def reliability(result: EvaluationResult, name: str) -> str:
-    """Probabilities in tenths against the share in which the event came."""
+    """Reliability diagram: probabilities in tenths against the observed frequency."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.2, 3.6), layout="constrained")
         axes = figure.subplots()
-        said = np.array([one.predicted for one in result.reliability])
-        came = np.array([one.observed.value for one in result.reliability])
+        probability = np.array([one.predicted for one in result.reliability])
+        frequency = np.array([one.observed.value for one in result.reliability])
         low = np.array([one.observed.low for one in result.reliability])
         high = np.array([one.observed.high for one in result.reliability])
-        least = max(min(said[said > 0].min(), came[came > 0].min() if (came > 0).any() else 1.0) / 2, 1e-5)
-        most = min(1.0, max(said.max(), np.nanmax(high, initial=came.max())) * 1.5)
+        least = max(
+            min(probability[probability > 0].min(), frequency[frequency > 0].min() if (frequency > 0).any() else 1.0)
+            / 2,
+            1e-5,
+        )
+        most = min(1.0, max(probability.max(), np.nanmax(high, initial=frequency.max())) * 1.5)
         axes.plot([least, most], [least, most], color=FAINT, linewidth=1)
-        came = np.maximum(came, least)
+        frequency = np.maximum(frequency, least)
         axes.errorbar(
-            np.maximum(said, least),
-            came,
-            yerr=[np.maximum(came - np.maximum(low, least), 0), np.maximum(high - came, 0)],
+            np.maximum(probability, least),
+            frequency,
+            yerr=[np.maximum(frequency - np.maximum(low, least), 0), np.maximum(high - frequency, 0)],
             marker="o",
             color=OURS,
             elinewidth=1,
         )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("probability said")
-        axes.set_ylabel("share in which it came")
-        return _svg(figure, name, "Reliability: probability said against the share of frames labelled.")
+        axes.set_xlabel("predicted probability")
+        axes.set_ylabel("observed frequency")
+        return _svg(figure, name, "Reliability: predicted probability against the observed frequency.")
 
 
 def stretch(drawn: Excerpt, threshold: float, name: str) -> str:
-    """Channels within their expected bands, the score below, events and alarms as shades and bars."""
+    """An excerpt: channels within their forecast bands, the score below, events and alarms as shades and bars."""
     t = np.array(drawn.t_s)
     gaps = _gaps(t)
     t = np.insert(t, gaps, np.nan)
@@ -204,18 +208,18 @@ def stretch(drawn: Excerpt, threshold: float, name: str) -> str:
             every[-1].set_yscale("symlog", linthresh=threshold)
         every[-1].set_ylabel("score", rotation=0, ha="right", va="center")
         every[-1].set_xlabel(f"{unit} since the stream began")
-        told = f"{drawn.chosen}, stream {drawn.stream}: {', '.join(s.name for s in drawn.channels)} and the score."
-        return _svg(figure, name, told[0].upper() + told[1:])
+        text = f"{drawn.chosen}, stream {drawn.stream}: {', '.join(s.name for s in drawn.channels)} and the score."
+        return _svg(figure, name, text[0].upper() + text[1:])
 
 
 def _gaps(t: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Before which points nothing was measured for longer: a line must not cross that."""
+    """Indices of points that follow a gap, which no line crosses."""
     steps = np.diff(t)
     return 1 + np.flatnonzero(steps > 2.5 * np.median(steps)) if len(steps) else np.zeros(0, dtype=np.int64)
 
 
-def _look(number: int) -> tuple[str, tuple[float, ...]]:
-    """Colour and dashes, so that neither colour alone tells detectors apart."""
+def _line_style(number: int) -> tuple[str, tuple[float, ...]]:
+    """Colour and dashes, so that colour alone does not distinguish detectors."""
     if number == 0:
         return OURS, (1, 0)
     return THEIRS[(number - 1) % len(THEIRS)], DASHES[number % len(DASHES)] or (1, 0)
@@ -237,17 +241,19 @@ def _array(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 def _frame(axes: Axes, value: NDArray[np.float64], *band: NDArray[np.float64]) -> None:
-    """Let values and most of the band fill the panel: a band that is still wide must not flatten them."""
+    """Limit the axis to values and most of the band, so that a wide band does not flatten the values."""
     mean, scale = band
-    seen = np.concatenate([value, np.clip(mean - 2 * scale, *_reach(value)), np.clip(mean + 2 * scale, *_reach(value))])
+    seen = np.concatenate(
+        [value, np.clip(mean - 2 * scale, *_widened_range(value)), np.clip(mean + 2 * scale, *_widened_range(value))]
+    )
     seen = seen[np.isfinite(seen)]
     if len(seen):
         margin = max(0.08 * float(np.ptp(seen)), 1e-6)
         axes.set_ylim(float(seen.min()) - margin, float(seen.max()) + margin)
 
 
-def _reach(value: NDArray[np.float64]) -> tuple[float, float]:
-    """The values' range and as much again on both sides."""
+def _widened_range(value: NDArray[np.float64]) -> tuple[float, float]:
+    """The values' range, widened by as much on both sides."""
     known = value[np.isfinite(value)]
     if not len(known):
         return -math.inf, math.inf
@@ -266,8 +272,8 @@ def _unit(seconds: float) -> tuple[str, float]:
     return ("minutes", 60.0) if seconds < _HOURS_FROM else ("hours", 3600.0)
 
 
-def _svg(figure: Figure, name: str, told: str) -> str:
-    """The figure as an element of the page; `name` keeps its identifiers apart from those of the page's others."""
+def _svg(figure: Figure, name: str, text: str) -> str:
+    """Figure as an element of the page; `name` makes its identifiers unique in the page."""
     written = io.StringIO()
     with mpl.rc_context({"svg.hashsalt": name}):
         figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -276,5 +282,5 @@ def _svg(figure: Figure, name: str, told: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' id="[A-Za-z0-9.]+(_[A-Za-z0-9]+)+"', "", svg)  # of groups: they stand in every picture
     svg = svg.replace(INK, "currentColor").replace(FAINT, "var(--faint)")
-    told = told.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{told}" ', 1)
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)

@@ -1,4 +1,4 @@
-"""How well scores rank anomalous rows over normal ones, without choosing a threshold."""
+"""Ranking metrics: anomalous rows over normal ones, without a threshold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def average_precision(label: NDArray[np.floating], score: NDArray[np.floating]) 
 def vus_pr(label: NDArray[np.floating], score: NDArray[np.floating], buffer: int = 100) -> float:
     """The volume under the precision–recall surface (Paparrizos et al. 2022, PVLDB 15(11)), a value in 0 … 1.
 
-    Each anomalous stretch gets slopes of w / 2 ticks on both sides, within which a score that rings early or late earns
+    Each anomalous stretch gets slopes of w / 2 ticks on both sides, within which an early or late detection earns
     a part; the area under the range-based precision–recall curve is averaged over w = 0 … buffer. Equal to
     `RangeAUC_volume_opt` of the authors' package `vus`, in which slopes before a stretch are one tick longer than
     those after it; the slopes of neighbours add up, to 1 at most.
@@ -50,25 +50,25 @@ def vus_pr(label: NDArray[np.floating], score: NDArray[np.floating], buffer: int
     order = np.argsort(-score, kind="stable")
     falling = score[order]
     thresholds = falling[np.linspace(0, len(score) - 1, THRESHOLDS).astype(int)]
-    ringing = np.searchsorted(-falling, -thresholds, side="right")  # (H,) rows at or above each threshold
+    positives = np.searchsorted(-falling, -thresholds, side="right")  # (H,) rows at or above each threshold
     areas = []
     for width in range(buffer + 1):
         weight = _slopes(anomalous, first, last, width)
-        hits = np.cumsum(weight[order])[ringing - 1]  # (H,) true positives, in parts of rows
-        on_slopes = np.cumsum(np.where(anomalous, 0.0, weight)[order])[ringing - 1]
+        hits = np.cumsum(weight[order])[positives - 1]  # (H,) true positives, in parts of rows
+        on_slopes = np.cumsum(np.where(anomalous, 0.0, weight)[order])[positives - 1]
         positives = anomalous.sum() + on_slopes / 2.0  # halfway between the stretches and what else may be hit
         begin, end = _widened(first, last, width // 2, len(label))
         highest = np.array([score[a : b + 1].max() for a, b in zip(begin, end, strict=True)])
         found = (highest >= thresholds[:, None]).mean(axis=1)  # (H,) share of the stretches met at all
         recall = np.minimum(hits / positives, 1.0) * found
-        areas.append(np.sum(np.diff(recall, prepend=0.0) * hits / ringing))
+        areas.append(np.sum(np.diff(recall, prepend=0.0) * hits / positives))
     return float(np.mean(areas))
 
 
 def _slopes(
     anomalous: NDArray[np.bool_], first: NDArray[np.int64], last: NDArray[np.int64], width: int
 ) -> NDArray[np.float64]:
-    """(T,) 1 in a stretch, √(1 − distance / width) within width / 2 of one, else 0."""
+    """Weights (T,): 1 in an anomalous range, √(1 − distance / width) within width / 2 of one, else 0."""
     weight = anomalous.astype(np.float64)
     reach = width // 2
     if not reach:
@@ -85,7 +85,7 @@ def _slopes(
 def _widened(
     first: NDArray[np.int64], last: NDArray[np.int64], reach: int, ticks: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The ends, inclusive, of the stretches with their slopes; stretches whose slopes meet are one."""
+    """Inclusive ends of the ranges with their slopes; ranges with adjoining slopes are merged."""
     parted = np.flatnonzero(last[:-1] + reach < first[1:] - reach) + 1
     begin = np.maximum(first[np.concatenate([[0], parted])] - reach, 0)
     end = np.minimum(last[np.concatenate([parted - 1, [len(last) - 1]])] + reach, ticks - 1)

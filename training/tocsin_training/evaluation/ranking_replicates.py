@@ -1,6 +1,6 @@
-"""How well scores order rows, without a threshold: with intervals by stream.
+"""Ranking metrics with bootstrap intervals over streams.
 
-The figures themselves are exact. For the replicates, scores are cut into bins, so that each is a product of matrices.
+The figures themselves are exact. For the replicates, scores are binned, so that each is a product of matrices.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ LONGEST = 400_000  # rows of the streams with events; beyond, VUS-PR would take 
 
 
 def replicates(ground: GroundTruth, score: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-    """(1 + K,) each: average precision, AUROC, VUS-PR of scores (R,); rows with an unknown score come last."""
-    judged = ~np.isnan(ground.label)
+    """Replicates (1 + K,) of average precision, AUROC and VUS-PR of scores (R,); unknown scores rank last."""
+    labelled = ~np.isnan(ground.label)
     ranked = np.nan_to_num(score.astype(np.float64), nan=-np.inf)
     finite = ranked[np.isfinite(ranked)]
     lowest = float(finite.min()) - 1.0 if len(finite) else 0.0
     ranked = np.maximum(ranked, lowest)
     label = ground.label > 0
-    if not label[judged].any() or label[judged].all():
+    if not label[labelled].any() or label[labelled].all():
         return {}
-    precision, area = _binned(ground, ranked, judged)
-    precision[0] = ranking.average_precision(label[judged], ranked[judged])
-    area[0] = roc_auc_score(label[judged], ranked[judged])
+    precision, area = _binned(ground, ranked, labelled)
+    precision[0] = ranking.average_precision(label[labelled], ranked[labelled])
+    area[0] = roc_auc_score(label[labelled], ranked[labelled])
     made = {"average precision": precision, "AUROC": area}
     with_events = np.unique(ground.events.stream)
     mixed = (ground.days > 0)[with_events].any()  # of a stream that is all event any score ranks all rows rightly
@@ -44,7 +44,7 @@ def replicates(ground: GroundTruth, score: NDArray[np.floating]) -> dict[str, ND
 
 
 def _volume(ground: GroundTruth, ranked: NDArray[np.float64], with_events: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(1 + K,) VUS-PR, the mean over the streams that have an event."""
+    """VUS-PR (1 + K,), the mean over the streams that have an event."""
     volume = np.zeros(len(ground.days))
     there = np.zeros(len(ground.days))
     for b in with_events:
@@ -56,19 +56,19 @@ def _volume(ground: GroundTruth, ranked: NDArray[np.float64], with_events: NDArr
 
 
 def _binned(
-    ground: GroundTruth, ranked: NDArray[np.float64], judged: NDArray[np.bool_]
+    ground: GroundTruth, ranked: NDArray[np.float64], labelled: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(1 + K,) average precision and area under the ROC curve of binned scores."""
-    edges = np.unique(np.quantile(ranked[judged], np.linspace(0, 1, BINS)[1:-1]))
-    place = len(edges) - np.searchsorted(edges, ranked[judged], side="right")  # the highest scores first
+    """Average precision and area under the ROC curve (1 + K,) of binned scores."""
+    edges = np.unique(np.quantile(ranked[labelled], np.linspace(0, 1, BINS)[1:-1]))
+    place = len(edges) - np.searchsorted(edges, ranked[labelled], side="right")  # the highest scores first
     streams, bins = len(ground.days), len(edges) + 1
-    cell = ground.stream[judged] * bins + place
+    cell = ground.stream[labelled] * bins + place
 
     def counted(which: NDArray[np.bool_]) -> NDArray[np.float64]:
         held = np.bincount(cell[which], minlength=streams * bins).reshape(streams, bins)
         return ground.weights @ held.astype(np.float64)  # (1 + K, bins)
 
-    positive = ground.label[judged] > 0
+    positive = ground.label[labelled] > 0
     hit, miss = counted(positive), counted(~positive)
     hits, misses = np.cumsum(hit, axis=1), np.cumsum(miss, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,4 +1,4 @@
-"""Which records are judged, and which the baselines are fitted on."""
+"""Selection of the records to evaluate on, and of those to fit baselines on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES = (".parquet", ".csv")
 
 @dataclass(frozen=True, slots=True)
 class RecordSelection:
-    """Where records lie.
+    """Location and part of records.
 
     Attributes:
         data: A folder, for a recipe's data source; or a table.
@@ -35,9 +35,9 @@ class RecordSelection:
         source: `module:function` in place of the recipe's.
         train: A table to fit baselines on, in place of the source's part `train`.
         columns: A table's options: stream, time, unit, label, kind, channels; see `docs/data.md`.
-        runs: Where converted tables are kept.
-        streams: Judge only so many streams, drawn by `seed`; None for all.
-        seed: See there.
+        runs: Folder of converted tables.
+        streams: Number of streams to evaluate on, drawn by `seed`; None for all.
+        seed: Of that draw.
     """
 
     data: Path
@@ -50,7 +50,7 @@ class RecordSelection:
     seed: int
 
     def check(self) -> None:
-        """Refuse what only a table has, where `data` is none.
+        """Check that options of tables are given with a table only.
 
         Raises:
             TrainingError: Naming the option.
@@ -79,32 +79,32 @@ def ticking(bundle: Bundle, period_s: float) -> Bundle:
 
 
 def recipe_of(bundle: Bundle) -> Recipe | None:
-    """The recipe that lies beside a bundle's graph, if one does."""
+    """Recipe in the bundle's folder, or None."""
     path = bundle.folder / "recipe.yaml"
     return recipe_file.read(path) if path.exists() else None
 
 
-def judged(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
-    """The records to judge by, and what to call them."""
-    data, about = _all(asked, bundle, recipe)
-    if asked.streams is None or asked.streams >= len(data):
+def evaluation_data(selection: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
+    """Records to evaluate on, and their description."""
+    data, about = _all(selection, bundle, recipe)
+    if selection.streams is None or selection.streams >= len(data):
         return data, about
-    drawn = np.random.default_rng(asked.seed).choice(len(data), asked.streams, replace=False)
-    return data.pick(np.sort(drawn)), f"{about}, {asked.streams} of {len(data)} streams drawn at random"
+    drawn = np.random.default_rng(selection.seed).choice(len(data), selection.streams, replace=False)
+    return data.pick(np.sort(drawn)), f"{about}, {selection.streams} of {len(data)} streams drawn at random"
 
 
-def _all(asked: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
-    if asked.data.suffix.lower() in TABLES:
-        return labelled_by_class(_table(asked.data, asked, bundle)), f"the table {asked.data.name}"
+def _all(selection: RecordSelection, bundle: Bundle, recipe: Recipe | None) -> tuple[StreamDataset, str]:
+    if selection.data.suffix.lower() in TABLES:
+        return labelled_by_class(_table(selection.data, selection, bundle)), f"the table {selection.data.name}"
     if recipe is None:
         raise TrainingError(
             f"{bundle.folder} has no recipe.yaml that says where records come from; name a table by --data"
         )
-    if asked.source:
-        _check_source(asked.source)
-        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": asked.source})})
-    data = labelled_by_class(sources.read(recipe, asked.part, asked.data, asked.runs))
-    return data, f"{recipe.data.source}, part {asked.part}"
+    if selection.source:
+        _check_source(selection.source)
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"source": selection.source})})
+    data = labelled_by_class(sources.read(recipe, selection.part, selection.data, selection.runs))
+    return data, f"{recipe.data.source}, part {selection.part}"
 
 
 def _check_source(name: str) -> None:
@@ -114,31 +114,31 @@ def _check_source(name: str) -> None:
         raise TrainingError(f"--source {str(error).removeprefix('data.source ')}") from error
 
 
-def fitting(
-    asked: RecordSelection, bundle: Bundle, recipe: Recipe | None
+def baseline_data(
+    selection: RecordSelection, bundle: Bundle, recipe: Recipe | None
 ) -> tuple[StreamDataset | None, StreamDataset | None]:
-    """The records to fit baselines on and those to choose their thresholds on, or None."""
-    if asked.train is not None:
-        return labelled_by_class(_table(asked.train, asked, bundle)), None
-    if recipe is None or asked.data.suffix.lower() in TABLES:
+    """Records to fit baselines on and those to choose their thresholds on, or None."""
+    if selection.train is not None:
+        return labelled_by_class(_table(selection.train, selection, bundle)), None
+    if recipe is None or selection.data.suffix.lower() in TABLES:
         return None, None
     train, valid = (
-        labelled_by_class(sources.read(recipe, part, asked.data, asked.runs)) for part in ("train", "valid")
+        labelled_by_class(sources.read(recipe, part, selection.data, selection.runs)) for part in ("train", "valid")
     )
     return train, valid
 
 
 def labelled_by_class(data: StreamDataset) -> StreamDataset:
-    """Where streams have classes and rows no labels, a stream of another class than the first is an event."""
+    """Where streams have classes and rows no labels, label streams of all classes but the first as events."""
     if data.kind is None or data.label is not None:
         return data
     return replace(data, label=np.repeat((data.kind > 0).astype(np.float32), data.lengths))
 
 
-def _table(path: Path, asked: RecordSelection, bundle: Bundle) -> StreamDataset:
+def _table(path: Path, selection: RecordSelection, bundle: Bundle) -> StreamDataset:
     """All rows of a table."""
     manifest = bundle.manifest
-    options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(asked.columns)
+    options = {"files": escape(path.name), "split": {"by": "stream"}} | dict(selection.columns)
     return tables.table(
         DataRequest(
             part="train",  # the share of streams that no other part takes: all of them
@@ -148,7 +148,7 @@ def _table(path: Path, asked: RecordSelection, bundle: Bundle) -> StreamDataset:
             delta_cap_s=manifest.delta_cap_s,
             seed=0,
             options=options,
-            runs=asked.runs,
-            classes=manifest.classes if asked.columns.get("kind") else None,
+            runs=selection.runs,
+            classes=manifest.classes if selection.columns.get("kind") else None,
         )
     )

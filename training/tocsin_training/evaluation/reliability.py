@@ -1,4 +1,4 @@
-"""Whether a score means what it says: probabilities against what happened, budgets against what rang."""
+"""Reliability: probabilities against observed frequencies, budgets against false-alarm rates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocsin_training.evaluation import bootstrap, events
-from tocsin_training.evaluation.detection import rung
+from tocsin_training.evaluation.detection import alarm_rows
 from tocsin_training.evaluation.result import Bin, Budget, Estimate
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ BRIER, SKILL, ERROR = "Brier score", "Brier skill", "calibration error"
 
 
 def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
-    """Rows sorted by probability (R,), in tenths, each with the share in which the label was 1."""
-    rows = _judged(ground, probability)
+    """Ten bins of rows by probability (R,), each with the share in which the label was 1."""
+    rows = _labelled_rows(ground, probability)
     order = rows[np.argsort(probability[rows], kind="stable")]
     made = []
     for part in np.array_split(order, BINS):
@@ -38,8 +38,8 @@ def bins(ground: GroundTruth, probability: NDArray[np.floating]) -> list[Bin]:
 
 
 def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[Bin]) -> dict[str, Estimate]:
-    """The Brier score, its skill over the base rate, and the mean distance of the bins from the diagonal."""
-    rows = _judged(ground, probability)
+    """Brier score, its skill over the base rate, and expected calibration error over the bins."""
+    rows = _labelled_rows(ground, probability)
     label = (ground.label[rows] > 0).astype(np.float64)
     error = np.zeros(len(probability))
     error[rows] = (probability[rows] - label) ** 2
@@ -47,8 +47,8 @@ def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[B
     count, hits = ground.per_stream(rows), ground.per_stream(rows[label > 0])
     brier = bootstrap.ratio(squared, count, ground.weights)
     share = bootstrap.ratio(hits, count, ground.weights)
-    chance = share * (1.0 - share)  # the Brier score of the base rate; 0 where one label alone was drawn
-    skill = 1.0 - np.divide(brier, chance, out=np.full(len(brier), np.nan), where=chance > 0)
+    reference = share * (1.0 - share)  # the Brier score of the base rate; 0 where one label alone was drawn
+    skill = 1.0 - np.divide(brier, reference, out=np.full(len(brier), np.nan), where=reference > 0)
     total = sum(one.rows for one in made)
     distance = sum(one.rows * abs(one.predicted - one.observed.value) for one in made) / max(total, 1)
     return {
@@ -61,10 +61,10 @@ def figures(ground: GroundTruth, probability: NDArray[np.floating], made: list[B
 def budgets(
     ground: GroundTruth, score: NDArray[np.floating], delays: Delays, thresholds: Mapping[float, float]
 ) -> list[Budget]:
-    """For each budget (false alarms a stream-day → threshold), what rang in normal rows."""
+    """False-alarm rates in normal rows for each budget (false alarms a stream-day → threshold)."""
     made = []
     for per_day, threshold in thresholds.items():
-        risen, is_up = rung(ground, score, threshold, delays)
+        risen, is_up = alarm_rows(ground, score, threshold, delays)
         false = events.match(risen, is_up, ground.events, ground.label).false
         realised = bootstrap.ratio(ground.per_stream(false), ground.days, ground.weights)
         made.append(
@@ -78,5 +78,5 @@ def budgets(
     return made
 
 
-def _judged(ground: GroundTruth, probability: NDArray[np.floating]) -> NDArray[np.int64]:
+def _labelled_rows(ground: GroundTruth, probability: NDArray[np.floating]) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isnan(ground.label) & ~np.isnan(probability))

@@ -34,7 +34,7 @@ class ReportSection:
 
 
 def made(results: Sequence[EvaluationResult], title: str | None = None) -> str:
-    """The page: HTML with its style and its pictures inside, and nothing to fetch."""
+    """HTML page with its style and figures inline."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["span"] = span
     template = environment.from_string(

@@ -1,4 +1,4 @@
-"""What an evaluation found, as `tocsin evaluate` writes it and `tocsin report` reads it."""
+"""Result of an evaluation, as `tocsin evaluate` writes it and `tocsin report` reads it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Part(BaseModel):
 class Estimate(_Part):
     """A figure and its 95 % interval by a bootstrap over streams.
 
-    An infinite delay is "never": more than that share of the events was missed. NaN is "not known".
+    An infinite delay is "never": more than that share of the events was missed. NaN is unknown.
     """
 
     value: float
@@ -28,7 +28,7 @@ class Estimate(_Part):
 
 
 class OperatingPoint(_Part):
-    """What an alarm did at one threshold."""
+    """Detection and false alarms at one threshold."""
 
     threshold: float
     figures: dict[str, Estimate] = Field(
@@ -43,7 +43,7 @@ class OperatingPoint(_Part):
 
 
 class DetectionCurve(_Part):
-    """False alarms against detection, threshold by threshold, falling."""
+    """False alarms against detection, by falling threshold."""
 
     threshold: list[float]
     false_per_day: list[float]
@@ -73,7 +73,7 @@ class Bin(_Part):
 
 
 class Budget(_Part):
-    """A budget of false alarms, and what came of it."""
+    """A budget of false alarms and the rate observed."""
 
     per_day: float
     threshold: float
@@ -82,7 +82,7 @@ class Budget(_Part):
 
 
 class ExcerptSeries(_Part):
-    """One channel in a picture; None where there is nothing."""
+    """One channel of an excerpt; None where missing."""
 
     name: str
     unit: str
@@ -92,7 +92,7 @@ class ExcerptSeries(_Part):
 
 
 class Excerpt(_Part):
-    """A stretch of one stream around an event or an alarm, to be drawn."""
+    """A range of one stream around an event or an alarm, to be drawn."""
 
     kind: Literal["detected", "missed", "false"]
     chosen: str = Field(description="By which rule.")
@@ -105,7 +105,7 @@ class Excerpt(_Part):
 
 
 class Setting(_Part):
-    """What was evaluated, on what, how."""
+    """Bundle, records and options of an evaluation."""
 
     bundle: str
     sha256: str
@@ -125,7 +125,7 @@ class Setting(_Part):
 
 
 class DataSummary(_Part):
-    """How much there was."""
+    """Amount of data."""
 
     streams: int
     streams_with_events: int
@@ -145,7 +145,7 @@ class WarmUp(_Part):
 
 
 class EvaluationResult(_Part):
-    """One evaluation."""
+    """Result of one evaluation."""
 
     schema_version: Literal[1] = 1
     setting: Setting
@@ -159,7 +159,7 @@ class EvaluationResult(_Part):
 
 
 def read(path: Path) -> EvaluationResult:
-    """Read what `tocsin evaluate` wrote."""
+    """Read the output of `tocsin evaluate`."""
     try:
         return EvaluationResult.model_validate_json(path.read_bytes())
     except OSError as error:

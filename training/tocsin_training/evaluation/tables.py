@@ -1,4 +1,4 @@
-"""The figures as tables: the same rows on a terminal and on the page."""
+"""Figures as tables: the same rows on a terminal and on the page."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DELAYS = ("delay, median", "delay, p90")
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One figure as people read it, and its interval."""
+    """One formatted figure and its interval."""
 
     text: str
     interval: str = ""
@@ -36,10 +36,10 @@ class Table:
     """A table of detectors.
 
     Attributes:
-        title: What it shows.
+        title: Its caption.
         columns: Heads; the first is the detector's.
         rows: A name and its cells.
-        note: What a reader must know.
+        note: Explanation below the table.
     """
 
     title: str
@@ -56,7 +56,7 @@ def tables(result: EvaluationResult) -> Iterator[Table]:
             result,
             "At the bundle's rate of false alarms",
             lambda one: one.equal,
-            "Each detector's threshold is lowered until it rings falsely as often as the bundle does at its own "
+            "Each detector's threshold is lowered until its false alarms are as frequent as the bundle does at its own "
             "operating point, with the same delays; a score of few values, such as NEWS2, can't always. Delays count "
             "missed events as never.",
         )
@@ -133,12 +133,12 @@ def _of_operations(
     return Table(title, heads, rows, note)
 
 
-def _figure(figure: Estimate | None, told: Callable[[float], str]) -> Cell:
+def _figure(figure: Estimate | None, formatted: Callable[[float], str]) -> Cell:
     if figure is None or math.isnan(figure.value):
         return Cell("–")
     if math.isnan(figure.low):
-        return Cell(told(figure.value))
-    return Cell(told(figure.value), f"{told(figure.low)} to {told(figure.high)}")
+        return Cell(formatted(figure.value))
+    return Cell(formatted(figure.value), f"{formatted(figure.low)} to {formatted(figure.high)}")
 
 
 def _three(value: float) -> str:
@@ -162,7 +162,7 @@ def _lead(seconds: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time as people say it.
+    """Format a duration.
 
     >>> span(45), span(600), span(5400), span(-7200), span(259200)
     ('45 s', '10 min', '1.5 h', '−2 h', '3 d')
@@ -188,8 +188,8 @@ def show(result: EvaluationResult, console: Console) -> None:
         for number, head in enumerate(table.columns):
             rich.add_column(head, justify="right" if number else "left")
         for name, cells in table.rows:
-            told = [f"{cell.text}\n[dim]({cell.interval})[/dim]" if cell.interval else cell.text for cell in cells]
-            rich.add_row(name, *told)
+            formatted = [f"{cell.text}\n[dim]({cell.interval})[/dim]" if cell.interval else cell.text for cell in cells]
+            rich.add_row(name, *formatted)
         console.print(rich)
     for name, why in result.skipped.items():
         console.print(f"[dim]without {name}: {why}[/dim]")

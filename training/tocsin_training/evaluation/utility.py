@@ -1,4 +1,4 @@
-"""What alarms are worth where the data say so: a utility by row, or the windows of the Numenta benchmark."""
+"""Utility of alarms: gains by row, or windows of the Numenta benchmark."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ UTILITY, NAB, NAB_BEST = "utility", "NAB score", "NAB score, best threshold"
 
 
 def utility(ground: GroundTruth, gain: NDArray[np.floating], is_up: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(1 + K,) what ringing in the rows `is_up` (R,) gains, over what ringing wherever it gains anything would.
+    """Utility (1 + K,) of an alarm that is active in the rows `is_up` (R,), relative to the best possible one.
 
-    With the gains of the PhysioNet/CinC Challenge 2019 this is the challenge's normalised utility: 0 is never ringing,
-    1 the best there is.
+    With the gains of the PhysioNet/CinC Challenge 2019 this is the challenge's normalised utility: 0 for an alarm that
+    never rises, 1 the optimum.
 
     Args:
-        ground: Whose streams.
-        gain: (R,) what ringing in each row gains over silence.
-        is_up: (R,) whether the alarm is up.
+        ground: Streams and weights.
+        gain: (R,) gain of an active alarm in each row over silence.
+        is_up: (R,) whether the alarm is active.
     """
     gained, best = ground.summed(np.where(is_up, gain, 0.0)), ground.summed(np.maximum(gain, 0.0))
     return bootstrap.ratio(gained, best, ground.weights)
@@ -35,9 +35,9 @@ def utility(ground: GroundTruth, gain: NDArray[np.floating], is_up: NDArray[np.b
 def nab_scores(
     ground: GroundTruth, score: NDArray[np.floating], threshold: float | None
 ) -> dict[str, NDArray[np.float64]]:
-    """The benchmark's score with the events as windows: at a threshold, and at the best one, which needs the labels.
+    """NAB score with the events as windows: at a threshold, and at the best one, which needs the labels.
 
-    (1 + K,) each, of which the replicates are not known: a window that is not drawn can't be missed.
+    (1 + K,) each, without replicates: a window that is not drawn can't be missed.
     """
     scores = [score[a:b] for a, b in itertools.pairwise(ground.start)]
     truths = []

@@ -60,13 +60,13 @@ def write(
     A `seed` given in place of the recipe's is written into the recipe of the bundle, which then makes the same bundle
     and splits streams in the same way. The recipe may be the one in that folder.
     """
-    told = _recipe(recipe, seed)
+    recipe_text = _recipe(recipe, seed)
     folder = out / manifest.name / manifest.version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(graph)
     if init is not None:
         (folder / "init.onnx").write_bytes(init)
-    (folder / "recipe.yaml").write_text(told, encoding="utf-8")
+    (folder / "recipe.yaml").write_text(recipe_text, encoding="utf-8")
     describe(folder, manifest)
     return folder
 

@@ -93,8 +93,8 @@ def check_initial_state(start: InitialState, module: InitialStateModule, recipe:
     """
     for rows in ROWS:
         profile = simulated(recipe, rows, 1).x @ module.network.profile.numpy().T
-        wanted = module(torch.from_numpy(profile)).numpy()
-        _compare(f"{recipe.name}: the initial state, N = {rows}", start(profile), wanted, VERSIONS_REMEDY)
+        expected = module(torch.from_numpy(profile)).numpy()
+        _compare(f"{recipe.name}: the initial state, N = {rows}", start(profile), expected, VERSIONS_REMEDY)
 
 
 @torch.no_grad()
@@ -119,9 +119,9 @@ def _check_steps(
         means[:, t] = step.forecast(torch.from_numpy(got.following[0]), state).numpy()
         if step.costly and rows == max(ROWS) and t >= MODULE_STEPS:
             continue
-        wanted = dict(zip(outputs(step.task), (part.numpy() for part in step(*inputs, before)), strict=True))
-        for name, theirs in wanted.items():
-            what, scale = f"{recipe.name}: {name} of step {t}, N = {rows}", step.rounding_scale(name, wanted)
+        expected = dict(zip(outputs(step.task), (part.numpy() for part in step(*inputs, before)), strict=True))
+        for name, theirs in expected.items():
+            what, scale = f"{recipe.name}: {name} of step {t}, N = {rows}", step.rounding_scale(name, expected)
             _compare(what, getattr(got, field(name)), theirs, VERSIONS_REMEDY, scale)
     _check_sequences(members, recipe, columns, means, scores, step)
 
@@ -138,9 +138,9 @@ def _check_sequences(
     made = [member(*inputs)[0] for member in members]
     mean = torch.stack([part.mean for part in made]).mean(0)
     scale = torch.stack([part.scale for part in made]).mean(0)
-    wanted, wanted_scale = (part.numpy() for part in members[0].channel_features.denormalise(mean, scale))
+    expected, wanted_scale = (part.numpy() for part in members[0].channel_features.denormalise(mean, scale))
     over = f"over the whole sequence, N = {len(means)}"
-    _compare(f"{recipe.name}: mean {over}", means, wanted, INSTABILITY_REMEDY, wanted_scale)
+    _compare(f"{recipe.name}: mean {over}", means, expected, INSTABILITY_REMEDY, wanted_scale)
     wanted_scores = step.sequence_scores(made, inputs)
     if wanted_scores is not None:
         size = step.rounding_scale("score", {"score": wanted_scores})

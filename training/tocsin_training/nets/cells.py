@@ -158,4 +158,4 @@ def has_bfloat16() -> bool:
 
     Without it, mixed precision applies to everything but the recurrence.
     """
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  (nothing public tells)
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001  (no public API)

@@ -83,18 +83,18 @@ def _envelope(frame: FeatureFrame, slots: Sequence[Tensor]) -> tuple[list[Tensor
     further than any other value does.
     """
     low, high = slots
-    pace = ENVELOPE_RATE * frame.hours
+    gain = ENVELOPE_RATE * frame.hours
     above = torch.clamp((frame.x - low) / ENVELOPE_SOFTNESS, -1.0, 1.0)
     below = torch.clamp((high - frame.x) / ENVELOPE_SOFTNESS, -1.0, 1.0)
     rise = ENVELOPE_SHARE * torch.relu(above) - (1.0 - ENVELOPE_SHARE) * torch.relu(-above)
-    low = _update(frame, low, low + pace * rise)
+    low = _update(frame, low, low + gain * rise)
     fall = ENVELOPE_SHARE * torch.relu(below) - (1.0 - ENVELOPE_SHARE) * torch.relu(-below)
-    high = _update(frame, high, high - pace * fall)
+    high = _update(frame, high, high - gain * fall)
     return [low, high], [low, high]
 
 
 def _age(frame: FeatureFrame, slots: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-    """Age of the last value: a freshness that decays over `SHORT_TICKS`, and a logarithm that tells days apart."""
+    """Age of the last value: a freshness that decays over `SHORT_TICKS`, and a logarithm that resolves days."""
     return [torch.exp(-frame.age / SHORT_TICKS) * frame.seen, torch.log1p(frame.age) / 3.0], list(slots)
 
 

@@ -86,7 +86,7 @@ class Network(nn.Module):
         self.starts_from_profile = recipe.profile is not None
         if recipe.profile is not None:
             names = [channel.name for channel in channels]
-            owner = torch.tensor([[float(name == asked) for name in names] for asked in recipe.profile])
+            owner = torch.tensor([[float(name == wanted) for name in names] for wanted in recipe.profile])
             self.register_buffer("profile", owner)
             self.initial_state = nn.Sequential(
                 nn.Linear(len(recipe.profile), network.width),

@@ -126,34 +126,42 @@ class RunningScale(ChannelFeatures):
         count = torch.clamp(count + 1.0, max=MAX_AGE)
         young = 1.0 / count  # the rate of a plain mean, until a time constant is over
         step = torch.abs(moved)
-        still = torch.clamp(GRAIN * torch.abs(last), min=FLOOR)  # the exporter takes so little, added, for 0
-        same = (same + 1.0) * (step <= still).to(x) * begun
+        resolution = torch.clamp(GRAIN * torch.abs(last), min=FLOOR)  # the exporter takes so little, added, for 0
+        same = (same + 1.0) * (step <= resolution).to(x) * begun
 
         # Distances of x from its levels before these follow. A slow level follows an outlier only up to `OUTLIER`.
         away = moved - offsets  # (N, 4, C)
         most = torch.where(averages[:, :5] > FLOOR, averages[:, :5] * self.outlier, ANY)
         reach = torch.cat([torch.full_like(x, ANY), most[:, :3]], dim=1)
         offsets = torch.maximum(young, self.level_rate) * torch.clamp(away, -reach, reach) - away
-        usual = torch.maximum(averages[:, 2:3], still)  # the scale before this value
-        slight = RATIO_EPSILON * usual + still
+        scale_before = torch.maximum(averages[:, 2:3], resolution)  # the scale before this value
+        slight = RATIO_EPSILON * scale_before + resolution
         views = torch.cat([offsets[:, :1] - offsets[:, 1:2], offsets[:, 1:2] - offsets[:, 3:]], dim=1)  # (N, 2, C)
-        outside = (torch.abs(away[:, 2:3]) > OUTSIDE * usual).to(x)
+        outside = (torch.abs(away[:, 2:3]) > OUTSIDE * scale_before).to(x)
 
         sizes = torch.minimum(torch.cat([torch.abs(away[:, 1:]), step, step], dim=1), most)
         taken = torch.cat([sizes, outside, outside, torch.abs(views)], dim=1)
         typical = averages[:, 7:]
         averages = averages + torch.maximum(young, self.average_rate) * (taken - averages)
-        spread, wide, scale, stir, hop, crowd, far, _, _ = torch.split(averages, 1, dim=1)
+        spread, wide, scale, mean_step, hop, crowd, far, _, _ = torch.split(averages, 1, dim=1)
         hop = torch.maximum(hop, slight)
 
         slowest = away[:, 3:]
         extremes = torch.cat(
-            [torch.clamp(slowest, min=0.0), torch.clamp(-slowest, min=0.0), step, torch.abs(views), spread, stir, same],
+            [
+                torch.clamp(slowest, min=0.0),
+                torch.clamp(-slowest, min=0.0),
+                step,
+                torch.abs(views),
+                spread,
+                mean_step,
+                same,
+            ],
             dim=1,
         )  # (N, 8, C)
         rates = extremes[:, 5:7]
-        over = torch.cat([spread, wide, stir, hop, extremes[:, :7], torch.abs(views), rates], dim=1)
-        under = torch.cat([usual, usual, hop, usual, highest[:, :7], typical, lowest], dim=1)
+        over = torch.cat([spread, wide, mean_step, hop, extremes[:, :7], torch.abs(views), rates], dim=1)
+        under = torch.cat([scale_before, scale_before, hop, scale_before, highest[:, :7], typical, lowest], dim=1)
         ratios = torch.log((over + slight) / (under + slight))  # (N, 15, C)
         others = torch.cat(
             [
@@ -166,7 +174,7 @@ class RunningScale(ChannelFeatures):
         )
         visible = torch.cat(
             [
-                squashed(torch.cat([away, views], dim=1) / usual),
+                squashed(torch.cat([away, views], dim=1) / scale_before),
                 squashed(moved / hop),
                 torch.clamp(torch.cat([ratios, others], dim=1), -LOG_CLIP, LOG_CLIP),
             ],
@@ -177,4 +185,4 @@ class RunningScale(ChannelFeatures):
         # The minimum so far, once the shortest time constant is over; it decays upwards.
         lowest = torch.where(count > AVERAGES[0], torch.minimum(lowest / RECORD_DECAY, rates), rates)
         after = torch.cat([last, count, same, offsets, averages, highest, lowest], dim=1)
-        return visible, last, torch.maximum(scale, still), after
+        return visible, last, torch.maximum(scale, resolution), after

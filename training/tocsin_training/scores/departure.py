@@ -100,7 +100,7 @@ class Departure(Surprise):
         # A running mean of the first ticks; after them a young level ages faster than it is, lest it follow a fall.
         young = torch.clamp(count, max=YOUNG)
         age = young + (count - young) * AGEING
-        kept = [gathered, weight, count]
+        states = [gathered, weight, count]
         for (quick_ticks, slow_ticks), quick, slow in zip(LEVELS, levels[::2], levels[1::2], strict=True):
             after = [
                 level
@@ -112,8 +112,8 @@ class Departure(Surprise):
             # What isn't measured is forgotten: a probe that fell off showed nonsense last, and will be put on again.
             after[0] = after[0] + (1.0 - observed) * (slow - quick) / quick_ticks
             found.append(after[0] - after[1])
-            kept += after
-        return DepartureViews(*found), torch.cat(kept, dim=1)
+            states += after
+        return DepartureViews(*found), torch.cat(states, dim=1)
 
     def _parts(self, state: Tensor) -> tuple[Tensor, ...]:
         parts: tuple[Tensor, ...] = torch.split(state, self.channels, dim=1)  # (N, C) each
@@ -160,8 +160,8 @@ class Departure(Surprise):
         length = 900  # ticks of one window
         for window in range(0, x.shape[1], length):
             rows = slice(window, window + length)
-            said, carried = network(batch.x[:, rows], batch.mask[:, rows], batch.delta[:, rows], carried)
-            for t in range(said.mean.shape[1]):
+            output, carried = network(batch.x[:, rows], batch.mask[:, rows], batch.delta[:, rows], carried)
+            for t in range(output.mean.shape[1]):
                 at = window + t
                 ready = 0.0 if before is None else 1.0
                 mean, scale = before or (torch.zeros_like(x[:, 0]), torch.ones_like(x[:, 0]))
@@ -170,7 +170,7 @@ class Departure(Surprise):
                 views, state = self.depart(z, observed, mean, state)
                 slow = self._parts(state)[-1]
                 parts.append(torch.stack([*views, observed, x[:, at] - slow], dim=1))  # (B, V + 2, C)
-                before = said.mean[:, t], said.scale[:, t]
+                before = output.mean[:, t], output.scale[:, t]
         every = torch.stack(parts, dim=1)[batch.frame_mask > 0]  # (R, V + 2, C)
         return every[:, :-2], every[:, -2], every[:, -1]
 

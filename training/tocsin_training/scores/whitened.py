@@ -58,7 +58,7 @@ class Whitened(Surprise):
             slack: Variance added to every channel; a matrix may take its place before `fit`.
         """
         super().__init__(channels, clip)
-        self.input_clip = clip  # what lies far off is told apart
+        self.input_clip = clip  # distant values stay distinct
         self.slack = slack * torch.eye(channels, dtype=torch.float64)
         self.rate, self.first_rate = 2.0 / (ticks + 1.0), 2.0 / (first + 1.0)
         self.state_size = 2 * channels
@@ -111,7 +111,7 @@ class Whitened(Surprise):
         z = self.average(z, observed, data.lengths - 1)
         if len(z) < 2 * self.channels:
             raise TrainingError(
-                f"score.kind whitened: {len(z)} frames cannot tell how {self.channels} channels go together; "
+                f"score.kind whitened: {len(z)} frames are too few to estimate how {self.channels} channels correlate; "
                 f"give at least {2 * self.channels}"
             )
         together = (z.T @ z / (observed.T @ observed).clamp(min=1.0)).double()
@@ -136,8 +136,8 @@ def residuals(network: Network, data: StreamDataset, input_clip: float) -> tuple
     """
     network.eval()
     batch = padded(data, np.arange(len(data)), torch.device("cpu"))
-    said, _ = network(batch.x, batch.mask, batch.delta)
+    output, _ = network(batch.x, batch.mask, batch.delta)
     x = network.channel_features.normalise(batch.x, batch.mask, input_clip)
-    z = (x[:, 1:] - said.mean[:, :-1]) / said.scale[:, :-1]
+    z = (x[:, 1:] - output.mean[:, :-1]) / output.scale[:, :-1]
     real = batch.frame_mask[:, 1:] > 0
     return z[real], (batch.mask[:, 1:] * network.measured)[real]

@@ -1,1 +1,1 @@
-"""Simulators: a ward of patients, and sensors of many shapes."""
+"""Simulators: a ward of patients, and sensors of many shapes. NumPy alone."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
 
-def product_dtype(wanted: Literal["auto", "full", "mixed"], device: torch.device) -> torch.dtype:
+def product_dtype(requested: Literal["auto", "full", "mixed"], device: torch.device) -> torch.dtype:
     """Data type of matrix products; weights, sums and losses are float32 in any case.
 
     `auto` mixes precision on an accelerator only. On the CPU results are the same to the bit from run to run, and small
@@ -24,10 +24,10 @@ def product_dtype(wanted: Literal["auto", "full", "mixed"], device: torch.device
     Raises:
         TrainingError: The device does not support `mixed`.
     """
-    if wanted == "full" or (wanted == "auto" and device.type == "cpu"):
+    if requested == "full" or (requested == "auto" and device.type == "cpu"):
         return torch.float32
     if not torch.amp.is_autocast_available(device.type):
-        if wanted == "auto":
+        if requested == "auto":
             return torch.float32
         raise TrainingError(f"training.precision mixed: device {device} does not support it; say full, or auto")
     if device.type == "cuda":  # float16 needs scaled losses, or small gradients vanish; bfloat16 does not
@@ -45,10 +45,10 @@ def device_of(name: str) -> torch.device:
         found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
         return found or torch.device("cpu")
     try:
-        wanted = torch.device(name)
-        torch.zeros(1, device=wanted).item()
+        requested = torch.device(name)
+        torch.zeros(1, device=requested).item()
     except (RuntimeError, AssertionError, ImportError) as error:  # also of `meta`, which computes nothing
         raise TrainingError(
             f"device {name!r} cannot be used ({str(error).splitlines()[0]}); say cpu, or auto"
         ) from error
-    return wanted
+    return requested

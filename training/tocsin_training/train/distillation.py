@@ -33,9 +33,9 @@ class Teacher(Protocol):
         """Prepare what every fit shares."""
 
     def predict(
-        self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int
+        self, fitted: NDArray[np.int64], held_out: list[NDArray[np.int64]], seed: int
     ) -> list[NDArray[np.float32]]:
-        """Fit on the streams numbered `fitted`; returns the probability of every row of each list in `asked`."""
+        """Fit on the streams numbered `fitted`; returns the probability of every row of each list in `held_out`."""
 
 
 def teacher_targets(
@@ -93,10 +93,10 @@ def cross_fitted(teacher: Teacher, data: StreamDataset, fold: NDArray[np.int64],
     targets = np.zeros((count, len(data.x)), dtype=np.float32)
     for j, k in itertools.combinations(range(count), 2):
         fitted = np.flatnonzero((fold != j) & (fold != k))
-        for asked, other, probability in zip(
+        for held_out, other, probability in zip(
             (j, k), (k, j), teacher.predict(fitted, [streams[j], streams[k]], seed * 1000 + j * count + k), strict=True
         ):
-            rows = data.rows(streams[asked])
+            rows = data.rows(streams[held_out])
             targets[other, rows] = probability
-            targets[asked, rows] += probability / (count - 1)
+            targets[held_out, rows] += probability / (count - 1)
     return targets

@@ -1,4 +1,4 @@
-"""What the teacher of icu-hourly is told of an hour does not depend on later ones, and it learns by the utility."""
+"""Teacher of icu-hourly: causal features, and learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with a measurement, as the ward simulator has it, through the watch that config/tocsin.yaml ships."""
+"""Artefacts of the ward simulator, through the watch of a configuration."""
 
 from __future__ import annotations
 

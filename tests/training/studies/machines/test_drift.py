@@ -1,4 +1,4 @@
-"""NormalDrift: what a normal run does after its first minutes is no news in another."""
+"""Drift of a normal run after its first minutes, applied to another."""
 
 from __future__ import annotations
 

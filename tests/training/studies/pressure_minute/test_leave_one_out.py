@@ -44,7 +44,7 @@ def _histories(recipe):
 
 def test_low_records_are_told_from_high_ones(recipe, tmp_path):
     data = _histories(recipe)
-    found = leave_one_out.chances(recipe, data, tmp_path)
+    found = leave_one_out.probabilities(recipe, data, tmp_path)
     assert found.shape == (6, leave_one_out.MEMBERS)
     assert ((found.mean(axis=1) > 0.5) == (data.kind == 1)).all()
 
@@ -56,7 +56,7 @@ def test_what_a_record_holds_changes_nothing_of_the_network_that_judges_it(recip
     other[: data.lengths[0]] += 40
     judges = []
     for name, one in (("as it was", data), ("other", replace(data, x=other))):
-        leave_one_out.chances(recipe, one, tmp_path / name)
+        leave_one_out.probabilities(recipe, one, tmp_path / name)
         kept = torch.load(tmp_path / name / "pressure-episode-1" / "0-0.pt", weights_only=True)
         judges.append(kept["best"])
     assert judges[0].keys() == judges[1].keys()

@@ -30,9 +30,9 @@ def sinking():
 def test_records_that_sink_are_told_from_those_that_stay(sinking, monkeypatch):
     monkeypatch.setattr(level_forecast, "EPOCHS", 20)
     data, level, event = sinking
-    for said, chance in level_forecast.left_out(data, level, event, [1]):
+    for said, probability in level_forecast.left_out(data, level, event, [1]):
         assert (said == event).all()
-        assert chance[event].min() > chance[~event].max()
+        assert probability[event].min() > probability[~event].max()
 
 
 def test_a_network_knows_nothing_of_the_record_it_judges(sinking, monkeypatch):

@@ -86,7 +86,7 @@ def test_a_record_with_a_minute_missing_is_named(folder):
 def test_the_rivals_band_holds_what_it_says(folder):
     read = [baselines.filled(record.values, 20, 200) for record in records.read(folder)]
     fitted, held_out = read[:14], read[14:]
-    truth = np.concatenate([skill.came(values) for values in held_out])
+    truth = np.concatenate([skill.observed(values) for values in held_out])
     for rival in (baselines.persistence, baselines.autoregression):
         made = rival(fitted, held_out)
         assert made.ahead.shape == (len(truth), 60, len(skill.LEVELS))
@@ -115,7 +115,7 @@ def test_a_row_of_judgements_counts_found_and_false():
     said = event.copy()
     said[:3] = False
     said[30:32] = True
-    row = page.judged_row("x", said, event, said.astype(float))
+    row = page.classified_row("x", said, event, said.astype(float))
     assert row.startswith("| x | 55 | 49 to 58 | 27 | 2 |")
 
 

@@ -24,7 +24,7 @@ def figures(tmp_path):
     """Run an experiment in brief."""
 
     def measure(name):
-        table = run(name, tmp_path, None, quick=True, tell=lambda _what: None)
+        table = run(name, tmp_path, None, quick=True, progress=lambda _what: None)
         assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8").rstrip().endswith("</svg>")
         found = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
         assert catalogue.module(name).table(found) == table

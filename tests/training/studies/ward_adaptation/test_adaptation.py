@@ -1,4 +1,4 @@
-"""What is measured of adaptation: strangers, scores judged again, rivals, and the tables."""
+"""Study of adaptation: out-of-distribution patients, re-evaluated scores, baselines, tables."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def engine_scores(bundle):
 def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on():
     for seed in range(20):
         patient = out_of_distribution_profile(np.random.default_rng(seed))
-        for baseline, usual in (
+        for baseline, typical in (
             (patient.hr, parameters.BASELINE_HR),
             (patient.spo2, parameters.BASELINE_SPO2),
             (patient.rr, parameters.BASELINE_RR),
             (patient.temp, parameters.BASELINE_TEMP),
         ):
-            assert not usual.low <= baseline <= usual.high
+            assert not typical.low <= baseline <= typical.high
         assert patient.pulse_pressure > 0
 
 

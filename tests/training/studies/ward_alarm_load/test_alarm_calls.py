@@ -1,4 +1,4 @@
-"""Who is called when: limits as the daemon's own engine has them, chattering and floods by their definitions."""
+"""Alarm calls: limits as in the daemon's engine, chattering and floods."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def restless(streams, seconds):
 def test_limits_ring_as_in_the_daemon_s_engine(tmp_path, delay_s):
     names = [f"a/{number}" for number in range(40)]
     shown = restless(len(names), 240)
-    rung = of_events(measure.replay(limits(tmp_path, delay_s), names, shown), measure.DAY_BEGAN)
+    alarm_rows = of_events(measure.replay(limits(tmp_path, delay_s), names, shown), measure.DAY_BEGAN)
     ours = [
         c
         for stream, own in zip(names, shown, strict=True)
@@ -62,7 +62,7 @@ def test_limits_ring_as_in_the_daemon_s_engine(tmp_path, delay_s):
         if c.category is Category.PHYSIOLOGICAL
     ]
     assert len(ours) > 100
-    in_order = [sorted((c.stream, c.alarm, c.begin_s) for c in calls) for calls in (rung, ours)]
+    in_order = [sorted((c.stream, c.alarm, c.begin_s) for c in calls) for calls in (alarm_rows, ours)]
     assert in_order[0] == in_order[1]
 
 

@@ -90,7 +90,7 @@ class Points(nn.Module):
         self.register_buffer("qsofa_limit", torch.tensor([-100.0, 22.0]))
 
     def forward(self, last: Tensor, known: Tensor, news: Tensor, hours: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (M, D) as `bedside_scores.scores`, with the sum of the last hours' NEWS2 for its mean; and its history.
+        """Scores (M, D) as `bedside_scores.scores`, with the sum of recent NEWS2 for its mean; and its history.
 
         Args:
             last: (M, R) last values.
@@ -104,7 +104,7 @@ class Points(nn.Module):
         lately = torch.cat([lately, now], dim=1)
         sirs = ((last[:, self.of_sirs] * self.sign > self.limit) & known[:, self.of_sirs]).float()
         qsofa = ((last[:, self.of_qsofa] * self.qsofa_sign >= self.qsofa_limit) & known[:, self.of_qsofa]).float()
-        told = [
+        columns = [
             *self._ratios(last, known),
             now,
             most,
@@ -114,7 +114,7 @@ class Points(nn.Module):
             torch.clamp(sirs @ self.criterion, max=1.0) @ self.four,
             qsofa @ self.four[:2],
         ]
-        return torch.cat(told, dim=1), torch.cat([total, most, lately[:, 1:]], dim=1)
+        return torch.cat(columns, dim=1), torch.cat([total, most, lately[:, 1:]], dim=1)
 
     def _ratios(self, last: Tensor, known: Tensor) -> list[Tensor]:
         """Ratios (M, 1) each; unknown if a part is."""
@@ -175,9 +175,9 @@ def passed(news: Tensor, hours: Tensor) -> Tensor:
     total, most, lately = torch.split(news, [1, 1, PAST], dim=1)
     latest = lately[:, -1:]
     total = total + hours * latest
-    still = torch.clamp(hours, max=7.0)  # 4 + 2 + 1, more than there are
+    current = torch.clamp(hours, max=7.0)  # 4 + 2 + 1, more than there are
     for by in (4, 2, 1):
-        due = still >= by
-        still = still - by * due
+        due = current >= by
+        current = current - by * due
         lately = torch.where(due, torch.cat([lately[:, by:], latest.expand(-1, by)], dim=1), lately)
     return torch.cat([total, most, lately], dim=1)

@@ -84,13 +84,13 @@ class Boosting:
         ).construct()
 
     def predict(
-        self, fitted: NDArray[np.int64], asked: list[NDArray[np.int64]], seed: int
+        self, fitted: NDArray[np.int64], held_out: list[NDArray[np.int64]], seed: int
     ) -> list[NDArray[np.float32]]:
-        """Fit on the stays numbered `fitted`; returns the probability of every row of each list in `asked`."""
+        """Fit on the stays numbered `fitted`; returns the probability of every row of each list in `held_out`."""
         model = self.fit(fitted, seed)
         return [
             np.asarray(model.predict(self.features[self.data.rows(stays)], num_threads=1)).astype(np.float32)
-            for stays in asked
+            for stays in held_out
         ]
 
     def fit(self, fitted: NDArray[np.int64], seed: int) -> lightgbm.Booster:

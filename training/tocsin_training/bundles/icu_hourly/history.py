@@ -37,7 +37,7 @@ def features(data: StreamDataset) -> NDArray[np.float32]:
                 out = np.empty((len(values), row.shape[1]), dtype=np.float32)
             out[a:b] = row
     if out is None:
-        raise AssertionError  # StreamDataset hold at least one stay
+        raise AssertionError  # a data set holds at least one stay
     return out
 
 

@@ -30,7 +30,7 @@ PAST = max(WINDOWS) - 1  # hours before this one that the longest window holds
 SHIFTS = (16, 8, 4, 2, 1)  # hours; together more than PAST
 FAR = 1e9  # beyond every reading
 SO_FAR = ("last", "count", "total", "squares", "lowest", "highest", "first", "before", "age")
-"""What is kept of each reading; `total` and `squares` of its distance from `first`, `age` in hours after this one."""
+"""Statistics of each reading; `total` and `squares` of its distance from `first`, `age` in hours after this one."""
 
 
 class HistoryFeatures(nn.Module):
@@ -90,22 +90,22 @@ class HistoryFeatures(nn.Module):
             Features (M, F), NaN where unknown, and the state (N, S) after the real rows.
         """
         n = delta.shape[0]
-        *kept, values, seen, hours, news = torch.split(state, self.sizes, dim=1)
+        *retained, values, seen, hours, news = torch.split(state, self.sizes, dim=1)
         since = delta[:, self.of_reading] / self.period_s  # (N, R) hours
-        passed = torch.clamp(torch.round(torch.amax(since - kept[-1], dim=1, keepdim=True)), min=1.0)  # (N, 1)
+        passed = torch.clamp(torch.round(torch.amax(since - retained[-1], dim=1, keepdim=True)), min=1.0)  # (N, 1)
         values, seen = shifted(values, passed - 1.0, PAST), shifted(seen, passed - 1.0, PAST)
         hours = hours + passed
 
         m = mask[:, self.of_reading]  # (M, R)
         now = x[:, self.of_reading] * m
-        so_far = _so_far(now, m, [shared(part, owner) for part in kept[:-1]])
+        so_far = _so_far(now, m, [shared(part, owner) for part in retained[:-1]])
         last, count = so_far[0], so_far[1]
         known = count > 0
         age = shared(since, owner) * (1.0 - m)
         parts = [torch.where(known, last, torch.nan), count, torch.where(known, age, torch.nan), *_summary(so_far)]
 
         ordered = m[:, self.of_order]
-        for past in self._windows(values, seen, kept[0][:, self.of_vital]):
+        for past in self._windows(values, seen, retained[0][:, self.of_vital]):
             *of_vital, orders, looks = [shared(part, owner) for part in past]
             parts += _window(now[:, self.of_vital], m[:, self.of_vital], of_vital)
             orders = orders + ordered
@@ -145,7 +145,7 @@ class HistoryFeatures(nn.Module):
         sums = torch.cat([looks, away, away * away, away * self.when, back, back * self.when, orders], dim=2)
         seldom = (1.0 - looks) * FAR
         least = torch.cat([x * looks + seldom, seldom - x * looks], dim=2)
-        told: list[list[Tensor]] = []
+        features: list[list[Tensor]] = []
         added: Tensor | None = None
         lowest: Tensor | None = None
         end = PAST
@@ -157,13 +157,13 @@ class HistoryFeatures(nn.Module):
             end = block.start
             vital = len(self.vitals)
             *parts, ordered = torch.split(added, [vital] * 6 + [len(self.orders)], dim=1)
-            told.append([*parts, *torch.split(lowest, vital, dim=1), last, ordered, parts[0] @ self.vitals])
-        return told
+            features.append([*parts, *torch.split(lowest, vital, dim=1), last, ordered, parts[0] @ self.vitals])
+        return features
 
 
-def _so_far(now: Tensor, m: Tensor, kept: Sequence[Tensor]) -> list[Tensor]:
+def _so_far(now: Tensor, m: Tensor, retained: Sequence[Tensor]) -> list[Tensor]:
     """`SO_FAR` without the age, including this hour; (M, R) each."""
-    last, count, total, squares, lowest, highest, first, before = kept
+    last, count, total, squares, lowest, highest, first, before = retained
     there, again = m > 0, count > 0
     first = torch.where(again, first, now)
     away = (now - first) * m
@@ -185,10 +185,10 @@ def _summary(so_far: Sequence[Tensor]) -> list[Tensor]:
     known = count > 0
     number = torch.clamp(count, min=1.0)
     mean = total / number
-    told = [first + mean, lowest, highest, _variance(squares / number, mean)]
-    told = [torch.where(known, part, torch.nan) for part in told]
+    features = [first + mean, lowest, highest, _variance(squares / number, mean)]
+    features = [torch.where(known, part, torch.nan) for part in features]
     return [
-        *told,
+        *features,
         torch.where(count > 1, last - before, torch.nan),
         torch.where(known, last - first, torch.nan),
     ]
@@ -206,7 +206,7 @@ def _window(now: Tensor, m: Tensor, past: Sequence[Tensor]) -> list[Tensor]:
     known, divisor = number > 0, torch.clamp(number, min=1.0)
     mean = total / divisor
     seldom = (1.0 - m) * FAR
-    told = [
+    features = [
         origin + mean,
         torch.minimum(lowest, now + seldom),
         -torch.minimum(highest, seldom - now),
@@ -215,7 +215,7 @@ def _window(now: Tensor, m: Tensor, past: Sequence[Tensor]) -> list[Tensor]:
     trend = number > 2  # noqa: PLR2004  (two make no trend)
     lever = torch.where(trend, whens - when * when / divisor, 1.0)
     slope = (moment - when * total / divisor) / lever
-    return [*(torch.where(known, part, torch.nan) for part in told), torch.where(trend, slope, torch.nan)]
+    return [*(torch.where(known, part, torch.nan) for part in features), torch.where(trend, slope, torch.nan)]
 
 
 def _variance(square: Tensor, mean: Tensor) -> Tensor:
@@ -233,16 +233,18 @@ def folded(rows: Tensor, by: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     return rows[:, 0]
 
 
-def shifted(ring: Tensor, hours: Tensor, length: int) -> Tensor:
-    """Shift a ring (N, length K), the latest hour last, by hours (N, 1) without content.
+def shifted(ring_buffer: Tensor, hours: Tensor, length: int) -> Tensor:
+    """Shift a ring buffer (N, length K), the latest hour last, by hours (N, 1) without content.
 
     >>> shifted(torch.tensor([[1.0, 2.0, 3.0]]), torch.tensor([[1.0]]), 3)
     tensor([[2., 3., 0.]])
     """
-    width = ring.shape[1] // length
+    width = ring_buffer.shape[1] // length
     for by in SHIFTS:
         due = hours >= by
         hours = hours - by * due
         gone = min(by, length) * width
-        ring = torch.where(due, torch.cat([ring[:, gone:], torch.zeros_like(ring[:, :gone])], dim=1), ring)
-    return ring
+        ring_buffer = torch.where(
+            due, torch.cat([ring_buffer[:, gone:], torch.zeros_like(ring_buffer[:, :gone])], dim=1), ring_buffer
+        )
+    return ring_buffer

@@ -48,9 +48,9 @@ def by_row(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Utility of silence, utility of an alarm, and the best predictor's alarms, (R,) each, of stays in sequence."""
     stays = [label[a:b] for a, b in itertools.pairwise(start)]
-    worth = [rows(stay) for stay in stays]
-    silence = np.concatenate([silence for silence, _ in worth])
-    alarm = np.concatenate([alarm for _, alarm in worth])
+    utilities = [rows(stay) for stay in stays]
+    silence = np.concatenate([silence for silence, _ in utilities])
+    alarm = np.concatenate([alarm for _, alarm in utilities])
     best = np.concatenate([_within_reach(stay) for stay in stays])
     return silence, alarm, best
 
@@ -62,24 +62,24 @@ def _within_reach(label: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def per_stay(
-    rings: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]
+    alarming: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Gain over silence of each stay's alarms (B,), and of the best predictor's (B,)."""
     silence, alarm, best = by_row(label, start)
     gain = alarm - silence
     return (
-        np.add.reduceat(np.where(rings, gain, 0.0), start[:-1]),
+        np.add.reduceat(np.where(alarming, gain, 0.0), start[:-1]),
         np.add.reduceat(np.where(best, gain, 0.0), start[:-1]),
     )
 
 
-def normalised(rings: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]) -> float:
+def normalised(alarming: NDArray[np.bool_], label: NDArray[np.float32], start: NDArray[np.int64]) -> float:
     """Normalised utility: 0 for no alarm, 1 for the best predictor; alarms everywhere lie far below 0.
 
     Args:
-        rings: (R,) whether the row is in alarm.
+        alarming: (R,) whether the row is in alarm.
         label: (R,).
         start: (B + 1,) stay b owns the rows `start[b]:start[b + 1]`.
     """
-    gained, best = per_stay(rings, label, start)
+    gained, best = per_stay(alarming, label, start)
     return float(gained.sum() / best.sum())

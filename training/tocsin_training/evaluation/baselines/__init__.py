@@ -1,1 +1,1 @@
-"""Baselines: causal detectors that are fitted on the training part, in the same run as the bundle is evaluated."""
+"""Baselines: causal detectors, fitted on the training part in the run that evaluates the bundle."""

@@ -1,4 +1,4 @@
-"""What all baselines share."""
+"""Protocol of baselines: a fitted detector, and steps that several of them take."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 class BaselineUnavailable(Exception):  # noqa: N818  (no fault: the data allow no such baseline, and the report says why)
-    """The data don't allow this baseline; the text says why."""
+    """Raised where the data do not allow this baseline; the text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A detector, fitted.
+    """A fitted detector.
 
     Attributes:
         name: In tables.
-        about: One line: what it does, on what.
-        score: StreamDataset → (R,) float32, higher is worse, NaN unknown; row t knows rows up to t of its stream.
-        threshold: Its own operating point; None where it has none by custom.
+        about: One line: method and inputs.
+        score: StreamDataset → (R,) float32, higher is worse, NaN unknown; row t depends on rows up to t of its stream.
+        threshold: Its customary operating point, or None.
     """
 
     name: str
@@ -41,12 +41,12 @@ class Baseline:
 
 
 def measured(channels: Sequence[ChannelEntry]) -> NDArray[np.int64]:
-    """The columns that are measured again and again."""
+    """Indices of the channels that are measured repeatedly."""
     return np.flatnonzero([channel.kind is ChannelKind.READING for channel in channels])
 
 
 def carried_forward(data: StreamDataset) -> NDArray[np.float64]:
-    """(R, C) every channel's last value so far, NaN before its first."""
+    """Last observed value of every channel (R, C), NaN before its first."""
     values = np.where(data.mask > 0, data.x, np.nan).astype(np.float64)
     for a, b in zip(data.start[:-1], data.start[1:], strict=True):
         values[a:b] = carried(values[a:b])
@@ -54,12 +54,16 @@ def carried_forward(data: StreamDataset) -> NDArray[np.float64]:
 
 
 def normal(data: StreamDataset) -> NDArray[np.bool_]:
-    """(R,) the rows that are not labelled as an event."""
+    """Rows (R,) that are not labelled as an event."""
     return np.ones(len(data.x), dtype=bool) if data.label is None else ~(data.label > 0)
 
 
 def needed(train: StreamDataset | None) -> StreamDataset:
-    """The training part, which this baseline can't do without."""
+    """Return the training part.
+
+    Raises:
+        BaselineUnavailable: There is none.
+    """
     if train is None:
         raise BaselineUnavailable("needs a training part: name one by --train")
     return train

@@ -1,4 +1,4 @@
-"""Gradient boosting on carried-forward values and summaries of them: what a good data scientist tries first."""
+"""Gradient boosting on carried-forward values and their summaries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME = "gradient boosting"
 
 
 def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
-    """Supervised: it needs rows of both labels in the training part."""
+    """Fit gradient boosting, supervised: the training part needs rows of both labels."""
     fitted = needed(train)
     if fitted.label is None:
         raise BaselineUnavailable("needs labels in the training part, which has none")
@@ -43,7 +43,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset 
 def scores(
     train: StreamDataset, valid: StreamDataset, test: StreamDataset, seed: int = 0
 ) -> tuple[NDArray[np.float32], float]:
-    """Fit on `train`, choose the threshold on `valid`; gives the scores (R,) of `test`, and that threshold."""
+    """Fit on `train` and choose the threshold on `valid`; returns the scores (R,) of `test` and that threshold."""
     if valid.gain is None:
         raise TrainingError("the baseline needs gains to choose its threshold by; give labelled sequences")
     model = classifier(train, seed)
@@ -54,7 +54,7 @@ def scores(
 
 
 def classifier(train: StreamDataset, seed: int) -> HistGradientBoostingClassifier:
-    """Fit on the rows whose label is known."""
+    """Fit on the rows with a known label."""
     if train.label is None:
         raise TrainingError("the baseline needs labels; give labelled sequences")
     known = ~np.isnan(train.label)
@@ -70,15 +70,15 @@ def classifier(train: StreamDataset, seed: int) -> HistGradientBoostingClassifie
 
 
 def features(data: StreamDataset) -> NDArray[np.float32]:
-    """(R, F) per reading: the last value, the mean and the least so far, the last change, how often it was measured."""
+    """Features (R, F) of each reading: last value, mean and minimum so far, last change, number of measurements."""
     measured = np.array([channel.kind is ChannelKind.READING for channel in data.channels])
     values = np.where(data.mask > 0, data.x, np.nan)
-    told = [_summaries(values[a:b, measured]) for a, b in zip(data.start[:-1], data.start[1:], strict=True)]
-    return np.concatenate([np.concatenate(told), values[:, ~measured]], axis=1).astype(np.float32)
+    summaries = [_summaries(values[a:b, measured]) for a, b in zip(data.start[:-1], data.start[1:], strict=True)]
+    return np.concatenate([np.concatenate(summaries), values[:, ~measured]], axis=1).astype(np.float32)
 
 
 def _summaries(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T, 5 C) of one stay's (T, C); row t knows rows up to t and no further."""
+    """Summaries (T, 5 C) of one stay's values (T, C); row t depends on rows up to t."""
     seen = ~np.isnan(values)
     count = np.cumsum(seen, axis=0)
     filled = np.where(seen, values, 0.0)

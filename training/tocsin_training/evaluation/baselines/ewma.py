@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 NAME = "EWMA"
 TICKS = 30.0  # that the averages reach back
-FLOOR = 0.1  # of the training part's standard deviation: a channel that stood still must not ring at its first stir
+FLOOR = 0.1  # of the training part's standard deviation: the first change of a constant channel is no alarm
 
 
 def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (ticks count)
-    """The mean and the variance of the last ticks expect the next; the score is half the mean squared deviation."""
+    """Forecast by the moving mean and variance; the score is half the mean squared standardised deviation."""
     fitted = needed(train)
     columns = measured(channels)
     rows = normal(fitted)
@@ -51,7 +51,7 @@ def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset 
 
 
 def _surprise(values: NDArray[np.float64], rate: float, floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T, C) squared deviations of one stream's values from what the rows before them lead to expect."""
+    """Squared standardised deviations (T, C) of one stream's values from the forecast of the rows before."""
     known = ~np.isnan(values)
     first = np.argmax(known, axis=0)
     begin = np.where(known.any(axis=0), values[first, np.arange(values.shape[1])], 0.0)  # (C,)

@@ -1,4 +1,4 @@
-"""Static limits: how far the worst channel lies beyond them."""
+"""Static limits: distance of the worst channel beyond its limits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BEYOND = float(np.nextafter(np.float32(1.0), np.float32(2.0)))  # a value at a l
 
 
 def fit(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (limits need neither)
-    """A monitor's defaults for adults where there are vital signs; elsewhere quantiles of normal training values."""
+    """Use a monitor's defaults for adults for vital signs, otherwise quantiles of normal training values."""
     names = [channel.name for channel in channels]
     low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)  # (C,)
     vitals = [name for name in names if name in AT_THE_BEDSIDE]

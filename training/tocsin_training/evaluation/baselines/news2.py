@@ -1,4 +1,4 @@
-"""NEWS2 on the last known vital signs."""
+"""NEWS2 (Royal College of Physicians, 2017) on the last known vital signs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PCA on carried-forward values: T² along the usual directions, Q off them."""
+"""PCA on carried-forward values: T² within the model's plane, Q outside it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 NAME_T2, NAME_Q = "PCA, T²", "PCA, Q"
 FEWEST = 2  # channels; one spans no plane
-STIR = 1e-3  # of the range that a channel had in training
-MOST_ROWS = 200_000  # more tell no more of a covariance
+DEVIATION_EPSILON = 1e-3  # of the range that a channel had in training
+MOST_ROWS = 200_000  # more do not improve a covariance
 
 
 def fit_t2(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
@@ -42,7 +42,7 @@ def fit_t2(channels: Sequence[ChannelEntry], period_s: float, train: StreamDatas
 
 
 def fit_q(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001
-    """The squared prediction error, against its limit at 99 %."""
+    """Squared prediction error, against its limit at 99 %."""
     plane, filled = _fitted(channels, train)
     limit = plane.q_limit()
 
@@ -55,7 +55,7 @@ def fit_q(channels: Sequence[ChannelEntry], period_s: float, train: StreamDatase
 def _fitted(
     channels: Sequence[ChannelEntry], train: StreamDataset | None
 ) -> tuple[PcaModel, Callable[[StreamDataset], NDArray[np.float64]]]:
-    """The plane, and what fills and scales rows for it: last values, training means before the first."""
+    """PCA model, and the function that fills and scales rows for it: last values, training means before the first."""
     columns = measured(channels)
     if len(columns) < FEWEST:
         raise BaselineUnavailable("needs at least two channels")
@@ -72,7 +72,7 @@ def _fitted(
         return whole
 
     try:
-        plane = PcaModel.fit(scaled(values[:: -(-len(values) // MOST_ROWS)]), stir=STIR)
+        plane = PcaModel.fit(scaled(values[:: -(-len(values) // MOST_ROWS)]), deviation_epsilon=DEVIATION_EPSILON)
     except TrainingError as error:
         raise BaselineUnavailable(str(error)) from error
     return plane, lambda data: scaled(carried_forward(data)[:, columns])

@@ -29,7 +29,7 @@ _ALL = {
 def fitted(
     channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """Every baseline that the channels and the training part allow; and of the others, why not, by name."""
+    """Fit every baseline that the channels and the training part allow; of the others, the reason by name."""
     made, skipped = [], {}
     for name, fit in _ALL.items():
         try:

@@ -1,4 +1,4 @@
-"""Baselines that learned nothing: scores at random, and a recurrent network with random weights."""
+"""Untrained baselines: random scores, and a recurrent network with random weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ DAY_S = 86_400.0
 
 
 def fit_random(channels: Sequence[ChannelEntry], period_s: float, train: StreamDataset | None, seed: int) -> Baseline:  # noqa: ARG001  (it knows nothing)
-    """Uniform in 0 … 1, every row anew."""
+    """Scores uniform in 0 … 1, independent of each other."""
 
     def score(data: StreamDataset) -> NDArray[np.float32]:
         return np.random.default_rng(seed).random(len(data.x), dtype=np.float32)

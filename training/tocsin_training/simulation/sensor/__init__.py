@@ -1,1 +1,1 @@
-"""One model for any sensor: trained on simulated series, at home with every unit and period."""
+"""Simulated sensors: series of many units and periods, with and without faults."""

@@ -1,7 +1,7 @@
-"""What goes wrong with a simulated sensor: one departure from how it was, put into a normal series.
+"""Faults of a simulated sensor: one departure from normal, put into a normal series.
 
-Sizes are told in the series' own reach, the distance between its 1st and its 99th percentile, so that a departure is
-as plain or as hard to see in one unit as in another.
+Sizes are in units of the series' own range, from its 1st to its 99th percentile, so that a fault is equally visible in
+any unit. Each function changes `row` from `start` on and returns the fault's length in ticks.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _sign(rng: Rng) -> float:
 
 
 def spike(rng: Rng, row: Row, start: int) -> int:
-    """Far outside for a few ticks."""
+    """Far outside the range for a few ticks."""
     length = int(rng.integers(1, 7))
     high = float(np.max(row)) if rng.random() < 0.75 else float(np.min(row))  # noqa: PLR2004  (see `_sign`)
     away = 1.0 if high == float(np.max(row)) else -1.0
@@ -46,15 +46,15 @@ def shift(rng: Rng, row: Row, start: int) -> int:
 
 
 def ramp(rng: Rng, row: Row, start: int) -> int:
-    """A rise or fall, then as before."""
+    """Rise or fall, then as before."""
     length = int(rng.integers(30, 200))
     part = row[start : start + length]
     part += _sign(rng) * rng.uniform(0.7, 2.5) * _reach(row) * np.linspace(0.0, 1.0, len(part))
     return length
 
 
-def louder(rng: Rng, row: Row, start: int) -> int:
-    """Every movement about the mean several times as large."""
+def amplified(rng: Rng, row: Row, start: int) -> int:
+    """Deviations from the mean several times as large."""
     length = int(rng.integers(40, 300))
     part = row[start : start + length]
     level = np.median(part)
@@ -63,14 +63,14 @@ def louder(rng: Rng, row: Row, start: int) -> int:
 
 
 def stuck(rng: Rng, row: Row, start: int) -> int:
-    """The last value, again and again; or a floor."""
+    """Last value repeated, or a floor."""
     length = int(rng.integers(40, 300))
     row[start : start + length] = row[start] if rng.random() < 0.6 else np.min(row)  # noqa: PLR2004  (stuck, or dead)
     return length
 
 
 def burst(rng: Rng, row: Row, start: int) -> int:
-    """A surge that fades."""
+    """Surge that decays."""
     length = int(rng.integers(10, 120))
     part = row[start : start + length]
     high = np.quantile(row, 0.995) - np.median(row) or _reach(row)
@@ -80,8 +80,8 @@ def burst(rng: Rng, row: Row, start: int) -> int:
     return length
 
 
-def crowded(rng: Rng, row: Row, start: int) -> int:
-    """Spikes as they come now and then, but many of them."""
+def clustered_spikes(rng: Rng, row: Row, start: int) -> int:
+    """Many spikes in a short time."""
     length = int(rng.integers(40, 200))
     part = row[start : start + length]
     hit = rng.random(len(part)) < rng.uniform(0.15, 0.5)
@@ -89,8 +89,8 @@ def crowded(rng: Rng, row: Row, start: int) -> int:
     return length
 
 
-def quieter(rng: Rng, row: Row, start: int) -> int:
-    """The movement is missing: a day without its peak, a machine that idles."""
+def attenuated(rng: Rng, row: Row, start: int) -> int:
+    """Deviations missing: a day without its peak, an idle machine."""
     length = int(rng.integers(80, 400))
     part = row[start : start + length]
     level = np.quantile(row, rng.uniform(0.05, 0.5))
@@ -105,11 +105,11 @@ FAULTS: tuple[Callable[[Rng, Row, int], int], ...] = (
     shift,
     shift,
     ramp,
-    louder,
+    amplified,
     stuck,
     burst,
     burst,
-    crowded,
-    quieter,
+    clustered_spikes,
+    attenuated,
 )
-"""Each puts a departure into `row` from `start` on, in place, and tells how many ticks it lasts."""
+"""Each puts a fault into `row` from `start` on, in place, and returns its length in ticks."""

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 PARTS = {"train": 1, "valid": 2, "test": 3}
 TEST_STREAMS, TEST_TICKS = 160, 4000  # where a recipe, which trains on the others, says nothing
-TOLD = 30  # ticks from a fault's onset in which ringing is wanted
-SETTLING = 100  # ticks after a fault in which ringing is neither wanted nor held against the model
+DETECTION_TICKS = 30  # ticks from a fault's onset in which an alarm is a detection
+SETTLING = 100  # ticks after a fault in which an alarm counts neither way
 EARLIEST = 0.15  # share of a series before which nothing goes wrong
 APART = 0.12  # share of a series between two faults at least
 TOGETHER = 4  # series of a family drawn at once
@@ -50,7 +50,7 @@ class Simulated:
 
 
 def normal(rng: np.random.Generator, streams: int, ticks: int) -> NDArray[np.float64]:
-    """(B, T) series without faults: of one family or two, some rounded, each in a unit of its own."""
+    """Series (B, T) without faults: of one family or two, some rounded, each in a unit of its own."""
     made: list[NDArray[np.float64]] = []
     while len(made) * TOGETHER < streams:
         part = _scaled(FAMILIES[rng.integers(len(FAMILIES))](rng, TOGETHER, ticks))
@@ -69,7 +69,7 @@ def normal(rng: np.random.Generator, streams: int, ticks: int) -> NDArray[np.flo
 
 
 def _scaled(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each row over its own deviation, so that families that are added count alike."""
+    """Each row divided by its deviation, so that added families have equal weight."""
     deviation = rows.std(axis=1, keepdims=True)
     return rows / np.where(deviation > 0, deviation, 1.0)
 
@@ -92,14 +92,14 @@ def simulate(seed: int, part: str, streams: int, ticks: int, faulty: float) -> l
 
 
 def record(stream: str, series: Simulated, miss: float) -> StreamRecord:
-    """With label and gain: in the first ticks of a fault ringing is wanted, elsewhere it costs `miss` less."""
+    """Record with label and gain: an alarm gains in the first ticks of a fault and costs `miss` less elsewhere."""
     ticks = len(series.value)
     label = np.zeros(ticks, dtype=np.float32)
     gain = np.full(ticks, -1.0, dtype=np.float32)
     for onset, length in series.faults:
         gain[onset : onset + length + SETTLING] = 0.0
-        label[onset : onset + min(length + 3, TOLD)] = 1.0
-        gain[onset : onset + min(length + 3, TOLD)] = miss
+        label[onset : onset + min(length + 3, DETECTION_TICKS)] = 1.0
+        gain[onset : onset + min(length + 3, DETECTION_TICKS)] = miss
     return StreamRecord(stream, np.arange(ticks), series.value[:, None], label, gain)
 
 

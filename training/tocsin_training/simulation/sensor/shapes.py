@@ -1,4 +1,4 @@
-"""What normal sensors look like: families of series, drawn at random, many at a time.
+"""Shapes of normal sensors: families of series, drawn at random, many at a time.
 
 Each family gives n series of T ticks, (n, T) float64, in units of its own; `series.py` joins, rounds and scales them.
 No recording goes into any of them: the ranges are wide on purpose.
@@ -24,7 +24,7 @@ DAYS_OF_A_WEEK = 7
 
 
 def chosen(rng: Rng, n: int, share: float) -> NDArray[np.bool_]:
-    """(n, 1) which of the series have something that this share of them has."""
+    """Random selection (n, 1) of this share of the series."""
     return rng.random((n, 1)) < share
 
 
@@ -41,7 +41,7 @@ def noise(rng: Rng, n: int, ticks: int) -> Many:
 
 
 def wandering(rng: Rng, n: int, ticks: int, shortest: float = 1.0, longest: float = 400.0) -> Many:
-    """Autoregressive series of unit size, each with its own memory in ticks."""
+    """Autoregressive series of unit size, each with its own time constant in ticks."""
     memory = np.exp(rng.uniform(np.log(shortest), np.log(longest), n))
     keep = np.exp(-1.0 / memory)
     drawn = noise(rng, n, ticks)
@@ -78,7 +78,7 @@ def daily(rng: Rng, n: int, ticks: int) -> Many:
 
 
 def counts(rng: Rng, n: int, ticks: int) -> Many:
-    """Events per tick: a rate with days and moods, and bursts that fade; long-tailed, never below zero."""
+    """Events per tick: a daily rate with slow variation, and bursts that decay; long-tailed, never below zero."""
     rate = rng.uniform(0.5, 5.5, (n, 1)) + rng.uniform(0.0, 0.8, (n, 1)) * seasonal(rng, n, ticks)
     rate += rng.uniform(0.0, 0.4, (n, 1)) * wandering(rng, n, ticks)
     sparks = rng.random((n, ticks)) < 10.0 ** rng.uniform(-3.5, -1.2, (n, 1))
@@ -103,7 +103,7 @@ def load(rng: Rng, n: int, ticks: int) -> Many:
 
 
 def switching(rng: Rng, n: int, ticks: int) -> Many:
-    """A few regimes with a level and a spread each, entered again and again."""
+    """A few regimes with a level and a deviation each, entered again and again."""
     stay = np.exp(rng.uniform(np.log(15.0), np.log(250.0), (n, 1)))
     switches = rng.random((n, ticks)) < 1.0 / stay
     number = np.cumsum(switches, axis=1)
@@ -129,20 +129,20 @@ def cycling(rng: Rng, n: int, ticks: int) -> Many:
 
 
 def walking(rng: Rng, n: int, ticks: int) -> Many:
-    """Random walks that are drawn back slowly, as temperatures and tank levels."""
+    """Random walks with slow mean reversion, as temperatures and tank levels."""
     slow = wandering(rng, n, ticks, 200.0, 3000.0)
     return 3.0 * slow + 10.0 ** rng.uniform(-2.0, -0.3, (n, 1)) * noise(rng, n, ticks)
 
 
 def latency(rng: Rng, n: int, ticks: int) -> Many:
-    """Times to answer: long-tailed and clustered."""
+    """Response times: long-tailed and clustered."""
     mood = rng.uniform(0.05, 0.8, (n, 1)) * wandering(rng, n, ticks)
     tail = rng.uniform(0.05, 0.7, (n, 1)) * noise(rng, n, ticks)
     return np.exp(np.clip(mood + tail, -6.0, 6.0))
 
 
 def sparse(rng: Rng, n: int, ticks: int) -> Many:
-    """Nothing, and now and then something, of very unequal size."""
+    """Mostly zero, with rare values of very unequal size."""
     busy = rng.random((n, ticks)) < 10.0 ** rng.uniform(-2.0, -0.3, (n, 1))
     size = np.exp(rng.uniform(0.1, 1.2, (n, 1)) * rng.standard_normal((n, ticks)))
     return busy * size + 10.0 ** rng.uniform(-4.0, -1.0, (n, 1)) * np.abs(noise(rng, n, ticks))

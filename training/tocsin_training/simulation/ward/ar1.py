@@ -41,7 +41,7 @@ def recur(drive: NDArray[np.float64], decay: NDArray[np.float64], before: NDArra
 def follow(
     target: NDArray[np.float64], time_constant_s: NDArray[np.float64], before: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Let K quantities follow their targets with a lag, at ticks of one second.
+    """Follow targets with a first-order lag, at ticks of one second.
 
     Args:
         target: (K, T).

@@ -1,4 +1,4 @@
-"""Fixed bedside limits, as monitors ship them: what Tocsin is compared with."""
+"""Fixed bedside limits with a monitor's defaults: the baseline that Tocsin is compared with."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _HIGH = np.array([BEDSIDE[name][1] for name in CHANNELS])
 
 
 def alarms(values: NDArray[np.float64], delay_s: int) -> NDArray[np.bool_]:
-    """Tell at which ticks a monitor with fixed limits begins to ring.
+    """Ticks at which the alarms of a monitor with fixed limits begin.
 
-    Each channel has its own alarm, as on a monitor: it rings when its value has been outside for more than `delay_s`
-    seconds without a break, and is silent again once the value is within. A missing value is no value outside.
+    Each channel has its own alarm: it begins when its value has been outside for more than `delay_s` seconds without a
+    break, and ends once the value is within. A missing value is not outside.
 
     Args:
         values: (..., T, C), NaN where missing.
-        delay_s: How long a value must stay outside before the alarm rings; 0 rings at once.
+        delay_s: Seconds that a value must stay outside before the alarm; 0 for none.
 
     Returns:
         (..., T, C), true where a channel's alarm begins.

@@ -1,4 +1,4 @@
-"""What happens to a patient, or to a measurement: labelled episodes and their course."""
+"""Episodes: labelled deteriorations and artefacts of simulated patients, and their course."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EpisodeCategory(StrEnum):
-    """What an episode calls for."""
+    """Category of an episode."""
 
     DETERIORATION = "deterioration"  # a physiological alarm
     ARTEFACT = "artefact"  # a technical alarm, or none; never a physiological one
@@ -25,7 +25,7 @@ class EpisodeCategory(StrEnum):
 
 
 class EpisodeKind(StrEnum):
-    """What happens."""
+    """Kind of an episode."""
 
     SEPSIS = "sepsis"
     HAEMORRHAGE = "haemorrhage"
@@ -66,15 +66,15 @@ RATE = {
 class Episode:
     """One labelled episode in one stream.
 
-    It grows from 0 to its full size over `ramp_s`, holds for `hold_s`, and fades with the time constant `recovery_s`.
+    It grows from 0 to its full size over `ramp_s`, holds for `hold_s`, and decays with the time constant `recovery_s`.
 
     Attributes:
-        kind: What happens.
-        stream: To whom.
-        onset_s: When it begins, in seconds since the ward's tick 0.
-        ramp_s: How long it grows.
-        hold_s: How long it stays at its full size.
-        recovery_s: The time constant of its fading; 0 for at once.
+        kind: Of the episode.
+        stream: Name of the stream.
+        onset_s: Beginning, in seconds since the ward's tick 0.
+        ramp_s: Duration of growth.
+        hold_s: Duration at full size.
+        recovery_s: Time constant of the decay; 0 for at once.
         size: Its magnitudes, by name; see `_DRAW`.
     """
 
@@ -88,32 +88,32 @@ class Episode:
 
     @property
     def category(self) -> EpisodeCategory:
-        """What it calls for."""
+        """Deterioration, artefact or benign."""
         if self.kind in DETERIORATIONS:
             return EpisodeCategory.DETERIORATION
         return EpisodeCategory.ARTEFACT if self.kind in ARTEFACTS else EpisodeCategory.BENIGN
 
     @property
     def full_s(self) -> float:
-        """When it has reached its full size."""
+        """Time at which it reaches its full size."""
         return self.onset_s + self.ramp_s
 
     @property
     def relief_s(self) -> float:
-        """When it begins to fade: for a deterioration, when treatment works."""
+        """Time at which it begins to decay: for a deterioration, when treatment takes effect."""
         return self.onset_s + self.ramp_s + self.hold_s
 
     @property
     def end_s(self) -> float:
-        """When less than 2 % of it is left."""
+        """Time at which less than 2 % of it is left."""
         return self.relief_s + 4.0 * self.recovery_s
 
     def covers(self, t_s: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """(T,) whether it is under way at each time."""
+        """Whether it is in progress at each time (T,)."""
         return (t_s >= self.onset_s) & (t_s < self.end_s)
 
     def course(self, t_s: NDArray[np.float64], delay_s: float = 0.0) -> NDArray[np.float64]:
-        """(T,) how much of it there is at each time, 0 to 1, `delay_s` late."""
+        """Its size at each time (T,), 0 to 1, `delay_s` late."""
         since_s = t_s - self.onset_s - delay_s
         rise = np.clip(since_s / self.ramp_s, 0.0, 1.0) if self.ramp_s > 0 else (since_s >= 0).astype(np.float64)
         over_s = np.maximum(since_s - self.ramp_s - self.hold_s, 0.0)
@@ -123,7 +123,7 @@ class Episode:
 
 
 def draw(kind: EpisodeKind, stream: str, onset_s: int, rng: np.random.Generator) -> Episode:
-    """Draw an episode of a kind: how fast, how long, how far."""
+    """Draw an episode of a kind."""
     ramp_s, hold_s, recovery_s, size = _DRAW[kind](rng)
     return Episode(kind, stream, onset_s, ramp_s, hold_s, recovery_s, size)
 

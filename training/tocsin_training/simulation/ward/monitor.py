@@ -1,4 +1,4 @@
-"""What the monitor shows of a patient: averaging, noise, artefacts, whole numbers."""
+"""Bedside monitor: averaging, noise, artefacts and rounding of a patient's vital signs."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ _CEILING = np.array(p.CEILING)
 
 
 class Monitor:
-    """One bed's monitor, with what it carries from block to block."""
+    """One bed's monitor, with its state from block to block."""
 
     def __init__(self) -> None:
-        """Take a monitor that has seen nothing."""
         self._average: NDArray[np.float64] | None = None  # (C,)
         self._stuck: dict[int, float] = {}  # onset of a flat line → the value it shows
 
@@ -38,12 +37,12 @@ class Monitor:
         episodes: Sequence[Episode],
         rng: np.random.Generator,
     ) -> NDArray[np.float64]:
-        """Show one block.
+        """Measure one block.
 
         Args:
             vitals: (C, T), the patient's own.
             t_s: (T,), seconds since the ward's tick 0.
-            episodes: Those under way in this block; only artefacts are the monitor's.
+            episodes: Those in progress in this block; the monitor applies the artefacts.
             rng: For this block of this bed. The same count of numbers is drawn whatever the episodes, so that a bed
                 with and without an episode differs by that episode alone.
 
@@ -55,56 +54,56 @@ class Monitor:
         before = vitals[:, 0] if self._average is None else self._average
         average = follow(vitals, _AVERAGING_S, before)
         self._average = average[:, -1].copy()
-        shown = average + noise * _NOISE_SD[:, None]
+        values = average + noise * _NOISE_SD[:, None]
 
         artefacts = [episode for episode in episodes if episode.covers(t_s).any()]
         for episode in artefacts:
             if episode.kind is EpisodeKind.MOTION:
-                _move(shown, episode, episode.covers(t_s), jitter)
+                _move(values, episode, episode.covers(t_s), jitter)
             elif episode.kind is EpisodeKind.CUFF_ERROR:
-                _misread_cuff(shown, episode, t_s)
-        shown = np.clip(shown, _FLOOR[:, None], _CEILING[:, None])
-        shown = np.round(shown / _RESOLUTION[:, None]) * _RESOLUTION[:, None]
+                _misread_cuff(values, episode, t_s)
+        values = np.clip(values, _FLOOR[:, None], _CEILING[:, None])
+        values = np.round(values / _RESOLUTION[:, None]) * _RESOLUTION[:, None]
         for episode in artefacts:
             if episode.kind is EpisodeKind.FLAT_LINE:
-                self._stick(shown, episode, t_s)
+                self._stick(values, episode, t_s)
             elif episode.kind is EpisodeKind.PROBE_OFF:
-                _lose_probe(shown, episode, t_s, jitter[0])
+                _lose_probe(values, episode, t_s, jitter[0])
         for episode in artefacts:
             if episode.kind is EpisodeKind.DROP_OUT:
-                shown[:, episode.covers(t_s)] = np.nan
-        return np.asarray(np.round(shown.T, 1))  # the product above leaves 37.2 as 37.2000...03
+                values[:, episode.covers(t_s)] = np.nan
+        return np.asarray(np.round(values.T, 1))  # the product above leaves 37.2 as 37.2000...03
 
-    def _stick(self, shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64]) -> None:
+    def _stick(self, values: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64]) -> None:
         channel, under_way = int(episode.size["channel"]), episode.covers(t_s)
         if episode.onset_s not in self._stuck:
-            self._stuck[episode.onset_s] = float(shown[channel, np.argmax(under_way)])
-        shown[channel, under_way] = self._stuck[episode.onset_s]
+            self._stuck[episode.onset_s] = float(values[channel, np.argmax(under_way)])
+        values[channel, under_way] = self._stuck[episode.onset_s]
 
 
 def _move(
-    shown: NDArray[np.float64], episode: Episode, under_way: NDArray[np.bool_], jitter: NDArray[np.float64]
+    values: NDArray[np.float64], episode: Episode, under_way: NDArray[np.bool_], jitter: NDArray[np.float64]
 ) -> None:
-    """Add motion to what is shown of hr, spo2 and rr."""
+    """Add motion artefacts to hr, spo2 and rr."""
     size = episode.size
-    shown[HR, under_way] += size["hr_sd"] * jitter[0, under_way]
-    shown[SPO2, under_way] += size["spo2"] + size["spo2_sd"] * jitter[1, under_way]
-    shown[RR, under_way] += size["rr_sd"] * np.abs(jitter[2, under_way])
+    values[HR, under_way] += size["hr_sd"] * jitter[0, under_way]
+    values[SPO2, under_way] += size["spo2"] + size["spo2_sd"] * jitter[1, under_way]
+    values[RR, under_way] += size["rr_sd"] * np.abs(jitter[2, under_way])
 
 
-def _misread_cuff(shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64]) -> None:
-    """Shift both pressures by the hand's height; the calibration that mends it is a gap."""
+def _misread_cuff(values: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64]) -> None:
+    """Shift both pressures by the hand's height; the calibration that corrects it is a gap."""
     since_s = t_s - episode.onset_s
     shifted = (since_s >= 0) & (since_s < episode.size["offset_s"])
-    shown[SBP : DBP + 1, shifted] += episode.size["offset"]
-    shown[SBP : DBP + 1, episode.covers(t_s) & ~shifted] = np.nan
+    values[SBP : DBP + 1, shifted] += episode.size["offset"]
+    values[SBP : DBP + 1, episode.covers(t_s) & ~shifted] = np.nan
 
 
 def _lose_probe(
-    shown: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64], jitter: NDArray[np.float64]
+    values: NDArray[np.float64], episode: Episode, t_s: NDArray[np.float64], jitter: NDArray[np.float64]
 ) -> None:
-    """Show nonsense until the monitor notices that the probe is off, then nothing."""
+    """Random values until the monitor detects that the probe is off, then none."""
     under_way = episode.covers(t_s)
     junk = under_way & (t_s - episode.onset_s < episode.size["junk_s"])
-    shown[SPO2, junk] = np.clip(np.round(episode.size["junk_spo2"] + 2.0 * jitter[junk]), 0.0, 100.0)
-    shown[SPO2, under_way & ~junk] = np.nan
+    values[SPO2, junk] = np.clip(np.round(episode.size["junk_spo2"] + 2.0 * jitter[junk]), 0.0, 100.0)
+    values[SPO2, under_way & ~junk] = np.nan

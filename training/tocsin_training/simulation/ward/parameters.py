@@ -1,8 +1,8 @@
-"""Every number of the ward simulator, with where it comes from.
+"""Parameters of the ward simulator, with their sources.
 
-Comparisons between detectors lean on these figures, so each carries its source, and what no source gave says
-*assumption*. Several sources were read by their abstracts only; where a figure was rounded or carried over from
-another setting, the source says so.
+Comparisons between detectors depend on these figures, so each carries its source; figures without one say *assumption*.
+Several sources were read by their abstracts only; where a figure was rounded or carried over from another setting, the
+source says so.
 
 Pressure is continuous: a finger cuff (volume clamp) on a step-down ward, calibrated by an arm cuff now and then. A
 plain arm cuff gives four values an hour, which is no stream at 1 Hz, and an arterial line is no ward monitor. The
@@ -62,11 +62,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Wander:
-    """An Ornstein-Uhlenbeck process: variation that forgets itself.
+    """An Ornstein-Uhlenbeck process.
 
     Attributes:
         sd: Its standard deviation, in `unit`.
-        tau_s: After how many seconds a deviation has fallen to 1/e.
+        tau_s: Time constant of its autocorrelation, in seconds.
         unit: UCUM.
         source: Where the figures come from.
     """
@@ -207,7 +207,7 @@ MOTION_RR_SD = Range(2, 8, "/min", f"{ASSUMPTION}: impedance takes motion for br
 
 PROBE_OFF_JUNK_S = Range(2, 8, "s", f"{ASSUMPTION}: light past the finger, until the monitor notices")
 PROBE_OFF_JUNK_SPO2 = Range(68, 92, "%", ASSUMPTION)
-PROBE_OFF_S = Range(60, 1800, "s", f"{ASSUMPTION}: until somebody puts it back")
+PROBE_OFF_S = Range(60, 1800, "s", f"{ASSUMPTION}: until it is put back")
 
 FLAT_LINE_S = Range(30, 600, "s", ASSUMPTION)
 

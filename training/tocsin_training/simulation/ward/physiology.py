@@ -1,4 +1,4 @@
-"""What goes on inside a patient: six vital signs that lean on each other, block by block.
+"""Physiology of a simulated patient: six coupled vital signs, block by block.
 
 circadian rhythm ─┐
 slow wander ──────┼─▶ mean pressure ──▶ baroreflex (lagged) ──▶ heart rate
@@ -54,10 +54,10 @@ class Profile:
         mean_pressure: Baseline mean arterial pressure, mmHg.
         pulse_pressure: Baseline systolic less diastolic pressure, mmHg.
         temp: Baseline temperature, Cel.
-        baroreflex: How much the heart slows for each mmHg, /min/mmHg.
-        baroreflex_lag_s: How late.
+        baroreflex: Gain of the baroreflex, /min/mmHg.
+        baroreflex_lag_s: Its lag.
         circadian: Amplitudes of hr, mean pressure, rr, temp.
-        circadian_peak_s: When in the day they peak.
+        circadian_peak_s: Time of day of their peak.
         sinus_hr: Amplitude of the respiratory sinus arrhythmia, /min.
         breathing_map: Amplitude of breathing in the pressure, mmHg.
     """
@@ -104,10 +104,10 @@ class Profile:
 
 @dataclass(slots=True)
 class Body:
-    """What a patient carries from block to block.
+    """A patient's state from block to block.
 
     Attributes:
-        wander: (K,), the wandering processes just before the next tick.
+        wander: (K,), the Ornstein-Uhlenbeck processes just before the next tick.
         phase: Of the breathing, in cycles.
         reflex: The baroreflex' present part of the heart rate, /min.
     """
@@ -118,7 +118,7 @@ class Body:
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Body:
-        """Draw a body in the middle of its wanders."""
+        """Draw a state from the stationary distribution."""
         return cls(wander=rng.standard_normal(len(WANDERS)) * _SD, phase=float(rng.uniform()), reflex=0.0)
 
 
@@ -130,14 +130,14 @@ def live(
     episodes: Sequence[Episode],
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Let a patient live through one block; `body` is carried on.
+    """Simulate one block; `body` is changed in place.
 
     Args:
         profile: The patient's constants.
-        body: The patient's state, changed in place.
+        body: The patient's state.
         t_s: (T,), seconds since the ward's tick 0.
         day_s: (T,), the time of day.
-        episodes: Those under way in this block; artefacts are not the body's.
+        episodes: Those in progress in this block; artefacts are ignored.
         rng: For this block of this patient.
 
     Returns:
@@ -180,7 +180,7 @@ def live(
 
 
 def _shift(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """What episodes add to each hidden quantity, (T,) each."""
+    """Sum of the episodes' shifts of each hidden quantity, (T,) each."""
     shift = {name: np.zeros_like(t_s) for name in ("hr", "rr", "map", "pulse_pressure", "temp", "spo2")}
     for episode in episodes:
         if episode.category is EpisodeCategory.ARTEFACT:
@@ -194,7 +194,7 @@ def _shift(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> dict[str, N
 
 
 def _breathing(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(T,) the share of the breaths that are taken."""
+    """Share (T,) of the breaths that are taken."""
     share = np.ones_like(t_s)
     for episode in episodes:
         if episode.kind is EpisodeKind.APNOEA:
@@ -203,7 +203,7 @@ def _breathing(episodes: Sequence[Episode], t_s: NDArray[np.float64]) -> NDArray
 
 
 def _desaturation(episodes: Sequence[Episode], t_s: NDArray[np.float64], baseline: float) -> NDArray[np.float64]:
-    """(T,) by how many % saturation has fallen: later than the breathing, by the circulation's delay."""
+    """Fall of the saturation (T,), in %: delayed after the breathing by the circulation."""
     fall = np.zeros_like(t_s)
     for episode in episodes:
         if episode.kind is not EpisodeKind.APNOEA:
@@ -219,7 +219,7 @@ def _desaturation(episodes: Sequence[Episode], t_s: NDArray[np.float64], baselin
 def _arrhythmia(
     episodes: Sequence[Episode], t_s: NDArray[np.float64], hr: NDArray[np.float64], irregular: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(T,) the heart rate with its tachyarrhythmias."""
+    """Heart rate (T,) with its tachyarrhythmias."""
     for episode in episodes:
         if episode.kind is EpisodeKind.TACHYARRHYTHMIA:
             share = episode.course(t_s)

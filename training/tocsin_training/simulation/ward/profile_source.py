@@ -1,4 +1,4 @@
-"""Quiet beds with their profiles: what `ward-generator` learns to make, and what it is compared with."""
+"""Patients at rest with their profiles: training data of `ward-generator`, and its reference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WARD_SEED = {"train": 41_000_000, "valid": 42_000_000, "test": 43_000_000}
 
 
 def profiles(request: DataRequest) -> StreamDataset:
-    """Give patients at rest from 9 o'clock on: no artefact, no activity, no deterioration, every channel in every tick.
+    """Patients at rest from 9 o'clock on: no artefact, activity or deterioration, every channel in every tick.
 
     Static channels named `rest_hr` and so on hold a patient's resting values. Options: `<part>_beds`, `<part>_hours`.
     """
@@ -54,12 +54,12 @@ def profiles(request: DataRequest) -> StreamDataset:
 
 
 def lying(seed: int) -> Patient:
-    """A patient to whom nothing happens."""
+    """A patient without episodes."""
     return Patient(seed, 0, "ward/bed-1", HOUR * 3600.0, (), ())
 
 
 def hours_of(patient: Patient, hours: int, every: int) -> NDArray[np.float64]:
-    """(T, 6) what the monitor shows in one of `every` seconds, over so many hours."""
+    """Monitor's values (T, 6) in one of `every` seconds, over this many hours."""
     return np.concatenate([patient.block() for _ in range(hours)])[::every]
 
 

@@ -1,4 +1,4 @@
-"""A ward of simulated patients, block by block, the same to the bit for the same seed."""
+"""Simulator of a ward of patients, block by block, equal to the bit for equal seeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PROFILE, _BODY, _SHOWN, _ARTEFACTS, _DETERIORATIONS, _ACTIVITY = range(6)
 
 
 class Patient:
-    """One bed: a body, a monitor, and what happens to both."""
+    """One bed: a body, a monitor and their episodes."""
 
     def __init__(
         self,
@@ -36,15 +36,15 @@ class Patient:
         script: Iterable[Episode],
         profile: Callable[[np.random.Generator], Profile] = Profile.draw,
     ) -> None:
-        """Lay a patient into a bed.
+        """Create a patient.
 
         Args:
             seed: The ward's.
-            bed: Which bed; with the seed it fixes everything.
+            bed: Index; with the seed it determines everything.
             stream: Its name.
             day_s: The time of day at tick 0, in seconds.
-            kinds: What may happen of itself, at the rates of `parameters`.
-            script: What shall happen besides.
+            kinds: Kinds of episodes that occur at the rates of `parameters`.
+            script: Further episodes.
             profile: Draws the patient's constants.
         """
         self.stream = stream
@@ -62,17 +62,17 @@ class Patient:
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(bed, purpose, block))))
 
     def block(self) -> NDArray[np.float64]:
-        """(BLOCK_TICKS, C): the next hour as the monitor shows it."""
+        """Values (BLOCK_TICKS, C) of the next hour as the monitor shows them."""
         t_s = self._block * BLOCK_TICKS + np.arange(BLOCK_TICKS, dtype=np.float64)
         self._schedule(t_s)
         under_way = [episode for episode in self.episodes if episode.onset_s <= t_s[-1] and episode.end_s > t_s[0]]
         vitals = live(self.profile, self._body, t_s, self._day_s + t_s, under_way, self._random(_BODY, self._block))
-        shown = self._monitor.show(vitals, t_s, under_way, self._random(_SHOWN, self._block))
+        values = self._monitor.show(vitals, t_s, under_way, self._random(_SHOWN, self._block))
         self._block += 1
-        return shown
+        return values
 
     def _schedule(self, t_s: NDArray[np.float64]) -> None:
-        """Draw what begins in this block."""
+        """Draw the episodes that begin in this block."""
         for purpose, kinds in (
             (_ARTEFACTS, ARTEFACTS),
             (_DETERIORATIONS, DETERIORATIONS),
@@ -86,7 +86,7 @@ class Patient:
                     self.episodes.extend(episode for episode in drawn if self._may_begin(episode))
 
     def _may_begin(self, new: Episode) -> bool:
-        """Whether it is no deterioration, or the only one at its time."""
+        """Whether it is an artefact, or the only deterioration at its time."""
         if new.kind not in DETERIORATIONS:
             return True
         return not any(
@@ -107,7 +107,7 @@ class Ward:
     ('ward/bed-1', 'ward/bed-2')
     """
 
-    def __init__(  # noqa: PLR0913  (each is said by its name)
+    def __init__(  # noqa: PLR0913  (passed by name)
         self,
         seed: int,
         beds: int,
@@ -120,17 +120,17 @@ class Ward:
         script: Iterable[Episode] = (),
         profile: Callable[[np.random.Generator], Profile] = Profile.draw,
     ) -> None:
-        """Open a ward.
+        """Create a ward.
 
         Args:
-            seed: Fixes everything.
-            beds: How many patients.
+            seed: Determines everything.
+            beds: Number of patients.
             name: The first part of the streams' names.
             hour: The time of day at tick 0.
             artefacts: Whether measurements fail, at the rates of `parameters`.
             deteriorations: Whether patients deteriorate, at the rates of `parameters`.
             activity: Whether patients move about, at the rate of `parameters`.
-            script: What shall happen besides; episodes name their stream.
+            script: Further episodes, each of a named stream.
             profile: Draws each patient's constants.
         """
         kinds = (
@@ -151,7 +151,7 @@ class Ward:
 
     @property
     def episodes(self) -> list[Episode]:
-        """What has begun so far, bed by bed, and what the script still has in store is left out."""
+        """Episodes that have begun, bed by bed."""
         return [
             episode
             for patient in self._patients
@@ -168,7 +168,7 @@ class Ward:
         """Read on where the last call ended.
 
         Args:
-            ticks: How many, T.
+            ticks: Number of ticks, T.
 
         Returns:
             (beds, T, C), NaN where nothing was measured.

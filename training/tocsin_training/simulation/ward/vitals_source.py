@@ -1,4 +1,4 @@
-"""The ward as training data: what normal looks like, failing measurements included."""
+"""Training data of the simulated ward: normal streams with artefacts, and labelled deteriorations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EPISODES_SEED = {"valid": 21_000_000, "test": 31_000_000}
 
 
 def normal(request: DataRequest) -> StreamDataset:
-    """Give a part of the simulated ward, without any deterioration.
+    """A part of the simulated ward without deteriorations.
 
     Options of the recipe: `<part>_beds` and `<part>_hours`. Each bed's record begins at its own time of day.
     """
@@ -40,19 +40,20 @@ def normal(request: DataRequest) -> StreamDataset:
         seed = _WARD_SEED[request.part] + 1000 * request.seed + bed
         ward = Ward(seed, beds=1, name=f"{request.part}-{bed + 1}", hour=24.0 * bed / beds)
         values = ward.read(ticks)[0][:, columns]  # (T, C)
-        came = ~np.isnan(values).all(axis=1)  # a tick in which nothing came has no frame
-        records.append(StreamRecord(ward.streams[0], np.flatnonzero(came), values[came]))
+        observed = ~np.isnan(values).all(axis=1)  # a tick in which nothing came has no frame
+        records.append(StreamRecord(ward.streams[0], np.flatnonzero(observed), values[observed]))
     return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
 
 
 def episodes(request: DataRequest) -> StreamDataset:
-    """Give beds that deteriorate once each, labelled, and as many that don't: for evaluation.
+    """Beds with one labelled deterioration each, and as many without: for evaluation.
 
-    The label is 1 from the onset of a deterioration until treatment begins to work, and unknown (NaN) from then until
-    it has faded: an alarm while a patient recovers is neither right nor wrong. Artefacts come at their natural rate.
-    The four kinds of deterioration take turns.
+    The label is 1 from the onset of a deterioration until treatment takes effect, and unknown (NaN) from then until it
+    has
+    decayed: an alarm while a patient recovers is neither right nor wrong. Artefacts come at their natural rate. The
+    four kinds of deterioration alternate.
 
-    Options: `beds` (each kind of bed, 40 of them), `hours` (6) and `onset_hours` (1), before which nobody deteriorates.
+    Options: `beds` (of each sort, 40), `hours` (6) and `onset_hours` (1), before which no deterioration begins.
     """
     if request.part not in _EPISODES_SEED:
         raise TrainingError(f"part {request.part!r} of the ward has no deteriorations; ask for valid or test")
@@ -71,10 +72,10 @@ def episodes(request: DataRequest) -> StreamDataset:
             script.append(draw(kind, f"{name}/bed-1", onset_s, random))
         ward = Ward(seed, beds=1, name=name, hour=float(random.integers(24)), script=script)
         values = ward.read(hours * 3600)[0][:, columns]  # (T, C)
-        came = np.flatnonzero(~np.isnan(values).all(axis=1))
+        observed = np.flatnonzero(~np.isnan(values).all(axis=1))
         label = np.zeros(len(values), dtype=np.float32)
         for episode in script:
             label[episode.onset_s : int(episode.end_s) + 1] = np.nan
             label[episode.onset_s : int(episode.relief_s)] = 1.0
-        records.append(StreamRecord(name, came, values[came], label[came]))
+        records.append(StreamRecord(name, observed, values[observed], label[observed]))
     return StreamDataset.of(request.channels, request.period_s, request.delta_cap_s, records)
