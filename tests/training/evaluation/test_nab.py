@@ -14,7 +14,7 @@ def plainly(scores, truths, threshold):
     """The score by its definition, window by window."""
     total = 0.0
     for score, truth in zip(scores, truths, strict=True):
-        alarm_onsets = (score >= threshold) & truth.engine_scores
+        alarm_onsets = (score >= threshold) & truth.scored
         total += truth.reward[alarm_onsets & (truth.window < 0)].sum()
         for window in range(truth.windows):
             found = truth.reward[alarm_onsets & (truth.window == window)]
