@@ -1,4 +1,4 @@
-"""When the disk fails alarms go on; what is said to be stored is."""
+"""When the disk fails alarms go on; what counts as stored is on the disk."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def house(tmp_path, monkeypatch):
     made.store.close()
 
 
-async def test_what_is_acknowledged_is_stored_and_what_is_told_too(house):
+async def test_what_is_acknowledged_or_published_is_stored(house):
     await house.hears(80, 130)
     assert house.acknowledged == 2
     assert len(house.published) == 2
@@ -115,7 +115,7 @@ async def filled(house):
     raise AssertionError("never full")
 
 
-async def test_a_full_disk_stops_no_alarm_and_is_told(house):
+async def test_a_full_disk_stops_no_alarm_and_is_reported(house):
     await filled(house)
     before = house.acknowledged
     assert "database or disk is full" in house.committer.problem

@@ -1,4 +1,4 @@
-"""The daemon killed at any moment, against a real broker: what people are told is as if nothing had happened."""
+"""The daemon killed at any moment, against a real broker: events come as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ async def publish(broker, prefix, messages, pause_s):
                 await asyncio.sleep(pause_s)
 
 
-async def test_killed_again_and_again_it_tells_what_it_would_have_told(ward):
+async def test_killed_again_and_again_it_publishes_what_it_would_have_published(ward):
     whole, broken = ward("whole"), ward("broken")
     messages = list(readings())
     whole.start().ready()
@@ -131,7 +131,7 @@ async def test_killed_again_and_again_it_tells_what_it_would_have_told(ward):
     await arrives(lambda: len(whole.heard) == len(broken.heard) == len(whole.logged()))
     assert whole.sequence() == whole.logged()
     assert broken.sequence() == broken.logged()
-    for doubles in broken.heard.values():  # told twice perhaps, and then the same
+    for doubles in broken.heard.values():  # published twice perhaps, and then the same
         assert all(double == doubles[0] for double in doubles)
     for one in (whole, broken):
         assert await asyncio.to_thread(one.daemons[-1].end) == 0

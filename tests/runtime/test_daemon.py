@@ -27,15 +27,15 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
                 t += 1000
             heard = await listener.until(lambda topic, _: topic.startswith("tocsin/alarm"))
     t -= 4000
-    told = [(topic, body) for topic, body, _ in heard if "status" not in topic]
-    assert [topic for topic, _ in told] == ["tocsin/event/icu/a/hr-high", "tocsin/alarm/icu/a/hr-high"] * 2
+    published = [(topic, body) for topic, body, _ in heard if "status" not in topic]
+    assert [topic for topic, _ in published] == ["tocsin/event/icu/a/hr-high", "tocsin/alarm/icu/a/hr-high"] * 2
 
     common = {
         "stream": "icu/a",
         "alarm": "hr-high",
         "priority": "high",
         "category": "physiological",
-        "model": None,  # a limit rings by itself
+        "model": None,  # a limit needs no model
         "watch": "ward",
         "actor": None,
         "comment": None,
@@ -55,8 +55,8 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         ]
 
     for number, (_, body), transition, ms, hr, score, reason in (
-        (1, told[0], "raise", t + 1000, 131.5, 116.25, "hr 131.5 /min is above 120"),
-        (2, told[2], "clear", t + 3000, 114.0, 109.5, "hr 114 /min, no longer above 120"),
+        (1, published[0], "raise", t + 1000, 131.5, 116.25, "hr 131.5 /min is above 120"),
+        (2, published[2], "clear", t + 3000, 114.0, 109.5, "hr 114 /min, no longer above 120"),
     ):
         raised_at_ns = body.pop("raised_at_ns")
         assert abs(raised_at_ns / 1e9 - time.time()) < WAIT_S
@@ -73,9 +73,9 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
         assert body.pop("labels").keys() <= {"ward", "bed"}
         status = {name: body.pop(name) for name in of_states}
         assert (status["annunciated"], status["first_up"]) == (transition == "raise",) * 2
-        assert (body.pop("explanation"), body.pop("frames")) == (None, None)  # no model rang
+        assert (body.pop("explanation"), body.pop("frames")) == (None, None)  # no model raised it
         assert body == common | {"transition": transition, "t": iso(ms), "t_ns": ms * 10**6, "reason": reason}
-    for (_, body), active in ((told[1], True), (told[3], False)):
+    for (_, body), active in ((published[1], True), (published[3], False)):
         assert (body["active"], body["state"], body["uncertain"]) == (
             active,
             "unacknowledged" if active else "normal",
@@ -90,7 +90,7 @@ async def test_an_alarm_rises_and_clears_on_the_wire(mosquitto, configuration, r
     assert daemon.metric("tocsin_readings_accepted_total") == 4
     assert daemon.metric("tocsin_streams") == 1
 
-    # Whoever comes later is told how things are, and not what happened.
+    # A later subscriber gets the retained state, and no event.
     async with listening(broker) as late:
         heard = await late.until(lambda topic, _: topic.startswith("tocsin/alarm"))
     retained = {topic: retain for topic, _, retain in heard}
@@ -114,7 +114,7 @@ async def test_it_says_online_and_offline(mosquitto, configuration, run):
         assert "Traceback" not in daemon.errors
         assert re.search(r"INFO stopped$", daemon.errors, re.MULTILINE)
 
-        # Nobody says goodbye for a process that was killed; its will does.
+        # The will says that a killed process is offline.
         daemon = run(configuration(broker.port, version="3.1.1"))
         await listener.until_status("online")
         daemon.end(signal.SIGKILL)
@@ -129,7 +129,7 @@ async def test_ctrl_c_is_a_clean_end_too(mosquitto, configuration, run):
 
 
 async def test_sigterm_loses_nothing_and_doubles_nothing(mosquitto, configuration, run):
-    """Each bed rings once, though the daemon is stopped and started again in the middle of it."""
+    """Each bed raises one alarm, though the daemon is stopped and started again in the middle of it."""
     broker = mosquitto("max_queued_messages 0")
     file, beds, t = configuration(broker.port), 2000, a_while_ago()
     daemon = run(file).ready()
@@ -142,16 +142,16 @@ async def test_sigterm_loses_nothing_and_doubles_nothing(mosquitto, configuratio
         assert daemon.process.returncode == 0
         heard = await listener.until_status("offline")
         before = len(heard)
-        rung = [topic for topic, _, _ in heard if topic.startswith("tocsin/event/")]
-        assert 0 < len(rung) < beds, "stopped before or after the interesting moment"
+        raised = [topic for topic, _, _ in heard if topic.startswith("tocsin/event/")]
+        assert 0 < len(raised) < beds, "stopped before or after the interesting moment"
         run(file)
         await publishing
-        while len(rung) < beds:
+        while len(raised) < beds:
             heard = await listener.until(lambda topic, _: topic.startswith("tocsin/event/"))
-            rung = [topic for topic, _, _ in heard if topic.startswith("tocsin/event/")]
+            raised = [topic for topic, _, _ in heard if topic.startswith("tocsin/event/")]
         online = [i for i, (topic, body, _) in enumerate(heard) if body.get("state") == "online"]
         assert online[-1] >= before
-    assert sorted(rung) == sorted(f"tocsin/event/icu/{bed}/hr-high" for bed in range(beds))
+    assert sorted(raised) == sorted(f"tocsin/event/icu/{bed}/hr-high" for bed in range(beds))
 
 
 async def test_a_broker_that_comes_late_and_one_that_restarts(mosquitto, configuration, run):

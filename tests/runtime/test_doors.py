@@ -148,16 +148,16 @@ async def test_the_same_requests_have_the_same_answers(ward):
     for door in (Mqtt(client), Http(daemon), CommandLine(daemon)):
         stream = f"icu/{door.name}"
         await raise_alarms(daemon, client, stream)
-        for verb, said, expected in TABLE:
-            body = {name: v.format(door=door.name) if isinstance(v, str) else v for name, v in said.items()}
+        for verb, asked, expected in TABLE:
+            body = {name: v.format(door=door.name) if isinstance(v, str) else v for name, v in asked.items()}
             reply = await door.ask(verb, **{"stream": stream, **body})
-            told = f"{door.name}: {verb} {body}: {reply}"
+            case = f"{door.name}: {verb} {body}: {reply}"
             if isinstance(expected, str):
-                assert reply["status"] == "error", told
-                assert re.search(expected.format(stream=stream, door=door.name), reply["error"]), told
+                assert reply["status"] == "error", case
+                assert re.search(expected.format(stream=stream, door=door.name), reply["error"]), case
             else:
-                assert reply["status"] == "ok", told
-                assert [tuple(e[name] for name in SHOWN) for e in reply["data"]["events"]] == expected, told
+                assert reply["status"] == "ok", case
+                assert [tuple(e[name] for name in SHOWN) for e in reply["data"]["events"]] == expected, case
                 if "transaction" in body:
                     assert reply["transaction"] == body["transaction"]
         status, listed = call(daemon, "GET", f"/api/v1/alarms?stream={stream}")
@@ -225,7 +225,7 @@ async def test_a_retained_command_is_an_old_one(mosquitto, tmp_path):
             daemon.clean_up()
 
 
-async def test_http_tells_faults_as_problems(ward):
+async def test_http_answers_faults_with_problems(ward):
     daemon, client = ward
     await raise_alarms(daemon, client, "icu/1")
     command = {"stream": "icu/1", "alarm": "hr-high", "actor": "joy"}
@@ -242,8 +242,8 @@ async def test_http_tells_faults_as_problems(ward):
         ("dance", command, {}, 404, "unknown-verb"),
         ("list", {}, {}, 404, "unknown-verb"),
     ):
-        told, problem = call(daemon, "POST", f"/api/v1/commands/{path}", body, **headers)
-        assert (told, problem["status"], problem["code"]) == (status, status, code), problem
+        found, problem = call(daemon, "POST", f"/api/v1/commands/{path}", body, **headers)
+        assert (found, problem["status"], problem["code"]) == (status, status, code), problem
         assert problem["kind"] == "application/problem+json"
         assert problem["detail"]
     for path, status, code in (
@@ -253,8 +253,8 @@ async def test_http_tells_faults_as_problems(ward):
         ("history?since=yesterday", 400, "malformed"),
         ("history", 501, "no-store"),
     ):
-        told, problem = call(daemon, "GET", f"/api/v1/{path}")
-        assert (told, problem["code"]) == (status, code), problem
+        found, problem = call(daemon, "GET", f"/api/v1/{path}")
+        assert (found, problem["code"]) == (status, code), problem
     for path in ("alarms/icu/1/hr-high", "alarms/icu%2F1%2Fhr-high"):
         status, alarm = call(daemon, "GET", f"/api/v1/{path}")
         assert (status, alarm["id"], alarm["state"]) == (200, "icu/1/hr-high", "unacknowledged")
@@ -287,9 +287,9 @@ async def test_a_token_for_the_commands_and_the_command_line_finds_it(mosquitto,
         assert call(daemon, "POST", "/api/v1/commands/test", body, Authorization=f"Bearer {token}")[0] == 200
         assert daemon.get("/metrics")[0] == 200
 
-        nobody = tocsin("alarms", "list", "--http", here)
-        assert nobody.returncode == 1
-        assert nobody.stderr.splitlines()[0].startswith("error: a token is needed")
+        refused = tocsin("alarms", "list", "--http", here)
+        assert refused.returncode == 1
+        assert refused.stderr.splitlines()[0].startswith("error: a token is needed")
         for words in (["--config", file], ["--token-file", tmp_path / "token"]):
             listed = tocsin("alarms", "list", "--json", "--http", here, *words)
             assert (listed.returncode, set(json.loads(listed.stdout))) == (0, {"alarms"}), listed.stderr
@@ -335,13 +335,13 @@ async def test_what_was_done_is_known_after_a_crash_and_looked_up_on_the_command
 def looked_up(daemon, folder):
     here = ("--http", f"127.0.0.1:{daemon.port}")
 
-    def told(*words):
+    def command(*words):
         done = tocsin("alarms", *words, *here)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def history(*words):
-        events = [json.loads(line) for line in told("history", "--json", *words).splitlines()]
+        events = [json.loads(line) for line in command("history", "--json", *words).splitlines()]
         return [(event["stream"], event["transition"]) for event in events]
 
     everything = [
@@ -356,14 +356,14 @@ def looked_up(daemon, folder):
     rest = call(daemon, "GET", f"/api/v1/history?limit=10&before={page['before']}")[1]
     assert ([len(page["events"]), len(rest["events"]), rest["before"]]) == [2, 3, None]
 
-    told("history", "--csv", folder / "a.csv")
+    command("history", "--csv", folder / "a.csv")
     assert len((folder / "a.csv").read_text().splitlines()) == 6
-    shown = told("report", "--days", "1", "--by", "ward", "--html", folder / "report.html", "--json")
+    shown = command("report", "--days", "1", "--by", "ward", "--html", folder / "report.html", "--json")
     assert json.loads(shown)["alarms"] == 2
     assert "<svg" in (folder / "report.html").read_text()
-    told("labels", "--csv", folder / "labels.csv")
+    command("labels", "--csv", folder / "labels.csv")
     lines = (folder / "labels.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines] == ["stream", "icu/1"]
     assert ",0,false,hr-high," in lines[1]
-    assert "cold finger" in told("history", "--verdict", "false")
-    assert "alarms per operator" in told("report", "--days", "1")
+    assert "cold finger" in command("history", "--verdict", "false")
+    assert "alarms per operator" in command("report", "--days", "1")

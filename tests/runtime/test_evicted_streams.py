@@ -39,8 +39,8 @@ def test_an_evicted_stream_comes_back_as_it_was_also_after_a_crash(toy, tmp_path
     leaving.crash()
     leaving = Daemon(toy, tmp_path / "leaving", T0 + 30 * S, **watch)
     assert row(leaving, "a") is None
-    told = [hears(daemon, "a", second) for daemon in (steady, leaving) for second in range(30, 34)]
-    assert [e.alarm for events in told for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
+    heard = [hears(daemon, "a", second) for daemon in (steady, leaving) for second in range(30, 34)]
+    assert [e.alarm for events in heard for e in events if e.transition == "raise"].count("hr-high") == 2  # above 95
     assert leaving.returned == [T0 + 30 * S]
     was, now = row(steady, "a"), row(leaving, "a")
     for name in ("state", "mean", "scale", "frame_count", "stream_first_tick", "last_tick", "stream_limit", "newest_t"):

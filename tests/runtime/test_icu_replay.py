@@ -1,4 +1,4 @@
-"""Real stays through a real broker: the daemon rings as the engine does on the same records, event by event."""
+"""Real stays through a real broker: the daemon raises the alarms that the engine raises, event by event."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def by_stream(events):
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
-def test_the_daemon_rings_as_the_engine_does(stays, offline, tmp_path, mosquitto, version):
+def test_the_daemon_raises_the_alarms_of_the_engine(stays, offline, tmp_path, mosquitto, version):
     broker = mosquitto("max_queued_messages 0", "max_inflight_messages 20")
     table = tmp_path / "stays.parquet"
     stays.write_parquet(table)
@@ -163,5 +163,5 @@ def test_the_daemon_rings_as_the_engine_does(stays, offline, tmp_path, mosquitto
 
     wanted = by_stream(offline)
     assert by_stream(events) == wanted
-    assert len({alarm for rest in wanted.values() for alarm, *_ in rest}) == len(WATCH["alarms"])  # all of them rang
+    assert len({alarm for rest in wanted.values() for alarm, *_ in rest}) == len(WATCH["alarms"])  # each was raised
     assert sum(map(len, wanted.values())) > 500

@@ -62,7 +62,7 @@ def test_the_next_request_and_the_readings_are_taken_all_the_same(opened, caplog
     assert "ZeroDivisionError: joy" in caplog.text, "the log says where"
 
 
-def test_an_answer_that_cannot_be_written_is_told_as_an_error(opened, monkeypatch):
+def test_an_answer_that_cannot_be_encoded_becomes_an_error(opened, monkeypatch):
     door, connection, counted = opened
     monkeypatch.setattr(RequestHandler, "_do", lambda _source, _request: {"what": object()})
     door.take([request("list", transaction="9")])

@@ -60,13 +60,13 @@ class Ward:
     def hears(self, hr, *beds, spo2=97):
         self.now += S
         readings = Readings.of([(bed, self.now, {"hr": float(hr), "spo2": float(spo2)}) for bed in beds])
-        return told(events(self.core.apply(ReadingsEntry(self.now, ["ward"], readings))))
+        return summary(events(self.core.apply(ReadingsEntry(self.now, ["ward"], readings))))
 
     def asks(self, command):
-        return told(events(self.core.apply(StreamCommandEntry(self.now, command))))
+        return summary(events(self.core.apply(StreamCommandEntry(self.now, command))))
 
     def changes_to(self, *overrides):
-        return told(events(self.core.apply_deployment(self.configured(*overrides), self.now)))
+        return summary(events(self.core.apply_deployment(self.configured(*overrides), self.now)))
 
     def shows(self, bed):
         """Limits and profile of its own, and what overrides say."""
@@ -75,7 +75,7 @@ class Ward:
         return watch.limits, watch.profile, (given.limits, given.profile, given.off)
 
 
-def told(events):
+def summary(events):
     return [(event.stream, event.alarm, event.transition.value, event.report.reason.split(":")[0]) for event in events]
 
 

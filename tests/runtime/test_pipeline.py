@@ -1,4 +1,4 @@
-"""What has been received when the daemon is told to stop is processed before it stops."""
+"""What has been received before the daemon is stopped is processed before it stops."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 import toy_bundle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stored_core import T0, WARD, Daemon, S, made, ringing, statuses
+from stored_core import T0, WARD, Daemon, S, made, raised, statuses
 
 from tocsin.alarm.commands import Acknowledge, CommandEnvelope
 from tocsin.engine.lifecycle.commands import Discharge
@@ -86,7 +86,7 @@ def test_a_restart_anywhere_changes_no_bit(toy, tmp_path_factory, watch):
         finally:
             shutil.rmtree(folder)
         assert broken[0] == whole[0]  # scores
-        assert broken[1] == whole[1]  # events, told once
+        assert broken[1] == whole[1]  # events, published once
         assert broken[2] == whole[2] == whole[1]  # the log
         assert broken[3] == whole[3]  # everything remembered
         assert broken[4] == whole[4]  # who came back
@@ -105,16 +105,16 @@ def two_toys(toy):
 
 
 def shadowed(folder, store_folder, turns, at, *, crashing):
-    """As `live`, and a new model comes at turn `at`; who waits for it is told, too."""
+    """As `live`, and a new model comes at turn `at`; streams that wait for it are listed, too."""
     daemon, now, taken_over = Daemon(folder, store_folder), T0, []
     events = daemon.begin(T0)
     for tick, (rows, seconds, lost, happens) in enumerate(turns):
         now += seconds * S
         if tick == at:
             results = daemon.core.apply_deployment(made(folder, **NEW), now)
-            told = [event for result in results for event in result.events]
-            daemon.store.commit((), told, snapshot=encode_snapshot(daemon.core), now=now)
-            events += told
+            logged = [event for result in results for event in result.events]
+            daemon.store.commit((), logged, snapshot=encode_snapshot(daemon.core), now=now)
+            events += logged
         readings = [(bed, T0 + (tick + ahead) * S, {"hr": hr, "spo2": 97}) for bed, ahead, hr in rows]
         events += daemon.step(readings, now, lost)
         taken_over.append(
@@ -155,7 +155,7 @@ def test_with_another_model_in_place_of_the_one_before_alarms_stay_and_streams_b
     folder = tmp_path / "config"
     shutil.copytree(two_toys, folder)
     daemon = Daemon(folder, tmp_path / "store")
-    now = ringing(daemon)
+    now = raised(daemon)
     daemon.core.apply_deployment(made(folder, **NEW), now)
     daemon.store.commit((), (), snapshot=encode_snapshot(daemon.core), now=now)
     daemon.crash()
@@ -178,7 +178,7 @@ def _with(kind, changes):
 
 def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     entry = AlarmCommandEntry(now, CommandEnvelope(Acknowledge("a", "hr-high"), "nurse", None, "4711"))
     (result,) = daemon.core.apply(entry)
     daemon.store.commit([encode(entry)], result.events)
@@ -193,8 +193,8 @@ def test_an_acknowledgement_outlives_a_crash(toy, tmp_path):
 
 def test_the_log_counts_the_streams_that_there_are(toy, tmp_path, caplog):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon, "a")
-    ringing(daemon, "b")
+    now = raised(daemon, "a")
+    raised(daemon, "b")
     daemon.core.apply(StreamCommandEntry(now, Discharge("a")))
     daemon.store.commit((), (), snapshot=encode_snapshot(daemon.core), now=now)
     daemon.crash()
@@ -205,7 +205,7 @@ def test_the_log_counts_the_streams_that_there_are(toy, tmp_path, caplog):
 
 def test_another_configuration_is_changed_over_to_as_in_a_reload(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     frames = int(daemon.core.runtimes["ward"].engine.table.frame_count[0])
     before = statuses(daemon.core)
     daemon.crash()  # with most of it in the journal alone
@@ -240,8 +240,8 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
     folder = tmp_path / "config"
     shutil.copytree(toy, folder)
     daemon = Daemon(folder, tmp_path / "store")
-    now = ringing(daemon)
-    told = daemon.store.history(AlarmLogQuery())
+    now = raised(daemon)
+    logged = daemon.store.history(AlarmLogQuery())
     before = statuses(daemon.core)
     assert set(before) >= {"hr-high"}
     if how == "the model is another one":
@@ -256,7 +256,7 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
     assert ("watch ward: streams begin anew" in caplog.text) == (how == "the model is another one")
     events = again.begin(now)
     assert {(event.alarm, event.transition) for event in events} == {(alarm, "uncertain") for alarm in before}
-    assert [event.id for event in events] == [told[-1].id + 1 + i for i in range(len(events))]
+    assert [event.id for event in events] == [logged[-1].id + 1 + i for i in range(len(events))]
     for alarm, status in statuses(again.core).items():
         assert status == replace(before[alarm], uncertain=True)
     cleared = []
@@ -268,7 +268,7 @@ def test_what_cannot_be_applied_again_ends_no_alarm(toy, tmp_path, caplog, how):
 
 def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     daemon.store.write_snapshot(daemon.store.position, encode_snapshot(daemon.core), now)
     frames, before = int(daemon.core.runtimes["ward"].engine.table.frame_count[0]), statuses(daemon.core)
     daemon.step([("a", now, {"hr": 150, "spo2": 97})], now)
@@ -276,7 +276,7 @@ def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(
     spoil_journal(daemon)
     daemon.crash()
     again = Daemon(toy, tmp_path, now + 2 * S)
-    assert again.begin(now + 2 * S) == []  # nobody hears of it
+    assert again.begin(now + 2 * S) == []  # nothing is published
     assert int(again.core.runtimes["ward"].engine.table.frame_count[0]) == frames
     assert statuses(again.core) == before
     again.store.close()
@@ -284,7 +284,7 @@ def test_where_another_tocsin_decides_otherwise_streams_go_on_from_the_snapshot(
 
 def test_a_snapshot_of_a_tocsin_that_knew_fewer_columns_is_gone_on_from(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     kept = take_snapshot(daemon.core)
     for name in ("score_quantiles", "score_count"):
         del kept["core"]["watches"]["ward"]["engine"]["columns"][name]
@@ -321,23 +321,23 @@ def test_the_order_of_alarms_is_part_of_a_configuration(toy):
     assert identity(other) != identity(made(toy))
 
 
-def test_silence_is_counted_from_when_somebody_listens_again(toy, tmp_path):
+def test_silence_is_counted_from_the_restart(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     daemon.crash()
     later = now + 3600 * S
     again = Daemon(toy, tmp_path, later)
     again.core.resume(later)
     again.begin(later)
     assert again.step([], later + S) == []
-    rung = again.step([], later + 6 * S)
-    assert [(event.alarm, event.t) for event in rung if event.transition == "raise"] == [("bed-silent", T0 + 11 * S)]
+    events = again.step([], later + 6 * S)
+    assert [(event.alarm, event.t) for event in events if event.transition == "raise"] == [("bed-silent", T0 + 11 * S)]
     again.store.close()
 
 
 def test_a_journal_that_is_tidied_recovers_the_same(toy, tmp_path):
     daemon = Daemon(toy, tmp_path)
-    now = ringing(daemon)
+    now = raised(daemon)
     daemon.store.write_snapshot(daemon.store.position, pack(take_snapshot(daemon.core)), now)
     daemon.step([("a", now, {"hr": 150, "spo2": 97})], now)
     while daemon.store.tidy(Retention(1000, 10**9), now):

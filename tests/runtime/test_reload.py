@@ -19,7 +19,7 @@ LOW = {"below": {"channel": "hr", "limit": 40}, "priority": "low"}
 
 
 class Ward:
-    """A daemon, its configuration, and somebody who publishes and listens."""
+    """A daemon, its configuration, a publisher and a subscriber."""
 
     def __init__(self, folder, broker):
         self.folder = folder
@@ -118,7 +118,7 @@ async def test_sources_come_and_go(ward):
         await client.publish("vitals/icu/a", b'{"hr": 80}', qos=1)
         await client.publish("monitors/icu/b", b'{"hr": 80}', qos=1)
     until(lambda: ward.daemon.metric("tocsin_streams") == 2)
-    assert ward.daemon.metric("tocsin_messages_received_total") == 3  # the old topic's is nobody's business now
+    assert ward.daemon.metric("tocsin_messages_received_total") == 3  # the old topic is not subscribed any more
 
 
 async def test_another_model_warms_up_beside_the_old_one_and_an_alarm_that_is_gone_clears(ward):
@@ -199,7 +199,7 @@ def test_the_command_says_what_the_daemon_says(ward):
     assert ward.daemon.metric('tocsin_reloads_total{result="failure"}') == 1  # of the fault here it was not asked
 
     ward.configure()
-    nobody = tocsin("reload", ward.file, "--http", "127.0.0.1:1")
-    assert nobody.returncode == 1
-    assert "no daemon answers at 127.0.0.1:1" in nobody.stderr
+    refused = tocsin("reload", ward.file, "--http", "127.0.0.1:1")
+    assert refused.returncode == 1
+    assert "no daemon answers at 127.0.0.1:1" in refused.stderr
     assert tocsin("reload", ward.file, "--http", "here").returncode == 1

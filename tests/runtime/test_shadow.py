@@ -99,8 +99,8 @@ class Ward:
             self.events += result.events
 
     def lately(self):
-        said, self.events = [(event.stream, event.alarm, event.transition.value) for event in self.events], []
-        return said
+        lately, self.events = [(event.stream, event.alarm, event.transition.value) for event in self.events], []
+        return lately
 
     @property
     def waiting(self):
@@ -135,7 +135,7 @@ def test_a_discharged_stream_ends_in_both_and_is_waited_for_no_more(made):
     assert ward.waiting is None
 
 
-def test_a_reset_ends_what_the_old_model_rang(made):
+def test_a_reset_ends_alarms_that_the_old_model_raised(made):
     ward = Ward(made("one"))
     ward.hears("a", "b", hr=140)
     ward.changes_to(made("two"))
@@ -261,8 +261,8 @@ def test_alarms_are_up_exactly_where_the_engine_that_speaks_says_so(made, steps)
                 continue
         records = ward.core.registry.records.values()
         assert {(record.stream, record.alarm) for record in records if record.status.active} == spoken(ward.core)
-    told = {}
+    last = {}
     for event in ward.events:
         key = event.stream, event.alarm
-        assert event.transition.value != "raise" or told.get(key) in {None, "clear", "end"}
-        told[key] = event.transition.value if event.transition.value in {"raise", "clear", "end"} else told.get(key)
+        assert event.transition.value != "raise" or last.get(key) in {None, "clear", "end"}
+        last[key] = event.transition.value if event.transition.value in {"raise", "clear", "end"} else last.get(key)

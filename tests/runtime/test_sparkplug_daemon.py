@@ -56,9 +56,9 @@ async def test_a_node_is_asked_for_its_births_and_then_heard(daemon):
         alarm = json.loads((await next_on(node, "tocsin/alarm/plant/press/pump-1/hr-high")).payload)
         assert alarm["active"]
         await node.publish("spBv1.0/plant/NDEATH/press", payload(0))
-        told = [json.loads((await next_on(node, f"tocsin/alarm/plant/press/pump-1/{a}")).payload) for a in ALARMS]
-        assert [(a["active"], a["uncertain"]) for a in told] == [(True, False), (True, True)]
-        assert told[0]["reason"] == "its source says that it is gone"
+        shown = [json.loads((await next_on(node, f"tocsin/alarm/plant/press/pump-1/{a}")).payload) for a in ALARMS]
+        assert [(a["active"], a["uncertain"]) for a in shown] == [(True, False), (True, True)]
+        assert shown[0]["reason"] == "its source says that it is gone"
         await until(lambda: daemon.metric("tocsin_stale_streams_total") == 1)
         assert daemon.metric("tocsin_rebirth_requests_total") == 1
         await node.publish("spBv1.0/plant/NBIRTH/press", payload(0))

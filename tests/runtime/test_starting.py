@@ -18,8 +18,8 @@ async def test_libraries_keep_quiet(mosquitto, configuration, run):
     daemon = run(configuration(broker.port)).ready()
     daemon.get("/metrics")
     assert daemon.end() == 0
-    said = [line.split(" ", 2)[2] for line in daemon.errors.splitlines()]
-    assert said == [
+    logged = [line.split(" ", 2)[2] for line in daemon.errors.splitlines()]
+    assert logged == [
         f"Tocsin {package.__version__}: http://127.0.0.1:{daemon.port}/metrics",
         "store: none is configured, so a restart forgets streams, alarms and their history",
         "watch ward: toy/1",
@@ -66,7 +66,7 @@ async def test_a_password_from_a_file(mosquitto, configuration, run, tmp_path):
     daemon = run(configuration(broker.port, broker="username: nurse, password_file: secret")).ready()
     assert daemon.end() == 0
     assert "hunter2" not in daemon.errors
-    # A wrong one is told, and tried again: somebody may mend the broker's side.
+    # A wrong one is logged, and tried again: it may be corrected at the broker.
     (tmp_path / "secret").write_text("wrong")
     daemon = run(configuration(broker.port, broker="username: nurse, password_file: secret"))
     daemon.says(r"ERROR mqtt://127.0.0.1:\d+ refuses this client")

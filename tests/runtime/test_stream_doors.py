@@ -63,8 +63,8 @@ async def test_a_stream_from_its_admission_to_another_daemon(mosquitto, tmp_path
 async def is_looked_up(client, daemon):
     """Who had what done, through three doors."""
     everything = call(daemon, "GET", "/api/v1/stream-history")[1]["commands"]
-    told = [(entry["verb"], entry["stream"], entry["actor"], entry["comment"]) for entry in reversed(everything)]
-    assert told == [
+    logged = [(entry["verb"], entry["stream"], entry["actor"], entry["comment"]) for entry in reversed(everything)]
+    assert logged == [
         ("admit", "icu/1", "joy", None),
         ("set-limit", "icu/1", "joy", None),
         ("transfer", "icu/1", "joy", "better"),
@@ -84,7 +84,7 @@ async def is_looked_up(client, daemon):
     assert page == {"commands": [carried], "before": carried["id"]}
     here = ("--http", f"127.0.0.1:{daemon.port}")
     listed = tocsin("streams", "history", "--stream", "ward/7", "--since", "1h", "--json", *here)
-    assert [json.loads(line)["verb"] for line in listed.stdout.splitlines()] == [told[i][0] for i in (2, 3, 4, 5, 7)]
+    assert [json.loads(line)["verb"] for line in listed.stdout.splitlines()] == [logged[i][0] for i in (2, 3, 4, 5, 7)]
     shown = tocsin("streams", "history", "--actor", "joy", "--verb", "set-limit", *here)
     assert (shown.returncode, "alarm=hr-high, limit=90" in shown.stdout, "icu/2" in shown.stdout) == (0, True, False)
     return everything
@@ -107,7 +107,7 @@ async def begins_pauses_and_moves(client, daemon):
     assert [e["transition"] for e in reply["data"]["events"]] == ["end"]
     assert set(known(daemon)) == {"ward/7"}
     assert known(daemon)["ward/7"]["limits"] == {"hr-high": 90.0}
-    assert alarms(daemon, "?all=true") == []  # nor is whoever comes next into icu/1 shelved
+    assert alarms(daemon, "?all=true") == []  # nor is an alarm of the next stay in icu/1 shelved
     # Again: the same answer, and no second patient is moved.
     assert await ask(client, "transfer", stream="icu/1", to="ward/7", comment="better", transaction="t") == reply
     assert "transfer Transfer(stream='icu/1', to='ward/7') by joy: better" in daemon.errors

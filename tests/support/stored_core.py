@@ -94,8 +94,8 @@ class Daemon:
         self.store.close()
 
 
-def ringing(daemon, bed="a", start=0):
-    """Let hr-high ring; when it was."""
+def raised(daemon, bed="a", start=0):
+    """Raise hr-high; the time after it."""
     daemon.begin(T0)
     for second in range(start, start + 6):
         daemon.step([(bed, T0 + second * S, {"hr": 150, "spo2": 97})], T0 + second * S)

@@ -40,7 +40,7 @@ _MAX_PAUSE_NS = 60 * _NS_PER_S  # the pipeline calls every second: after longer,
 
 
 def build_deployment(config: Config, bundles: dict[str, Bundle]) -> Deployment:
-    """Build all parts; no engine of theirs knows a stream yet."""
+    """Build all parts; their engines know no stream yet."""
     runtimes = build_runtimes(config, bundles)
     return Deployment(
         config,

@@ -91,9 +91,9 @@ def _rebuilt(described: Mapping[str, Any], config: Config, folder: Path) -> Depl
         deployment = build_deployment(then, bundles)
     except (ValidationError, BundleError, OSError) as error:
         raise ReplayError(f"the snapshot's configuration can't be built any more ({error})") from error
-    ours, theirs = identity(deployment), described["identity"]
-    changed = [name for name, digest in ours["watches"].items() if theirs["watches"].get(name) != digest]
-    changed += ["alarms"] if ours["alarms"] != theirs["alarms"] else []
+    current, stored = identity(deployment), described["identity"]
+    changed = [name for name, digest in current["watches"].items() if stored["watches"].get(name) != digest]
+    changed += ["alarms"] if current["alarms"] != stored["alarms"] else []
     if changed:
         raise ReplayError(f"its models are no longer what they were ({', '.join(changed)})")
     return deployment

@@ -127,7 +127,7 @@ class RequestHandler:
         try:
             data = self._do(request)
         except (Refused, StreamRefused) as refused:
-            _LOG.info("%s by %s is refused: %s", request.verb.name, request.actor or "nobody", refused)
+            _LOG.info("%s by %s is refused: %s", request.verb.name, request.actor or "an unnamed actor", refused)
             return error_reply(refused.code, str(refused), request.transaction)
         return Reply(status="ok", transaction=request.transaction, data=data)
 
