@@ -30,7 +30,7 @@ def let_pass(watching, *, until):
     return watching.apply(Readings.of([]), START + round(until * S))
 
 
-def test_a_limit_rings_when_passed_and_clears_beyond_its_deadband():
+def test_a_limit_raises_its_alarm_when_exceeded_and_clears_beyond_its_deadband():
     watching = engine(alarm("hr-high", Above(HR, 120, 5)))
     values = [100, 121, 119, 116, 115, 114.9, 100]
     results = [apply(watching, reading(at=k, hr=v, spo2=97)) for k, v in enumerate(values)]
@@ -79,7 +79,7 @@ def test_while_warming_up_the_score_is_unknown_and_limits_work():
     assert np.isnan(results[0].steps[0].score).all()
 
 
-def test_silence_rings_once_and_makes_what_was_up_uncertain():
+def test_silence_raises_its_alarm_once_and_makes_active_conditions_uncertain():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)), alarm("silent", Silent(10 * S)))
     results = [apply(watching, reading(at=0, hr=130, spo2=97), now=0)]
     results += [let_pass(watching, until=k) for k in (5, 9.5, 17, 18)]
@@ -141,7 +141,7 @@ def test_a_stream_that_is_silent_already_or_on_standby_is_not_lost():
     assert happened([stale(watching, "bed", "idle", now=11)]) == []
 
 
-def test_an_absent_channel_rings_while_the_others_go_on():
+def test_an_absent_channel_raises_its_alarm_while_the_others_continue():
     watching = engine(alarm("no-spo2", Absent(SPO2, 3 * S)))
     results = [apply(watching, reading(at=k, hr=80, **({} if 1 <= k < 6 else {"spo2": 97}))) for k in range(8)]
     # A frame that lacks an expected channel closes when the next tick begins.
@@ -251,7 +251,7 @@ def test_more_streams_than_allowed_are_refused_and_the_others_go_on():
     assert result.accepted == 2
 
 
-def test_a_change_tells_the_labels_that_came_with_the_readings():
+def test_an_event_has_the_labels_that_came_with_the_readings():
     watching = engine(alarm("hr-high", Above(HR, 120, 0)))
     batch = Readings.of([reading("a", hr=130, spo2=97), reading("b", hr=130, spo2=97)])
     result = watching.apply(replace(batch, labels=[{"ward": "icu"}, {}]), START)

@@ -38,7 +38,7 @@ def test_the_band_of_a_frame_is_the_first_step_that_was_expected_before_it(tmp_p
     assert change.report.evidence[0].mean in {81, 98}
 
 
-def test_a_classifier_rings_by_the_probability_of_another_class_than_the_first(tmp_path):
+def test_a_classifier_raises_alarms_by_the_probability_of_another_class_than_the_first(tmp_path):
     engine = watching(toy_bundle.write_classifier(tmp_path / "toy"), 0.8)
     assert apply(engine, 0, bed=0).events == []
     (change,) = apply(engine, 1, bed=100).events

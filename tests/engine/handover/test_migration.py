@@ -92,7 +92,7 @@ def test_with_another_lateness_no_reading_is_lost_and_no_frame_steps_twice(rows,
         assert ticks == sorted(ticks)
 
 
-def test_a_new_limit_judges_what_is_up_at_the_next_frame_and_rings_nothing_twice():
+def test_a_new_limit_counts_for_active_alarms_from_the_next_frame_and_raises_none_twice():
     before = engine(alarm("hr-high", Above(0, 120, 5)))
     after = engine(alarm("hr-high", Above(0, 140, 5)))
     results = [before.apply(one_a_second(0, 130, 131), NOW)]

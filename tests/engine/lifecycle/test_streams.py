@@ -126,7 +126,7 @@ def test_labels_of_the_topic_stay_with_the_bed_and_those_of_the_patient_go():
     assert table.labels[table.row_of("bed")] == {"ward": "icu"}
 
 
-def test_a_transfer_takes_along_what_the_model_remembers_and_rings_again_at_once():
+def test_a_transfer_moves_the_model_state_and_raises_alarms_again_at_once():
     moved, stayed = (
         engine(alarm("hr-high", Above(0, 120, 0), on_delay_s=3), alarm("no-age", Absent(1, S))) for _ in range(2)
     )
@@ -259,7 +259,7 @@ def test_idle_streams_are_given_up_with_what_was_remembered_and_come_back_with_i
         assert one.tobytes() == other.tobytes(), name
 
 
-def test_whoever_was_admitted_is_not_given_up():
+def test_an_admitted_stream_is_not_evicted():
     watching = engine(evict_after_s=60)
     watching.execute(Admit("bed"), at(0))
     assert not watching.apply(Readings.of([]), at(1000)).evicted
@@ -273,7 +273,7 @@ def test_when_the_clock_is_set_back_silence_is_still_noticed():
     assert happened(results) == [("bed", "silent", "active", 10)]
 
 
-def test_when_the_clock_is_set_forward_or_nobody_listened_nothing_is_silent_at_once():
+def test_when_the_clock_is_set_forward_or_the_daemon_paused_no_stream_is_silent_at_once():
     watching = engine(SILENT, max_pause_s=5)
     send(watching, calm(0))
     results = [watching.apply(Readings.of([]), at(second)) for second in (5000, 5004, 5009, 5010)]

@@ -97,7 +97,7 @@ def test_a_score_has_its_threshold_and_explains_itself_by_it():
     assert [change.report.explanation.threshold for change in began] == [105, 120]
 
 
-def test_a_score_that_reaches_its_threshold_in_the_scores_own_digits_rings():
+def test_a_score_that_reaches_its_threshold_in_the_scores_own_digits_raises_the_alarm():
     """0.7 is less than that in float32, as scores are: both ways to write it raise alike."""
     for configured, overrides in ((0.7, ()), (0.7, (override("b", odd=9),)), (9, (override("a", odd=0.7),))):
         watching = engine(alarm("odd", ScoreAbove(configured)), overrides=overrides)
@@ -169,7 +169,7 @@ def test_an_alarm_that_is_off_is_never_judged():
     assert ("icu/5", "silent", "active", 10) in happened(results)
 
 
-def test_a_profile_is_what_the_name_says_until_somebody_says_otherwise():
+def test_a_profile_follows_from_the_name_until_the_stream_has_its_own():
     watching = engine(alarm("news2", SPO2_POINTS), overrides=(CHILDREN,))
     result = send(watching, *rates("paediatric/1", 80))  # SpO2 97 on air is 3 points on neither scale
     assert result.events == []
