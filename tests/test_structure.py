@@ -31,6 +31,27 @@ DAEMON_LAYERS = (
 )
 """From low to high. A folder imports only folders of layers below its own."""
 
+TRAINING_LAYERS = (
+    ("tocsin_training",),
+    ("tocsin_training.errors", "tocsin_training.recipe"),
+    ("tocsin_training.paths", "tocsin_training.data"),
+    ("tocsin_training.nets", "tocsin_training.simulation", "tocsin_training.backtest"),
+    ("tocsin_training.scores",),
+    ("tocsin_training.train", "tocsin_training.export"),
+    ("tocsin_training.calibration",),
+    ("tocsin_training.bundles", "tocsin_training.tasks"),
+    ("tocsin_training.recipe_file",),
+    (
+        "tocsin_training.evaluation",
+        "tocsin_training.pipeline",
+        "tocsin_training.recalibrate",
+        "tocsin_training.warm_up",
+    ),
+    ("tocsin_training.session", "tocsin_training.demo"),
+    ("tocsin_training.cli",),
+)
+"""Folders, and modules that lie beside them, from low to high. Each imports only what layers below its own hold."""
+
 
 def folder(module):
     """`tocsin.engine` for `tocsin.engine.frames.stepper`."""
@@ -52,6 +73,27 @@ def test_no_module_is_part_of_an_import_cycle():
 def test_folders_import_only_lower_folders():
     edges = {module: others for module, others in EDGES.items() if module.split(".")[0] == "tocsin"}
     assert import_graph.upward(edges, DAEMON_LAYERS, FOLDER.__getitem__) == []
+
+
+def test_training_imports_only_lower_layers():
+    def part(module):
+        return ".".join(module.split(".")[:2])
+
+    edges = {
+        module: {other for other in others if other.startswith("tocsin_training")}
+        for module, others in EDGES.items()
+        if module.startswith("tocsin_training")
+    }
+    assert import_graph.upward(edges, TRAINING_LAYERS, part) == []
+
+
+def test_no_study_imports_another():
+    def study(module):
+        return ".".join(module.split(".")[:2])
+
+    edges = import_graph.condensed(EDGES, study)
+    studies = {name for name in edges if name.startswith("tocsin_studies.")}
+    assert {name: edges[name] & studies for name in studies if edges[name] & studies} == {}
 
 
 def test_folders_have_no_cycles():
