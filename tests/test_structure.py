@@ -139,6 +139,15 @@ def test_a_public_class_name_belongs_to_one_package():
     assert {name: sorted(found) for name, found in packages.items() if len(found) > 1} == {}
 
 
+def test_a_public_class_name_of_training_belongs_to_one_module():
+    modules = defaultdict(list)
+    for module, file in FILES.items():
+        if not module.startswith("tocsin."):
+            for name in classes(file):
+                modules[name].append(module)
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
 def test_module_docstrings_say_what_a_module_contains():
     docstrings = {
         module: ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) for module, file in FILES.items()
