@@ -188,7 +188,7 @@ def kept_table(bundle: Bundle, seen: Patients, tried: Sequence[Method]) -> str:
     beds, days = streams // 2, ticks / 86_400
     what = (
         f"{beds} beds of each kind for {days * 24:g} hours, on-delay {ON_DELAY_S:g} s, off-delay {OFF_DELAY_S:g} s. "
-        "In brackets 95 % by resampling beds; *active*: the share\nof time out of distribution."
+        "In brackets 95 % by resampling beds; *active*: the\nshare of time out of distribution."
     )
     lines = [
         what,
