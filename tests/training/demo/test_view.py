@@ -63,7 +63,9 @@ def test_the_summary_says_when_the_limits_would_have_rung():
         body(alarm_transition("tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", Category.TECHNICAL)))
     )
     told = "\n".join(summary.lines(scripted, view, 60.0, {"median lead over limits, s": 2.0}))
-    assert f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin rang at 50 s; fixed limits would have at" in told
+    assert (
+        f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin alarmed at 50 s; fixed limits would have at" in told
+    )
     assert f"{off.stream}: probe-off from {ONSET_S} s; technical alarm spo2-absent at 30 s, no physiological" in told
     assert "6 of 8 beds: no deterioration and no alarm" in told
     assert "median lead over limits, s: 2" in told
