@@ -82,7 +82,7 @@ def test_a_classifier_tells_a_falling_stream_from_a_calm_one(bundle_of):
     assert scores["falling"] > 0.8
     assert scores["calm"] < 0.5
     assert {event.stream for event in events} == {"falling"}
-    assert "probability" in events[-1].reason
+    assert "probability" in events[-1].report.reason
     assert bundle.manifest.figures["held-out AUROC, end of stream"] > 0.9
 
 
