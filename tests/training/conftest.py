@@ -52,8 +52,8 @@ sources:
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch, request):
-    """Make a recipe file of the toy data, with some things changed."""
-    monkeypatch.syspath_prepend(request.path.parent)  # where a test brings a source or a trainer of its own
+    """Make a recipe file of the toy data, with changed options."""
+    monkeypatch.syspath_prepend(request.path.parent)  # for sources and trainers defined in test modules
     torch.set_num_threads(1)
 
     def write(**changes):

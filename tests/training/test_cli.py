@@ -1,4 +1,4 @@
-"""`tocsin train` where there is no PyTorch."""
+"""`tocsin train` without PyTorch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tocsin_training import cli
 
 
-def test_without_pytorch_it_names_the_remedy(monkeypatch):
+def test_without_pytorch_the_error_names_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     app = Typer()
     app.command()(cli.train)

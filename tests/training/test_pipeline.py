@@ -1,4 +1,4 @@
-"""A recipe becomes a bundle that the daemon loads; `make` itself checks parity and bits on the way."""
+"""Training of a bundle from a recipe, including its parity checks."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ def _made(path, tmp_path, **options):
 
 
 @pytest.mark.parametrize(
-    ("weight", "bias", "told"),
+    ("weight", "bias", "message"),
     [
         (0.0, 0.0, r"gives all frames the same logit, between 0 and 0; train longer, raise"),
         (-1.0, None, r"would turn the network's answer round \(slope -.*train longer, raise training.learning_rate"),
     ],
 )
-def test_a_network_that_learned_nothing_of_the_event_is_refused(toy, tmp_path, monkeypatch, weight, bias, told):
+def test_a_network_that_did_not_learn_the_event_is_refused(toy, tmp_path, monkeypatch, weight, bias, message):
     trained = loop.train
 
-    def spoilt(*given, **options):
+    def train_and_damage(*given, **options):
         network = trained(*given, **options)
         with torch.no_grad():
             network.head.event.weight *= weight
             network.head.event.bias *= weight if bias is None else bias
         return network
 
-    monkeypatch.setattr(loop, "train", spoilt)
-    with pytest.raises(TrainingError, match=told):
+    monkeypatch.setattr(loop, "train", train_and_damage)
+    with pytest.raises(TrainingError, match=message):
         _made(toy(task="alarm", epochs=6), tmp_path)
 
 
-def test_where_no_normal_stream_outlasts_the_warm_up_the_threshold_is_chosen_on_all(toy, tmp_path, monkeypatch):
+def test_without_normal_streams_longer_than_the_warm_up_the_threshold_is_chosen_on_all(toy, tmp_path, monkeypatch):
     monkeypatch.setattr("tocsin_training.export.parity.STEPS", 12)
     path = toy()
     path.write_text(path.read_text().replace("warm_up_ticks: 1", "warm_up_ticks: 25"))

@@ -1,4 +1,4 @@
-"""A bundle gets its curve, keeps its graph and what its card says besides, and its budgets are checked on others."""
+"""Recalibration: adds a curve, keeps graph and card, and checks the budgets on other streams."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ sources:
 
 
 def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        false_alarm_curve, "OFTENEST", 5000.0
-    )  # this score has no level of its own: it rings all the time
+    monkeypatch.setattr(false_alarm_curve, "OFTENEST", 5000.0)  # the score has no baseline: the alarm is always active
     folder = toy_bundle.write(tmp_path / "toy")
     (folder / "recipe.yaml").write_text(RECIPE)
     (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n\nNot for wards.\n")
@@ -59,15 +57,15 @@ def test_a_bundle_gets_its_curve(tmp_path, monkeypatch):
     assert (folder / "model.onnx").read_bytes() == graph
     assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
 
-    # How long it warms up was measured with it: not at all, as its score rests on the frame alone.
+    # The warm-up is measured as well: 0, as the score depends on the current frame alone.
     warm_up = {name: ticks for name, ticks in bundle.manifest.figures.items() if "pasts" in name}
     assert warm_up == {f"ticks until {share} of pasts agree": 1.0 for share in ("50%", "90%", "99%")}
 
     streams = read(recipe, "check", tmp_path)
     often = made.rates[0].per_day[-1]
     kept = budget_check.check(bundle, false_alarm_curve.engine_scores(bundle.model, streams), [often, 1e9])
-    assert [entry.budget for entry in kept] == [often, often]  # for both delays; none of them reaches the other budget
-    told = budget_check.table(bundle, kept, "check")
-    assert f"| 0, 0 | {often:g} | " in told
+    assert [entry.budget for entry in kept] == [often, often]  # for both delays; neither reaches the other budget
+    table = budget_check.table(bundle, kept, "check")
+    assert f"| 0, 0 | {often:g} | " in table
     low, high = kept[0].interval()
     assert low <= kept[0].ratio <= high

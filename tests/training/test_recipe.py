@@ -1,4 +1,4 @@
-"""Recipes that are wrong are refused with the key, the value and a remedy; the shipped ones are right."""
+"""Validation of recipes: faults name the key, the value and a remedy; shipped recipes are valid."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_shipped_recipes_are_valid(path):
     assert recipe_file.read(path).name == path.stem
 
 
-def test_times_in_a_recipe_stay_what_was_written_and_other_files_keep_theirs(toy):
+def test_times_in_a_recipe_keep_their_text_and_other_yaml_files_their_types(toy):
     path = toy()
     path.write_text(path.read_text().replace("  source: toy:read", "  source: toy:read\n  options: {from: 2026-03-01}"))
     assert recipe_file.read(path).data.options == {"from": "2026-03-01"}
@@ -29,7 +29,7 @@ def test_times_in_a_recipe_stay_what_was_written_and_other_files_keep_theirs(toy
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("width: 8", "width: -8", "network.width: Input should be greater than or equal to 1, found -8"),
         ("width: 8", "wdth: 8", "network.wdth: is not a known key, found 8"),
@@ -63,22 +63,22 @@ def test_times_in_a_recipe_stay_what_was_written_and_other_files_keep_theirs(toy
         ("task: forecast", "task: [", "not YAML"),
     ],
 )
-def test_a_faulty_recipe_is_told(toy, old, new, told):
+def test_a_faulty_recipe_is_refused_with_a_remedy(toy, old, new, message):
     path = toy()
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     with pytest.raises(TrainingError) as error:
         recipe_file.read(path)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("toy:read", "nowhere:read", "data.source 'nowhere:read' cannot be found"),
         ("seed: 3", "seed: x", "training.seed"),
     ],
 )
-def test_the_command_says_it_without_a_traceback(toy, tmp_path, old, new, told):
+def test_the_command_reports_a_faulty_recipe_without_a_traceback(toy, tmp_path, old, new, message):
     path = toy()
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     app = Typer()
@@ -86,5 +86,5 @@ def test_the_command_says_it_without_a_traceback(toy, tmp_path, old, new, told):
     result = CliRunner().invoke(app, [str(path), "--out", str(tmp_path), "--runs", str(tmp_path / "runs")])
     assert result.exit_code == 2
     assert "error: recipe toy" in result.stderr or "error: recipe /" in result.stderr
-    assert told in result.stderr
+    assert message in result.stderr
     assert "Traceback" not in result.stderr

@@ -1,4 +1,4 @@
-"""Records go back through the daemon's engine, and what is swept beside it agrees with it."""
+"""Backtest of records in the daemon's engine, and its agreement with the vectorised sweep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ENTRIES = (
 
 
 def counting(x, mask, delta, state):
-    """The score is the heart rate, unknown where it is missing; the expectation is all that came in."""
+    """The score is the heart rate, unknown where it is missing; the expected value is the input."""
     score = np.where(mask[:, 0] > 0, x[:, 0], np.float32(NAN)).astype(np.float32)
     return StepResult(score, x, x + 1000 * delta, mask, state + 1)
 
@@ -49,12 +49,12 @@ def test_the_engine_sees_the_frames_that_training_saw():
         tick = 10_000 * number + np.cumsum(random.integers(1, 4, 30 + number))
         values = random.uniform(1, 90, (len(tick), 4))
         values[random.random(values.shape) < 0.4] = NAN
-        values[0, :2] = NAN  # a first row in which nothing was measured is a frame all the same
+        values[0, :2] = NAN  # a first row without measurements is a frame too
         records.append(StreamRecord(f"bed-{number}", tick, values))
     data = StreamDataset.of(ENTRIES, 60.0, 1e6, records)
     played = backtest(model(), [], data)
 
-    inner = np.setdiff1d(np.arange(len(data.x)), data.start)  # the band of a row is what the row before it said
+    inner = np.setdiff1d(np.arange(len(data.x)), data.start)  # the band of a row is the output of the previous row
     assert played.mean[inner].tolist() == (data.x + 1000 * data.delta)[inner - 1].tolist()
     assert played.scale[inner].tolist() == data.mask[inner - 1].tolist()
     assert np.isnan(played.mean[data.start[:-1]]).all()
@@ -74,7 +74,7 @@ scores = st.lists(st.sampled_from([0.0, 1.0, 2.0, NAN]), min_size=1, max_size=25
 @given(
     st.lists(scores, min_size=1, max_size=3), st.integers(0, 3), st.integers(0, 3), st.randoms(use_true_random=False)
 )
-def test_what_is_swept_is_what_the_engine_rings(streams, on_ticks, off_ticks, random):
+def test_the_sweep_gives_the_alarms_of_the_engine(streams, on_ticks, off_ticks, random):
     """Any scores, unknown ones and gaps among them, any delays."""
     entries = ENTRIES[:1]
     records = []

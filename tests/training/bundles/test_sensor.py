@@ -1,4 +1,4 @@
-"""The bundle that ships, in the engine that the daemon runs, on sensors that it has never met."""
+"""The shipped bundle sensor in the daemon's engine, on sensors outside its training set."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def pulses():
 
 
 def played(bundle, *rows, period_s=None):
-    """What the engine makes of series, each a stream."""
+    """Backtest of series, each one a stream."""
     bundle = bundle if period_s is None else bundle.ticking(period_s)
     manifest = bundle.manifest
     records = [StreamRecord(str(i), np.arange(len(row)), np.asarray(row)[:, None]) for i, row in enumerate(rows)]
@@ -47,13 +47,13 @@ def played(bundle, *rows, period_s=None):
 
 
 @pytest.mark.parametrize("unit", [1.0, 3e-6, 1e7])
-def test_it_rings_at_a_level_shift_in_any_unit_and_is_quiet_before(bundle, pulses, unit):
+def test_a_level_shift_raises_an_alarm_in_any_unit_and_nothing_does_before(bundle, pulses, unit):
     result, _ = played(bundle, unit * pulses)
     risen = result.risen["strange"]
     assert SHIFTED <= risen[0] < SHIFTED + 10
 
 
-def test_neither_unit_nor_zero_point_nor_pace_change_the_score(bundle, pulses):
+def test_the_score_does_not_depend_on_unit_zero_point_or_sampling_rate(bundle, pulses):
     result, data = played(bundle, pulses, 1024.0 * pulses, pulses + 500.0)
     plain, larger, higher = np.split(result.score, data.start[1:-1])
     assert np.array_equal(plain, larger, equal_nan=True)  # a power of two changes no bit of a ratio
@@ -62,17 +62,17 @@ def test_neither_unit_nor_zero_point_nor_pace_change_the_score(bundle, pulses):
     assert np.array_equal(quickly.score, plain, equal_nan=True)
 
 
-def test_what_it_tells_has_begun_and_is_not_foreseen(bundle):
+def test_the_bundle_detects_faults_and_forecasts_none(bundle):
     assert bundle.manifest.horizon_s == 0
     assert "| task | alarm |" in (bundle.folder / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_it_warms_up_in_the_ticks_that_it_says(bundle, pulses):
+def test_scores_are_known_after_the_declared_warm_up(bundle, pulses):
     result, _ = played(bundle, pulses)
     known = ~np.isnan(result.score)
     assert np.flatnonzero(known)[0] == bundle.manifest.warm_up_ticks
 
 
-def test_a_sensor_that_stands_still_is_none_of_its_business(bundle):
+def test_a_constant_sensor_raises_no_alarm(bundle):
     result, _ = played(bundle, np.full(TICKS, 7.5), np.zeros(TICKS))
     assert not len(result.risen["strange"])

@@ -1,4 +1,4 @@
-"""The curve of false alarms: its onsets are the engine's, and what it says of one sample holds in another."""
+"""False-alarm curve: onsets equal to the engine's, and rates that hold in another sample."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sequences(streams, ticks=None):
     st.integers(0, 4),
     st.integers(0, 2**32),
 )
-def test_onsets_are_the_engines(streams, on_ticks, off_ticks, seed):
+def test_onsets_equal_those_of_the_engine(streams, on_ticks, off_ticks, seed):
     rng = np.random.default_rng(seed)
     data = sequences(streams, [np.cumsum(rng.integers(1, 4, len(values))) for values in streams])
     on, off = (ticks * MODEL.period_ns for ticks in (on_ticks, off_ticks))
@@ -75,7 +75,7 @@ def test_onsets_are_the_engines(streams, on_ticks, off_ticks, seed):
 
 
 def noise(seed, streams=40, ticks=3000):
-    """Streams that wander with a memory of some ticks, each about as much as the others."""
+    """Autocorrelated random streams of similar variance."""
     rng = np.random.default_rng(seed)
     made = []
     for _ in range(streams):
@@ -109,14 +109,14 @@ def test_a_longer_delay_has_a_lower_threshold(seen):
     )
 
 
-def test_what_is_usual_is_told_of_scores_and_not_of_probabilities(seen):
+def test_score_statistics_are_given_for_scores_and_not_for_probabilities(seen):
     positive = dataclasses.replace(seen, score=np.exp(seen.score))
     statistics = false_alarm_curve.false_alarm_curve(positive, [(0, 0)], "noise").score_statistics
     assert 0 < statistics.median < statistics.p90
     assert false_alarm_curve.false_alarm_curve(positive, [(0, 0)], "noise", probability=True).score_statistics is None
 
 
-def test_too_few_onsets_are_no_curve():
+def test_too_few_onsets_give_no_curve():
     assert (
         false_alarm_curve.false_alarm_curve(
             false_alarm_curve.engine_scores(MODEL, sequences([np.zeros(50), np.zeros(50)])), [(0, 0)], "flat"
@@ -133,5 +133,5 @@ def test_streams_with_an_event_are_not_normal():
     data = StreamDataset.of(CHANNELS, 60.0, 60.0, records)
     assert false_alarm_curve.normal_streams(data).streams == ("1",)
     assert false_alarm_curve.normal_streams(data.pick(np.array([0]))) is None
-    # Where whole streams have a class, the first class is the normal one, whatever their rows say.
+    # If streams have classes, the first class is the normal one, regardless of row labels.
     assert false_alarm_curve.normal_streams(dataclasses.replace(data, kind=np.array([0, 1]))).streams == ("0",)

@@ -18,7 +18,7 @@ from tocsin_training.calibration import warm_up
 from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
 
-# The score is a running mean of hr with a memory of 0.9 a tick, which begins at 0.
+# The score is a running mean of hr with a decay of 0.9 per tick, initially 0.
 LEAKING = """
 <ir_version: 10, opset_import: ["": 20]>
 toy (float[N, 2] x, float[N, 2] mask, float[N, 2] delta, float[N, 1] state)
@@ -55,26 +55,26 @@ def steady(hr, length):
     return StreamDataset.of(channels, 1.0, 60.0, [StreamRecord(f"s{k}", np.arange(length), values) for k in range(3)])
 
 
-def test_a_mean_that_forgets_a_tenth_a_tick_needs_as_long_as_it_takes_to_forget_all_but_the_noise(tmp_path):
+def test_the_warm_up_of_a_decaying_mean_matches_its_closed_form(tmp_path):
     toy = load(bundle(tmp_path / "toy", curve=CURVE))
     within = warm_up.noise(toy.manifest)
-    # One onset a day in 100 days: a tenth in doubt, and at both ends the curve goes as the logarithm of the rate.
+    # One onset a day in 100 days: the standard error is a tenth; the threshold is linear in the logarithm of the rate.
     assert within == pytest.approx(20 * np.log(1.1) / np.log(4) / 2, rel=1e-6)
     measured = warm_up.measure(toy, steady(80.0, 400), ticks=100, cuts=4)
-    # It is short of 80 by 80 · 0.9^(k + 1) after frame k.
+    # The difference to 80 after frame k is 80 · 0.9^(k + 1).
     expected = int(np.ceil(np.log(within / 80) / np.log(0.9) - 1))
     assert measured.ticks == dict.fromkeys(warm_up.SHARES, expected)
     assert measured.cuts == 12
 
 
-def test_what_never_agrees_is_said_so(tmp_path):
+def test_a_score_that_never_converges_gets_a_lower_bound(tmp_path):
     toy = load(bundle(tmp_path / "toy", curve=CURVE))
     measured = warm_up.measure(toy, steady(80.0, 400), ticks=10, cuts=4)
     assert measured.ticks == dict.fromkeys(warm_up.SHARES)
     assert measured.figures["ticks until 50% of pasts agree, at least"] == 10
 
 
-def test_it_is_written_down_and_graph_and_warm_up_stay(tmp_path):
+def test_a_measured_warm_up_is_recorded_and_the_graph_is_unchanged(tmp_path):
     folder = bundle(tmp_path / "toy", curve=CURVE)
     (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n\nNot for wards.\n")
     before = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
@@ -88,19 +88,19 @@ def test_it_is_written_down_and_graph_and_warm_up_stay(tmp_path):
     assert (folder / "CARD.md").read_text().rstrip().endswith("Not for wards.")
 
 
-def test_a_glance_is_short_and_leaves_what_was_measured_before(tmp_path):
+def test_an_estimate_is_short_and_keeps_earlier_measurements(tmp_path):
     folder = bundle(tmp_path / "toy", curve=CURVE)
     (folder / "CARD.md").write_text("# toy\n\nMade again by `x`, which lies beside this card.\n")
-    warm_up.estimate(folder, steady(80.0, 3))  # too short to tell
+    warm_up.estimate(folder, steady(80.0, 3))  # too short for an estimate
     assert not any("pasts" in name for name in load(folder).manifest.figures)
     warm_up.estimate(folder, steady(80.0, 40))
-    glanced = load(folder).manifest.figures
-    assert glanced["ticks until 50% of pasts agree, at least"] == 20
+    estimated = load(folder).manifest.figures
+    assert estimated["ticks until 50% of pasts agree, at least"] == 20
     warm_up.estimate(folder, steady(80.0, 400))
-    assert load(folder).manifest.figures == glanced
+    assert load(folder).manifest.figures == estimated
 
 
-def test_without_a_curve_or_with_short_streams_there_is_nothing_to_measure(tmp_path):
+def test_warm_up_cannot_be_measured_without_a_curve_or_long_streams(tmp_path):
     with pytest.raises(TrainingError, match="no curve of false alarms"):
         warm_up.noise(load(bundle(tmp_path / "bare")).manifest)
     with pytest.raises(TrainingError, match="no stream has 200 frames"):

@@ -1,4 +1,4 @@
-"""A table whose streams have classes becomes a classifier, and judges one, without a line of Python."""
+"""Classes of streams in a table: training and evaluation of a classifier from the command line."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def places(folder):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Forty motors, every second one hot; what was found stands in the last row of each."""
+    """Forty motors, every second one hot; the last row of each names its class."""
     random = np.random.default_rng(1)
     rows = ["motor,t,temp,found"]
     for motor in range(40):
@@ -58,29 +58,31 @@ def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
     hot = {f"m{motor}" for motor in range(1, 40, 2)}
     parts = [evaluation_data(asked, bundle, recipe)[0], *baseline_data(asked, bundle, recipe)]
     for data in parts:
-        said = {name: data.label[data.start[b] : data.start[b + 1]] for b, name in enumerate(data.streams)}
-        assert all((label == (name in hot)).all() for name, label in said.items())
+        labels = {name: data.label[data.start[b] : data.start[b + 1]] for b, name in enumerate(data.streams)}
+        assert all((label == (name in hot)).all() for name, label in labels.items())
     columns = {"stream": "motor", "kind": "found"}
     table = RecordSelection(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
     assert set(evaluation_data(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
 
 
-def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):
+def test_streams_shorter_than_the_burn_in_are_refused(folder, monkeypatch):
     monkeypatch.setattr(
         "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
     )
     (folder / "motors.yaml").write_text(RECIPE + "loss: {burn_in: 20}\n")
-    told = "no validation stream of class fine, hot outlasts loss.burn_in 20; give longer streams, or a shorter burn-in"
-    with pytest.raises(TrainingError, match=told):
+    message = (
+        "no validation stream of class fine, hot outlasts loss.burn_in 20; give longer streams, or a shorter burn-in"
+    )
+    with pytest.raises(TrainingError, match=message):
         session.run(folder / "motors.yaml", **places(folder), **HOW)
 
 
-def test_a_class_that_no_training_stream_is_of_is_told_before_the_training(folder, monkeypatch):
+def test_a_class_without_training_streams_is_refused_before_training(folder, monkeypatch):
     monkeypatch.setattr(
         "tocsin_training.train.loop.train", lambda *_given, **_options: pytest.fail("a network was trained")
     )
     path = folder / "motors.yaml"
     path.write_text(RECIPE.replace("[fine, hot]", "[fine, hot, wet]"))
-    told = "no stream of part train is of class wet; give streams of every class, or split them otherwise"
-    with pytest.raises(TrainingError, match=told):
+    message = "no stream of part train is of class wet; give streams of every class, or split them otherwise"
+    with pytest.raises(TrainingError, match=message):
         session.run(path, **places(folder), **HOW)

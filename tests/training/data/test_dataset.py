@@ -1,4 +1,4 @@
-"""Frames made for training are the frames the engine makes."""
+"""Frames for training equal the frames of the engine."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def test_delta_counts_from_the_last_observation_strictly_before():
     values = np.array([[80, NAN, NAN, 5], [NAN, 2.0, 60, 5], [82, NAN, NAN, 5], [83, NAN, NAN, 5]])
     x, mask, delta = frames(tick, values, CHANNELS, 1800.0, 9000.0)
 
-    assert delta[:, 0].tolist() == [0, 1800, 3 * 1800, 9000], "capped at last"
+    assert delta[:, 0].tolist() == [0, 1800, 3 * 1800, 9000], "capped"
     assert delta[:, 1].tolist() == [0, 1800, 2 * 1800, 9000], "never observed: since the first frame"
     assert delta[:, 2:].max() == 0
-    assert x[:, 2].tolist() == [0, 60, 60, 60], "a static value holds once it is known"
+    assert x[:, 2].tolist() == [0, 60, 60, 60], "a static value is kept once it is known"
     assert mask[:, 2].tolist() == [0, 1, 1, 1]
-    assert x[:, 3].tolist() == [0, 0.5, 1.5, 5], "hours since the first frame, whatever the records say"
+    assert x[:, 3].tolist() == [0, 0.5, 1.5, 5], "hours since the first frame, regardless of the records"
     assert x.dtype == mask.dtype == delta.dtype == np.float32
 
 
-def test_what_is_not_plausible_is_missing():
+def test_an_implausible_value_is_missing():
     x, mask, _ = frames(np.array([0, 1]), np.array([[500.0, 1, 40, 0], [80, 1, 40, 0]]), CHANNELS, 60.0, 600.0)
     assert (x[0, 0], mask[0, 0]) == (0, 0)
     assert mask[1, 0] == 1
 
 
-def test_streams_are_picked_and_joined_whole():
+def test_streams_are_selected_and_concatenated_whole():
     records = [StreamRecord(name, np.arange(ticks), np.full((ticks, 4), 50.0)) for name, ticks in (("a", 3), ("b", 5))]
     both = StreamDataset.of(CHANNELS, 60.0, 600.0, records)
     other = both.pick(np.array([1])).join(both.pick(np.array([0])))

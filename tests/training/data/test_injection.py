@@ -1,4 +1,4 @@
-"""Anomalies are where they are said to be, as large as they are said to be, and nowhere else."""
+"""Injected anomalies: place, size, labels, and options."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def during(kind, size, channels=(0, 1), start=100, length=88):
     return values, values[rows, columns], made.values[rows, columns], deviation(values)[columns]
 
 
-def test_a_spike_and_a_shift_are_as_large_as_they_are_said_to_be():
+def test_a_spike_and_a_shift_have_the_requested_size():
     for kind, length in ((AnomalyKind.SPIKE, 1), (AnomalyKind.LEVEL_SHIFT, 88)):
         _, before, after, unit = during(kind, -3.0, length=length)
         np.testing.assert_allclose((after - before) / unit, -3.0)
@@ -98,7 +98,7 @@ def test_a_broken_correlation_leaves_the_channel_itself_as_it_was():
     assert np.corrcoef(after[:, 0], other)[0, 1] == pytest.approx(1)
 
 
-def test_a_lag_is_the_same_later():
+def test_a_lag_delays_the_values():
     values, _, after, _ = during(AnomalyKind.LAG, 7.0)
     np.testing.assert_array_equal(after, values[93:181, :2])
 
@@ -134,7 +134,7 @@ def test_a_source_with_anomalies_is_labelled_and_stays_plausible():
     np.testing.assert_array_equal(injected(request(per_stream=3, size=[50, 60], kinds=["level_shift"])).x, data.x)
 
 
-def test_options_that_cannot_be_meant_are_told():
+def test_invalid_options_are_refused():
     with pytest.raises(TrainingError, match=r"data.options.kinds.0: Input should be 'spike', .* found 'odd'"):
         injected(request(kinds=["odd"]))
     with pytest.raises(TrainingError, match=r"data.source 'nowhere:x' cannot be found"):
@@ -142,7 +142,7 @@ def test_options_that_cannot_be_meant_are_told():
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"size": [6, 2]}, r"data.options.size: the larger comes first; turn the two round, found \[6, 2\]"),
         ({"length": [100, 10]}, r"data.options.length: the larger comes first"),
@@ -152,6 +152,6 @@ def test_options_that_cannot_be_meant_are_told():
         ({"lag": [0, 0]}, r"data.options.lag.0: Input should be greater than or equal to 1, found 0"),
     ],
 )
-def test_a_range_that_no_anomaly_can_be_drawn_from_is_told(changes, told):
-    with pytest.raises(TrainingError, match=told):
+def test_an_invalid_range_of_anomalies_is_refused(changes, message):
+    with pytest.raises(TrainingError, match=message):
         injected(request(**changes))

@@ -1,4 +1,4 @@
-"""A table far larger than the memory that reading it takes."""
+"""Memory needed to read a large table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="training needs PyTorch")
 
 STREAMS, TICKS, CHANNELS = 320, 5000, 8
-IN_MEMORY = STREAMS * TICKS * CHANNELS * 8  # bytes of its numbers as float64: 102 MB
+IN_MEMORY = STREAMS * TICKS * CHANNELS * 8  # size of the values as float64: 102 MB
 
 PROGRAM = """
 import resource, sys
@@ -46,9 +46,9 @@ print(peak() - before, len(data), data.start[-1], float(batch.mask.sum()))
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])
-def test_reading_takes_a_part_of_the_tables_memory(tmp_path, kind):
+def test_reading_needs_a_fraction_of_the_table_s_size_in_memory(tmp_path, kind):
     rng = np.random.default_rng(1)
-    for part in range(4):  # the file itself is written in pieces too
+    for part in range(4):  # the file itself is written in chunks too
         frame = pl.DataFrame(
             {"stream": np.tile(np.arange(STREAMS), TICKS // 4), "t": np.repeat(np.arange(TICKS // 4), STREAMS)}
             | {f"c{c}": rng.standard_normal(STREAMS * TICKS // 4).round(3) for c in range(CHANNELS)}

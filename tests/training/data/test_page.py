@@ -61,9 +61,9 @@ def test_from_a_table_to_a_budget(tmp_path, monkeypatch):
     assert [str(fault) for fault in check(configuration).faults] == []
 
 
-@pytest.mark.parametrize("said", sorted(set(re.findall(r"split: \{by: time[^}]*\}", PAGE))))
-def test_times_in_a_recipe_are_written_as_the_page_writes_them(tmp_path, said):
-    options = f"files: pumps.csv, stream: pump, time: taken, {said}"
+@pytest.mark.parametrize("split", sorted(set(re.findall(r"split: \{by: time[^}]*\}", PAGE))))
+def test_times_in_a_recipe_are_written_as_the_page_writes_them(tmp_path, split):
+    options = f"files: pumps.csv, stream: pump, time: taken, {split}"
     text = re.sub(r"  options:\n(    .*\n)*", f"  options: {{{options}}}\n", block("yaml"))
     (tmp_path / "pumps.yaml").write_text(text, encoding="utf-8")
     split = table_options.read(recipe_file.read(tmp_path / "pumps.yaml").data.options, "table").split

@@ -1,4 +1,4 @@
-"""The line that says what a part of the records holds."""
+"""Summary line of a part of the records."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def streams(*ticks, label=None):
     return StreamDataset.of(CHANNELS, 60.0, 3600.0, records)
 
 
-def test_how_long_how_dense_and_how_much_is_there():
+def test_the_summary_gives_duration_density_and_coverage():
     data = streams([0, 2, 4, 6], [1000, 1002, 1004, 1010])
-    said = summary("train", data, 60.0)
-    assert said == "train: 2 streams, 8 frames over 0.3 hours, mostly 120 s apart; there: temp 50 %, age 100 %"
-    said = summary("valid", streams([0, 1439], label=np.float32([0, 1])), 60.0)
-    assert said.startswith("valid: 1 streams, 2 frames over 1.0 days, mostly 86340 s apart; there: ")
-    assert said.endswith("; labelled 50 %")
+    line = summary("train", data, 60.0)
+    assert line == "train: 2 streams, 8 frames over 0.3 hours, mostly 120 s apart; there: temp 50 %, age 100 %"
+    line = summary("valid", streams([0, 1439], label=np.float32([0, 1])), 60.0)
+    assert line.startswith("valid: 1 streams, 2 frames over 1.0 days, mostly 86340 s apart; there: ")
+    assert line.endswith("; labelled 50 %")
     assert "over 2,778 days" in summary("test", streams([0, 4_000_000]), 60.0)
     assert "apart" not in summary("test", streams([5]), 60.0)

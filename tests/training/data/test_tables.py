@@ -1,4 +1,4 @@
-"""Tables become sequences, whatever their layout; what is wrong in them is named by file, column and row."""
+"""Datasets from tables: layouts, splits, classes; faults are named by file, column and row."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OPTIONS = {"files": "*.csv", "stream": "bed", "channels": {"hr": "pulse"}, "labe
 
 @pytest.fixture
 def asked(tmp_path):
-    """Ask for a part of what was written."""
+    """Write a table and read a part of it."""
 
     def ask(content, part="train", period_s=3600.0, name="table.csv", classes=None, **changes):
         folder = tmp_path / "records"
@@ -74,7 +74,7 @@ def asked(tmp_path):
 
 
 def by_stream(data):
-    """Stream → its columns, so that the order of streams is nothing."""
+    """Columns by stream, independent of the order of streams."""
     columns = [column for column in (data.tick, data.x, data.mask, data.delta, data.label) if column is not None]
     return {
         stream: [np.asarray(column[data.start[b] : data.start[b + 1]]).tolist() for column in columns]
@@ -90,14 +90,14 @@ def test_a_table_becomes_the_frames_that_the_engine_would_make(asked):
         36_000,
         [
             StreamRecord("b", np.array([0, 1]), np.array([[60, nan, 40, nan], [61, 1, 40, nan]]), np.float32([0, 0])),
-            # Two readings in hour 0, the newest value of each channel stays; the last row holds nothing plausible.
+            # Two readings in hour 0: the newest value of each channel counts; the last row has no plausible value.
             StreamRecord("a", np.array([0, 2]), np.array([[82, 2.5, 70, nan], [90, nan, 70, nan]]), np.float32([0, 1])),
         ],
     )
     assert by_stream(asked(WIDE)) == by_stream(expected)
 
 
-def test_long_says_the_same_as_wide_and_parquet_the_same_as_csv(asked):
+def test_long_and_wide_tables_and_csv_and_parquet_give_the_same_data(asked):
     wide = by_stream(asked(WIDE))
     assert by_stream(asked(LONG, name="long.csv", files="long.csv", layout="long")) == wide
     frame = pl.read_csv(LONG.encode())
@@ -106,15 +106,15 @@ def test_long_says_the_same_as_wide_and_parquet_the_same_as_csv(asked):
     assert by_stream(asked(frame, name="wide.parquet", files="wide.parquet")) == wide
 
 
-def test_a_table_may_be_cut_into_files_and_into_pieces(asked, monkeypatch):
+def test_a_table_may_be_split_into_files_and_is_read_in_chunks(asked, monkeypatch):
     monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 20)
     header, *lines = WIDE.splitlines(keepends=True)
     files = {"1.csv": header + "".join(lines[:3]), "2.csv": header + "".join(lines[3:])}
     assert by_stream(asked(files)) == by_stream(asked(WIDE, name="whole.csv", files="whole.csv"))
 
 
-def test_what_a_csv_may_look_like(asked):
-    """Quotes and line ends are no fault; a quote that swallows rows is."""
+def test_csv_dialects_are_accepted(asked):
+    """Quotes and line ends are accepted; a quote that spans rows is a fault."""
     plain = by_stream(asked(WIDE))
     windows = WIDE.replace("\n", "\r\n")
     assert by_stream(asked("\ufeff" + windows, name="w.csv", files="w.csv")) == plain
@@ -150,7 +150,7 @@ def test_a_file_may_be_a_stream_and_streams_may_have_several_names(asked):
     assert data.label is None
 
 
-def test_quoted_line_ends_are_none(asked, monkeypatch):
+def test_quoted_line_ends_do_not_end_a_row(asked, monkeypatch):
     monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 10)
     text = 'bed,note,t,pulse,lactate,age\na,"one\ntwo",0,60,1,40\na,x,3600,61,1,40\n'
     assert asked(text, label=None).x[:, 0].tolist() == [60, 61]
@@ -177,28 +177,28 @@ def test_streams_are_split_by_their_names_alone(asked):
         "valid": 0.2,
         "test": 0.3,
     }
-    # Neither the order of rows nor the company of other streams moves a stream to another part.
+    # Neither the order of rows nor other streams move a stream to another part.
     fewer = "\n".join([header, *(row for row in reversed(rows[200:]) if not row.startswith("s1"))])
     moved = asked(fewer, "test", name="fewer.csv", files="fewer.csv", split=split).streams
     assert set(moved) == {stream for stream in parts["test"] if not stream.startswith("s1")}
 
 
-def test_a_cut_in_time_lets_no_part_see_another(asked):
+def test_parts_split_by_time_share_no_data(asked):
     rows = [f"a,{hour * 3600},{60 + hour},,40,{int(hour == 6)}" for hour in range(10)]
     split = {"by": "time", "valid_from": 4 * 3600, "test_from": "1970-01-01T07:00:00Z", "gap": "1 h"}
     text = "\n".join([WIDE.splitlines()[0], *rows])
     parts = {part: asked(text, part, split=split) for part in ("train", "valid", "test")}
     hours = {part: (data.x[:, 0] - 60).tolist() for part, data in parts.items()}
     assert hours == {"train": [0, 1, 2], "valid": [4, 5], "test": [7, 8, 9]}
-    for data in parts.values():  # each begins as a stream begins: the clock at 0, nothing remembered
+    for data in parts.values():  # each part starts with the clock at 0 and without earlier values
         assert data.x[0, 3] == 0
         assert data.delta[0].tolist() == [0, 0, 0, 0]
 
 
-def test_what_was_converted_is_found_again_until_something_changes(asked, monkeypatch, tmp_path):
+def test_a_converted_table_is_cached_until_something_changes(asked, monkeypatch, tmp_path):
     first = by_stream(asked(WIDE))
     (kept,) = (tmp_path / "runs" / "tables").iterdir()
-    assert kept.stat().st_mode == (tmp_path / "records").stat().st_mode, "others may read it, as any folder"
+    assert kept.stat().st_mode == (tmp_path / "records").stat().st_mode, "other users may read it, as any folder"
     with monkeypatch.context() as patch:
         patch.setattr("tocsin_training.data.tables.chunks", None)  # reading again would fail
         assert by_stream(asked({})) == first
@@ -210,7 +210,7 @@ CLASSES = ("calm", "ill")
 KINDS = "bed,t,pulse,lactate,age,kind\na,0,60,,40,ill\nb,0,60,,40,\na,3600,61,,40,ill\nb,3600,61,,40,calm\n"
 
 
-def test_each_stream_is_of_the_class_that_its_rows_name(asked):
+def test_each_stream_has_the_class_named_in_its_rows(asked):
     kinds = {"label": None, "kind": "kind", "classes": CLASSES}
     data = asked(KINDS, **kinds)
     assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
@@ -227,11 +227,11 @@ def test_each_stream_is_of_the_class_that_its_rows_name(asked):
     assert dict(zip(data.streams, data.kind.tolist(), strict=True)) == {"a": 1, "b": 0}
     early = {"by": "time", "valid_from": 1800}
     assert asked(KINDS, split=early, files="table.csv", **kinds).kind.tolist() == [1, 0], (
-        "what a later row names is known of the stream"
+        "a class named in a later row holds for the whole stream"
     )
 
 
-def test_classes_may_be_numbers_with_gaps_and_stand_in_several_files(asked):
+def test_classes_may_be_numbers_with_gaps_in_several_files(asked):
     frame = pl.DataFrame({"bed": ["a", "a"], "t": [0, 3600], "pulse": [60, 61], "lactate": [1, 1], "age": [4, 4]})
     beds = {
         "1.parquet": frame.with_columns(kind=pl.Series([None, 1.0])),
@@ -252,7 +252,7 @@ def test_classes_may_be_numbers_with_gaps_and_stand_in_several_files(asked):
 
 
 @pytest.mark.parametrize(
-    ("content", "changes", "told"),
+    ("content", "changes", "message"),
     [
         (KINDS.replace("calm", "well"), {}, "column 'kind': row 4: 'well' is no class; write one of calm, ill"),
         (KINDS.replace("calm", ""), {}, "column 'kind': no row of stream 'b' names a class; write one of calm, ill"),
@@ -265,17 +265,17 @@ def test_classes_may_be_numbers_with_gaps_and_stand_in_several_files(asked):
         (KINDS, {"classes": None}, "kind 'kind' is for task classify alone; leave it out"),
     ],
 )
-def test_a_class_that_is_wrong_is_told_with_its_place(asked, content, changes, told):
+def test_an_invalid_class_is_reported_with_its_location(asked, content, changes, message):
     with pytest.raises(TrainingError) as error:
         asked(content, **{"label": None, "kind": "kind", "classes": CLASSES} | changes)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 HEAD = "bed,t,pulse,lactate,age,ill\n"
 
 
 @pytest.mark.parametrize(
-    ("content", "changes", "told"),
+    ("content", "changes", "message"),
     [
         (HEAD + "a,0,60,,40,0\na,9,abc,,40,0\n", {}, "table.csv: column 'pulse': row 2: 'abc' is no number; fix it"),
         (HEAD + "a,0,60,,40,0\na,noon,61,,40,0\n", {}, "column 't': row 2: 'noon' is no number of s; fix the row"),
@@ -352,13 +352,13 @@ HEAD = "bed,t,pulse,lactate,age,ill\n"
         (HEAD + "a,0,60,,40,0\n", {"colour": 1}, "data.options.colour: is not a known key, found 1"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(asked, content, changes, told):
+def test_an_invalid_table_is_reported_with_its_location(asked, content, changes, message):
     with pytest.raises(TrainingError) as error:
         asked(content, **changes)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_fault_far_down_has_its_row(asked, monkeypatch):
+def test_a_fault_in_a_later_chunk_is_reported_with_its_row(asked, monkeypatch):
     monkeypatch.setattr("tocsin_training.data.files.CSV_BYTES", 50)
     rows = [f"a,{t},60,,40,0" for t in range(100)]
     rows[77] = "a,77,sixty,,40,0"
@@ -366,13 +366,13 @@ def test_a_fault_far_down_has_its_row(asked, monkeypatch):
         asked(HEAD + "\n".join(rows))
 
 
-def test_a_parquet_of_texts_is_told(asked):
+def test_a_parquet_file_of_texts_is_refused(asked):
     frame = pl.DataFrame({"bed": ["a"], "t": [0], "pulse": [[1]], "lactate": [1.0], "age": [1.0], "ill": [0]})
     with pytest.raises(TrainingError, match=r"column 'pulse' is List\(Int64\); give numbers"):
         asked(frame, name="table.parquet", files="*.parquet")
 
 
-def test_a_part_that_is_none_is_told(asked):
+def test_an_unknown_part_is_refused(asked):
     asked(WIDE)
     with pytest.raises(TrainingError, match="a table has no part 'tset'; ask for train or valid or test"):
         asked(WIDE, part="tset")

@@ -1,4 +1,4 @@
-"""`tocsin demo`, from the outside: what it prints, how it ends, and what it leaves behind."""
+"""`tocsin demo` as a process: its output, its exit and its child processes."""
 
 import os
 import re
@@ -21,7 +21,7 @@ SPEED = 4
 
 @pytest.fixture
 def start():
-    """Start demonstrations; what a failed test leaves running is killed."""
+    """Start demonstrations; kill processes that a failed test leaves running."""
     started = []
 
     def one(*options, environment=None):
@@ -42,7 +42,7 @@ def start():
 
 
 def descendants(pid):
-    """Process ids of all children of a process and theirs, from /proc."""
+    """Ids of all descendants of a process, from /proc."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -65,7 +65,7 @@ def alive(pids):
 
 
 def first_line(process):
-    """Wait until the ward is up; everything has been started by then."""
+    """Wait until the ward runs and all processes have started."""
     return process.stdout.readline()
 
 
@@ -76,7 +76,7 @@ def wait_until_gone(pids, within_s):
     return alive(pids)
 
 
-def test_a_deterioration_rings_before_the_limits_and_a_lost_probe_is_technical(start):
+def test_a_deterioration_raises_an_alarm_before_the_limits_and_a_lost_probe_a_technical_one(start):
     process = start("--speed", str(SPEED), "--duration", "22", "--seed", "1")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
@@ -86,7 +86,7 @@ def test_a_deterioration_rings_before_the_limits_and_a_lost_probe_is_technical(s
     assert ill, out
     assert off, out
     assert sorted((bed, alarm) for _, _, bed, alarm, _ in raised) == sorted(
-        [(ill[1], "deterioration"), (off[1], "spo2-absent")]  # and nobody else rings
+        [(ill[1], "deterioration"), (off[1], "spo2-absent")]  # and no other bed has an alarm
     )
     assert 17 < int(ill[2]) < 60
     assert int(ill[3]) >= 5
@@ -117,7 +117,7 @@ def test_a_killed_demonstration_leaves_no_orphans(start):
     assert not wait_until_gone(children, within_s=2.0)
 
 
-def test_a_daemon_that_fails_is_told_with_the_end_of_its_log(start):
+def test_a_daemon_that_fails_is_reported_with_the_end_of_its_log(start):
     process = start("--beds", "2", environment={"TOCSIN_HTTP__HOST": "203.0.113.1"})
     out, err = process.communicate(timeout=30)
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""Children end when they should, and say why when they end by themselves."""
+"""Child processes: termination, and reports of unexpected exits."""
 
 import asyncio
 import os
@@ -15,13 +15,13 @@ async def started(tmp_path, code):
     return await ChildProcess.start("the child", [sys.executable, "-c", code], tmp_path / "log", os.environ)
 
 
-async def test_a_child_that_ends_by_itself_is_told_with_its_log(tmp_path):
+async def test_a_child_that_exits_unexpectedly_is_reported_with_its_log(tmp_path):
     child = await started(tmp_path, "import sys; print('out of cheese'); sys.exit(3)")
     with pytest.raises(DemoError, match=r"the child ended with exit code 3; the end of its log:\nout of cheese"):
         await child.ended()
 
 
-async def test_a_child_that_will_not_stop_is_killed(tmp_path):
+async def test_a_child_that_ignores_termination_is_killed(tmp_path):
     child = await started(
         tmp_path,
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)",
@@ -35,12 +35,12 @@ async def test_a_child_that_will_not_stop_is_killed(tmp_path):
         child.check()
 
 
-async def test_a_program_that_is_not_there_is_named(tmp_path):
+async def test_a_missing_program_is_named(tmp_path):
     with pytest.raises(DemoError, match="the child cannot be started: /no/such/program: No such file or directory"):
         await ChildProcess.start("the child", ["/no/such/program"], tmp_path / "log", os.environ)
 
 
-async def test_a_broker_that_is_not_there_comes_with_its_remedy(tmp_path, monkeypatch):
+async def test_a_missing_broker_is_reported_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr(broker.shutil, "which", lambda *_arguments, **_options: None)
     with pytest.raises(DemoError, match=r"nats-server is not on the PATH\ninstall tocsin\[demo\]"):
         await broker.start(broker.BrokerKind.NATS, tmp_path)

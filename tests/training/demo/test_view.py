@@ -19,15 +19,15 @@ def body(message):
 
 def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=Category.PHYSIOLOGICAL):
     t = T0 + at_s * NS_PER_S
-    told = {"stream": stream, "alarm": alarm, "category": category, "reason": "because", "score": 1.0}
-    return alarm_events.event(transition, t=t, raised_at=t, since=t, **told)
+    report = {"stream": stream, "alarm": alarm, "category": category, "reason": "because", "score": 1.0}
+    return alarm_events.event(transition, t=t, raised_at=t, since=t, **report)
 
 
 def view_of(*streams):
     return WardView(T0, {stream: BedView() for stream in streams})
 
 
-def test_an_alarm_is_up_until_it_clears():
+def test_an_alarm_is_shown_until_it_clears():
     view = view_of("ward/bed-1")
     ring = view.on_event(body(alarm_transition("tocsin", event(Transition.RAISE, 52))))
     assert (ring.at_s, ring.transition, ring.category, ring.priority) == (52.0, "raise", "physiological", "high")
@@ -54,7 +54,7 @@ def test_a_missing_value_and_an_unknown_score_are_not_zero():
     assert view.beds["ward/bed-1"].values == {"hr": 72.0}
 
 
-def test_the_summary_says_when_the_limits_would_have_rung():
+def test_the_summary_compares_alarms_with_fixed_limits():
     scripted = script_ward(Scenario.DETERIORATION, 1, 8)
     bleeding, off = scripted.script
     view = view_of(*scripted.ward.streams)
@@ -62,13 +62,13 @@ def test_the_summary_says_when_the_limits_would_have_rung():
     view.on_event(
         body(alarm_transition("tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", Category.TECHNICAL)))
     )
-    told = "\n".join(summary.lines(scripted, view, 60.0, {"median lead over limits, s": 2.0}))
+    text = "\n".join(summary.lines(scripted, view, 60.0, {"median lead over limits, s": 2.0}))
     assert (
-        f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin alarmed at 50 s; fixed limits would have at" in told
+        f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin alarmed at 50 s; fixed limits would have at" in text
     )
-    assert f"{off.stream}: probe-off from {ONSET_S} s; technical alarm spo2-absent at 30 s, no physiological" in told
-    assert "6 of 8 beds: no deterioration and no alarm" in told
-    assert "median lead over limits, s: 2" in told
+    assert f"{off.stream}: probe-off from {ONSET_S} s; technical alarm spo2-absent at 30 s, no physiological" in text
+    assert "6 of 8 beds: no deterioration and no alarm" in text
+    assert "median lead over limits, s: 2" in text
 
 
 def test_the_script_is_the_same_for_the_same_seed():

@@ -1,4 +1,4 @@
-"""Streams of a toy machine for the toy bundle, whose score is the mean of what it sees."""
+"""Streams of a toy machine for the toy bundle, whose score is the mean of its inputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pl = pytest.importorskip("polars", reason="tables need polars")
 
 @pytest.fixture(scope="session")
 def toy_folder(tmp_path_factory):
-    """A bundle, and tables for it: 12 beds, 400 s each; in every third the heart races from 200 to 260 s on."""
+    """A bundle, and tables for it: 12 beds, 400 s each; every third has a tachycardia from 200 to 260 s on."""
     folder = tmp_path_factory.mktemp("toy")
     write(folder / "toy")
     for name, seed in (("train", 1), ("test", 2)):

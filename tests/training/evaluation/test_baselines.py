@@ -1,4 +1,4 @@
-"""Baselines: causal, fitted on the training part alone, and left out with a reason where the data allow none."""
+"""Baselines: causal, fitted on the training part only, and omitted with a reason if the data do not allow them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fitted():
     return {one.name: one for one in made}, skipped
 
 
-def test_all_of_them_are_fitted_where_there_are_labelled_vital_signs(fitted):
+def test_all_baselines_are_fitted_to_labelled_vital_signs(fitted):
     made, skipped = fitted
     assert skipped == {}
     assert set(made) == {
@@ -53,8 +53,8 @@ def test_all_of_them_are_fitted_where_there_are_labelled_vital_signs(fitted):
     }  # fmt: skip
 
 
-def test_none_of_them_looks_ahead(fitted):
-    """Streams cut short give the scores of the whole ones."""
+def test_no_baseline_looks_ahead(fitted):
+    """Truncated streams give the scores of whole ones."""
     whole = data(2)
     short = StreamDataset.of(
         VITALS,
@@ -69,7 +69,7 @@ def test_none_of_them_looks_ahead(fitted):
         np.testing.assert_allclose(baseline.score(short), kept, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def test_a_drift_to_the_limit_raises_all_but_the_random_score(fitted):
+def test_a_drift_to_the_limit_raises_every_score_but_the_random_one(fitted):
     made, _ = fitted
     seen = data(3)
     inside = seen.label > 0
@@ -80,7 +80,7 @@ def test_a_drift_to_the_limit_raises_all_but_the_random_score(fitted):
     assert abs(random[inside].mean() - random[~inside].mean()) < 0.1
 
 
-def test_bedside_limits_ring_beyond_them_and_not_at_them(fitted):
+def test_bedside_limits_raise_alarms_above_the_limit_and_not_at_it(fitted):
     values = np.array(
         [[120, 97, 16, 120], [121, 97, 16, 120], [80, 90, 16, 120], [80, 89, 16, 120], [80, 100, 16, 120]]
     )
@@ -89,7 +89,7 @@ def test_bedside_limits_ring_beyond_them_and_not_at_them(fitted):
     assert (limits.score(rows) >= limits.threshold).tolist() == [False, True, False, True, False]
 
 
-def test_what_the_data_do_not_allow_is_left_out_with_a_reason():
+def test_a_baseline_that_the_data_do_not_allow_is_left_out_with_a_reason():
     made, skipped = registry.fitted(MACHINE, PERIOD_S, data(1, MACHINE, labelled=False), seed=0)
     assert [one.name for one in made] == ["random", "static limits", "EWMA", "PCA, T²", "PCA, Q", "untrained RNN"]
     assert skipped == {
@@ -98,4 +98,4 @@ def test_what_the_data_do_not_allow_is_left_out_with_a_reason():
     }
     _, skipped = registry.fitted(VITALS, PERIOD_S, None, seed=0)
     assert skipped["PCA, Q"] == "needs a training part: name one by --train"
-    assert "static limits" not in skipped, "the bedside's are fixed"
+    assert "static limits" not in skipped, "limits of a bedside monitor are fixed"

@@ -1,4 +1,4 @@
-"""`tocsin evaluate` and `tocsin report`, from a table to a page."""
+"""The commands `tocsin evaluate` and `tocsin report`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def command(name, *arguments):
 
 @pytest.fixture(scope="module")
 def evaluated(toy_folder, tmp_path_factory):
-    """Evaluate the toy bundle at a threshold that lies between its normal score, 83, and that of a racing heart."""
+    """Evaluate the toy bundle at a threshold between its normal score, 83, and that of a tachycardia."""
     folder = tmp_path_factory.mktemp("evaluated")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -52,7 +52,7 @@ def test_the_engine_s_alarms_are_counted(evaluated):
     assert found.warm_up.median_s == 0
 
 
-def test_baselines_stand_in_the_same_table(evaluated):
+def test_baselines_are_in_the_same_table(evaluated):
     run, found, _ = evaluated
     names = [one.name for one in found.detectors]
     assert names[0] == "toy/1"
@@ -68,11 +68,11 @@ def test_baselines_stand_in_the_same_table(evaluated):
     assert random.figures["AUROC"].value == pytest.approx(0.5, abs=0.1)
     lead, ours = random.behind["average precision"], found.detectors[0].figures["average precision"].value
     assert lead.value == pytest.approx(ours - random.figures["average precision"].value)
-    assert lead.low > 0, "ahead of a random score by more than chance"
+    assert lead.low > 0, "significantly better than a random score"
     assert boosted.figures["average precision"].value > 3 * random.figures["average precision"].value
 
 
-def test_stretches_are_chosen_by_rule(evaluated):
+def test_excerpts_are_chosen_by_rule(evaluated):
     _, found, _ = evaluated
     kinds = [stretch.kind for stretch in found.stretches]
     assert kinds == ["detected"] * 3 + ["missed", "false"]
@@ -83,7 +83,7 @@ def test_stretches_are_chosen_by_rule(evaluated):
 
 
 class Page(HTMLParser):
-    """Counts what a page holds, and what it would fetch."""
+    """Counts the elements of a page and its external resources."""
 
     def __init__(self, text):
         super().__init__()
@@ -97,7 +97,7 @@ class Page(HTMLParser):
                 self.fetched.append(value)
 
 
-def test_the_report_is_one_page_that_fetches_nothing(evaluated, tmp_path):
+def test_the_report_is_one_page_without_external_resources(evaluated, tmp_path):
     _, _, path = evaluated
     run = command("report", path, path, "--out", tmp_path / "page.html", "--title", "Toys")
     assert run.exit_code == 0, run.output
@@ -106,14 +106,14 @@ def test_the_report_is_one_page_that_fetches_nothing(evaluated, tmp_path):
     assert page.fetched == []
     assert "url(http" not in text
     assert page.tags.count("h1") == 1
-    assert page.tags.count("h2") == 2, "one an evaluation"
-    assert page.tags.count("svg") == 2 * (2 + 5), "a curve, delays, five stretches"
+    assert page.tags.count("h2") == 2, "one per evaluation"
+    assert page.tags.count("svg") == 2 * (2 + 5), "a curve, delays, five excerpts"
     assert text.count('role="img"') == page.tags.count("svg")
     ids = re.findall(r' id="([^"]+)"', text)
     assert len(ids) == len(set(ids))
 
 
-def test_pictures_are_the_same_to_the_letter(evaluated):
+def test_plots_are_reproduced_byte_for_byte(evaluated):
     _, found, _ = evaluated
     assert plots.delays(found, "one") == plots.delays(found, "one")
 
@@ -131,7 +131,7 @@ watches:
 """
 
 
-def test_a_watch_of_a_configuration_rings_as_it_would_in_the_daemon(toy_folder, tmp_path, monkeypatch, evaluated):
+def test_a_configured_watch_raises_the_alarms_of_the_daemon(toy_folder, tmp_path, monkeypatch, evaluated):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tocsin.yaml").write_text(CONFIGURATION.format(model=toy_folder / "toy"))
     run = command(
@@ -144,7 +144,9 @@ def test_a_watch_of_a_configuration_rings_as_it_would_in_the_daemon(toy_folder, 
     score, watch = found.detectors
     assert score.own == evaluated[1].detectors[0].own, "the same threshold and delays"
     assert watch.name == "the whole watch"
-    assert (watch.own.detected, watch.own.false, watch.own.repeats) == (3, 2, 3), "each alarm is heard; limits first"
+    assert (watch.own.detected, watch.own.false, watch.own.repeats) == (3, 2, 3), (
+        "each alarm is played back; limits first"
+    )
     assert watch.own.delays_s[0] == 5
 
 
@@ -156,7 +158,7 @@ def test_records_without_events_are_judged_by_false_alarms_alone(toy_folder, tmp
     )  # fmt: skip
     assert run.exit_code == 0, run.output
     assert "The records hold no events: every alarm is false." in " ".join(run.output.split())
-    assert "is ahead of" not in run.output, "of what"
+    assert "is ahead of" not in run.output, "there is nothing to compare with"
     assert "–" not in run.output
 
 
@@ -180,18 +182,22 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("evaluate", sensor, "--period", 0)
     assert run.exit_code == 2
     assert "--period 0: a tick takes some time; give seconds, more than 0" in run.output
-    for given, told in (("nan", "threshold nan of sensor"), (7, "threshold 7 of sensor"), (1, "threshold 1 of sensor")):
+    for given, message in (
+        ("nan", "threshold nan of sensor"),
+        (7, "threshold 7 of sensor"),
+        (1, "threshold 1 of sensor"),
+    ):
         run = command("evaluate", sensor, "--threshold", given)
         assert run.exit_code == 2
-        assert f"{told} decides nothing (legal: a probability below 1)" in run.output
+        assert f"{message} decides nothing (legal: a probability below 1)" in run.output
     for name, given, better in (
         ("evaluate", sensor, "evaluation.json"),
         ("report", tmp_path / "odd.json", "report.html"),
     ):
         run = command(name, given, "--out", tmp_path)
         assert run.exit_code == 2
-        told = f"error: --out {tmp_path} is a folder; give a file, such as {tmp_path / better}"
-        assert told in run.output.replace("\n", ""), "before any work"
+        message = f"error: --out {tmp_path} is a folder; give a file, such as {tmp_path / better}"
+        assert message in run.output.replace("\n", ""), "before any work"
     run = command("evaluate", sensor, "--data", tmp_path, "--label", "ill", "--stream", "bed")
     assert f"--stream, --label: of a table, and --data {tmp_path} is none" in run.output.replace("\n", "")
     run = command("evaluate", sensor, "--on-delay", "inf")
@@ -207,14 +213,14 @@ def test_faults_name_the_thing_and_the_remedy(toy_folder, tmp_path):
     run = command("evaluate", "ward-generator/1", "--data", "/nowhere")
     assert "ward-generator generates streams and judges none; evaluate a bundle of another task" in run.output
     run = command("evaluate", "sensor/1", "--part", "tset")
-    assert "simulated sensors have no part 'tset'" in run.output, "a shipped one"
+    assert "simulated sensors have no part 'tset'" in run.output, "a shipped bundle"
     (tmp_path / "odd.json").write_text(json.dumps({"schema_version": 1}))
     run = command("report", tmp_path / "odd.json")
     assert run.exit_code == 2
     assert "setting: Field required; give a file that this version's `tocsin evaluate` wrote" in run.output
 
 
-def test_a_page_that_cannot_be_written_is_told(evaluated, tmp_path):
+def test_a_page_that_cannot_be_written_is_reported(evaluated, tmp_path):
     (tmp_path / "file").write_text("")
     run = command("report", evaluated[2], "--out", tmp_path / "file" / "page.html")
     assert run.exit_code == 2

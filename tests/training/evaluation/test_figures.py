@@ -42,16 +42,18 @@ def test_alarms_of_two_streams_by_hand():
     assert operation.delays_s == [60, np.inf]
     figures = {name: figure.value for name, figure in operation.figures.items()}
     assert figures["recall"] == figures["precision"] == figures["F1"] == 0.5
-    assert figures["false alarms a day"] == pytest.approx(1 / (6 / 1440)), "six normal minutes; nobody knows of one"
+    assert figures["false alarms a day"] == pytest.approx(1 / (6 / 1440)), (
+        "six normal minutes; the label of one is unknown"
+    )
     assert figures["time in alarm"] == pytest.approx(1 / 6)
     assert figures["delay, median"] == 60
     assert figures["delay, p90"] == np.inf
 
 
-def test_of_streams_that_are_all_event_or_none_only_what_means_something_is_told():
+def test_single_label_streams_give_only_the_metrics_that_are_defined():
     made, score = ground([[1, 1], [0, 0], [0, 0]]), np.array([0.9, 0.8, 0.1, 0.3, 0.2, 0.1])
-    told = ranking_replicates.replicates(made, score)
-    assert set(told) == {"average precision", "AUROC"}, "any score would get a VUS-PR of 1"
+    metrics = ranking_replicates.replicates(made, score)
+    assert set(metrics) == {"average precision", "AUROC"}, "any score would get a VUS-PR of 1"
     assert "VUS-PR" in ranking_replicates.replicates(ground([[0, 1], [1, 1]]), score[:4])
     skill = reliability.figures(made, score, reliability.bins(made, score))["Brier skill"]
     assert np.isfinite([skill.value, skill.low, skill.high]).all(), "some replicates draw one label alone"
@@ -60,7 +62,7 @@ def test_of_streams_that_are_all_event_or_none_only_what_means_something_is_told
 def test_with_a_horizon_delays_are_leads():
     made = ground([[0, 1, 1, 1, 1, 1]], horizon_s=180.0)
     operation = detection.operation(made, 0.5, np.array([2]), np.arange(6) == 2)
-    assert operation.delays_s == [-120], "two minutes before the event, which sets in three after its label"
+    assert operation.delays_s == [-120], "two minutes before the event, whose onset is three minutes after its label"
 
 
 def test_an_alarm_that_never_ends_detects_nothing():
@@ -96,7 +98,7 @@ def test_an_equal_rate_of_false_alarms_is_found():
         threshold = detection.at_rate(made, score, NO_DELAYS, swept, per_day)
         false = detection.operation(made, threshold, *detection.alarm_rows(made, score, threshold, NO_DELAYS)).false
         days = made.days.sum()
-        assert per_day - 2 / days <= false / days <= per_day, "within one alarm of the wanted"
+        assert per_day - 2 / days <= false / days <= per_day, "within one alarm of the requested rate"
     assert (
         detection.at_rate(
             made, np.ones_like(score), NO_DELAYS, detection.curve(made, np.ones_like(score), NO_DELAYS, []), 1.0
@@ -140,7 +142,7 @@ def test_events_may_be_windows_of_the_numenta_benchmark():
     assert found["NAB score, best threshold"][0] >= found["NAB score"][0]
 
 
-def test_a_right_probability_is_reliable_and_a_wrong_one_is_not():
+def test_a_calibrated_probability_is_reliable_and_a_wrong_one_is_not():
     random = np.random.default_rng(2)
     probability = random.random(20_000) ** 3
     label = (random.random(20_000) < probability).astype(float)
@@ -156,9 +158,9 @@ def test_a_right_probability_is_reliable_and_a_wrong_one_is_not():
     assert half[reliability.SKILL].value < right[reliability.SKILL].value
 
 
-def test_a_budget_is_held_against_what_rang():
+def test_a_budget_is_compared_with_the_realised_alarms():
     made, score = drawn()
-    rang = detection.operation(made, 3.0, *detection.alarm_rows(made, score, 3.0, NO_DELAYS))
+    realised = detection.operation(made, 3.0, *detection.alarm_rows(made, score, 3.0, NO_DELAYS))
     (budget,) = reliability.budgets(made, score, NO_DELAYS, {0.5: 3.0})
-    assert budget.realised == rang.figures["false alarms a day"]
+    assert budget.realised == realised.figures["false alarms a day"]
     assert budget.expected == pytest.approx(0.5 * made.days.sum())

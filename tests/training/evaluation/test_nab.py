@@ -22,7 +22,7 @@ def plainly(scores, truths, threshold):
     return nab.normalised(total, sum(truth.windows for truth in truths))
 
 
-def test_the_sweep_gives_what_the_definition_gives_at_every_threshold():
+def test_the_sweep_equals_the_definition_at_every_threshold():
     random = np.random.default_rng(1)
     truths = [nab.labels(400, [(100, 130), (300, 310)]), nab.labels(300, []), nab.labels(500, [(20, 60)])]
     scores = [random.random(len(truth.reward)).round(2) for truth in truths]  # rounded: many scores are equal
@@ -34,7 +34,7 @@ def test_the_sweep_gives_what_the_definition_gives_at_every_threshold():
     assert nab.best(scores, truths).score == pytest.approx(max(*wanted, 0.0))
 
 
-def test_silence_is_0_and_the_first_row_of_each_window_100():
+def test_no_alarm_scores_0_and_the_first_row_of_each_window_100():
     truths = [nab.labels(400, [(100, 130), (300, 310)])]
     perfect = np.zeros(400)
     perfect[[100, 300]] = 1.0
@@ -65,7 +65,7 @@ def test_labels_without_any_window_are_refused():
         ("realAWSCloudwatch/rds_cpu_utilization_cc0c53.csv", -0.13844919792440225),
     ],
 )
-def test_windowed_gaussian_gets_what_its_makers_published(name, published):
+def test_windowed_gaussian_reproduces_its_published_scores(name, published):
     series = corpus.series(DATA / corpus.FOLDER, name)
     alarm_onsets = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
     found = [

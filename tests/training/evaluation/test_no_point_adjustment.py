@@ -1,4 +1,4 @@
-"""Why no figure here is point-adjusted: a score drawn at random then passes for a good one.
+"""Point adjustment is not used: it gives a random score a high F1.
 
 Point adjustment counts all rows of an event as found once a single one of them is, before precision and recall are
 taken by rows (Xu et al. 2018; against it Kim et al. 2022, AAAI, arXiv:2109.05257). It is here and nowhere else.
@@ -25,7 +25,7 @@ def best_f1(label, score):
 
 
 def point_adjusted(label, score):
-    """Scores after adjustment: each event's rows all get its highest."""
+    """Point-adjusted scores: all rows of an event get its highest score."""
     found = events.of(label, np.array([0, len(label)]))
     adjusted = score.copy()
     for first, last in zip(found.first, found.last, strict=True):

@@ -1,4 +1,4 @@
-"""T² and Q: what they are on made-up rows, and the figures known of them on real ones."""
+"""T² and Q on synthetic rows, and their published figures on real ones."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ needs_records = pytest.mark.skipif(not SENSORS.exists(), reason=f"{SENSORS} is n
 
 
 def rows(count=2000, seed=0):
-    """Five channels that follow two causes."""
+    """Five channels driven by two factors."""
     mixing = np.array([[1.0, 0.8, 0.0, -1.0, 0.5], [0.0, 0.6, 1.0, 1.0, -0.5]])
     random = np.random.default_rng(seed)
     return random.standard_normal((count, 2)) @ mixing + 0.1 * random.standard_normal((count, 5))
 
 
-def test_q_sees_a_broken_correlation_and_names_its_channel():
+def test_q_detects_a_broken_correlation_and_names_its_channel():
     plane = PcaModel.fit(rows())
     broken = rows(50)
     broken[:, 3] *= -1
@@ -30,7 +30,7 @@ def test_q_sees_a_broken_correlation_and_names_its_channel():
     assert plane.q_contribution(broken).sum(axis=0).argmax() == 3
 
 
-def test_t2_sees_what_goes_far_along_the_plane_and_q_does_not():
+def test_t2_detects_an_outlier_within_the_plane_and_q_does_not():
     plane = PcaModel.fit(rows())
     far = rows(50) * 6
     assert np.median(plane.t2(far)) > plane.t2_limit() > np.median(plane.t2(rows(50)))

@@ -1,4 +1,4 @@
-"""Average precision and VUS-PR; the latter against figures of its authors' package."""
+"""Average precision, and VUS-PR compared with the package of its authors."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_only_the_order_of_scores_counts():
 
 
 @pytest.mark.parametrize("metric", [average_precision, vus_pr])
-def test_what_cannot_be_ranked_is_refused(metric):
+def test_scores_that_cannot_be_ranked_are_refused(metric):
     with pytest.raises(TrainingError, match="no row is labelled anomalous"):
         metric(np.zeros(9), np.arange(9.0))
     with pytest.raises(TrainingError, match="1 scores are NaN"):

@@ -15,8 +15,11 @@ from tocsin_training.evaluation.records import RecordSelection, evaluation_data,
 HR = ChannelEntry(name="hr", unit="/min", low=20, high=300)
 
 
-def streams(*told):
-    records = [StreamRecord(f"s{n}", np.arange(2), np.full((2, 1), 60.0), *own) for n, own in enumerate(told)]
+def streams(*annotations):
+    records = [
+        StreamRecord(f"s{n}", np.arange(2), np.full((2, 1), 60.0), *annotation)
+        for n, annotation in enumerate(annotations)
+    ]
     return StreamDataset.of((HR,), 60.0, 600.0, records)
 
 

@@ -1,4 +1,4 @@
-"""A graph that computes something else, or not quite the same, is not let through."""
+"""Parity check of an exported graph with its network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_same_weights_give_the_same_bytes(exported):
     assert b".py" not in serialised
 
 
-def test_other_weights_are_noticed(exported):
+def test_a_graph_with_other_weights_is_refused(exported):
     recipe, network, module, serialised = exported
     graph = Graph(serialised)
     parity.check(graph, module, [network], recipe, steps=20)
@@ -43,8 +43,8 @@ def test_other_weights_are_noticed(exported):
         parity.check(graph, module, [network], recipe, steps=20)
 
 
-def test_a_steep_calibration_is_no_difference(exported):
-    """A network that learned little tells its labels apart by little, and calibration makes much of that."""
+def test_a_steep_calibration_is_no_parity_failure(exported):
+    """A steep calibration amplifies small differences of logits."""
     recipe, network, module, _ = exported
     module.slope.fill_(138.0)
     serialised = onnx_graph.to_onnx(module)
@@ -56,7 +56,7 @@ def test_a_steep_calibration_is_no_difference(exported):
         parity.check(Graph(serialised), module, [network], recipe, steps=20)
 
 
-def test_what_a_calibration_is_allowed_for_has_an_end(exported):
+def test_the_tolerance_for_a_calibration_is_bounded(exported):
     recipe, network, module, _ = exported
     module.slope.fill_(1e6)
     module.offset.fill_(-1e6 * 0.4)
@@ -67,7 +67,7 @@ def test_what_a_calibration_is_allowed_for_has_an_end(exported):
         parity.check(Graph(serialised), module, [network], recipe, steps=100)
 
 
-def test_a_state_that_makes_much_of_rounding_is_told_as_that(exported):
+def test_a_state_that_amplifies_rounding_errors_is_reported(exported):
     recipe, network, module, _ = exported
     with torch.no_grad():
         for name, weights in network.recurrence.named_parameters():
@@ -80,7 +80,7 @@ def test_a_state_that_makes_much_of_rounding_is_told_as_that(exported):
 
 
 def test_contribution_is_the_drop_in_the_logit(exported):
-    """What a channel contributes is found again by masking it by hand."""
+    """A channel's contribution equals the drop of the logit when it is masked."""
     recipe, _, module, serialised = exported
     graph = Graph(serialised)
     data = parity.simulated(recipe, 4, 3)

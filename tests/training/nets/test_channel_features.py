@@ -10,7 +10,7 @@ from tocsin_training.nets.channel_features import ChannelFeatures
 
 
 def _features(traces, values, period_s=60.0):
-    """Run one channel's values (None: missing) through a memory that normalises nothing; (T, F)."""
+    """Features (T, F) of one channel's values (None: missing), without normalisation."""
     module = ChannelFeatures([False], period_s, traces)
     mask = torch.tensor([[[0.0 if value is None else 1.0] for value in values]])
     x = torch.tensor([[[value or 0.0] for value in values]])
@@ -35,26 +35,26 @@ def test_trend_starts_with_the_second_value():
     assert change.tolist() == [0, 0, 0, 3]
 
 
-def test_ages_fade_from_the_last_observation():
+def test_ages_decay_from_the_last_observation():
     features = _features(["age"], [2.0, None])[:, 4:]
     assert features[0] == pytest.approx([1, 0])
     assert features[1] == pytest.approx([np.exp(-1 / 6), np.log(2) / 3], rel=1e-5)
 
 
-def test_low_and_high_water_are_tenths_of_the_last_hours_values():
+def test_low_and_high_envelope_are_tenths_of_the_last_hours_values():
     values = np.random.default_rng(1).permutation(np.linspace(-2, 2, 3000)).tolist()
     low, high = _features(["envelope"], values)[-1, 4:]
     assert low == pytest.approx(-1.6, abs=0.15)
     assert high == pytest.approx(1.6, abs=0.15)
 
 
-def test_one_artefact_hardly_moves_low_water():
+def test_one_artefact_hardly_moves_the_low_envelope():
     features = _features(["envelope"], [1.0] * 10 + [-6.0] + [None])[:, 4:]
     assert features[-1, 0] == pytest.approx(1 - 0.9 * 1.2 / 60)
     assert features[-1, 1] == pytest.approx(1 - 0.1 * 1.2 / 60)
 
 
-def test_units_come_back():
+def test_features_are_converted_back_to_units():
     module = ChannelFeatures([True, False], 60.0, [])
     x = np.array([[1.0, 30.0], [9.0, 50.0], [4.0, 40.0]], dtype=np.float32)
     module.fit(x, np.ones_like(x))
@@ -64,7 +64,7 @@ def test_units_come_back():
     np.testing.assert_allclose(normalised.numpy().std(axis=0), [1, 1], rtol=1e-5)
 
 
-def test_its_constants_do_not_depend_on_how_many_rows_are_looked_at_together(monkeypatch):
+def test_constants_do_not_depend_on_the_chunk_size(monkeypatch):
     rng = np.random.default_rng(1)
     x, mask = rng.uniform(1, 9, (1000, 2)).astype(np.float32), (rng.random((1000, 2)) < 0.8).astype(np.float32)
     fitted = []

@@ -8,8 +8,8 @@ TICKS = 700
 SHIFTED = 500
 
 
-def told(*rows):
-    """(B, T, told) what the network would see of these series; NaN is missing."""
+def network_inputs(*rows):
+    """Inputs (B, T, F) of the network for these series; NaN is missing."""
     memory = RunningScale(1)
     values = np.stack(rows).astype(np.float32)[:, :, None]
     mask = torch.from_numpy(~np.isnan(values)).float()
@@ -28,18 +28,18 @@ def series():
 
 @pytest.fixture(scope="module")
 def seen(series):
-    """Of one series in several units and at several levels, and with an outlier, by name."""
-    spoilt = series.copy()
-    spoilt[300] = 1e4
+    """Inputs for one series in several units, at several levels, and with an outlier, by name."""
+    with_outlier = series.copy()
+    with_outlier[300] = 1e4
     rows = {
         "itself": series,
         "millionths": 1e-6 * series,
         "billions": 1e9 * series,
         "higher": series + 300.0,
-        "counts": 1e9 + 1e4 * series,  # float32 knows multiples of 64 there
-        "spoilt": spoilt,
+        "counts": 1e9 + 1e4 * series,  # float32 has a resolution of 64 there
+        "outlier": with_outlier,
     }
-    return dict(zip(rows, told(*rows.values()), strict=True))
+    return dict(zip(rows, network_inputs(*rows.values()), strict=True))
 
 
 @pytest.mark.parametrize("unit", ["millionths", "billions"])
@@ -47,8 +47,8 @@ def test_the_unit_makes_no_difference(seen, unit):
     assert seen[unit] == pytest.approx(seen["itself"], abs=2e-3)
 
 
-def test_neither_does_the_level(seen):
-    young = 5  # ticks in which there is nothing but the level to measure a movement by
+def test_the_level_makes_no_difference(seen):
+    young = 5  # ticks in which the scale rests on the level alone
     assert seen["higher"][young:] == pytest.approx(seen["itself"][young:], abs=2e-2)
 
 
@@ -59,22 +59,22 @@ def test_a_mean_of_1e9_follows_movements_of_ten_thousand(seen):
 
 
 def test_a_level_shift_stands_out(seen):
-    away = seen["itself"][:, 0]  # from the slowest level, in spreads
+    away = seen["itself"][:, 0]  # distance to the slowest level, in spreads
     assert np.abs(away[300:SHIFTED]).max() < 1.5 < away[SHIFTED : SHIFTED + 10].max()
 
 
-def test_an_outlier_spoils_no_scale(seen):
-    assert np.abs(seen["spoilt"] - seen["itself"])[400:SHIFTED, 0].max() < 0.1
+def test_an_outlier_hardly_changes_the_scale(seen):
+    assert np.abs(seen["outlier"] - seen["itself"])[400:SHIFTED, 0].max() < 0.1
 
 
-def test_a_missing_frame_changes_nothing_that_is_remembered(series):
+def test_a_missing_frame_does_not_change_the_state(series):
     there = np.ones(TICKS, dtype=bool)
     there[300:400:2] = False
-    with_gaps, without = told(np.where(there, series, np.nan))[0], told(series[there])[0]
+    with_gaps, without = network_inputs(np.where(there, series, np.nan))[0], network_inputs(series[there])[0]
     assert with_gaps[there] == pytest.approx(without, abs=1e-6)
 
 
 def test_a_constant_is_no_movement_at_any_level():
-    seen = told(*(np.full(100, level) for level in (0.0, 1e-12, 5.0, -1e20)))
+    seen = network_inputs(*(np.full(100, level) for level in (0.0, 1e-12, 5.0, -1e20)))
     assert np.isfinite(seen).all()
     assert seen[:, :, :7] == pytest.approx(0.0, abs=1e-6)

@@ -25,7 +25,7 @@ TREES = "tree_ensemble: {trainer: 'test_tree_ensemble:Grower', weight: 0.5, ense
 
 
 class Last(torch.nn.Module):
-    """Tells the last values of the three readings, NaN before there is one, and how often each was measured."""
+    """Extracts the last value of each of three readings, NaN before the first, and its number of measurements."""
 
     state_size = 6
 
@@ -33,12 +33,12 @@ class Last(torch.nn.Module):
         n = state.shape[0]
         last, count = (shared(part, owner) for part in state.split(3, dim=1))
         last, count = torch.where(mask[:, :3] > 0, x[:, :3], last), count + mask[:, :3]
-        told = torch.cat([torch.where(count > 0, last, torch.nan), count], dim=1)
-        return told, torch.cat([last, count], dim=1)[:n]
+        features = torch.cat([torch.where(count > 0, last, torch.nan), count], dim=1)
+        return features, torch.cat([last, count], dim=1)[:n]
 
 
 class Grower:
-    """Grows a few small trees on the labels, and notes on what."""
+    """Trains a few small trees on the labels, and records the streams."""
 
     fitted: list[set[int]] = []  # noqa: RUF012
 
@@ -61,7 +61,7 @@ def recipe(toy):
     return path
 
 
-def test_a_bundle_with_trees_scores_as_both_together(recipe, tmp_path, monkeypatch):
+def test_a_bundle_with_trees_combines_the_scores_of_both(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr("tocsin_training.export.parity.STEPS", 30)
     read = recipe_file.read(recipe)
     made = pipeline.train_bundle(read, tmp_path, runs=tmp_path / "runs", device=torch.device("cpu"))
@@ -80,39 +80,39 @@ def test_a_bundle_with_trees_scores_as_both_together(recipe, tmp_path, monkeypat
     for row in range(10):
         result = bundle.model.step(*(part[row : row + 1] for part in (test.x, test.mask, test.delta)), state)
         state = result.state
-        assert result.score[0] == together[row], "no score knows of later frames or of other streams"
+        assert result.score[0] == together[row], "no score depends on later frames or other streams"
 
 
-def test_trees_judge_no_stream_that_they_were_grown_on(recipe, tmp_path):
+def test_trees_score_no_stream_that_they_were_trained_on(recipe, tmp_path):
     read = recipe_file.read(recipe)
     data, valid = (sources.read(read, part, tmp_path) for part in ("train", "valid"))
     fold = members.folds(data, FOLDS, read.training.seed)
-    notes = importlib.import_module("test_tree_ensemble").Grower.fitted  # as the recipe names it
+    notes = importlib.import_module("test_tree_ensemble").Grower.fitted  # the module that the recipe names
     notes.clear()
-    grown, said = tree_ensemble.train_trees(read, data, valid, fold)
+    grown, scores = tree_ensemble.train_trees(read, data, valid, fold)
     without = [set(np.flatnonzero(fold != k).tolist()) for k in range(FOLDS)]
     assert notes == [without[0], without[0], without[1], without[1], without[2], without[2]]
     again, _ = tree_ensemble.train_trees(read, data, valid, fold)
-    assert attributes(grown.trees.boosters) == attributes(again.trees.boosters), "they grow again to the bit"
+    assert attributes(grown.trees.boosters) == attributes(again.trees.boosters), "training is reproducible bit for bit"
     for k in range(FOLDS):
         rows = data.rows(np.flatnonzero(fold == k))
-        theirs = BoostedTrees(grown.trees.boosters[2 * k : 2 * k + 2]).predict(
+        expected = BoostedTrees(grown.trees.boosters[2 * k : 2 * k + 2]).predict(
             tree_ensemble.extracted_features(Last(), data)[rows]
         )
-        np.testing.assert_allclose(said[rows], theirs, rtol=1e-6)
+        np.testing.assert_allclose(scores[rows], expected, rtol=1e-6)
     np.testing.assert_allclose(
-        said[len(data.x) :], grown.trees.predict(tree_ensemble.extracted_features(Last(), valid)), rtol=1e-6
+        scores[len(data.x) :], grown.trees.predict(tree_ensemble.extracted_features(Last(), valid)), rtol=1e-6
     )
 
 
-def test_trees_need_folds_and_a_class_that_is_there(toy, tmp_path):
+def test_trees_need_folds_and_an_existing_trainer(toy, tmp_path):
     path = toy(task="alarm", folds=1)
     path.write_text(path.read_text(encoding="utf-8") + TREES, encoding="utf-8")
     with pytest.raises(TrainingError, match=r"tree_ensemble needs training\.folds of 3 or more"):
         recipe_file.read(path)
     path = toy(task="alarm", folds=FOLDS)
-    path.write_text(path.read_text(encoding="utf-8") + TREES.replace("Grower", "Nobody"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8") + TREES.replace("Grower", "Missing"), encoding="utf-8")
     read = recipe_file.read(path)
     data = sources.read(read, "train", tmp_path)
-    with pytest.raises(TrainingError, match=r"tree_ensemble.trainer 'test_tree_ensemble:Nobody' cannot be found"):
+    with pytest.raises(TrainingError, match=r"tree_ensemble.trainer 'test_tree_ensemble:Missing' cannot be found"):
         tree_ensemble.train_trees(read, data, data, members.folds(data, FOLDS, 1))

@@ -1,4 +1,4 @@
-"""A departure is large where a stream leaves its own past in a way that normal streams don't."""
+"""Departure score: deviation of a stream from its own past, compared with normal streams."""
 
 import pytest
 import torch
@@ -33,7 +33,7 @@ def test_a_level_that_moves_is_one_and_the_channel_is_named():
     assert evidence[-1].sum() > evidence[210].sum() > evidence[199].sum() - 1e-9
 
 
-def test_what_strays_together_in_normal_streams_counts_less():
+def test_correlated_deviations_of_normal_streams_count_less():
     score_module = Departure(C, 4.0)
     together = torch.tensor([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1.0]])
     for view in range(3):
@@ -44,7 +44,7 @@ def test_what_strays_together_in_normal_streams_counts_less():
     assert run(score_module, against)[0][250].sum() > 5 * run(score_module, alike)[0][250].sum()
 
 
-def test_one_wild_frame_is_cut():
+def test_one_extreme_frame_is_clipped():
     z = torch.zeros(60, C)
     z[40, 0] = 100.0
     wild, _ = run(Departure(C, 4.0), torch.zeros(60, C), z)
@@ -57,7 +57,7 @@ def test_a_missing_channel_adds_nothing_and_keeps_its_level():
     expected = torch.zeros(300, C)
     observed = torch.ones(300, C)
     observed[200:, 2] = 0.0
-    expected[200:, 2] = 50.0  # whatever the forecaster dreams up meanwhile
+    expected[200:, 2] = 50.0  # the forecast of a missing channel has no effect
     evidence, state = run(Departure(C, 4.0), expected, observed=observed)
     assert evidence[200:, 2].abs().max() == 0
     assert state[0].reshape(-1, C)[3:, 2].abs().max() == 0
@@ -74,7 +74,7 @@ def test_the_band_is_the_streams_own_level():
 
 
 @pytest.mark.parametrize("after", [60, 100])
-def test_a_young_level_does_not_follow_a_fall(after):
+def test_a_new_level_does_not_follow_a_fall(after):
     expected = torch.zeros(after, C)
     expected[20:, 0] = 1.0
     _, state = run(Departure(C, 4.0), expected)
@@ -83,10 +83,10 @@ def test_a_young_level_does_not_follow_a_fall(after):
     assert LEVELS[-1][1] > after
 
 
-def test_nonsense_before_a_gap_is_forgotten_in_it():
+def test_values_before_a_gap_do_not_affect_the_level_after_it():
     expected, observed = torch.zeros(400, C), torch.ones(400, C)
-    expected[200:206, 1] = -8.0  # a probe falls off ...
+    expected[200:206, 1] = -8.0  # a probe is detached ...
     observed[206:300, 1] = 0.0  # ... is missing ...
     evidence, _ = run(Departure(C, 4.0), expected, observed=observed)
     assert evidence[205].sum() > 1.0
-    assert evidence[300:].abs().max() < 0.1 * evidence[205].sum()  # ... and is put on again
+    assert evidence[300:].abs().max() < 0.1 * evidence[205].sum()  # ... and is attached again

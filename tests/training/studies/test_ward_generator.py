@@ -25,7 +25,7 @@ def request(part, channels=(*READINGS, *RESTING), beds=2):
     return DataRequest(part, Path(), tuple(channels), 10.0, 600.0, 1, options)
 
 
-def test_each_stream_lies_about_its_own_profile():
+def test_each_stream_varies_around_its_own_profile():
     data = profiles(request("train"))
     assert data.lengths.tolist() == [360, 360]
     assert (data.mask == 1).all()
@@ -46,8 +46,8 @@ def test_a_channel_that_the_ward_does_not_measure():
         profiles(request("train", [ChannelEntry(name="etco2", unit="1", low=0, high=1)]))
 
 
-def test_likeness_finds_what_a_process_was_made_with():
-    """An autoregression with 0.9 a tick of 10 s, where one channel follows another."""
+def test_similarity_recovers_the_parameters_of_a_process():
+    """An autoregression with a coefficient of 0.9 per tick of 10 s, in which one channel follows another."""
     random = np.random.default_rng(1)
     streams = np.zeros((30, 2000, 6))
     for t in range(1, 2000):
@@ -62,7 +62,7 @@ def test_likeness_finds_what_a_process_was_made_with():
 
 
 def test_the_shipped_generator_resembles_the_simulator():
-    """As its card says, on a few patients: nearer than another patient would be, moving as much, as slowly."""
+    """Level, variance and autocorrelation agree as on its card, on a few patients."""
     bundle = load(shipped_folder() / "ward-generator" / "1")
     compared = compare(bundle, patients=6, hours=1, seed=46_000_000)
     found = figures(compared)

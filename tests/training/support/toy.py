@@ -1,4 +1,4 @@
-"""A data source of toy streams: three channels swing; in half of the streams they drift, and that is the event."""
+"""Data source of toy streams: three oscillating channels; in half of the streams they drift, which is the event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes and streams for the smallest networks of every task: levels that wander, and every second one falls."""
+"""Recipes and streams for small networks of every task: random walks, every second one with a fall."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LENGTH = 24
 
 
 def read(request):
-    """Levels that wander by 2 a tick; every second stream falls by 5 a tick from its middle on."""
+    """Random walks with steps of 2 per tick; every second stream falls by 5 per tick from its middle on."""
     random = np.random.default_rng(request.seed * 10 + len(request.part))
     records = []
     for number in range(int(request.options["streams"])):

@@ -1,4 +1,4 @@
-"""Every cell learns every task, becomes a bundle, and runs in the daemon's own engine."""
+"""Every cell and task: training, export, and a run in the daemon's engine."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def bundle_of(tmp_path, monkeypatch):
 
 
 def watched(bundle, threshold=1e9):
-    """One stream of the calm kind and one that falls, through the engine; the last scores and the events."""
+    """Last scores and events of the engine for a calm stream and a falling one."""
     odd = Alarm("odd", ScoreAbove(threshold), Priority.HIGH, Category.PHYSIOLOGICAL, 0, 0)
     engine = Engine(Watch(bundle.model, (odd,), FrameClock(lateness_ns=0, frame_timeout_ns=S), max_streams=10))
     scores, events = {}, []
@@ -76,7 +76,7 @@ def test_every_cell_learns_to_generate(bundle_of, cell):
     assert not np.array_equal(low, high)
 
 
-def test_a_classifier_tells_a_falling_stream_from_a_calm_one(bundle_of):
+def test_a_classifier_separates_a_falling_stream_from_a_calm_one(bundle_of):
     bundle = bundle_of("classify", "gru", epochs=12, streams=48)
     scores, events = watched(bundle, threshold=0.5)
     assert scores["falling"] > 0.8
@@ -86,8 +86,8 @@ def test_a_classifier_tells_a_falling_stream_from_a_calm_one(bundle_of):
     assert bundle.manifest.figures["held-out AUROC, end of stream"] > 0.9
 
 
-def test_a_decoder_says_where_a_fall_will_end_and_how_surely(bundle_of):
-    """The truth is known: calm streams wander by 2 a tick, so the least of four frames is about 2 below the last."""
+def test_a_decoder_forecasts_the_end_of_a_fall_and_its_uncertainty(bundle_of):
+    """Calm streams have steps of 2 per tick, so the minimum of four frames is about 2 below the last."""
     bundle = bundle_of("seq2seq", "gru", epochs=25, streams=48, width=12)
     state = np.zeros((1, bundle.model.state_size), dtype=np.float32)
     for k in range(LENGTH - 4):
@@ -95,7 +95,7 @@ def test_a_decoder_says_where_a_fall_will_end_and_how_surely(bundle_of):
         result = bundle.model.step(x, np.ones_like(x), np.full_like(x, 60 * (k > 0)), state)
         state = result.state
     fall = float(x[0, 0] - result.mean[0, -1, 0])
-    assert 8 < fall < 30, "it falls by 5 a tick for four ticks"
+    assert 8 < fall < 30, "a fall of 5 per tick for four ticks"
     chances = [falls_below(x[0, 0] - below, result.low[0, 0], np.array([0.1, 0.5, 0.9])) for below in (0, 10, 60)]
     assert chances[0] > 0.8
     assert chances == sorted(chances, reverse=True)
@@ -116,6 +116,6 @@ def test_a_decoder_says_where_a_fall_will_end_and_how_surely(bundle_of):
         ("classify", "classes: [x, y, y]", "recipe: classes x, y, y names one twice; remove it"),
     ],
 )
-def test_a_recipe_whose_task_does_not_fit(bundle_of, task, extra, message):
+def test_a_recipe_with_options_of_another_task_is_refused(bundle_of, task, extra, message):
     with pytest.raises(TrainingError, match=message):
         bundle_of(task, "gru", extra=extra)

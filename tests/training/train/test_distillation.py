@@ -1,4 +1,4 @@
-"""A teacher judges no stream that it has met, nor one that the member it teaches is held to; networks learn from it."""
+"""Distillation: cross-fitted teacher targets, their cache, and training on them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tocsin_training.train import distillation, loop, members
 FOLDS = 4
 
 
-class Notes:
-    """Fits nothing: of every row it says which call judged it, and notes what that call was fitted on."""
+class RecordingTeacher:
+    """Predicts the number of the call for every row, and records the streams that each call was fitted on."""
 
     def __init__(self, data):
         self.data = data
@@ -37,41 +37,43 @@ def toys(toy, tmp_path):
     return recipe, sources.read(recipe, "train", tmp_path)
 
 
-def test_no_teacher_has_met_what_it_judges_nor_what_its_member_is_held_to(toys):
+def test_no_teacher_was_fitted_on_its_target_streams_or_on_validation_streams_of_its_member(toys):
     _, data = toys
     fold = members.folds(data, FOLDS, 1)
-    teacher = Notes(data)
-    said = distillation.cross_fitted(teacher, data, fold, seed=1)
-    assert said.shape == (FOLDS, len(data.x))
+    teacher = RecordingTeacher(data)
+    targets = distillation.cross_fitted(teacher, data, fold, seed=1)
+    assert targets.shape == (FOLDS, len(data.x))
     for member in range(FOLDS):
         held_out = set(np.flatnonzero(fold == member).tolist())
         for stream in np.flatnonzero(fold != member):
-            calls = np.unique(said[member, data.start[stream] : data.start[stream + 1]])
+            calls = np.unique(targets[member, data.start[stream] : data.start[stream + 1]])
             assert len(calls) == 1
             fitted = teacher.fitted[int(calls[0])]
-            assert int(stream) not in fitted, "a teacher that has met a stream repeats its label"
-            assert not fitted & held_out, "what a member learns may not come from the streams it is held to"
+            assert int(stream) not in fitted, "a teacher fitted on a stream repeats its label"
+            assert not fitted & held_out, "targets of a member must not come from its validation streams"
 
 
-def test_a_member_is_held_to_the_mean_of_the_teachers_without_its_fold(toys):
+def test_a_member_is_validated_against_the_mean_of_the_teachers_without_its_fold(toys):
     _, data = toys
     fold = members.folds(data, FOLDS, 1)
-    teacher = Notes(data)
-    said = distillation.cross_fitted(teacher, data, fold, seed=1)
+    teacher = RecordingTeacher(data)
+    targets = distillation.cross_fitted(teacher, data, fold, seed=1)
     for member in range(FOLDS):
         held_out = np.flatnonzero(fold == member)
         without = [call for call, fitted in enumerate(teacher.fitted) if not fitted & set(held_out.tolist())]
-        assert said[member, data.rows(held_out)] == pytest.approx(np.mean(without))
+        assert targets[member, data.rows(held_out)] == pytest.approx(np.mean(without))
 
 
-def test_a_run_that_is_resumed_asks_a_teacher_again_only_about_other_records(toys, tmp_path, monkeypatch):
+def test_a_resumed_run_recomputes_teacher_targets_only_for_other_records(toys, tmp_path, monkeypatch):
     recipe, data = toys
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "test_distillation:Notes"})})
+    recipe = recipe.model_copy(
+        update={"data": recipe.data.model_copy(update={"teacher": "test_distillation:RecordingTeacher"})}
+    )
     fold = members.folds(data, FOLDS, 1)
     asked = []
 
     def teacher_of(_recipe, data):
-        asked.append(Notes(data))
+        asked.append(RecordingTeacher(data))
         return asked[-1]
 
     monkeypatch.setattr(distillation, "teacher_of", teacher_of)
@@ -79,17 +81,19 @@ def test_a_run_that_is_resumed_asks_a_teacher_again_only_about_other_records(toy
     def teacher_targets(recipe, data):
         return distillation.teacher_targets(recipe, data, fold, tmp_path / "runs" / "teacher.npz", resume=True)
 
-    said = teacher_targets(recipe, data)
-    assert np.array_equal(said, teacher_targets(recipe, data))
+    targets = teacher_targets(recipe, data)
+    assert np.array_equal(targets, teacher_targets(recipe, data))
     assert len(asked) == 1
     teacher_targets(recipe, replace(data, label=1 - data.label))
     assert len(asked) == 2
-    teacher_targets(recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "other:Notes"})}), data)
+    teacher_targets(
+        recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "other:RecordingTeacher"})}), data
+    )
     assert len(asked) == 3
 
 
 def damaged(kept, how):
-    """Rewrite a file of a teacher's answers."""
+    """Damage a file of teacher targets."""
     with np.load(kept) as answers:
         key, targets = answers["key"], answers["targets"]
     if how == "plain":
@@ -97,7 +101,7 @@ def damaged(kept, how):
             np.save(file, targets)
     elif how == "short":
         np.savez(kept, key=key, targets=targets[:, :5])
-    elif how == "unsaid":
+    elif how == "missing":
         np.savez(kept, key=key)
     else:
         kept.write_bytes({"empty": b"", "half": kept.read_bytes()[:300], "flipped": flipped(kept.read_bytes())}[how])
@@ -108,20 +112,20 @@ def flipped(content):
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
 
 
-@pytest.mark.parametrize("how", ["plain", "short", "unsaid", "empty", "half", "flipped"])
-def test_answers_that_cannot_be_read_are_asked_for_anew(toys, tmp_path, monkeypatch, how):
+@pytest.mark.parametrize("how", ["plain", "short", "missing", "empty", "half", "flipped"])
+def test_unreadable_teacher_targets_are_recomputed(toys, tmp_path, monkeypatch, how):
     recipe, data = toys
     fold = members.folds(data, FOLDS, 1)
-    monkeypatch.setattr(distillation, "teacher_of", lambda _recipe, data: Notes(data))
+    monkeypatch.setattr(distillation, "teacher_of", lambda _recipe, data: RecordingTeacher(data))
     kept = tmp_path / "teacher.npz"
-    said = distillation.teacher_targets(recipe, data, fold, kept, resume=False)
+    targets = distillation.teacher_targets(recipe, data, fold, kept, resume=False)
     whole = kept.read_bytes()
     damaged(kept, how)
-    assert np.array_equal(distillation.teacher_targets(recipe, data, fold, kept, resume=True), said)
+    assert np.array_equal(distillation.teacher_targets(recipe, data, fold, kept, resume=True), targets)
     assert kept.read_bytes() == whole
 
 
-def test_a_network_learns_what_the_teacher_says_and_not_the_label(toy, tmp_path):
+def test_a_network_learns_the_teacher_s_targets_and_not_the_label(toy, tmp_path):
     path = toy(task="alarm", epochs=15)
     recipe = recipe_file.read(path)
     loss = recipe.loss.model_copy(update={"gain": 0.0, "teacher": 1.0})
@@ -137,7 +141,7 @@ def test_a_network_learns_what_the_teacher_says_and_not_the_label(toy, tmp_path)
     assert logit[data.label > 0].mean() < 0 < logit[quiet].mean()
 
 
-def test_every_turn_sees_all_events_and_the_others_take_turns(toys):
+def test_every_epoch_has_all_events_and_rotates_the_other_streams(toys):
     _, data = toys
     turns = epoch_streams(data, 3, seed=1)
     quiet = [set(turn.tolist()) - set(np.flatnonzero(data.eventful).tolist()) for turn in turns]
@@ -147,21 +151,21 @@ def test_every_turn_sees_all_events_and_the_others_take_turns(toys):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("  source: toy:read", "  source: toy:read\n  teacher: toy:Teacher", "go together; give both or none"),
         ("  folds: 4", "  folds: 4\n  negative_subsampling: 3", "negative_subsampling 3 would teach labels as if the"),
     ],
 )
-def test_what_a_recipe_may_not_ask_of_a_teacher(toy, old, new, told):
+def test_invalid_teacher_options_are_refused(toy, old, new, message):
     path = toy(task="alarm", folds=FOLDS)
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=message):
         recipe_file.read(path)
 
 
-def test_a_teacher_that_is_not_there_is_told(toys):
+def test_a_missing_teacher_is_refused(toys):
     recipe, data = toys
-    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "toy:Nobody"})})
-    with pytest.raises(TrainingError, match=r"toy:Nobody.*cannot be found"):
+    recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"teacher": "toy:Missing"})})
+    with pytest.raises(TrainingError, match=r"toy:Missing.*cannot be found"):
         distillation.teacher_of(recipe, data)

@@ -1,4 +1,4 @@
-"""The training loop: the same seed gives the same weights, and so does a run that was cut off."""
+"""Training loop: reproducibility, resumption, checkpoints, windows and precision."""
 
 from __future__ import annotations
 
@@ -66,15 +66,15 @@ def test_a_checkpoint_of_another_recipe_or_member_is_refused(toy, tmp_path):
             "training": recipe.training.model_copy(update={"learning_rate": 0.5}),
         }
     )
-    told = (
+    message = (
         r"toy\.pt: made by another recipe toy, in which channels\.0\.high was 200\.0 and is 300\.0; "
         r"network\.width was 8 and is 9; training\.learning_rate was 0\.\d+ and is 0\.5; train without --resume"
     )
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=message):
         loop.train(task_of(other), other, data, data, kept, seed=1, device=CPU, resume=True)
 
 
-def test_a_run_goes_on_where_the_recipe_only_tells_of_itself_otherwise(toy, tmp_path):
+def test_a_run_resumes_when_only_the_recipe_s_summary_changed(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     network = loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU)
@@ -96,16 +96,16 @@ def test_a_checkpoint_of_other_records_is_refused(toy, tmp_path):
             loop.train(task_of(recipe), recipe, *others, tmp_path / "toy.pt", seed=1, device=CPU, resume=True)
 
 
-def test_a_network_that_training_made_worse_is_refused(toy, tmp_path):
+def test_a_network_that_got_worse_in_training_is_refused(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=3))
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"learning_rate": 30.0})})
     data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
-    told = r"toy: training made it worse: the validation loss was .* lower training.learning_rate \(30\.0\)"
-    with pytest.raises(TrainingError, match=told):
+    message = r"toy: training made it worse: the validation loss was .* lower training.learning_rate \(30\.0\)"
+    with pytest.raises(TrainingError, match=message):
         loop.train(task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU)
 
 
-def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
+def test_an_unreadable_checkpoint_is_refused(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     kept = tmp_path / "toy.pt"
@@ -123,17 +123,17 @@ def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
         ("File is not a zip file", b""),
         ("is not what was written", whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]),
     )
-    for told, instead in faults:
+    for message, instead in faults:
         if isinstance(instead, bytes):
             kept.write_bytes(instead)
         else:
             torch.save(instead, kept)
         with pytest.raises(TrainingError, match=r"toy\.pt cannot be read \(.*another version .*train without") as fault:
             loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU, resume=True)
-        assert told in str(fault.value)
+        assert message in str(fault.value)
 
 
-def test_a_network_that_began_with_no_number_is_refused(toy, tmp_path):
+def test_a_network_with_an_initial_loss_of_nan_is_refused(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     kept = tmp_path / "toy.pt"
@@ -144,9 +144,9 @@ def test_a_network_that_began_with_no_number_is_refused(toy, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("fitted", "stopped", "told"), [(1, 40, "to fit on"), (40, 1, "to stop on"), (40, 0, "to stop")]
+    ("fitted", "stopped", "message"), [(1, 40, "to fit on"), (40, 1, "to stop on"), (40, 0, "to stop")]
 )
-def test_streams_of_a_single_frame_are_told(toy, tmp_path, fitted, stopped, told):
+def test_streams_of_a_single_frame_are_refused(toy, tmp_path, fitted, stopped, message):
     recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
 
@@ -154,26 +154,26 @@ def test_streams_of_a_single_frame_are_told(toy, tmp_path, fitted, stopped, told
         records = [StreamRecord("s", np.arange(ticks), np.full((ticks, 5), 50.0))] if ticks else []
         return StreamDataset.of(recipe.channels, 60, 3600, records) if records else data.pick(np.arange(0))
 
-    with pytest.raises(TrainingError, match=rf"toy: none of the \d streams {told} .*has two frames; give longer"):
+    with pytest.raises(TrainingError, match=rf"toy: none of the \d streams {message} .*has two frames; give longer"):
         loop.train(task_of(recipe), recipe, first(fitted), first(stopped), tmp_path / "toy.pt", seed=1, device=CPU)
 
 
-def test_padding_reaches_no_frame(toy, tmp_path):
+def test_padding_affects_no_frame(toy, tmp_path):
     recipe = recipe_file.read(toy(task="alarm"))
     data = read(recipe, "train", tmp_path)
     network = network_of(recipe).eval()
     network.channel_features.fit(data.x, data.mask)
     shortest, longest = np.argmin(data.lengths), np.argmax(data.lengths)
-    alone, beside = (padded(data, np.array(chosen), CPU) for chosen in ([shortest], [shortest, longest]))
+    alone, with_padding = (padded(data, np.array(chosen), CPU) for chosen in ([shortest], [shortest, longest]))
     with torch.no_grad():
-        said_alone, _ = network(alone.x, alone.mask, alone.delta)
-        said_beside, _ = network(beside.x, beside.mask, beside.delta)
+        output_alone, _ = network(alone.x, alone.mask, alone.delta)
+        output_padded, _ = network(with_padding.x, with_padding.mask, with_padding.delta)
     ticks = data.lengths[shortest]
-    torch.testing.assert_close(said_beside.logit[:1, :ticks], said_alone.logit, rtol=1e-4, atol=1e-5)
-    assert beside.frame_mask[0, ticks:].sum() == 0
+    torch.testing.assert_close(output_padded.logit[:1, :ticks], output_alone.logit, rtol=1e-4, atol=1e-5)
+    assert with_padding.frame_mask[0, ticks:].sum() == 0
 
 
-def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path):
+def test_windows_carry_the_state_and_drop_streams_that_have_ended(toy, tmp_path):
     recipe = recipe_file.read(toy())
     data = read(recipe, "train", tmp_path)
     network = network_of(recipe).eval()
@@ -185,26 +185,26 @@ def test_windows_carry_the_state_and_streams_that_have_ended_leave(toy, tmp_path
         for t, (window, still) in enumerate(windows(data, chosen, 7, CPU)):
             going = going[still]
             state = None if state is None else tuple(part[still] for part in state)
-            said, state = network(window.x, window.mask, window.delta, state)
-            assert (window.frame_mask.sum(1) > 0).all(), "no row is padding alone"
+            output, state = network(window.x, window.mask, window.delta, state)
+            assert (window.frame_mask.sum(1) > 0).all(), "no row is only padding"
             here = whole.mean[going, 7 * t : 7 * t + 7]
-            torch.testing.assert_close(said.mean, here, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(output.mean, here, rtol=1e-4, atol=1e-5)
             ticks += int(window.frame_mask.sum())
     assert len(going) < len(chosen)
     assert data.lengths[chosen].sum() - ticks <= 1  # a last window of a single tick is left out
 
 
-def test_mixed_precision_learns_much_the_same(toy, tmp_path):
+def test_mixed_precision_gives_similar_losses(toy, tmp_path):
     losses = {}
     for wanted in ("full", "mixed"):
         recipe = recipe_file.read(toy(epochs=4, bptt=8, precision=wanted))
         data, valid = (read(recipe, part, tmp_path) for part in ("train", "valid"))
-        told = []
+        epochs = []
         network = loop.train(
-            task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=told.append
+            task_of(recipe), recipe, data, valid, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=epochs.append
         )
         assert {weights.dtype for weights in network.parameters()} == {torch.float32}
-        losses[wanted] = [epoch.train for epoch in told]
+        losses[wanted] = [epoch.train for epoch in epochs]
     assert losses["mixed"] != losses["full"]
     assert losses["mixed"] == pytest.approx(losses["full"], abs=0.05)
     assert losses["mixed"][-1] < losses["mixed"][0]
@@ -219,32 +219,32 @@ def test_every_task_learns_in_windows_and_in_mixed_precision(tmp_path, task):
     path.write_text(content.replace("training: {", "training: {bptt: 9, precision: mixed, "), encoding="utf-8")
     recipe = recipe_file.read(path)
     data = read(recipe, "train", tmp_path)
-    told = []
-    loop.train(task_of(recipe), recipe, data, data, tmp_path / "walk.pt", seed=1, device=CPU, on_epoch=told.append)
-    assert told[-1].train < told[0].train
+    epochs = []
+    loop.train(task_of(recipe), recipe, data, data, tmp_path / "walk.pt", seed=1, device=CPU, on_epoch=epochs.append)
+    assert epochs[-1].train < epochs[0].train
 
 
 def test_the_curves_of_a_run_are_in_its_event_file(toy, tmp_path):
     pytest.importorskip("tensorboardX")
     recipe = recipe_file.read(toy(epochs=3))
     data = read(recipe, "train", tmp_path)
-    told = []
+    epochs = []
     with ExitStack() as stack:
         write = tensorboard.curves(tmp_path / "log", stack)
 
         def progress(epoch):
-            told.append(epoch)
+            epochs.append(epoch)
             write(0, epoch)
 
         loop.train(task_of(recipe), recipe, data, data, tmp_path / "toy.pt", seed=1, device=CPU, on_epoch=progress)
     (file,) = (tmp_path / "log" / "member-0").iterdir()
-    assert _scalars(file, "loss/train") == [(epoch.number, pytest.approx(epoch.train)) for epoch in told]
-    assert _scalars(file, "loss/valid") == [(epoch.number, pytest.approx(epoch.valid)) for epoch in told]
+    assert _scalars(file, "loss/train") == [(epoch.number, pytest.approx(epoch.train)) for epoch in epochs]
+    assert _scalars(file, "loss/valid") == [(epoch.number, pytest.approx(epoch.valid)) for epoch in epochs]
     assert all(value > 0 for _, value in _scalars(file, "gradient norm"))
 
 
 def _scalars(file, tag):
-    """(step, value) of a tag, read as TensorBoard does: length, its checksum, an event, its checksum."""
+    """(step, value) of a tag, read as TensorBoard does: length, checksum, event, checksum."""
     from tensorboardX.proto.event_pb2 import Event  # noqa: PLC0415  (optional)
 
     content, at, found = file.read_bytes(), 0, []
@@ -262,7 +262,7 @@ def test_without_tensorboardx_the_remedy_is_named(tmp_path, monkeypatch):
         tensorboard.curves(tmp_path, stack)
 
 
-def test_precision_that_a_device_lacks_is_refused():
+def test_an_unsupported_precision_is_refused():
     assert product_dtype("auto", torch.device("meta")) is torch.float32
     with pytest.raises(TrainingError, match="precision mixed: device meta does not support it; say full, or auto"):
         product_dtype("mixed", torch.device("meta"))
@@ -274,7 +274,7 @@ def test_every_stream_is_in_one_batch():
         assert sorted(np.concatenate(batches).tolist()) == list(range(101))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(toy, tmp_path):
+def test_a_nan_loss_stops_the_run(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=1))
     data = read(recipe, "train", tmp_path)
     broken = replace(data, x=np.full_like(data.x, np.nan))
@@ -282,7 +282,7 @@ def test_a_loss_that_is_no_number_stops_the_run(toy, tmp_path):
         loop.train(task_of(recipe), recipe, broken, broken, tmp_path / "toy.pt", seed=1, device=CPU)
 
 
-def test_readings_hidden_in_training_are_foretold_from_the_others(toy, tmp_path):
+def test_channels_masked_in_training_are_predicted_from_the_others(toy, tmp_path):
     recipe = recipe_file.read(toy(epochs=1))
     recipe = recipe.model_copy(
         update={
@@ -298,15 +298,15 @@ def test_readings_hidden_in_training_are_foretold_from_the_others(toy, tmp_path)
     data = StreamDataset.of(recipe.channels, 60.0, 3600.0, alike)
     x, mask, delta = (torch.tensor(part.reshape(24, 60, -1)) for part in (data.x, data.mask, data.delta))
     mask[..., 0] = 0.0
-    missed = []
+    errors = []
     for share in (0.0, 0.5):
-        knobs = recipe.training.model_copy(update={"reading_dropout": share, "epochs": 12, "learning_rate": 0.01})
-        hiding = recipe.model_copy(update={"training": knobs})
+        options = recipe.training.model_copy(update={"reading_dropout": share, "epochs": 12, "learning_rate": 0.01})
+        hiding = recipe.model_copy(update={"training": options})
         network = loop.train(
             task_of(hiding), hiding, data, data, tmp_path / f"{share}.pt", seed=1, device=torch.device("cpu")
         )
         with torch.no_grad():
-            said, _ = network(x * mask, mask, delta)
+            output, _ = network(x * mask, mask, delta)
         whole = network.channel_features.normalise(x, torch.ones_like(x))
-        missed.append(float(((said.mean[:, 20:-1, 0] - whole[:, 21:, 0]) ** 2).mean()))
-    assert missed[1] < 0.8 * missed[0]
+        errors.append(float(((output.mean[:, 20:-1, 0] - whole[:, 21:, 0]) ** 2).mean()))
+    assert errors[1] < 0.8 * errors[0]

@@ -1,4 +1,4 @@
-"""Records without an operating point are refused before anything is trained."""
+"""Records without an operating point are refused before training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tocsin_training.train import loop
 
 @pytest.fixture
 def making(tmp_path, monkeypatch):
-    """Make a bundle of toy records, changed part by part; no network may be fitted on them."""
+    """Train a bundle on changed toy records; fitting a network fails the test."""
 
     def trained(*_arguments, **_options):
         pytest.fail("a network was trained")
@@ -43,12 +43,12 @@ def test_a_channel_that_no_training_stream_has(toy, making):
 
 
 @pytest.mark.parametrize("part", ["train", "valid"])
-@pytest.mark.parametrize(("label", "told"), [(0, "no"), (1, "every")])
-def test_a_part_of_one_label(toy, making, part, label, told):
+@pytest.mark.parametrize(("label", "message"), [(0, "no"), (1, "every")])
+def test_a_part_of_one_label(toy, making, part, label, message):
     def change(here, data):
         return replace(data, label=data.label * 0 + label) if here == part else data
 
-    with pytest.raises(TrainingError, match=rf"'toy:read': {told} frame of part {part} is labelled 1; give"):
+    with pytest.raises(TrainingError, match=rf"'toy:read': {message} frame of part {part} is labelled 1; give"):
         making(toy(task="alarm"), change)
 
 
@@ -72,24 +72,24 @@ def test_with_folds_each_one_needs_an_event(toy, making, there, folds, also, rem
         kept = np.repeat(np.isin(np.arange(len(data)), np.flatnonzero(data.eventful)[:there]), data.lengths)
         return replace(data, label=np.where(kept, data.label, 0)) if here == "train" else data
 
-    told = (
+    message = (
         rf"toy: {there} of 24 streams of part train have an event, too few for each of training\.folds {folds} to hold "
         rf"one; {remedy} streams with events"
     )
     path = toy(task="alarm", folds=folds)
     path.write_text(path.read_text() + also)
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=message):
         making(path, change)
 
 
 @pytest.mark.parametrize("delays", [{"warm_up_ticks": 500}, {"warm_up_ticks": 20, "on_delay_ticks": 480}])
 @pytest.mark.parametrize(("task", "folds", "streams"), [("forecast", 1, 12), ("alarm", 1, 12), ("alarm", 3, 36)])
 def test_streams_shorter_than_the_warm_up(toy, making, delays, task, folds, streams):
-    told = (
+    message = (
         rf"toy: the longest of {streams} streams to judge by has \d\d frames, "
         rf".*warm_up_ticks {delays['warm_up_ticks']} and"
     )
-    with pytest.raises(TrainingError, match=told):
+    with pytest.raises(TrainingError, match=message):
         making(toy(task=task, folds=folds), **delays)
 
 
@@ -101,6 +101,6 @@ def test_streams_shorter_than_the_horizon(toy, making, part):
 
     path = toy(task="seq2seq")
     path.write_text(path.read_text() + "horizon: {ticks: 45, quantiles: [0.1, 0.9]}\n")
-    told = rf"toy: the longest stream of part {part} lasts 3\d ticks, .* horizon.ticks 45: give longer"
-    with pytest.raises(TrainingError, match=told):
+    message = rf"toy: the longest stream of part {part} lasts 3\d ticks, .* horizon.ticks 45: give longer"
+    with pytest.raises(TrainingError, match=message):
         making(path, change)

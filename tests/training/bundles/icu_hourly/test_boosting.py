@@ -19,7 +19,7 @@ READINGS = len(CHANNELS) - 5
 
 
 def _stay(random, hours, septic):
-    """A made-up stay: heart rate and breathing climb before sepsis, all else is noise, most of it missing."""
+    """A synthetic stay: heart rate and respiratory rate rise before sepsis; the other channels are sparse noise."""
     middle = np.array([(channel.low + channel.high) / 2 for channel in CHANNELS])
     values = middle * (1 + 0.05 * random.standard_normal((hours, len(CHANNELS))))
     values[:, :READINGS][random.random((hours, READINGS)) < 0.6] = np.nan
@@ -41,21 +41,21 @@ def stays():
     return [_stay(random, int(random.integers(20, 60)), septic=number % 3 == 0) for number in range(60)]
 
 
-def test_truncating_a_stay_changes_nothing_the_teacher_is_told_before(stays):
+def test_truncating_a_stay_changes_no_earlier_feature(stays):
     whole = _sequences(stays[:6])
-    told = history.features(whole)
+    features = history.features(whole)
     cuts = [StreamRecord("cut", stay.tick[:9], stay.values[:9], stay.label[:9], stay.gain[:9]) for stay in stays[:6]]
     cut = _sequences(cuts)
     of_cut = history.features(cut)
     for b, start in enumerate(whole.start[:-1]):
-        np.testing.assert_array_equal(told[start : start + 9], of_cut[cut.start[b] : cut.start[b + 1]])
+        np.testing.assert_array_equal(features[start : start + 9], of_cut[cut.start[b] : cut.start[b + 1]])
 
 
-def test_what_it_is_told_of_heart_rate_is_right():
+def test_heart_rate_features_match_values_computed_by_hand():
     values = np.full((4, len(CHANNELS)), np.nan)
     values[:, 0] = [80, np.nan, 100, 90]
-    told = history.features(_sequences([StreamRecord("one", np.arange(4), values)]))
-    last, count, age, mean, lowest, highest, _, change, since_first = (told[:, i * READINGS] for i in range(9))
+    features = history.features(_sequences([StreamRecord("one", np.arange(4), values)]))
+    last, count, age, mean, lowest, highest, _, change, since_first = (features[:, i * READINGS] for i in range(9))
     assert last.tolist() == [80, 80, 100, 90]
     assert count.tolist() == [1, 1, 2, 3]
     assert age.tolist() == [0, 1, 0, 0]
@@ -67,7 +67,7 @@ def test_what_it_is_told_of_heart_rate_is_right():
     assert since_first.tolist() == [0, 0, 20, 10]
 
 
-def test_it_tells_stays_it_has_not_met_apart(stays):
+def test_the_teacher_separates_stays_outside_its_training_set(stays):
     data = _sequences(stays)
     fold = members.folds(data, 3, 1)
     asked = np.flatnonzero(fold == 0)
@@ -77,7 +77,7 @@ def test_it_tells_stays_it_has_not_met_apart(stays):
     assert chances[gains].mean() > chances[~gains].mean() + 0.2
 
 
-def test_the_same_seed_judges_the_same(stays):
+def test_the_same_seed_gives_the_same_predictions(stays):
     data = _sequences(stays)
     fitted, asked = np.arange(40), [np.arange(40, 60)]
     once, again = (Boosting(data).predict(fitted, asked, seed=1)[0] for _ in range(2))

@@ -1,4 +1,4 @@
-"""The shipped bundle: nothing at hour t depends on what came after, and the figures it claims are there."""
+"""The shipped bundle icu-hourly: causal scores and features, and the figures of its card."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def bundle():
 
 @pytest.fixture(scope="module")
 def stays(bundle):
-    """Some stays, half of them septic, as they were recorded."""
+    """Some recorded stays, half of them septic."""
     if not (DATA / records.FILE).exists():
         pytest.skip(f"{records.FILE} is not here: the records are no part of the repository")
     manifest = bundle.manifest
@@ -39,7 +39,7 @@ def _sequences(bundle, stays):
     return StreamDataset.of(bundle.manifest.channels, bundle.manifest.period_s, bundle.manifest.delta_cap_s, stays)
 
 
-def test_truncating_a_stay_changes_no_score_before(bundle, stays):
+def test_truncating_a_stay_changes_no_earlier_score(bundle, stays):
     whole = _sequences(bundle, stays)
     cut = _sequences(
         bundle,
@@ -54,7 +54,7 @@ def test_truncating_a_stay_changes_no_score_before(bundle, stays):
         assert np.array_equal(of_whole[start : start + half], of_cut[cut.start[b] : cut.start[b + 1]]), stay.stream
 
 
-def test_truncating_a_stay_changes_nothing_the_baseline_is_told(bundle, stays):
+def test_truncating_a_stay_changes_no_earlier_feature_of_the_baseline(bundle, stays):
     whole = boosting.features(_sequences(bundle, stays[:1]))
     half = len(whole) // 2
     cut = StreamRecord("cut", stays[0].tick[:half], stays[0].values[:half])
@@ -73,10 +73,10 @@ def test_scores_are_probabilities_and_contributions_name_channels(bundle, stays)
         np.zeros((len(first), bundle.model.state_size), dtype=np.float32),
     )
     assert np.isfinite(result.contribution).all()
-    assert (result.contribution[data.mask[first] == 0] == 0).all(), "what is missing contributes nothing"
+    assert (result.contribution[data.mask[first] == 0] == 0).all(), "a missing channel contributes nothing"
 
 
-def test_the_card_says_what_the_manifest_says(bundle):
+def test_the_card_and_the_manifest_agree(bundle):
     figures = bundle.manifest.figures
     assert figures["test utility"] >= 0.30
     assert figures["test AUROC"] >= 0.83

@@ -1,4 +1,4 @@
-"""Hour by hour, from the state alone, trees are told what `history.features` tells of whole stays."""
+"""Incremental features for trees equal those that `history.features` computes from whole stays."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RECENT_NEWS = -5 - 4  # statics and clock stand last, before them recent NEWS2, 
 
 @pytest.fixture(scope="module")
 def records():
-    """Made-up stays, in which vital signs are mostly measured and laboratory values seldom; some hours lack all."""
+    """Synthetic stays with frequent vital signs and rare laboratory values; some hours have no measurement."""
     random = np.random.default_rng(7)
     low, high = (np.array([getattr(channel, end) for channel in CHANNELS]) for end in ("low", "high"))
     vital = np.array([channel.name in history.VITALS for channel in CHANNELS])
@@ -32,13 +32,13 @@ def records():
     for hours in (1, 2, 5, 30, 30, 60, 90):
         usual = low + (high - low) * random.uniform(0.2, 0.6, len(CHANNELS))
         values = usual * (1 + 0.1 * random.standard_normal((hours, len(CHANNELS))))
-        values = np.clip(np.round(values, 1), low, high)  # as they are written down, so that some repeat
-        values[hours // 2 :, :3] = values[hours // 2, :3]  # some stop moving
+        values = np.clip(np.round(values, 1), low, high)  # rounded as in the records, so that values repeat
+        values[hours // 2 :, :3] = values[hours // 2, :3]  # some become constant
         missing = random.random(values.shape) > np.where(vital, 0.8, 0.05)
         missing[1:] |= random.random((hours - 1, 1)) < 0.15
         missing[:, READINGS:] = False
         values[missing] = np.nan
-        values[:, READINGS + 1] = np.nan  # a static that is never told
+        values[:, READINGS + 1] = np.nan  # a static value that is always missing
         made.append(StreamRecord(str(hours), np.arange(hours), values))
     return made
 
@@ -53,7 +53,7 @@ def recollection():
     return HistoryFeatures(CHANNELS, 3600.0)
 
 
-def test_steps_tell_what_the_history_tells(records, recollection):
+def test_incremental_features_match_those_of_the_whole_history(records, recollection):
     data = _sequences(records)
     wanted, found = (
         history.features(data).astype(np.float64),
@@ -72,9 +72,9 @@ def test_steps_tell_what_the_history_tells(records, recollection):
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_an_hour_without_a_frame_is_one_in_which_nothing_was_measured(records, recollection):
+def test_an_hour_without_a_frame_equals_an_hour_without_measurements(records, recollection):
     whole = _sequences(records)
-    told = tree_ensemble.extracted_features(recollection, whole)
+    features = tree_ensemble.extracted_features(recollection, whole)
     there = [~np.isnan(record.values[:, :READINGS]).all(axis=1) for record in records]
     assert not np.concatenate(there).all()
     left = [
@@ -82,10 +82,10 @@ def test_an_hour_without_a_frame_is_one_in_which_nothing_was_measured(records, r
         for record, kept in zip(records, there, strict=True)
     ]
     of_left = tree_ensemble.extracted_features(recollection, _sequences(left))
-    assert np.array_equal(of_left, told[np.concatenate(there)], equal_nan=True)
+    assert np.array_equal(of_left, features[np.concatenate(there)], equal_nan=True)
 
 
-def test_a_variant_is_told_what_a_row_without_the_channel_is(records, recollection):
+def test_masking_a_channel_gives_the_features_of_a_row_without_it(records, recollection):
     data = _sequences(records)
     rows = data.start[:-1] + data.lengths - 1
     x, mask, delta = (torch.from_numpy(part[rows]) for part in (data.x, data.mask, data.delta))
@@ -100,7 +100,7 @@ def test_a_variant_is_told_what_a_row_without_the_channel_is(records, recollecti
     assert torch.equal(after, alone)
 
 
-def test_a_row_is_told_the_same_beside_any_others(records, recollection):
+def test_features_of_a_stream_do_not_depend_on_other_streams(records, recollection):
     data = _sequences(records)
     together = tree_ensemble.extracted_features(recollection, data)
     for b in (2, 4):
@@ -108,20 +108,20 @@ def test_a_row_is_told_the_same_beside_any_others(records, recollection):
         assert np.array_equal(alone, together[data.start[b] : data.start[b + 1]], equal_nan=True)
 
 
-def test_after_a_long_silence_windows_are_empty_and_the_rest_is_remembered(records, recollection):
+def test_after_a_long_gap_windows_are_empty_and_running_features_remain(records, recollection):
     record = records[-1]
     late = StreamRecord("late", np.append(np.arange(10), 45), record.values[:11])
-    told = tree_ensemble.extracted_features(recollection, _sequences([late]))
+    features = tree_ensemble.extracted_features(recollection, _sequences([late]))
     orders = 9 * READINGS + 5 * VITALS
     measured = ~np.isnan(late.values[10, :READINGS])
     vital = np.array([channel.name in history.VITALS for channel in CHANNELS[:READINGS]])
-    assert told[-1, orders : orders + ORDERS].tolist() == measured[~vital].astype(float).tolist()
+    assert features[-1, orders : orders + ORDERS].tolist() == measured[~vital].astype(float).tolist()
     counts = (~np.isnan(late.values[:, :READINGS])).sum(axis=0)
-    assert told[-1, READINGS : 2 * READINGS].tolist() == counts.astype(float).tolist()
+    assert features[-1, READINGS : 2 * READINGS].tolist() == counts.astype(float).tolist()
 
 
 @pytest.mark.parametrize("hours", [0, 1, 7, PAST, 31])
-def test_a_ring_moves_on(hours):
+def test_a_ring_buffer_shifts_by_the_elapsed_hours(hours):
     ring = torch.arange(1.0, 2 * PAST + 1)[None]
     moved = shifted(ring, torch.tensor([[float(hours)]]), PAST)
     assert moved[0, : 2 * (PAST - hours) if hours < PAST else 0].tolist() == ring[0, 2 * hours :].tolist()

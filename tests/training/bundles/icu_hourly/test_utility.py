@@ -1,4 +1,4 @@
-"""The challenge's utility, by hand."""
+"""Utility of the challenge, compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _stay(hours, first_label):
     return label
 
 
-def test_worth_of_every_hour_of_a_septic_stay():
+def test_utility_of_every_hour_of_a_septic_stay():
     label = _stay(26, 14)  # onset at hour 20: early from 8, best at 14, too late after 23
     silence, alarm = utility.rows(label)
     assert alarm[:8] == pytest.approx([-0.05] * 8)
@@ -47,7 +47,7 @@ def test_a_label_in_the_first_hour_means_an_onset_six_hours_on():
     assert silence == pytest.approx([0, -2 / 9, -4 / 9, -6 / 9])
 
 
-def test_an_unknown_score_ranks_last_and_never_rings():
+def test_an_unknown_score_ranks_last_and_raises_no_alarm():
     label = _stay(4, 2)
     engine_scores = StayScores(np.array([np.nan, 0.1, 0.2, 0.3], dtype=np.float32), 0.2, label, np.array([0, 4]))
     assert engine_scores.alarming.tolist() == [False, False, True, True]

@@ -1,4 +1,4 @@
-"""The shipped bundle in the daemon's engine, and how probable it says a low pressure is."""
+"""The shipped bundle pressure-minute in the daemon's engine, and its probabilities of low pressure."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def bundle():
 
 
 def _pressure(ending):
-    """Five hours about 80 mmHg, then what is given."""
+    """Five hours around 80 mmHg, then the given values."""
     steady = 80 + np.random.default_rng(0).normal(0, 2, STEADY)
     return np.concatenate([steady, ending])
 
 
 def _stepped(bundle, values):
-    """What the model says after the last of these values (T,), one a minute."""
+    """Result of the model after the last of the values (T,), one per minute."""
     state = np.zeros((1, bundle.model.state_size), dtype=np.float32)
     one, minute = np.ones((1, 1), dtype=np.float32), np.full((1, 1), 60, dtype=np.float32)
     for value in values:
@@ -41,7 +41,7 @@ def _stepped(bundle, values):
     return result
 
 
-def test_it_tells_an_hour_and_ascending_quantiles(bundle):
+def test_the_forecast_covers_an_hour_in_ascending_quantiles(bundle):
     result = _stepped(bundle, _pressure([]))
     assert result.mean.shape == (1, 60, 1)
     assert (result.scale > 0).all()
@@ -50,7 +50,7 @@ def test_it_tells_an_hour_and_ascending_quantiles(bundle):
     assert 60 < result.low[0, 0, 3] < 85, "the median of the hour's minimum lies below a steady 80"
 
 
-def test_low_pressure_is_likelier_after_a_fall(bundle):
+def test_low_pressure_is_more_probable_after_a_fall(bundle):
     levels = np.array(bundle.manifest.quantiles)
     steady = _stepped(bundle, _pressure([]))
     falling = _stepped(bundle, _pressure(np.linspace(80, 62, 30)))
@@ -59,7 +59,7 @@ def test_low_pressure_is_likelier_after_a_fall(bundle):
     assert after > 0.5
 
 
-def test_the_engine_rings_when_the_pressure_drops(bundle):
+def test_the_engine_raises_an_alarm_when_the_pressure_drops(bundle):
     watch = WatchEntry.model_validate(
         {
             "model": "pressure-minute/1",

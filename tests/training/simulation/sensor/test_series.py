@@ -47,7 +47,7 @@ def test_units_lie_ten_powers_of_ten_apart():
     assert size.max() / size.min() > 1e10
 
 
-def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
+def test_alarms_gain_at_the_onset_of_a_fault_and_cost_elsewhere():
     options = {"train_streams": 20, "train_ticks": 1000, "faulty": 1.0, "miss": 5}
     data = sensors(DataRequest("train", Path(), (VALUE,), 1.0, 10.0, 3, options))
     for stream, one in enumerate(simulate(3, "train", 20, 1000, 1.0)):
@@ -62,14 +62,14 @@ def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
         assert not label[: one.faults[0][0]].any()
 
 
-def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
+def test_the_test_part_has_a_default_number_of_streams():
     data = sensors(DataRequest("test", Path(), (VALUE,), 1.0, 10.0, 3, {"valid_streams": 5, "test_ticks": 300}))
     assert len(data) == 160
     assert set(data.lengths) == {300}
 
 
 @pytest.mark.parametrize(
-    ("part", "options", "told"),
+    ("part", "options", "message"),
     [
         ("train", {"train_streams": 3}, "data.options says nothing of train_ticks, for the part 'train'"),
         ("train", {"train_streams": "many"}, "data.options.train_streams 'many' is no number of streams"),
@@ -83,6 +83,6 @@ def test_a_recipe_needs_no_test_part_to_be_judged_by_one():
         ("tset", {}, "simulated sensors have no part 'tset'; ask for train or valid or test"),
     ],
 )
-def test_what_cannot_be_made_is_told(part, options, told):
-    with pytest.raises(TrainingError, match=told):
+def test_series_that_cannot_be_simulated_are_refused(part, options, message):
+    with pytest.raises(TrainingError, match=message):
         sensors(DataRequest(part, Path(), (VALUE,), 1.0, 10.0, 3, options))

@@ -26,8 +26,8 @@ def sustained(kind, bed, seconds, rng, **size):
     return replace(episode, hold_s=seconds, size={**episode.size, **size})
 
 
-def began(script, beds):
-    """(bed, alarm, category) of everything that began after the artefacts did."""
+def alarms_after_onset(script, beds):
+    """(bed, alarm, category) of every alarm that began after the onset of the artefacts."""
     checked = check(CONFIGURATION)
     bundle = checked.bundles["ward"]
     engine = Engine(Watch(bundle.model, build_alarms(checked.config.watches["ward"], bundle), FrameClock(0, S), 1000))
@@ -45,7 +45,7 @@ def began(script, beds):
 
 
 @pytest.fixture(scope="module")
-def rang():
+def alarms_raised():
     rng = np.random.default_rng(1)
     script = [
         sustained(EpisodeKind.PROBE_OFF, 1, 200, rng),
@@ -58,12 +58,12 @@ def rang():
         sustained(EpisodeKind.CUFF_ERROR, 8, 200, rng, offset=-15.0, offset_s=160.0),
         sustained(EpisodeKind.CUFF_ERROR, 9, 200, rng, offset=15.0, offset_s=160.0),
     ]
-    return began(script, beds=10)
+    return alarms_after_onset(script, beds=10)
 
 
-def test_artefacts_give_technical_alarms_only(rang):
-    """But for a cuff that is held too high or too low, and for long movement: limits can't tell those."""
-    assert {entry for entry in rang if entry[0] not in {8, 9}} == {
+def test_artefacts_give_technical_alarms_only(alarms_raised):
+    """Except for a cuff held too high or too low and for long movement, which limits cannot detect."""
+    assert {entry for entry in alarms_raised if entry[0] not in {8, 9}} == {
         (1, "spo2-absent", "technical"),
         (2, "spo2-absent", "technical"),
         (3, "bed-silent", "technical"),
@@ -72,5 +72,5 @@ def test_artefacts_give_technical_alarms_only(rang):
     }
 
 
-def test_a_cuff_held_too_high_or_too_low_is_no_deterioration(rang):
-    assert not [entry for entry in rang if entry[0] in {8, 9} and entry[1] in {"deterioration", "sbp-falls"}]
+def test_a_cuff_held_too_high_or_too_low_is_no_deterioration(alarms_raised):
+    assert not [entry for entry in alarms_raised if entry[0] in {8, 9} and entry[1] in {"deterioration", "sbp-falls"}]

@@ -1,4 +1,4 @@
-"""Each number of the simulator says where it comes from."""
+"""Sources and consistency of the simulator's parameters."""
 
 from tocsin_training.simulation.ward import parameters
 

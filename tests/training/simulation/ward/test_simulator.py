@@ -1,4 +1,4 @@
-"""The simulated ward is reproducible, labelled, and behaves as bodies and monitors do."""
+"""Simulated ward: reproducible, labelled, and plausible in physiology and measurement."""
 
 import itertools
 import time
@@ -44,7 +44,7 @@ def test_a_bed_does_not_depend_on_how_many_others_there_are():
     assert not np.array_equal(among[0], among[1])
 
 
-def test_reading_in_pieces_is_reading_at_once():
+def test_reading_in_chunks_equals_reading_at_once():
     at_once = Ward(seed=2, beds=2).read(8000)
     ward = Ward(seed=2, beds=2)
     pieces = np.concatenate([ward.read(ticks) for ticks in (1, 59, 3540, 4400)], axis=1)
@@ -59,15 +59,15 @@ def test_an_episode_changes_nothing_before_its_onset():
     assert not np.array_equal(plain[:, 2000:], ill[:, 2000:])
 
 
-def test_artefacts_leave_the_body_alone():
+def test_artefacts_do_not_change_the_physiology():
     clean = quiet(4, beds=2).read(20_000)
     ward = Ward(seed=4, beds=2, activity=False)
-    spoilt = ward.read(20_000)
+    disturbed = ward.read(20_000)
     touched = np.zeros((2, 20_000), dtype=bool)
     for episode in ward.episodes:
         touched[ward.streams.index(episode.stream)] |= episode.covers(np.arange(20_000.0))
     assert 0.02 < touched.mean() < 0.6
-    np.testing.assert_array_equal(clean[~touched], spoilt[~touched])
+    np.testing.assert_array_equal(clean[~touched], disturbed[~touched])
 
 
 def test_every_gap_lies_in_a_labelled_artefact():
@@ -97,10 +97,12 @@ def test_values_have_the_monitors_resolution():
     np.testing.assert_array_equal(values[..., TEMP], np.round(values[..., TEMP], 1))
 
 
-def test_the_heart_answers_a_fall_in_pressure_by_beating_faster():
+def test_heart_rate_rises_when_the_pressure_falls():
     ward = quiet(1, beds=20)
     values = ward.read(7200)
-    smooth = values.reshape(20, 360, 20, 6).mean(axis=2)  # 20 s: longer than the reflex' lag, shorter than the drift
+    smooth = values.reshape(20, 360, 20, 6).mean(
+        axis=2
+    )  # 20 s: longer than the lag of the reflex, shorter than the drift
     change = np.diff(smooth, axis=1)
     slopes = [np.polyfit(bed[:, SBP], bed[:, HR], 1)[0] for bed in change]
     assert np.median(slopes) < -0.1
@@ -114,7 +116,7 @@ def test_temperature_peaks_in_the_afternoon():
 
 
 def change(kind, at_s, seed=0, channel_rows=30):
-    """What an episode changes, `at_s` seconds after its onset, in the mean of some ticks, channel by channel."""
+    """Mean change of each channel by an episode, `at_s` seconds after its onset."""
     episode = scripted(kind, seed=seed)
     plain = quiet(9).read(int(episode.end_s) + 600)[0]
     ill = quiet(9, script=[episode]).read(int(episode.end_s) + 600)[0]
@@ -140,12 +142,12 @@ def test_haemorrhage_narrows_the_pulse_pressure_before_the_pressure_falls():
     full = change(EpisodeKind.HAEMORRHAGE, int(episode.ramp_s) + 60)
     assert half[HR] > 3
     assert half[SBP] - half[DBP] < -3
-    assert half[DBP] > 0.25 * full[DBP]  # much less than half of the fall has come
+    assert half[DBP] > 0.25 * full[DBP]  # much less than half of the fall
     assert full[SBP] < -25
     assert full[HR] > 25
 
 
-def test_apnoea_stops_the_breath_first_and_the_saturation_later():
+def test_apnoea_stops_breathing_first_and_lowers_the_saturation_later():
     episode = scripted(EpisodeKind.APNOEA)
     delay_s = episode.size["spo2_delay_s"]
     before = change(EpisodeKind.APNOEA, int(delay_s) - 12, channel_rows=10)
@@ -163,12 +165,12 @@ def test_tachyarrhythmia_is_sudden_and_irregular():
 
 
 @pytest.mark.parametrize("kind", ARTEFACTS)
-def test_each_artefact_spoils_what_it_should(kind):
+def test_each_artefact_affects_the_intended_channels(kind):
     episode = scripted(kind, onset_s=600, seed=3)
     ticks = int(episode.end_s) + 300
-    clean, spoilt = quiet(9).read(ticks)[0], quiet(9, script=[episode]).read(ticks)[0]
+    clean, disturbed = quiet(9).read(ticks)[0], quiet(9, script=[episode]).read(ticks)[0]
     during = episode.covers(np.arange(float(ticks)))
-    differs = ~np.isclose(clean, spoilt, equal_nan=True)
+    differs = ~np.isclose(clean, disturbed, equal_nan=True)
     assert not differs[~during].any()
     touched = {
         EpisodeKind.MOTION: {HR, SPO2, RR},
@@ -180,7 +182,7 @@ def test_each_artefact_spoils_what_it_should(kind):
     assert set(np.flatnonzero(differs.any(axis=0))) == touched
 
 
-def test_a_probe_that_is_off_shows_nonsense_then_nothing():
+def test_a_detached_probe_gives_implausible_values_and_then_none():
     episode = scripted(EpisodeKind.PROBE_OFF, onset_s=100)
     shown = quiet(9, script=[episode]).read(int(episode.end_s))[0, :, SPO2]
     junk_s = int(np.ceil(episode.size["junk_s"]))

@@ -52,9 +52,9 @@ def test_episodes_are_labelled_until_treatment_works_and_unknown_until_it_has():
             continue
         first = int(np.argmax(label > 0))
         assert label[:first].max() == 0
-        assert data.tick[data.start[b] + first] >= 3600, "nobody deteriorates in the first hour"
+        assert data.tick[data.start[b] + first] >= 3600, "no patient deteriorates in the first hour"
         after = label[first:][np.cumsum(label[first:] != 1) > 0]
-        assert np.isnan(after[:1]).all(), "recovering, if the record goes on so long"
+        assert np.isnan(after[:1]).all(), "recovery, if the record is long enough"
     assert {stream.split("-")[1] for stream in data.streams} == {
         "sepsis", "haemorrhage", "apnoea", "tachyarrhythmia", "normal",
     }  # fmt: skip

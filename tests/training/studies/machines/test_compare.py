@@ -1,4 +1,4 @@
-"""A tiny fit on a slice of one server: its figures, and the same scores from the exported graph."""
+"""Fit on a slice of one server: figures, and equal scores of the exported graph."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ needs_records = pytest.mark.skipif(not (DATA / servers.FOLDER).exists(), reason=
 
 @pytest.fixture(scope="module")
 def slice_of_one():
-    """1,200 rows to fit on, 300 to test on with one stretch in which two channels are pushed."""
+    """1,200 rows to fit on, 300 test rows with one interval in which two channels are shifted."""
     torch.set_num_threads(1)
     server = next(server for server in servers.servers(DATA) if server.name == "omi-4")
     test = server.train[1200:1500].copy()
@@ -47,7 +47,7 @@ def fitted(slice_of_one):
 
 
 @needs_records
-def test_pushed_channels_are_found_and_named(slice_of_one, fitted):
+def test_shifted_channels_are_detected_and_named(slice_of_one, fitted):
     contribution = fitted.contributions(slice_of_one.tested())[servers.RUN_IN :]
     found = ranked(contribution, slice_of_one.label, slice_of_one.causes)
     assert found.average_precision > 0.8
@@ -59,12 +59,12 @@ def test_the_exported_graph_gives_the_same_scores(slice_of_one, fitted):
     graph = Graph(onnx_graph.to_onnx(fitted.step))
     data = slice_of_one.stream(slice_of_one.test)
     stepped = rollout.scores(graph, fitted.step.state_size, data)
-    assert np.isnan(stepped[0]), "nothing foretold the first frame"
+    assert np.isnan(stepped[0]), "there is no forecast for the first frame"
     whole = fitted.contributions(data).sum(axis=1)
     np.testing.assert_allclose(stepped[1:], whole[1:], rtol=2e-3, atol=1e-4)
 
 
-def test_equal_rates_are_equal_rates():
+def test_thresholds_are_compared_at_equal_false_alarm_rates():
     random = np.random.default_rng(0)
     label = (random.random(5000) < 0.3).astype(np.float32)
     score = random.standard_normal(5000) + label
@@ -80,7 +80,7 @@ def test_an_interval_holds_the_mean_and_narrows_with_more_machines():
     assert narrow[1] - narrow[0] < 0.5 * (high - low)
 
 
-def test_the_page_says_the_means():
+def test_the_page_lists_the_means():
     rows = np.zeros((10, 19))
     server = servers.Server("omi-0", "ASD", rows, rows, np.ones(10, dtype=np.float32), ())
     found = {
@@ -94,7 +94,7 @@ def test_the_page_says_the_means():
     assert "| ASD | network over PCA, Q | +0.100 (+0.10 to +0.10) |" in text
 
 
-def test_the_page_says_the_rates_over_all_rows_and_over_those_after_the_fitted():
+def test_the_page_lists_rates_over_all_rows_and_over_rows_after_the_fitted_ones():
     silent = np.zeros(skab.FITTED)
     label = np.array([*silent, 0, 0, 0, 0, 1, 1], dtype=np.float32)
     scores = {

@@ -15,7 +15,7 @@ from tocsin_studies.machines import detector, drift, recipes, skab  # noqa: E402
 
 DATA = Path(__file__).parents[5] / "shared" / "data"
 needs_records = pytest.mark.skipif(not (DATA / skab.FOLDER).exists(), reason="the records are not here")
-NOISE = np.array([0.0015, 0.0015, 0.48, 0.25, 0.28, 0.05, 11.0, 0.5])  # about what the records have
+NOISE = np.array([0.0015, 0.0015, 0.48, 0.25, 0.28, 0.05, 11.0, 0.5])  # similar to the records
 WARMS = skab.CHANNELS.index("thermocouple")
 FLOWS = skab.CHANNELS.index("flow")
 
@@ -29,14 +29,14 @@ def run(seed):
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    """Two epochs: what is shown here is the score's."""
+    """Two epochs: the tests concern the score and not the network."""
     torch.set_num_threads(1)
     recipe = recipes.of_experiment()
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 2})})
     monkeypatch.setattr(recipes, "of_experiment", lambda: recipe)
 
 
-def test_a_drift_that_normal_runs_have_is_no_news_and_another_is():
+def test_a_drift_of_normal_runs_is_no_anomaly_and_another_is():
     learned = drift.NormalDrift.learn([run(seed) for seed in range(6)])
     strays = np.sqrt(np.diag(learned.covariance)) / NOISE
     assert strays.argmax() == WARMS
@@ -48,17 +48,17 @@ def test_a_drift_that_normal_runs_have_is_no_news_and_another_is():
     assert (learned.score(replace(other, rows=fault))[550:] > 1).mean() > 0.9
 
     plain = drift.fit(other).contributions(other.stream())
-    assert plain[600:, WARMS].mean() > 3 * plain[600:, FLOWS].mean(), "without slack the warm-up is what rings"
+    assert plain[600:, WARMS].mean() > 3 * plain[600:, FLOWS].mean(), "without slack the warm-up raises alarms"
 
 
-def test_units_are_the_channels_own():
+def test_units_are_those_of_the_channels():
     fitted = drift.fit(run(1))
     assert isinstance(fitted, detector.MachineDetector)
     np.testing.assert_allclose(fitted.units, NOISE, rtol=0.5)
 
 
 @needs_records
-def test_neighbours_alone_share_rows():
+def test_only_adjacent_runs_share_rows():
     pretended = skab.pretended(DATA)
     assert len(pretended) == 16
     np.testing.assert_array_equal(pretended[0].rows[skab.EVERY :], pretended[1].rows[: skab.LASTS - skab.EVERY])

@@ -1,4 +1,4 @@
-"""The records of servers and of the test bed, as the protocols want them."""
+"""Records of servers and of the test bed, split by the protocols."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_four_servers_a_minute_and_six_every_five_minutes(every):
 
 
 @needs_records
-def test_causes_lie_where_the_labels_are(every):
+def test_causes_lie_within_labelled_anomalies(every):
     for server in every:
         named = np.zeros(len(server.label))
         for cause in server.causes:
@@ -74,7 +74,7 @@ def test_fourteen_experiments_one_fitted_on_anomalous_rows():
     assert len(experiments[0].fitted().x) + len(experiments[0].held_out().x) == skab.FITTED
 
 
-def test_absent_records_are_told(tmp_path):
+def test_missing_records_are_reported(tmp_path):
     with pytest.raises(TrainingError, match="no servers' records in it"):
         servers.servers(tmp_path)
     with pytest.raises(TrainingError, match="no experiments in it"):

@@ -1,4 +1,4 @@
-"""A record is judged by networks that have not met it."""
+"""Leave-one-out classification of records."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ def _histories(recipe):
     )
 
 
-def test_low_records_are_told_from_high_ones(recipe, tmp_path):
+def test_low_records_are_separated_from_high_ones(recipe, tmp_path):
     data = _histories(recipe)
     found = leave_one_out.probabilities(recipe, data, tmp_path)
     assert found.shape == (6, leave_one_out.MEMBERS)
     assert ((found.mean(axis=1) > 0.5) == (data.kind == 1)).all()
 
 
-def test_what_a_record_holds_changes_nothing_of_the_network_that_judges_it(recipe, tmp_path):
+def test_what_a_record_holds_changes_nothing_of_the_network_that_weights_it(recipe, tmp_path):
     recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update={"epochs": 2})})
     data = _histories(recipe)
     other = data.x.copy()
     other[: data.lengths[0]] += 40
-    judges = []
+    weights = []
     for name, one in (("as it was", data), ("other", replace(data, x=other))):
         leave_one_out.probabilities(recipe, one, tmp_path / name)
         kept = torch.load(tmp_path / name / "pressure-episode-1" / "0-0.pt", weights_only=True)
-        judges.append(kept["best"])
-    assert judges[0].keys() == judges[1].keys()
-    assert all(torch.equal(judges[0][part], judges[1][part]) for part in judges[0])
+        weights.append(kept["best"])
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][part], weights[1][part]) for part in weights[0])

@@ -1,4 +1,4 @@
-"""Judging records by a forecast of how low the next hour stays."""
+"""Classification of records by a forecast of the next hour's level."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHANNEL = ChannelEntry(name="map", unit="mm[Hg]", low=20, high=200)
 
 @pytest.fixture(scope="module")
 def sinking():
-    """Twelve histories; half of them sink for their last two hours, and stay low in the hour after them."""
+    """Twelve histories; half of them fall for their last two hours, and are low in the hour after them."""
     random = np.random.default_rng(0)
     whole = 85 + random.normal(0, 1.0, (12, 660))
     whole[::2, 480:] -= np.minimum(np.arange(180) / 3, 35)
@@ -27,15 +27,15 @@ def sinking():
     return data, np.stack([level_forecast.levels(values) for values in whole]), event
 
 
-def test_records_that_sink_are_told_from_those_that_stay(sinking, monkeypatch):
+def test_falling_records_are_separated_from_steady_ones(sinking, monkeypatch):
     monkeypatch.setattr(level_forecast, "EPOCHS", 20)
     data, level, event = sinking
-    for said, probability in level_forecast.left_out(data, level, event, [1]):
-        assert (said == event).all()
+    for predicted, probability in level_forecast.left_out(data, level, event, [1]):
+        assert (predicted == event).all()
         assert probability[event].min() > probability[~event].max()
 
 
-def test_a_network_knows_nothing_of_the_record_it_judges(sinking, monkeypatch):
+def test_a_record_does_not_affect_its_own_forecast(sinking, monkeypatch):
     monkeypatch.setattr(level_forecast, "EPOCHS", 3)
     data, level, _ = sinking
     other = level.copy()
@@ -43,11 +43,11 @@ def test_a_network_knows_nothing_of_the_record_it_judges(sinking, monkeypatch):
     without = [np.array([4]), np.array([5])]
     before, after = (level_forecast.below(data, levels, without, seed=1) for levels in (level, other))
     np.testing.assert_array_equal(before[0], after[0])
-    assert (before[1] != after[1]).any(), "the other network has met it"
+    assert (before[1] != after[1]).any(), "the other network was trained on it"
 
 
-def test_networks_side_by_side_are_what_they_are_alone(sinking, monkeypatch):
-    """Neither the number of networks nor their neighbours' gradients come into one's weights."""
+def test_networks_trained_together_equal_networks_trained_alone(sinking, monkeypatch):
+    """Neither the number of networks nor gradients of others affect a network's weights."""
     monkeypatch.setattr(level_forecast, "EPOCHS", 3)
     monkeypatch.setattr(level_forecast, "DROPOUT", 0.0)
     data, level, _ = sinking

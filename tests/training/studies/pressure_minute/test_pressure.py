@@ -1,4 +1,4 @@
-"""Reading, judging and comparing forecasts of mean arterial pressure."""
+"""Reading, evaluation and comparison of forecasts of mean arterial pressure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _request(folder, part="train", period_s=60.0):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Twenty records that wander, half of them with an episode in the last hour."""
+    """Twenty random records, half of them with an episode in the last hour."""
     random = np.random.default_rng(0)
     rows = []
     for number in range(20):
@@ -47,7 +47,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_each_record_is_in_one_part_and_both_kinds_are_in_both(folder):
+def test_each_record_is_in_one_part_and_both_classes_are_in_both_parts(folder):
     every = {record.name: record.episode for record in records.read(folder)}
     dealt = [records.pressures(_request(folder, part)).streams for part in ("train", "valid")]
     assert sorted(name for part in dealt for name in part) == sorted(every)
@@ -55,7 +55,7 @@ def test_each_record_is_in_one_part_and_both_kinds_are_in_both(folder):
         assert {every[name] for name in part} == {True, False}
 
 
-def test_a_history_tells_nothing_of_the_hour_after_it(folder):
+def test_a_history_does_not_depend_on_the_hour_after_it(folder):
     before = records.histories(_request(folder, period_s=600.0))
     table = pl.read_parquet(folder / records.FILE)
     changed = pl.when(pl.col("minute") >= records.HISTORY).then(42.0).otherwise(pl.col("map_mmhg"))
@@ -67,7 +67,7 @@ def test_a_history_tells_nothing_of_the_hour_after_it(folder):
     assert before.x.min() > 60, "an artefact is no part of a median"
 
 
-def test_a_part_that_is_not_there_is_named(folder):
+def test_a_missing_part_is_named(folder):
     with pytest.raises(TrainingError, match="no part 'test'"):
         records.pressures(_request(folder, "test"))
     with pytest.raises(TrainingError, match="does not part 600 minutes"):
@@ -83,12 +83,12 @@ def test_a_record_with_a_minute_missing_is_named(folder):
         records.read(folder)
 
 
-def test_the_rivals_band_holds_what_it_says(folder):
+def test_the_bands_of_baselines_have_their_nominal_coverage(folder):
     read = [baselines.filled(record.values, 20, 200) for record in records.read(folder)]
     fitted, held_out = read[:14], read[14:]
     truth = np.concatenate([skill.observed(values) for values in held_out])
-    for rival in (baselines.persistence, baselines.autoregression):
-        made = rival(fitted, held_out)
+    for baseline in (baselines.persistence, baselines.autoregression):
+        made = baseline(fitted, held_out)
         assert made.ahead.shape == (len(truth), 60, len(skill.LEVELS))
         assert (np.diff(made.ahead, axis=2) >= 0).all()
         figures = skill.figures(made, truth)
@@ -110,12 +110,12 @@ def test_a_forecast_of_the_truth_is_best():
     assert skill.figures(off, truth)["Brier"] > 0.9
 
 
-def test_a_row_of_judgements_counts_found_and_false():
+def test_a_row_of_the_table_counts_detections_and_false_alarms():
     event = np.array([True] * 30 + [False] * 30)
-    said = event.copy()
-    said[:3] = False
-    said[30:32] = True
-    row = page.classified_row("x", said, event, said.astype(float))
+    predicted = event.copy()
+    predicted[:3] = False
+    predicted[30:32] = True
+    row = page.classified_row("x", predicted, event, predicted.astype(float))
     assert row.startswith("| x | 55 | 49 to 58 | 27 | 2 |")
 
 

@@ -1,4 +1,4 @@
-"""The experiments in brief show in kind what the page shows in full; the page's tables are those of its figures."""
+"""Short runs of the experiments give the results of the page; its tables are those of its figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "memory.md"
 
 @pytest.fixture
 def figures(tmp_path):
-    """Run an experiment in brief."""
+    """Run a short experiment."""
 
     def measure(name):
         table = run(name, tmp_path, None, quick=True, progress=lambda _what: None)
@@ -34,7 +34,7 @@ def figures(tmp_path):
 
 
 @pytest.mark.parametrize("name", catalogue.EXPERIMENTS)
-def test_the_page_shows_what_was_measured(name):
+def test_the_page_shows_the_measured_figures(name):
     found = json.loads((PAGE.parent / "memory" / f"{name}.json").read_text(encoding="utf-8"))
     page = PAGE.read_text(encoding="utf-8")
     assert with_table(page, name, catalogue.module(name).table(found)) == page
@@ -54,7 +54,7 @@ def test_letters_are_copied(figures):
     assert all(learned["right"] > 4 * found["chance"] for learned in found["runs"])
 
 
-def test_gradients_fade_or_explode_with_the_matrix(figures):
+def test_gradients_vanish_or_explode_with_the_matrix(figures):
     left = {new["name"]: new["left"] for new in figures("lag")["runs"] if new["panel"] == "matrix"}
     assert left["× 0.5"][49] < 1e-10
     assert 0.01 < left["× 1"][49] < 1
@@ -73,13 +73,13 @@ def test_gradients_by_hand_are_those_of_autograd(figures):
         assert max(errors[name] for name in ("w", "u", "b", "x")) < 1e-6
 
 
-def test_a_gradient_has_to_reach_the_coin(figures):
+def test_learning_the_coin_needs_a_gradient_that_reaches_it(figures):
     right = {learned["window"]: learned["right"] for learned in figures("truncation")["runs"]}
     assert right[2] < 0.75
     assert right[16] > 0.95
 
 
-def test_steps_are_the_sequence_also_after_a_restart(figures):
+def test_single_steps_equal_the_sequence_also_after_a_restart(figures):
     for compared in figures("stepwise")["runs"]:
         assert compared["largest"] < parity.RELATIVE
         assert compared["restored_equal"]
@@ -90,7 +90,7 @@ def test_gates_hold_values_that_a_plain_cell_of_more_units_does_not(figures):
     assert max(errors["lstm"], errors["gru"]) < errors["rnn"]
 
 
-def test_the_command_lists_and_refuses():
+def test_the_command_lists_experiments_and_refuses_unknown_ones():
     app = Typer()
     app.command()(cli.experiment)
     listed = CliRunner().invoke(app, ["--list"])
@@ -112,6 +112,6 @@ def test_without_pytorch_the_command_names_the_remedy(monkeypatch):
     assert "remedy: pip install 'tocsin[training]'" in result.stderr
 
 
-def test_a_page_without_a_place_is_told():
+def test_a_page_without_a_marker_is_refused():
     with pytest.raises(TrainingError, match="no place for 'adding'; put <!-- adding --> and <!-- end --> into it"):
         with_table("nothing\n", "adding", "| |")

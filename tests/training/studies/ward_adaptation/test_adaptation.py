@@ -37,7 +37,7 @@ def engine_scores(bundle):
     return scores(bundle.model, wards(), 1)[:TICKS]
 
 
-def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on():
+def test_all_baselines_of_an_out_of_distribution_patient_lie_outside_the_training_range():
     for seed in range(20):
         patient = out_of_distribution_profile(np.random.default_rng(seed))
         for baseline, typical in (
@@ -51,23 +51,23 @@ def test_all_baselines_of_a_stranger_lie_outside_the_range_of_those_trained_on()
 
 
 @pytest.mark.parametrize("like", [None, LIKE])
-def test_scores_judged_again_ring_as_they_rang(bundle, engine_scores, like):
+def test_re_evaluated_scores_give_the_alarms_of_the_engine(bundle, engine_scores, like):
     watching = Engine(Watch(bundle.model, [ALARM], FrameClock(0, S), 3, adaptation=like))
     values = np.concatenate([ward.read(TICKS) for ward in wards()])  # (3, T, C)
-    rang = []
+    onsets = []
     for second in range(TICKS):
         came = np.flatnonzero(~np.isnan(values[:, second]).all(axis=1)).astype(np.int32)
         readings = Readings(["0", "1", "2"], CHANNELS, came, np.full(len(came), second * S), values[came, second])
         changes = watching.apply(readings, second * S).events
-        rang += [(change.stream, change.t // S) for change in changes if change.kind is ConditionEventKind.ACTIVE]
+        onsets += [(change.stream, change.t // S) for change in changes if change.kind is ConditionEventKind.ACTIVE]
     course = judged(bundle.model, [ALARM], engine_scores, like)
     again = [(str(stream), tick) for stream, ticks in enumerate(course.began["odd"]) for tick in ticks]
-    assert sorted(again) == sorted(rang)
-    assert len(rang) > 0
+    assert sorted(again) == sorted(onsets)
+    assert len(onsets) > 0
     assert course.up.shape == (1, 3)
 
 
-def test_a_conformal_threshold_is_passed_by_the_share_that_it_should_be():
+def test_a_conformal_threshold_is_exceeded_at_its_nominal_rate():
     rng, rows, up = np.random.default_rng(3), np.arange(2), np.zeros(2, dtype=bool)
     rule = Conformal(1.0, 0.05, 0.02, 10.0, 2, freezes=False)
     passed = []
@@ -77,10 +77,10 @@ def test_a_conformal_threshold_is_passed_by_the_share_that_it_should_be():
         rule.learn(score, rows, up)
     quiet, loud = np.mean(passed[5000:], axis=0)
     assert loud == pytest.approx(0.05, abs=0.01)
-    assert quiet < 0.02  # it doesn't sink below the calibrated one
+    assert quiet < 0.02  # it does not fall below the calibrated one
 
 
-def test_a_frozen_conformal_threshold_stays():
+def test_a_frozen_conformal_threshold_does_not_change():
     rule = Conformal(1.0, 0.05, 0.02, 10.0, 1, freezes=True)
     score, row = np.array([3.0], np.float32), np.arange(1)
     rule.learn(score, row, np.array([True]))
@@ -89,7 +89,7 @@ def test_a_frozen_conformal_threshold_stays():
     assert rule.adapted(score, row)[0] < 3.0
 
 
-def test_a_quotient_is_by_how_much_a_streams_high_scores_are_higher():
+def test_the_ratio_compares_a_streams_high_scores_with_the_calibrated_ones():
     rng, row = np.random.default_rng(4), np.arange(1)
     rule = Quotient(LIKE, 0.9, 1)
     assert rule.adapted(np.array([1.0], np.float32), row)[0] == pytest.approx(1 / LIKE.max_ratio)
@@ -99,7 +99,7 @@ def test_a_quotient_is_by_how_much_a_streams_high_scores_are_higher():
     assert rule.adapted(np.array([1.0], np.float32), row)[0] == pytest.approx(0.5, rel=0.1)
 
 
-def test_the_tables_count_onsets_and_what_was_found(bundle):
+def test_the_tables_count_onsets_and_detections(bundle):
     score = np.full((3600, 2), 0.1, dtype=np.float32)
     score[600:700, 1] = score[1800:1900, 1] = 3.0  # above any threshold, twice
     score[100, :] = NO_FRAME

@@ -30,7 +30,7 @@ def limits(folder, delay_s):
     alarms = {}
     for channel, (low, high) in BEDSIDE.items():
         alarms[f"{channel}-low"] = {"below": {"channel": channel, "limit": low}, "on_delay_s": delay_s}
-        if channel != "spo2":  # 100 is the highest there is
+        if channel != "spo2":  # 100 is the maximum
             alarms[f"{channel}-high"] = {"above": {"channel": channel, "limit": high}, "on_delay_s": delay_s}
     file = folder / "limits.yaml"
     watch = {"model": "ward-vitals/1", "frame_timeout_s": 0, "alarms": alarms}
@@ -39,7 +39,7 @@ def limits(folder, delay_s):
 
 
 def restless(streams, seconds):
-    """(N, T, C): values that stray about the limits, and gaps in them."""
+    """Values (N, T, C) around the limits, with gaps."""
     rng = np.random.default_rng(4711)
     middle = np.array([120.0, 91.0, 30.0, 160.0, 90.0, 39.0])
     spread = np.array([3.0, 1.5, 2.0, 3.0, 2.0, 0.3])
@@ -51,7 +51,7 @@ def restless(streams, seconds):
 
 
 @pytest.mark.parametrize("delay_s", [0, 15])
-def test_limits_ring_as_in_the_daemon_s_engine(tmp_path, delay_s):
+def test_limits_raise_the_alarms_of_the_daemon_s_engine(tmp_path, delay_s):
     names = [f"a/{number}" for number in range(40)]
     shown = restless(len(names), 240)
     alarm_rows = of_events(measure.replay(limits(tmp_path, delay_s), names, shown), measure.DAY_BEGAN)
@@ -66,7 +66,7 @@ def test_limits_ring_as_in_the_daemon_s_engine(tmp_path, delay_s):
     assert in_order[0] == in_order[1]
 
 
-def test_what_is_gone_is_told_once_a_measurement_or_once_for_all_of_them():
+def test_absence_raises_one_alarm_for_each_measurement_or_one_for_all():
     shown = np.full((60, len(CHANNELS)), 0.0)
     shown[:] = [80, 97, 15, 120, 70, 36.8]
     shown[10:25, 1] = np.nan
@@ -77,7 +77,7 @@ def test_what_is_gone_is_told_once_a_measurement_or_once_for_all_of_them():
     ]
 
 
-def test_a_gap_neither_rings_nor_ends_an_alarm():
+def test_a_gap_neither_raises_nor_ends_an_alarm():
     shown = np.full((60, len(CHANNELS)), 0.0)
     shown[:] = [80, 97, 15, 120, 70, 36.8]
     shown[5:40, 0] = 130
@@ -99,6 +99,6 @@ def test_a_flood_lasts_from_the_eleventh_alarm_until_fewer_than_five_are_left_in
     assert flooded_min([]) == 0
 
 
-def test_what_the_twin_has_too_was_not_rung_by_the_deterioration():
+def test_alarms_that_the_twin_has_too_are_not_counted_for_the_deterioration():
     own = [call(100.0), call(500.0), call(900.0, category=Category.TECHNICAL)]
     assert rung_by_itself(own, [call(130.0), call(500.0, stream="a/2")], 60.0) == [own[1]]

@@ -1,4 +1,4 @@
-"""Leads are counted as the page says."""
+"""Lead times, counted as the page defines them."""
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ MODEL = Model(
 )
 
 
-def course(**rang_s):
+def course(**onset_s):
     named = {"tocsin": TOCSIN, "at_once": AT_ONCE, "delayed": DELAYED}
     episode = Episode(EpisodeKind.SEPSIS, "ward/bed-1", 7200, 3600.0, 1800.0)
-    return DetectionTimes(episode, {named[name]: at_s for name, at_s in rang_s.items()})
+    return DetectionTimes(episode, {named[name]: at_s for name, at_s in onset_s.items()})
 
 
-def test_the_engine_rings_limits_with_their_delays():
+def test_the_engine_applies_limits_with_their_delays():
     values = np.tile([80.0, 97.0, 15.0, 120.0, 70.0, 37.0], (60, 1))
     values[20:, 0] = 115.0  # over the fake model's threshold
     values[30:, 0] = 125.0  # over the limit of 120
@@ -45,7 +45,7 @@ def test_the_engine_rings_limits_with_their_delays():
     assert alarm_rows == {TOCSIN: [[23.0]], AT_ONCE: [[30.0]], DELAYED: [[45.0]]}
 
 
-def test_a_lead_needs_both_to_ring():
+def test_a_lead_needs_alarms_of_both():
     assert lead_s(course(tocsin=100, at_once=160), AT_ONCE) == 60
     assert lead_s(course(tocsin=100), AT_ONCE) is None
     assert lead_s(course(at_once=100), AT_ONCE) is None
@@ -71,7 +71,7 @@ def test_the_page_has_a_row_for_each_deterioration():
         DetectionTimes(Episode(kind, "ward/bed-1", 7200, 60.0, 600.0), {TOCSIN: 50.0, DELAYED: 90.0})
         for kind in DETERIORATIONS
     ]
-    told = page(LeadResults(courses, {TOCSIN: 1.0, AT_ONCE: 100.0, DELAYED: 8.0}, 50.0, "fake/1", 1.0))
+    text = page(LeadResults(courses, {TOCSIN: 1.0, AT_ONCE: 100.0, DELAYED: 8.0}, 50.0, "fake/1", 1.0))
     for kind in DETERIORATIONS:
-        assert f"| {kind} (1) | 100 % | 0 % | 100 % | - | 100 % | +40 s (+40 to +40) | 100 % |" in told
-    assert "| Tocsin | 1.00 |" in told
+        assert f"| {kind} (1) | 100 % | 0 % | 100 % | - | 100 % | +40 s (+40 to +40) | 100 % |" in text
+    assert "| Tocsin | 1.00 |" in text
