@@ -1,4 +1,4 @@
-"""Sensors' clocks may be wrong and people set theirs back an hour: a stream's time goes on."""
+"""Clocks of sensors may be wrong, and clocks are set back an hour: the time of a stream continues."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def run(model, names, values, schedule):
 
 
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
-def test_a_stream_is_equal_to_the_bit_whoever_its_neighbours_are(folder):
+def test_a_stream_is_equal_to_the_bit_whatever_its_neighbours_are(folder):
     model = load(folder).model
     random = np.random.default_rng(0)
     names = [f"bed-{k}" for k in range(NEIGHBOURS + 1)]

@@ -125,7 +125,7 @@ def test_the_page_stands_by_itself():
     made, text = written(raised, seen)
     assert "<b>" not in made.replace("<body", "")
     assert "icu/1/<b>" in text
-    assert "The <last> days, 2025-11-24 16:00 to 2025-11-26 16:00 UTC. 1 alarms were told" in text
+    assert "The <last> days, 2025-11-24 16:00 to 2025-11-26 16:00 UTC. 1 alarms were annunciated" in text
     assert made.count("<svg") == made.count("</svg>") == 6
     assert "1.5 min" in text
 

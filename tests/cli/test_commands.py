@@ -35,9 +35,9 @@ def fails(done, code, *lines):
     """In so many lines on stderr, and without a traceback."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
-    said = done.stderr.splitlines()
-    assert len(said) == len(lines), done.stderr
-    for line, pattern in zip(said, lines, strict=True):
+    printed = done.stderr.splitlines()
+    assert len(printed) == len(lines), done.stderr
+    for line, pattern in zip(printed, lines, strict=True):
         assert re.search(pattern, line), line
 
 
@@ -120,18 +120,18 @@ def test_the_schema_is_json():
     "url", ["http://h", "h", "", "mqtt://", "mqtt://h:99999", "mqtt://h:x", "mqtt://[::1", "mqtt://h/x", "mqtt://h?x=1"]
 )
 def test_a_broker_that_is_no_address(url):
-    with pytest.raises(Failure) as told:
+    with pytest.raises(Failure) as caught:
         parse(url)
-    assert str(told.value) == (
+    assert str(caught.value) == (
         f"error: broker {url!r} is no valid URL\nremedy: write mqtt://HOST:PORT, such as mqtt://localhost:1883"
     )
 
 
 @pytest.mark.parametrize("host", ["h", "h:1883", "[::1", "h:99999", "h/x"])
 def test_a_password_in_the_address_is_refused_and_not_repeated(host):
-    with pytest.raises(Failure, match=r"broker 'mqtt://nurse:…@.*' contains a password") as told:
+    with pytest.raises(Failure, match=r"broker 'mqtt://nurse:…@.*' contains a password") as caught:
         parse(f"mqtt://nurse:hunter2@{host}")
-    assert "hunter2" not in str(told.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_addresses(monkeypatch):

@@ -71,7 +71,7 @@ def test_as_many_frames_are_drawn_as_fit(tmp_path, bundle):
     for columns, shown in ((60, 15), (200, 60)):
         done = tocsin("explain", file, "--model", bundle.folder, env={"COLUMNS": str(columns)})
         lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
-        assert lines["hr"].split()[1][-1] == "█", "the end is there: it rang then"
+        assert lines["hr"].split()[1][-1] == "█", "the last frame is shown: it raised the alarm"
         assert len(lines["hr"].split()[1]) >= shown
         assert lines["hr"].split()[2:4] == ["171", "/min"]
         assert max(len(line) for line in done.stdout.splitlines()) <= columns
@@ -114,7 +114,7 @@ def test_lines_as_watch_prints_them_are_taken_too(tmp_path, bundle, raised):
     assert done.stderr.startswith("error: no event here carries frames\nremedy: ")
 
 
-def test_a_score_that_is_another_one_is_told(tmp_path, bundle, raised):
+def test_a_score_that_differs_is_reported(tmp_path, bundle, raised):
     event = published(raised)
     x = np.frombuffer(base64.b64decode(event["frames"]["x"]), dtype="<f4").copy()
     x[-2] = 100.0
@@ -174,8 +174,8 @@ def daemon(raised):
         def do_GET(self):
             path, _, query = self.path.partition("?")
             asked.append((path, parse_qs(query)))
-            rung = asked[-1][1]["alarm"] == ["odd"]
-            body = json.dumps({"events": [published(raised)] if rung else [], "before": None}).encode()
+            known = asked[-1][1]["alarm"] == ["odd"]
+            body = json.dumps({"events": [published(raised)] if known else [], "before": None}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -200,7 +200,7 @@ def test_the_daemon_is_asked_of_an_alarm_by_its_name(bundle, daemon):
     assert query == {"stream": ["icu/1"], "alarm": ["odd"], "transition": ["raise"], "limit": ["1"]}
 
 
-def test_an_alarm_that_never_rang_is_said_to(daemon):
+def test_an_alarm_that_was_never_raised_is_refused(daemon):
     _, address = daemon
     done = tocsin("explain", "icu/[1]/quiet", "--http", address)
     assert done.returncode == 1

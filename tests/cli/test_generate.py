@@ -110,5 +110,5 @@ def test_a_command_that_cannot_work(toy, tmp_path, monkeypatch, words, message):
 
 
 def test_a_bundle_that_is_not_there():
-    done = tocsin("generate", "nobody/1", "--profile", "a=1", "--out", "x.csv")
-    assert "no bundle 'nobody/1'" in done.stderr
+    done = tocsin("generate", "missing/1", "--profile", "a=1", "--out", "x.csv")
+    assert "no bundle 'missing/1'" in done.stderr

@@ -50,7 +50,7 @@ def ward(mosquitto, tmp_path):
 def replay(ward, table, running):
     done = tocsin("replay", table, "--topic", "vitals/{ward}/{bed}", "--speed", 0, "--broker", ward.url)
     assert done.returncode == 0, done.stderr
-    # The last message is one that is told of at once: then all of those before it are here, too.
+    # The last message is reported at once: then all messages before it have arrived.
     publish.single("vitals/icu/b", b"no JSON", qos=1, hostname=ward.broker.host, port=ward.broker.port)
     running.says(r"rejected \(not_json\)")
 
@@ -97,9 +97,9 @@ def test_what_was_played_is_recorded_trains_and_plays_again(ward, tmp_path, kind
     assert table["stream"].to_list() == ["icu/007", "icu/b", "icu/007", "icu/007", "icu/b", "med/a, b"]
     assert table.drop("stream").equals(SENT.select("t", "ward", "bed", "hr", "spo2"))
 
-    told = frames(tmp_path, tmp_path / "runs", sent.name, ["ward", "bed"])
-    assert frames(tmp_path, tmp_path / "runs", first.name, "stream") == told
-    assert sorted(told) == ["icu/007", "icu/b", "med/a, b"]
+    recorded = frames(tmp_path, tmp_path / "runs", sent.name, ["ward", "bed"])
+    assert frames(tmp_path, tmp_path / "runs", first.name, "stream") == recorded
+    assert sorted(recorded) == ["icu/007", "icu/b", "med/a, b"]
 
     running = ward(second)
     replay(ward, first, running)

@@ -19,8 +19,8 @@ T = 1_767_225_600 * 10**9
 
 def event(transition, stream="icu/a", alarm="hr-high", reason="hr 131 /min is above 120"):
     evidence = (Evidence("hr", "/min", 131.0, None, None, None),)
-    told = {"stream": stream, "alarm": alarm, "reason": reason, "evidence": evidence, "model": "toy/1 0123"}
-    return alarm_events.event(transition, t=T, since=T, raised_at=T, **told)
+    report = {"stream": stream, "alarm": alarm, "reason": reason, "evidence": evidence, "model": "toy/1 0123"}
+    return alarm_events.event(transition, t=T, since=T, raised_at=T, **report)
 
 
 RAISED, CLEARED = event(Transition.RAISE), event(Transition.CLEAR, reason="hr 90 /min, no longer above 120")

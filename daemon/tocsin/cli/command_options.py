@@ -50,7 +50,7 @@ def command_with_common_options(say: Callable[..., CommandRequest]) -> Callable[
     own = inspect.signature(say, eval_str=True).parameters
     common = inspect.signature(_every_command, eval_str=True).parameters
     together = [*own.values(), *(p for name, p in common.items() if name not in own)]
-    # Typer tells arguments from options by the annotation; the kind of parameter makes no difference to it.
+    # Typer distinguishes arguments and options by the annotation; the kind of parameter makes no difference to it.
     parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in together]
 
     def run(**given: Any) -> None:  # noqa: ANN401  (values parsed by typer)

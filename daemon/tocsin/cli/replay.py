@@ -47,7 +47,7 @@ def replay(
     static: Annotated[
         str | None,
         typer.Option(
-            help="Likewise for static values, published once before the first reading of a stream, such as age."
+            help="The same for static values, published once before the first reading of a stream, such as age."
         ),
     ] = None,
     speed: Annotated[float, typer.Option(min=0, help="Speed-up; 0 for as fast as possible.")] = 1.0,

@@ -112,7 +112,7 @@ def show(
 def history(
     *,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
     stream: Annotated[str | None, typer.Option("--stream", metavar="PATTERN", help="Such as 'icu/*'.")] = None,
     actor: Annotated[str | None, typer.Option(metavar="NAME", help="The actor.")] = None,
     verb: Annotated[str | None, typer.Option(help="admit, set-limit, …")] = None,

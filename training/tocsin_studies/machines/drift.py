@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tocsin_studies.machines.detector import MachineDetector
     from tocsin_studies.machines.skab import SkabExperiment
 
-RINGING = 0.05  # share of normal rows after the fitted ones that may pass the limit
+MAX_FALSE_SHARE = 0.05  # share of normal rows after the fitted ones that may pass the limit
 APART = 3  # pretended experiments so far from each other share no row, nor do their neighbours
 
 
@@ -49,7 +49,7 @@ class NormalDrift:
         for number, (one, experiment) in enumerate(zip(fitted, experiments, strict=True)):
             one.refit_score(drifts[np.abs(every - number) >= APART].mean(axis=0), experiment.stream(skab.FITTED))
             scores.append(one.contributions(experiment.stream()).sum(axis=1)[skab.FITTED :])
-        return cls(drifts.mean(axis=0), float(np.quantile(np.concatenate(scores), 1.0 - RINGING)))
+        return cls(drifts.mean(axis=0), float(np.quantile(np.concatenate(scores), 1.0 - MAX_FALSE_SHARE)))
 
     def score(self, experiment: SkabExperiment) -> NDArray[np.float64]:
         """Scores (T,) of an experiment, divided by the limit; the network is fitted on its first rows."""

@@ -25,7 +25,7 @@ class Ranked:
 
     Attributes:
         average_precision: Of its scores.
-        vus_pr: Likewise.
+        vus_pr: Volume under the surface of precision and recall.
         causes: Of an episode's true channels, the share among the first k by contribution; a mean over episodes.
     """
 
@@ -66,14 +66,14 @@ class Counts:
     silent: int
 
     @classmethod
-    def of(cls, label: NDArray[np.float32], ringing: NDArray[np.bool_]) -> Counts:
+    def of(cls, label: NDArray[np.float32], alarmed: NDArray[np.bool_]) -> Counts:
         """Count rows by label (R,) and alarm (R,)."""
         anomalous = label > 0
         return cls(
-            int((anomalous & ringing).sum()),
-            int((~anomalous & ringing).sum()),
-            int((anomalous & ~ringing).sum()),
-            int((~anomalous & ~ringing).sum()),
+            int((anomalous & alarmed).sum()),
+            int((~anomalous & alarmed).sum()),
+            int((anomalous & ~alarmed).sum()),
+            int((~anomalous & ~alarmed).sum()),
         )
 
     @property

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tocsin_training.data.dataset import StreamDataset
 
 TICK = 10  # minutes
-FIRST = 11  # the tick after which an hour is first told: two hours have been seen
+FIRST = 11  # the tick after which the first hour is forecast: two hours have been seen
 WIDTH, DROPOUT = 6, 0.1
 EPOCHS, RATE, DECAY, CLIP = 60, 0.03, 0.1, 1.0
 

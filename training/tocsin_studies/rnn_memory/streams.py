@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-TRIVIAL_ADDING = 1.0 / 6.0  # the variance of a sum of two uniform numbers: the error of whoever always says 1
+TRIVIAL_ADDING = 1.0 / 6.0  # the variance of a sum of two uniform numbers: the error of the constant answer 1
 SYMBOLS, ALPHABET = 5, 8  # of the copy task
-PULSES = 0.1  # how often a channel of `held` is told to store
+PULSES = 0.1  # how often a channel of `held` gets the command to store
 
 
 def adding(streams: int, ticks: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -60,18 +60,18 @@ class Quotient:
         """Begin with the quantile of the calibrated streams."""
         self._like, self._level = like, high
         self._typical = np.full(streams, like.high)  # (N,)
-        self._learnt = np.zeros(streams, dtype=np.int64)  # (N,)
+        self._count = np.zeros(streams, dtype=np.int64)  # (N,)
 
     def adapted(self, score: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores (n,), divided; by the maximum while a stream settles."""
         factor = np.clip(self._typical[rows] / self._like.high, 1.0, self._like.max_ratio)
-        settled = self._learnt[rows] >= self._like.settle_ticks
+        settled = self._count[rows] >= self._like.settle_ticks
         return (score / np.where(settled, factor, self._like.max_ratio)).astype(np.float32)
 
     def learn(self, score: NDArray[np.float32], rows: NDArray[np.int64], is_up: NDArray[np.bool_]) -> None:
         """Update the quantile."""
-        typical, learnt = self._typical[rows], self._learnt[rows]
-        moved = typical * (1.0 + self._like.steps(learnt) * np.where(score > typical, self._level, self._level - 1.0))
+        typical, count = self._typical[rows], self._count[rows]
+        moved = typical * (1.0 + self._like.steps(count) * np.where(score > typical, self._level, self._level - 1.0))
         teaches = ~(is_up | np.isnan(score))
         self._typical[rows] = np.where(teaches, moved, typical)
-        self._learnt[rows] = learnt + teaches
+        self._count[rows] = count + teaches

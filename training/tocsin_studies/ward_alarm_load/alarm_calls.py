@@ -176,7 +176,7 @@ def flooded_min(calls: Iterable[AlarmCall]) -> float:
     return sum(flood.end - flood.begin for flood in floods) / _NS_PER_S / 60
 
 
-def rung_by_itself(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], within_s: float) -> list[AlarmCall]:
+def without_twin(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], within_s: float) -> list[AlarmCall]:
     """Physiological alarms of a patient without one of the patient's twin at about the same time."""
     alike: dict[tuple[str, str], list[float]] = {}
     for call in twins:

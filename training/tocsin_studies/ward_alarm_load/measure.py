@@ -29,7 +29,7 @@ from tocsin_studies.ward_alarm_load.alarm_calls import (
     flooded_min,
     of_events,
     of_limits,
-    rung_by_itself,
+    without_twin,
 )
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.ward.episodes import ARTEFACTS, DETERIORATIONS, EpisodeKind
@@ -183,7 +183,7 @@ def _day(calls: Sequence[AlarmCall], twins: Sequence[AlarmCall], episodes: Seque
         by_nurse.setdefault(call.stream.rpartition("/")[0], []).append(call)
     day.flooded_min = sum(flooded_min(own) for own in by_nurse.values())
     due: dict[str, list[AlarmCall]] = {}
-    for call in rung_by_itself(calls, twins, TWIN_WITHIN_S):
+    for call in without_twin(calls, twins, TWIN_WITHIN_S):
         due.setdefault(call.stream, []).append(call)
     explained: set[AlarmCall] = set()
     for episode in episodes:

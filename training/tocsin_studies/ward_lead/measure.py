@@ -80,14 +80,14 @@ def _courses(model: Model, numbers: Sequence[int], length_s: int) -> list[Detect
     alarm_rows = _onsets(model, values)
     courses = []
     for i, episode in enumerate(episodes):
-        rang_s = {}
+        detected_s = {}
         for name in DETECTORS:
             own, twin = np.array(alarm_rows[name][i]), np.array(alarm_rows[name][i + len(episodes)])
             alike = (np.abs(own[:, None] - twin[None, :]) <= TWIN_WITHIN_S).any(axis=1)
             due = own[(own >= ONSET_S) & (own <= min(episode.relief_s, length_s)) & ~alike]
             if len(due):
-                rang_s[name] = float(due[0]) - ONSET_S
-        courses.append(DetectionTimes(episode, rang_s))
+                detected_s[name] = float(due[0]) - ONSET_S
+        courses.append(DetectionTimes(episode, detected_s))
     return courses
 
 

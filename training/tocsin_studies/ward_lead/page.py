@@ -24,11 +24,11 @@ class DetectionTimes:
 
     Attributes:
         episode: The deterioration.
-        rang_s: Detector → seconds from the onset to its first alarm; absent if there was none until relief.
+        detected_s: Detector → seconds from the onset to its first alarm; absent if there was none until relief.
     """
 
     episode: Episode
-    rang_s: dict[str, float]
+    detected_s: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ class LeadResults:
 
 def figures(measured: LeadResults) -> dict[str, float]:
     """The few numbers that the manifest, the card and the demonstration show."""
-    found = {"deteriorations detected, share": round(float(np.mean([TOCSIN in c.rang_s for c in measured.courses])), 3)}
+    found = {
+        "deteriorations detected, share": round(float(np.mean([TOCSIN in c.detected_s for c in measured.courses])), 3)
+    }
     for name in (AT_ONCE, DELAYED):
         leads = [lead for course in measured.courses if (lead := lead_s(course, name)) is not None]
         found[f"median lead over {name}, s"] = round(float(np.median(leads)), 1)
@@ -68,14 +70,14 @@ def figures(measured: LeadResults) -> dict[str, float]:
 
 def lead_s(course: DetectionTimes, over: str) -> float | None:
     """Seconds of Tocsin's lead over another detector; None unless both detected."""
-    if TOCSIN not in course.rang_s or over not in course.rang_s:
+    if TOCSIN not in course.detected_s or over not in course.detected_s:
         return None
-    return course.rang_s[over] - course.rang_s[TOCSIN]
+    return course.detected_s[over] - course.detected_s[TOCSIN]
 
 
 def first(course: DetectionTimes, over: str) -> bool:
     """Whether Tocsin detected, and the other detector later or never."""
-    return TOCSIN in course.rang_s and course.rang_s[TOCSIN] < course.rang_s.get(over, np.inf)
+    return TOCSIN in course.detected_s and course.detected_s[TOCSIN] < course.detected_s.get(over, np.inf)
 
 
 def page(measured: LeadResults) -> str:
@@ -85,7 +87,7 @@ def page(measured: LeadResults) -> str:
     for kind in kinds:
         courses = [course for course in measured.courses if kind in {None, course.episode.kind}]
         cells = [f"**all {len(courses)}**" if kind is None else f"{kind} ({len(courses)})"]
-        cells += [_share([name in course.rang_s for course in courses]) for name in DETECTORS]
+        cells += [_share([name in course.detected_s for course in courses]) for name in DETECTORS]
         for name in (AT_ONCE, DELAYED):
             leads = [lead for course in courses if (lead := lead_s(course, name)) is not None]
             cells += [_spread(leads), _share([first(course, name) for course in courses])]

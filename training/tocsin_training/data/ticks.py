@@ -65,12 +65,12 @@ def record(
         implausible = (values < low) | (values > high)
     selected = there & ~implausible
     read = np.array([channel.kind is ChannelKind.READING for channel in channels])
-    spoilt = implausible.any(axis=1) & ~selected.any(axis=1)
+    implausible_only = implausible.any(axis=1) & ~selected.any(axis=1)
     profile = np.zeros(len(values), dtype=bool)
     if long:
         profile = ~read[rows.channel]
     tick_of = rows.t // round(period_s * NS_PER_S)  # (K,)
-    tick = np.unique(tick_of[~(spoilt | profile)])  # (T,)
+    tick = np.unique(tick_of[~(implausible_only | profile)])  # (T,)
     if not len(tick):
         return None
     frame = np.searchsorted(tick, tick_of)  # what makes no tick counts from the next one on

@@ -1,4 +1,4 @@
-"""Board of a demonstration: one row a bed, as on a ward's central station."""
+"""Board of a demonstration: one row a bed, as on the central monitor of a ward."""
 
 from __future__ import annotations
 

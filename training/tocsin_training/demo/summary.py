@@ -48,7 +48,7 @@ def _of(episode: Episode, scripted: ScriptedWard, view: WardView, elapsed_s: flo
     at_once, delayed = (_limits_at(episode, scripted, delay_s) for delay_s in (0, DELAY_S))
     limits = f"fixed limits {_when(at_once, elapsed_s)}, with {DELAY_S} s delay {_when(delayed, elapsed_s)}"
     if not physiological:
-        return head + f"Tocsin has not rung; {limits}"
+        return head + f"Tocsin has raised no alarm; {limits}"
     at_s = physiological[0].at_s
     lead = "" if at_once is None else f"; {_led(at_once - at_s)}"
     return head + f"Tocsin alarmed at {at_s:.0f} s; {limits}{lead}"

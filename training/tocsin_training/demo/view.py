@@ -59,7 +59,7 @@ class WardView:
     Attributes:
         first_t_ns: `t` of the ward's first reading.
         beds: Stream → bed.
-        rings: Every transition, in the order received.
+        transitions: Every transition, in the order received.
     """
 
     first_t_ns: int

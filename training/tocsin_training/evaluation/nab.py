@@ -29,7 +29,7 @@ PROBATION = 0.15  # share of rows, of at most `PROBATION_OF` rows
 PROBATION_OF = 5000
 
 GRID = 120  # thresholds tried
-MOST_RINGING = 0.03  # share of rows
+MAX_ALARMED_SHARE = 0.03  # share of rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def best_alarms(scores: Sequence[NDArray[np.floating]], truths: Sequence[WindowL
     """Threshold with the highest score of those on `GRID`, which alarm in few to many rows."""
     every = np.concatenate([score[truth.scored] for score, truth in zip(scores, truths, strict=True)])
     every = every[~np.isnan(every)]
-    grid = np.unique(np.quantile(every, 1.0 - np.geomspace(1.0 / len(every), MOST_RINGING, GRID)))
+    grid = np.unique(np.quantile(every, 1.0 - np.geomspace(1.0 / len(every), MAX_ALARMED_SHARE, GRID)))
     tried = [alarms_at(scores, truths, float(threshold), quiet) for threshold in grid]
     return max(tried, key=lambda operation: operation.score)
 

@@ -192,7 +192,7 @@ def raise_test(
 def history(
     *,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Likewise.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="2d, 36h, or ISO 8601.")] = None,
     stream: StreamFilter = None,
     alarm: AlarmFilter = None,
     label: LabelFilter = None,

@@ -32,7 +32,7 @@ def page(report: PerformanceReport, about: str) -> str:
     begin, end = (_day(ns, "%Y-%m-%d %H:%M") for ns in (report.begin, report.end))
     parts = [
         head("Alarm report"),
-        f"<p>{escape(about)}, {begin} to {end} UTC. {report.alarms} alarms were told",
+        f"<p>{escape(about)}, {begin} to {end} UTC. {report.alarms} alarms were annunciated",
         f" in {len(report.groups)} groups.</p>" if len(report.groups) > 1 else ".</p>",
         "<p class=dim>Targets are those of ISA-18.2 and EEMUA 191, per operator. Priorities have no tolerance there:",
         " more than half as many again is marked here. Figures without a target say how it is.</p>",
