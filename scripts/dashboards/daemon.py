@@ -228,7 +228,7 @@ def _stored_and_pending() -> list[timeseries.Panel]:
                 "Reprocessed, evicted, stale",
                 "Late readings whose frames were reprocessed; streams evicted as idle; streams that their source "
                 "declared dead.",
-                Query(f"sum(increase(tocsin_readings_rewound_total{RATE}))", "readings reprocessed"),
+                Query(f"sum(increase(tocsin_readings_reprocessed_total{RATE}))", "readings reprocessed"),
                 Query(f"sum(increase(tocsin_streams_evicted_total{RATE}))", "streams evicted"),
                 Query(f"sum(increase(tocsin_stale_streams_total{RATE}))", "streams stale"),
             )

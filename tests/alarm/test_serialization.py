@@ -24,7 +24,7 @@ KEYS = {
     "StoredEvidence": "channel unit value mean scale contribution",
     "StoredFrames": "channels period_ns tick x mask delta state mean scale",
     "StoredExplanation": "model sha256 threshold rising_since warm_up_ticks frames_seen state_since gap_ended gap_s "
-    "rewound frames",
+    "reprocessed frames",
     "StoredReport": "reason score evidence model explanation",
     "StoredEvent": "id stream labels alarm watch category transition status occurrence since t raised_at reason score "
     "evidence model explanation actor comment transaction verdict fleeting announced test",

@@ -246,7 +246,7 @@ def _stored_explanation(explanation: Explanation | None) -> StoredExplanation | 
         state_since=explanation.state_since,
         gap_ended=explanation.gap_ended,
         gap_s=explanation.gap_s,
-        rewound=explanation.rewound,
+        reprocessed=explanation.reprocessed,
         frames=None if explanation.frames is None else _stored_frames(explanation.frames),
     )
 

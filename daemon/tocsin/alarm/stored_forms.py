@@ -84,7 +84,7 @@ class StoredExplanation(msgspec.Struct, frozen=True):
     state_since: int | None = field(name="state_since")
     gap_ended: int | None = field(name="gap_ended")
     gap_s: float | None = field(name="gap_s")
-    rewound: int | None = field(name="rewound")
+    reprocessed: int | None = field(name="reprocessed")
     frames: StoredFrames | None = field(name="frames", default=None)
 
 

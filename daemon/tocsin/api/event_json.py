@@ -97,7 +97,7 @@ def explanation_fields(explanation: Explanation) -> dict[str, Any]:
         **time_fields("state_since", explanation.state_since),
         **time_fields("gap_ended", explanation.gap_ended),
         "gap_s": number(explanation.gap_s),
-        **time_fields("rewound", explanation.rewound),
+        **time_fields("reprocessed", explanation.reprocessed),
     }
 
 

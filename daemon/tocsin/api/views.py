@@ -48,8 +48,8 @@ class ExplanationView(msgspec.Struct, kw_only=True, frozen=True):
     gap_ended: str | None
     gap_ended_ns: int | None
     gap_s: float | None
-    rewound: str | None
-    rewound_ns: int | None
+    reprocessed: str | None
+    reprocessed_ns: int | None
 
 
 class AlarmView(msgspec.Struct, kw_only=True, frozen=True):

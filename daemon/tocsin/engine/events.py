@@ -99,7 +99,7 @@ class Explanation:
         state_since: `t` of the reset: the stream began, was reset, or its gap was too long.
         gap_ended: `t` at which the last gap since then ended; None: there was none.
         gap_s: Length of that gap.
-        rewound: `t` of the last frame that a late reading changed since then; None: none.
+        reprocessed: `t` of the last frame that a late reading changed since then; None: none.
         frames: The last frames, in the event with which the condition becomes active; None in others, or if none are
             kept.
     """
@@ -113,7 +113,7 @@ class Explanation:
     state_since: int | None
     gap_ended: int | None
     gap_s: float | None
-    rewound: int | None
+    reprocessed: int | None
     frames: Frames | None = None
 
 

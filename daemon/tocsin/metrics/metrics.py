@@ -117,7 +117,7 @@ class Metrics:
         for status in ("ok", "error"):
             self._requests.labels(status)
         self._reprocessed = Counter(
-            "tocsin_readings_rewound_total",
+            "tocsin_readings_reprocessed_total",
             "Late readings whose frames were reprocessed.",
             registry=registry,
         )

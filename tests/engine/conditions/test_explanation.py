@@ -43,7 +43,7 @@ def test_a_score_says_since_when_it_has_been_rising_and_what_touched_it():
     assert (explanation.model, explanation.sha256, explanation.threshold) == ("counting/1", "0" * 64, 100)
     assert explanation.rising_since == START + 8 * S
     assert (explanation.warm_up_ticks, explanation.frames_seen, explanation.state_since) == (2, 7, START)
-    assert (explanation.gap_s, explanation.gap_ended, explanation.rewound) == (4.0, START + 7 * S, None)
+    assert (explanation.gap_s, explanation.gap_ended, explanation.reprocessed) == (4.0, START + 7 * S, None)
     assert explanation.frames is not None
     assert ceased.report.explanation.frames is None
     assert ceased.report.explanation.rising_since == START + 8 * S
@@ -74,7 +74,7 @@ def test_a_reprocessed_frame_is_named_and_the_recent_frames_begin_anew():
     # The reading of second 3 was late by two ticks: everything from there on was stepped again.
     read(engine, 3.5, hr=90)
     (change,) = read(engine, 6, hr=140, spo2=97)
-    assert change.report.explanation.rewound == START + 5 * S
+    assert change.report.explanation.reprocessed == START + 5 * S
     assert ticks(change.report.explanation.frames) == [3, 4, 5, 6]
 
 

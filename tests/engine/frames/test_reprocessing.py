@@ -50,7 +50,7 @@ def test_a_late_reading_is_put_in_and_the_newest_frame_is_judged_again():
     results.append(watching.apply(batch([reading(2, 150)]), NOW))
     # Four frames have been now, so that the newest scores 4. A limit passed in the past does not ring.
     assert happened(results) == [("a", "many", "active", 3)]
-    assert results[-1].events[0].report.reason.endswith("(rewound: a late reading was put in)")
+    assert results[-1].events[0].report.reason.endswith("(reprocessed after a late reading)")
     assert (results[-1].accepted, results[-1].reprocessed, results[-1].rejected) == (1, 1, {})
 
 

@@ -44,8 +44,8 @@ class ExplanationFields(msgspec.Struct):
     state_since: str | None = None
     gap_ended: str | None = None
     gap_s: float | None = None
-    reprocessed: str | None = msgspec.field(name="rewound", default=None)
-    reprocessed_ns: int | None = msgspec.field(name="rewound_ns", default=None)
+    reprocessed: str | None = None
+    reprocessed_ns: int | None = None
 
 
 class _Named(msgspec.Struct):

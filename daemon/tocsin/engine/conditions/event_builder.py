@@ -60,7 +60,7 @@ class EventBuilder:
         context = self._context(index, int(steps.rows[i]), score, channels, steps, i)
         event = self._event(index, kind, int(steps.t[i]), now, context)
         if steps.reprocessed[i]:
-            reason = f"{event.report.reason} (rewound: a late reading was put in)"
+            reason = f"{event.report.reason} (reprocessed after a late reading)"
             return replace(event, report=replace(event.report, reason=reason))
         return event
 

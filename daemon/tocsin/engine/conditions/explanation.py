@@ -85,6 +85,6 @@ def explanation(table: StreamTable, condition: Condition, context: ReasonContext
         state_since=t(int(table.state_first_tick[row])),
         gap_ended=t(int(table.gap_end[row])),
         gap_s=gap_ticks * model.period_ns / _NS_PER_S if gap_ticks else None,
-        rewound=t(int(table.reprocessed_tick[row])),
+        reprocessed=t(int(table.reprocessed_tick[row])),
         frames=frames(table, row, model) if with_frames and table.keeps_recent else None,
     )
