@@ -54,7 +54,10 @@ def build() -> typer.Typer:
     for entry in sorted(entry_points(group=_PLUGIN_COMMANDS), key=lambda entry: entry.name):
         try:
             command = entry.load()
-        except ImportError as error:  # a broken add-on must not stop the daemon
+        except ImportError as error:
+            if error.name == entry.module.partition(".")[0]:
+                continue  # a package of the checkout that is not in the wheel
+            # A broken add-on must not stop the daemon.
             typer.secho(f"command {entry.name!r} of {entry.value} is left out: {error}", err=True)
             continue
         app.command(entry.name)(command)
