@@ -65,7 +65,7 @@ def test_onsets_are_the_engines(streams, on_ticks, off_ticks, seed):
     data = sequences(streams, [np.cumsum(rng.integers(1, 4, len(values))) for values in streams])
     on, off = (ticks * MODEL.period_ns for ticks in (on_ticks, off_ticks))
     alarm = Alarm("odd", ScoreAbove(1.0), Priority.LOW, Category.PHYSIOLOGICAL, on, off)
-    alarm_rows = backtest(MODEL, [alarm], data).alarm_intervals["odd"]
+    alarm_rows = backtest(MODEL, [alarm], data).risen["odd"]
     rises, falls = false_alarm_curve.alarm_intervals(
         false_alarm_curve.engine_scores(MODEL, data), 1.0, on_ticks, off_ticks
     )

@@ -8,7 +8,7 @@ import pytest
 from tocsin.bundle import load
 from tocsin_training import recipe_file, session
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.records import RecordSelection, fitting, judged
+from tocsin_training.evaluation.records import RecordSelection, baseline_data, evaluation_data
 
 RECIPE = """\
 name: motors
@@ -56,13 +56,13 @@ def test_from_a_table_of_classes_to_an_evaluation(folder, monkeypatch):
     recipe = recipe_file.read(bundle.folder / "recipe.yaml")
     asked = RecordSelection(folder, "test", None, None, {}, folder / "runs", None, 0)
     hot = {f"m{motor}" for motor in range(1, 40, 2)}
-    parts = [judged(asked, bundle, recipe)[0], *fitting(asked, bundle, recipe)]
+    parts = [evaluation_data(asked, bundle, recipe)[0], *baseline_data(asked, bundle, recipe)]
     for data in parts:
         said = {name: data.label[data.start[b] : data.start[b + 1]] for b, name in enumerate(data.streams)}
         assert all((label == (name in hot)).all() for name, label in said.items())
     columns = {"stream": "motor", "kind": "found"}
     table = RecordSelection(folder / "motors.csv", "test", None, None, columns, folder / "runs", None, 0)
-    assert set(judged(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
+    assert set(evaluation_data(table, bundle, recipe)[0].streams) == {f"m{motor}" for motor in range(40)}
 
 
 def test_streams_that_end_within_the_burn_in_are_told(folder, monkeypatch):

@@ -4,7 +4,7 @@ import msgspec
 
 import alarm_events
 from tocsin.alarm import Transition
-from tocsin.engine.changes import EpisodeCategory
+from tocsin.engine.changes import Category
 from tocsin.mqtt.alarm_messages import alarm_transition, score_message
 from tocsin_training.demo import summary
 from tocsin_training.demo.scenario import ONSET_S, Scenario, script_ward
@@ -17,7 +17,7 @@ def body(message):
     return msgspec.json.decode(message.payload)
 
 
-def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=EpisodeCategory.PHYSIOLOGICAL):
+def event(transition, at_s, stream="ward/bed-1", alarm="deterioration", category=Category.PHYSIOLOGICAL):
     t = T0 + at_s * NS_PER_S
     told = {"stream": stream, "alarm": alarm, "category": category, "reason": "because", "score": 1.0}
     return alarm_events.event(transition, t=t, raised_at=t, since=t, **told)
@@ -60,14 +60,12 @@ def test_the_summary_says_when_the_limits_would_have_rung():
     view = view_of(*scripted.ward.streams)
     view.on_event(body(alarm_transition("tocsin", event(Transition.RAISE, 50, bleeding.stream))))
     view.on_event(
-        body(
-            alarm_transition(
-                "tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", EpisodeCategory.TECHNICAL)
-            )
-        )
+        body(alarm_transition("tocsin", event(Transition.RAISE, 30, off.stream, "spo2-absent", Category.TECHNICAL)))
     )
     told = "\n".join(summary.lines(scripted, view, 60.0, {"median lead over limits, s": 2.0}))
-    assert f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin rang at 50 s; fixed limits would have at" in told
+    assert (
+        f"{bleeding.stream}: haemorrhage from {ONSET_S} s; Tocsin alarmed at 50 s; fixed limits would have at" in told
+    )
     assert f"{off.stream}: probe-off from {ONSET_S} s; technical alarm spo2-absent at 30 s, no physiological" in told
     assert "6 of 8 beds: no deterioration and no alarm" in told
     assert "median lead over limits, s: 2" in told

@@ -29,7 +29,7 @@ def toy_folder(tmp_path_factory):
             beds.append(
                 pl.DataFrame(
                     {"bed": [f"bed-{bed}"] * 400, "t": np.arange(400), "hr": hr, "spo2": spo2.clip(0, 100)}
-                ).with_columns(pl.NabSeries("ill", label))
+                ).with_columns(pl.Series("ill", label))
             )
         pl.concat(beds).write_parquet(folder / f"{name}.parquet")
     return folder

@@ -14,7 +14,7 @@ def plainly(scores, truths, threshold):
     """The score by its definition, window by window."""
     total = 0.0
     for score, truth in zip(scores, truths, strict=True):
-        alarm_onsets = (score >= threshold) & truth.engine_scores
+        alarm_onsets = (score >= threshold) & truth.scored
         total += truth.reward[alarm_onsets & (truth.window < 0)].sum()
         for window in range(truth.windows):
             found = truth.reward[alarm_onsets & (truth.window == window)]
@@ -67,7 +67,7 @@ def test_labels_without_any_window_are_refused():
 )
 def test_windowed_gaussian_gets_what_its_makers_published(name, published):
     series = corpus.series(DATA / corpus.FOLDER, name)
-    alarm_onsets = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.engine_scores
+    alarm_onsets = (baselines.windowed_gaussian(series.value) >= 1.0) & series.truth.scored
     found = [
         series.truth.reward[alarm_onsets & (series.truth.window == window)] for window in range(series.truth.windows)
     ]

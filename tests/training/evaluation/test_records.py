@@ -10,7 +10,7 @@ import pytest
 from tocsin.bundle.manifest import ChannelEntry
 from tocsin_training.data.dataset import StreamDataset, StreamRecord
 from tocsin_training.errors import TrainingError
-from tocsin_training.evaluation.records import RecordSelection, judged, labelled_by_class
+from tocsin_training.evaluation.records import RecordSelection, evaluation_data, labelled_by_class
 
 HR = ChannelEntry(name="hr", unit="/min", low=20, high=300)
 
@@ -37,7 +37,7 @@ def test_a_table_may_name_each_stream_s_class(tmp_path):
             manifest=SimpleNamespace(channels=(HR,), period_s=60.0, delta_cap_s=600.0, classes=classes)
         )
 
-    data, about = judged(asked, bundle(("calm", "ill")), None)
+    data, about = evaluation_data(asked, bundle(("calm", "ill")), None)
     assert (data.label.tolist(), about) == ([0, 1, 1], "the table t.csv")
     with pytest.raises(TrainingError, match="kind 'sort' is for task classify alone; leave it out"):
-        judged(asked, bundle(None), None)
+        evaluation_data(asked, bundle(None), None)

@@ -91,14 +91,14 @@ def test_a_run_that_is_resumed_asks_a_teacher_again_only_about_other_records(toy
 def damaged(kept, how):
     """Rewrite a file of a teacher's answers."""
     with np.load(kept) as answers:
-        asked, said = answers["asked"], answers["said"]
+        key, targets = answers["key"], answers["targets"]
     if how == "plain":
         with kept.open("wb") as file:
-            np.save(file, said)
+            np.save(file, targets)
     elif how == "short":
-        np.savez(kept, asked=asked, said=said[:, :5])
+        np.savez(kept, key=key, targets=targets[:, :5])
     elif how == "unsaid":
-        np.savez(kept, asked=asked)
+        np.savez(kept, key=key)
     else:
         kept.write_bytes({"empty": b"", "half": kept.read_bytes()[:300], "flipped": flipped(kept.read_bytes())}[how])
 

@@ -111,7 +111,7 @@ def test_a_checkpoint_that_cannot_be_read_is_told(toy, tmp_path):
     kept = tmp_path / "toy.pt"
     loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU)
     whole, content = kept.read_bytes(), torch.load(kept, weights_only=True)
-    at = whole.index(content["best"]["memory.deviation"].numpy().tobytes())
+    at = whole.index(content["best"]["channel_features.deviation"].numpy().tobytes())
     other = content["best"] | {"memory.mean": torch.zeros(2)}
     faults = (
         ("its recipe has other keys", content | {"recipe": '{"name": "toy"}'}),
@@ -264,7 +264,7 @@ def test_without_tensorboardx_the_remedy_is_named(tmp_path, monkeypatch):
 
 def test_precision_that_a_device_lacks_is_refused():
     assert product_dtype("auto", torch.device("meta")) is torch.float32
-    with pytest.raises(TrainingError, match="precision mixed: device meta cannot do it; say full, or auto"):
+    with pytest.raises(TrainingError, match="precision mixed: device meta does not support it; say full, or auto"):
         product_dtype("mixed", torch.device("meta"))
 
 

@@ -57,12 +57,12 @@ def measure(*, quick: bool, progress: Progress) -> Figures:
         span: {band: round(float(inside[first:last, place].mean()), 3) for place, band in enumerate(BANDS[:3])}
         for span, (first, last) in SPANS.items()
     }
-    symbols = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
+    readings = np.where(stream.mask > 0, stream.x, np.nan)[::EVERY]
     return {
         "width": WIDTH,
         "every_s": EVERY,
-        "hr": _rounded(symbols[:, CHANNELS.index("hr")], 1),
-        "spo2": _rounded(symbols[:, CHANNELS.index("spo2")], 1),
+        "hr": _rounded(readings[:, CHANNELS.index("hr")], 1),
+        "spo2": _rounded(readings[:, CHANNELS.index("spo2")], 1),
         "bands": {band: [_rounded(row, 2) for row in inside[::EVERY, place].T] for place, band in enumerate(BANDS)},
         "means": means,
     }

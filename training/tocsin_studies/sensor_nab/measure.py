@@ -77,7 +77,7 @@ def follows(series: NabSeries) -> NDArray[np.bool_]:
 def carried_forward(score: NDArray[np.float64], read: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(T,) the score of every row, from those of the rows that were read: a row that was not keeps the last score.
 
-    >>> kept(np.array([0.1, 0.2, 0.3]), np.array([True, True, False, True])).tolist()
+    >>> carried_forward(np.array([0.1, 0.2, 0.3]), np.array([True, True, False, True])).tolist()
     [0.1, 0.2, 0.2, 0.3]
     """
     every: NDArray[np.float64] = score[np.cumsum(read) - 1]

@@ -95,7 +95,7 @@ def labels(rows: int, windows: Sequence[tuple[int, int]]) -> WindowLabels:
         windows: First and last row of each, in order, apart from each other.
 
     >>> made = labels(100, [(40, 49)])
-    >>> made.worth[[20, 40, 45, 49, 50, 80]].round(3).tolist()
+    >>> made.reward[[20, 40, 45, 49, 50, 80]].round(3).tolist()
     [-0.11, 1.0, 0.86, 0.248, -0.03, -0.11]
     >>> made.window[[39, 40, 49, 50]].tolist(), int(made.scored.sum())
     ([-1, 0, 0, -1], 85)

@@ -50,18 +50,18 @@ def vus_pr(label: NDArray[np.floating], score: NDArray[np.floating], buffer: int
     order = np.argsort(-score, kind="stable")
     falling = score[order]
     thresholds = falling[np.linspace(0, len(score) - 1, THRESHOLDS).astype(int)]
-    positives = np.searchsorted(-falling, -thresholds, side="right")  # (H,) rows at or above each threshold
+    predicted = np.searchsorted(-falling, -thresholds, side="right")  # (H,) rows at or above each threshold
     areas = []
     for width in range(buffer + 1):
         weight = _slopes(anomalous, first, last, width)
-        hits = np.cumsum(weight[order])[positives - 1]  # (H,) true positives, in parts of rows
-        on_slopes = np.cumsum(np.where(anomalous, 0.0, weight)[order])[positives - 1]
+        hits = np.cumsum(weight[order])[predicted - 1]  # (H,) true positives, in parts of rows
+        on_slopes = np.cumsum(np.where(anomalous, 0.0, weight)[order])[predicted - 1]
         positives = anomalous.sum() + on_slopes / 2.0  # halfway between the stretches and what else may be hit
         begin, end = _widened(first, last, width // 2, len(label))
         highest = np.array([score[a : b + 1].max() for a, b in zip(begin, end, strict=True)])
         found = (highest >= thresholds[:, None]).mean(axis=1)  # (H,) share of the stretches met at all
         recall = np.minimum(hits / positives, 1.0) * found
-        areas.append(np.sum(np.diff(recall, prepend=0.0) * hits / positives))
+        areas.append(np.sum(np.diff(recall, prepend=0.0) * hits / predicted))
     return float(np.mean(areas))
 
 

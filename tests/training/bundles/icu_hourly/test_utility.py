@@ -50,5 +50,5 @@ def test_a_label_in_the_first_hour_means_an_onset_six_hours_on():
 def test_an_unknown_score_ranks_last_and_never_rings():
     label = _stay(4, 2)
     engine_scores = StayScores(np.array([np.nan, 0.1, 0.2, 0.3], dtype=np.float32), 0.2, label, np.array([0, 4]))
-    assert engine_scores.rings.tolist() == [False, False, True, True]
+    assert engine_scores.alarming.tolist() == [False, False, True, True]
     assert engine_scores.figures()["AUROC"] == 1

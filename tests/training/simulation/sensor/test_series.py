@@ -7,7 +7,7 @@ from tocsin.bundle.manifest import ChannelEntry
 from tocsin_training.data.dataset import DataRequest
 from tocsin_training.errors import TrainingError
 from tocsin_training.simulation.sensor.faults import FAULTS
-from tocsin_training.simulation.sensor.series import SETTLING, TOLD, normal, sensors, simulate
+from tocsin_training.simulation.sensor.series import DETECTION_TICKS, SETTLING, normal, sensors, simulate
 from tocsin_training.simulation.sensor.shapes import FAMILIES
 
 VALUE = ChannelEntry(name="value", unit="1", low=-1e30, high=1e30)
@@ -55,9 +55,9 @@ def test_ringing_is_wanted_when_a_fault_begins_and_costs_where_there_is_none():
         gain, label = data.gain[rows], data.label[rows]
         assert one.faults
         for onset, length in one.faults:
-            assert (gain[onset : onset + min(length, TOLD)] == 5).all()
-            assert (label[onset : onset + min(length, TOLD)] == 1).all()
-            assert (gain[onset + TOLD + 3 : onset + length + SETTLING] <= 0).all()
+            assert (gain[onset : onset + min(length, DETECTION_TICKS)] == 5).all()
+            assert (label[onset : onset + min(length, DETECTION_TICKS)] == 1).all()
+            assert (gain[onset + DETECTION_TICKS + 3 : onset + length + SETTLING] <= 0).all()
         assert (gain[: one.faults[0][0]] == -1).all()
         assert not label[: one.faults[0][0]].any()
 

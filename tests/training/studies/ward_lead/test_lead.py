@@ -41,7 +41,7 @@ def test_the_engine_rings_limits_with_their_delays():
     values = np.tile([80.0, 97.0, 15.0, 120.0, 70.0, 37.0], (60, 1))
     values[20:, 0] = 115.0  # over the fake model's threshold
     values[30:, 0] = 125.0  # over the limit of 120
-    alarm_rows = measure._rung(MODEL, [values])  # noqa: SLF001  (the counting itself is what is tested)
+    alarm_rows = measure._onsets(MODEL, [values])  # noqa: SLF001  (the counting itself is what is tested)
     assert alarm_rows == {TOCSIN: [[23.0]], AT_ONCE: [[30.0]], DELAYED: [[45.0]]}
 
 
