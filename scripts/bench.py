@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measure how many messages a second go the whole way, and where their time goes.
+"""Measure end-to-end throughput in messages per second, and the time that each part takes.
 
 make bench                                      1,000 beds, 30 seconds of the ward, a minute or two
-make bench ARGS='--streams 200 --no-broker'     fewer, and in this process alone
+make bench ARGS='--streams 200 --no-broker'     fewer beds, and only this process
 
 The shipped configuration (config/tocsin.yaml) with its model is at work, on quiet patients. In this process each part
 is measured by itself, in turn with the whole, a batch of one message a bed at a time. Then `tocsin run` takes from a
@@ -68,7 +68,7 @@ class Ward:
     """Quiet patients; the same ones in every run."""
 
     def __init__(self, beds: int) -> None:
-        """Admit them."""
+        """Create the ward."""
         self._random = np.random.default_rng(20261126)
         self._beds = beds
         self._mean = {name: self._random.normal(mean, sd, beds) for name, (mean, sd) in BASELINE.items()}
@@ -86,7 +86,7 @@ class Ward:
 
 
 def made() -> Deployment:
-    """Set up the shipped configuration, anew."""
+    """Build the shipped configuration."""
     checked = check(CONFIG)
     if checked.config is None or checked.faults:
         raise SystemExit(f"{CONFIG} has faults: run `tocsin check` first")
@@ -97,7 +97,7 @@ class Parts:
     """The core and its store, called part by part."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with no stream."""
+        """Start without streams."""
         self.core = Core(made())
         self.store = Store.open(folder)
         self.source = self.core.deployment.sources[0]
@@ -105,7 +105,7 @@ class Parts:
         self.spent: dict[str, list[float]] = defaultdict(list)
 
     def go_through(self, messages: list[Message], now: int) -> None:
-        """Take one batch all the way, and note what each part took."""
+        """Process one batch and record the time of each part."""
         with self._timed("decode"):
             readings = self.source.decoder.decode(messages, now).readings
         with self._timed("core: frames, model, conditions, alarms"):
@@ -127,10 +127,10 @@ class Parts:
 
 
 class Whole:
-    """The pump as the daemon runs it, but for a broker."""
+    """The daemon's pipeline without a broker."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin with no stream."""
+        """Start without streams."""
         self._now = 0
         core = Core(made())
         metrics = Metrics("0", *core.deployment.metric_labels())
@@ -141,7 +141,7 @@ class Whole:
         self.spent: list[float] = []
 
     async def go_through(self, messages: list[tuple[str, bytes]], now: int) -> None:
-        """Take one batch all the way."""
+        """Process one batch."""
         self._now = now
         began = time.perf_counter()
         for topic, payload in messages:
@@ -151,7 +151,7 @@ class Whole:
 
 
 async def in_process(streams: int, seconds: int, folder: Path) -> dict[str, float]:
-    """What a message takes, in seconds, by part: medians over the batches."""
+    """Seconds per message by part: medians over the batches."""
     ward, parts, whole = Ward(streams), Parts(folder / "parts"), Whole(folder / "whole")
     start = int(time.time())
     for second in range(WARM_UP + seconds):
@@ -164,7 +164,7 @@ async def in_process(streams: int, seconds: int, folder: Path) -> dict[str, floa
 
 
 class Daemon:
-    """`tocsin run` with the shipped configuration, at a broker of its own."""
+    """`tocsin run` with the shipped configuration and its own broker."""
 
     def __init__(self, folder: Path, broker_port: int) -> None:
         """Start it."""
@@ -180,12 +180,12 @@ class Daemon:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def accepted(self) -> float:
-        """How many readings it has taken in."""
+        """Number of received readings."""
         found = re.search(r"^tocsin_readings_accepted_total (\S+)", self._get("/metrics"), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def is_ready(self) -> bool:
-        """Whether it has its subscriptions."""
+        """Whether its subscriptions are active."""
         return self._get("/-/ready") != ""
 
     def end(self) -> None:
@@ -209,7 +209,7 @@ def free_port() -> int:
 
 
 def wait_for(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds, but not for ever."""
+    """Wait for a condition, with a timeout."""
     deadline = time.monotonic() + WITHIN_S
     while not holds():
         if time.monotonic() > deadline:
@@ -224,7 +224,7 @@ def _listens(port: int) -> bool:
 
 @contextmanager
 def mosquitto(program: str, folder: Path) -> Iterator[int]:
-    """A broker of our own that keeps all that is queued; its port."""
+    """Start a broker with an unlimited queue; yields its port."""
     port, file = free_port(), folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
     file.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n{user}", encoding="utf-8")
@@ -239,7 +239,7 @@ def mosquitto(program: str, folder: Path) -> Iterator[int]:
 
 
 async def publish(port: int, messages: list[tuple[str, bytes]]) -> None:
-    """Queue messages at the broker, in their order, with QoS 1."""
+    """Queue messages at the broker, in order, with QoS 1."""
     async with aiomqtt.Client("127.0.0.1", port, max_inflight_messages=IN_FLIGHT) as client:
         client.pending_calls_threshold = IN_FLIGHT  # it warns of more
         for begin in range(0, len(messages), IN_FLIGHT):
@@ -248,11 +248,11 @@ async def publish(port: int, messages: list[tuple[str, bytes]]) -> None:
 
 
 def behind_a_broker(program: str, streams: int, seconds: int, folder: Path) -> float:
-    """What a message takes, in seconds, while the daemon takes in what waited for it."""
+    """Seconds per message while the daemon receives queued messages."""
     ward, start = Ward(streams), int(time.time()) - seconds
     messages = [message for second in range(seconds) for message in ward.second(start + second)]
     with mosquitto(program, folder) as port:
-        with daemon(folder, port) as first:  # its subscriptions are known from now on
+        with daemon(folder, port) as first:  # the broker keeps its subscriptions from now on
             wait_for(first.is_ready, "the daemon")
         asyncio.run(publish(port, messages))
         with daemon(folder, port) as second:
@@ -266,7 +266,7 @@ def behind_a_broker(program: str, streams: int, seconds: int, folder: Path) -> f
 
 @contextmanager
 def daemon(folder: Path, port: int) -> Iterator[Daemon]:
-    """Run it until it has been of use."""
+    """Run the daemon until it has received the messages."""
     running = Daemon(folder, port)
     try:
         yield running
@@ -275,7 +275,7 @@ def daemon(folder: Path, port: int) -> Iterator[Daemon]:
 
 
 def table(took: dict[str, float]) -> str:
-    """One line a part: what a message takes, and its share of the whole in this process."""
+    """One line per part: time per message, and its share of the total of this process."""
     whole = took[WHOLE]
     lines = ["| part | µs a message | messages a second | ratio to the whole |", "|---|---|---|---|"]
     lines += [f"| {part.strip()} | {s * 1e6:.1f} | {1 / s:,.0f} | {s / whole:.2f} |" for part, s in took.items()]

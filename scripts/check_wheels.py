@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""See that every run-time dependency is pinned, and is a wheel for x86-64 and for arm64: nothing is compiled.
+"""Check that every run-time dependency is pinned and a wheel for x86-64 and arm64, so that nothing is compiled.
 
 Asks pip what it would install on either, with the Dockerfile's Python and Debian, and downloads nothing but metadata.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 MACHINES = ("x86_64", "aarch64")
-GLIBC_MINOR = 36  # of Debian 12, the image's
+GLIBC_MINOR = 36  # of Debian 12, as in the image
 _OFFLINE = re.compile(
     r"Temporary failure in name resolution|Name or service not known|Failed to establish a new connection"
     r"|Network is unreachable|Connection refused|ConnectTimeout|ReadTimeout|ProxyError|No address associated"
@@ -24,7 +24,7 @@ _OFFLINE = re.compile(
 
 
 class OfflineError(Exception):
-    """No package index can be reached."""
+    """No package index is reachable."""
 
 
 class WheelError(Exception):
@@ -32,7 +32,7 @@ class WheelError(Exception):
 
 
 def dockerfile_python() -> str:
-    """Which Python the image has."""
+    """Python version of the image."""
     found = re.search(r"^ARG PYTHON=(3\.\d+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     if found is None:
         raise WheelError("the Dockerfile has no line ARG PYTHON=3.N")
@@ -40,19 +40,19 @@ def dockerfile_python() -> str:
 
 
 def requirements() -> list[str]:
-    """What the daemon needs at run time."""
+    """Run-time dependencies of the daemon."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return list(project["dependencies"])
 
 
 def pins() -> dict[str, str]:
-    """constraints.txt: name → version."""
+    """Versions by name, from constraints.txt."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     return {normal(name): version for name, _, version in (line.partition("==") for line in lines if line)}
 
 
 def normal(name: str) -> str:
-    """A distribution's name as indexes compare it.
+    """Normalise a distribution's name.
 
     >>> normal("Ruamel.YAML_x")
     'ruamel-yaml-x'
@@ -61,11 +61,11 @@ def normal(name: str) -> str:
 
 
 def resolved(machine: str, python: str, wanted: list[str]) -> dict[str, tuple[str, str]]:
-    """Ask pip what it would install: name → version and file.
+    """Resolve requirements with pip: name → version and file.
 
     Raises:
-        OfflineError: There is no index to ask.
-        WheelError: It can't, from wheels alone.
+        OfflineError: No package index is reachable.
+        WheelError: Wheels alone do not suffice.
     """
     platforms = [f"manylinux_2_{minor}_{machine}" for minor in range(GLIBC_MINOR, 16, -1)] + [
         f"manylinux2014_{machine}"
@@ -99,10 +99,10 @@ def resolved(machine: str, python: str, wanted: list[str]) -> dict[str, tuple[st
 
 
 def faults() -> list[str]:
-    """Say what is wrong.
+    """Return the faults.
 
     Raises:
-        OfflineError: There is no index to ask.
+        OfflineError: No package index is reachable.
     """
     pinned, python, found = pins(), dockerfile_python(), []
     for machine in MACHINES:
@@ -121,7 +121,7 @@ def faults() -> list[str]:
 
 
 def main() -> int:
-    """Check; 0: all well, 1: faults, 3: no index."""
+    """Run the check; exit status 0: no fault, 1: faults, 3: no index."""
     try:
         found = faults()
     except OfflineError as error:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Feed mutated payloads to every decoder: none may raise, hang, or make memory grow without end.
+"""Feed mutated payloads to every decoder: none may raise, hang, or grow in memory without bound.
 
 make fuzz                                a million payloads, some minutes
-make fuzz ARGS='--count 10000 --seed 7'  fewer, and others
+make fuzz ARGS='--count 10000 --seed 7'  fewer, with another seed
 """
 
 from __future__ import annotations
@@ -61,22 +61,22 @@ _PIECES = [b"NaN", b"1e999", b"-", b'"', b"\\", b"\xff", b"{", b"]", b"null", b"
 
 
 class FoundError(Exception):
-    """A decoder gave what it may not."""
+    """A decoder violated its contract."""
 
 
 @dataclass(slots=True)
 class Target:
-    """One decoder, and messages to mutate for it."""
+    """A decoder, and messages to mutate."""
 
     decoder: Decoder
     seeds: list[Message]
-    is_session: bool = False  # then they go in in their order, most of them whole
-    is_seeded: bool = True  # whether the messages are of the decoder's own format
+    is_session: bool = False  # then they are decoded in order, most of them unchanged
+    is_seeded: bool = True  # whether the messages have the decoder's own format
 
 
 @dataclass(slots=True)
 class Found:
-    """Counts of what the mutated payloads gave."""
+    """Counts of the results of mutated payloads."""
 
     payloads: int = 0
     readings: int = 0
@@ -144,7 +144,7 @@ def _messages(payloads: list[bytes], topic: str = "v/7") -> list[Message]:
 
 
 def mutated(seed: Message, source: random.Random) -> Message:
-    """A message with a few wrong bytes; sometimes with none, so that sessions get somewhere."""
+    """A message with a few wrong bytes; sometimes unchanged, so that sessions advance."""
     body = bytearray(seed.payload)
     for _ in range(source.choice((0, 1, 1, 1, 2, 3, 8))):
         at = source.randrange(len(body) + 1)
@@ -157,7 +157,7 @@ def mutated(seed: Message, source: random.Random) -> Message:
                 body[at : at + 1] = bytes([source.randrange(256)])
             case 3:
                 del body[at:]
-            case 4:  # a part of itself once more
+            case 4:  # a repeated part of the message
                 start = source.randrange(len(body) + 1)
                 body[at:at] = body[start : start + source.randint(1, 40)]
             case _ if at < len(body):
@@ -168,10 +168,10 @@ def mutated(seed: Message, source: random.Random) -> Message:
 
 
 def run(target: Target, count: int, source: random.Random) -> Found:
-    """Decode so many mutated payloads.
+    """Decode `count` mutated payloads.
 
     Raises:
-        FoundError: The decoder gave what it may not.
+        FoundError: The decoder violated its contract.
     """
     found = Found()
     for size in _sizes(count):
@@ -213,7 +213,7 @@ def _resident_mb() -> float:
 
 
 def main() -> int:
-    """Run, and say what came out."""
+    """Run and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=1_000_000, help="payloads, shared by all decoders")
     parser.add_argument("--seed", type=int, default=20261126, help="of the random numbers")
@@ -221,7 +221,7 @@ def main() -> int:
     signal.signal(signal.SIGALRM, _hang)
     source = random.Random(asked.seed)  # noqa: S311  (the same bytes in every run of a seed)
     every = targets()
-    for target in every.values():  # what memory they need is had before it is watched
+    for target in every.values():  # decoders allocate their memory before it is measured
         run(target, 5 * BATCH, source)
     before = _resident_mb()
     for name, target in every.items():

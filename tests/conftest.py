@@ -1,4 +1,4 @@
-"""Real brokers, for tests that need one; property tests without a deadline."""
+"""MQTT brokers for tests, and property tests without a deadline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import receivers
 from ports import free_port
 
-# How long an example takes says more about the machine than about Tocsin.
+# The time of an example depends on the machine.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
@@ -23,7 +23,7 @@ START_S = 10.0
 
 
 class Broker:
-    """A broker of the test's own, on a free port of this machine; it keeps its port when it is started again."""
+    """A broker for one test on a free local port; it keeps its port after a restart."""
 
     host = "127.0.0.1"
 
@@ -74,7 +74,7 @@ def mosquitto(tmp_path):
         configuration = folder / "mosquitto.conf"
         broker = Broker([program, "-c", str(configuration)], folder / "log")
         default = [] if any(line.startswith("allow_anonymous") for line in lines) else ["allow_anonymous true"]
-        # Run by root, Mosquitto becomes another user, who can't read the test's files.
+        # Started by root, Mosquitto changes to a user without access to the test's files.
         user = ["user root"] if os.geteuid() == 0 else []
         listener = f"listener {broker.port} {broker.host}"
         configuration.write_text("\n".join([listener, *default, *user, *lines, ""]))
@@ -89,7 +89,7 @@ def mosquitto(tmp_path):
 @pytest.fixture
 def nats(tmp_path):
     """Start a NATS server with its MQTT listener."""
-    beside_python = Path(sys.executable).parent / "nats-server"  # where the wheel puts it
+    beside_python = Path(sys.executable).parent / "nats-server"  # location in the wheel
     program = str(beside_python) if beside_python.exists() else shutil.which("nats-server")
     if program is None:
         pytest.skip("nats-server is not installed")

@@ -18,7 +18,7 @@ DECODER = Decoder(SourceSettings("vitals/{bed}", "{bed}", fields=FIELDS))
 
 
 def applied(watching, decoder, readings):
-    """Let readings, each (when it came, what it says of its time, hr), through the decoder and the engine."""
+    """Pass readings, each (arrival time, stated time, hr), through the decoder and the engine."""
     outcomes, rejects = [], []
     for came, t, hr in readings:
         now = round(came.timestamp() * S)
@@ -29,7 +29,7 @@ def applied(watching, decoder, readings):
     return outcomes, rejects
 
 
-def test_a_time_in_the_future_is_refused_and_holds_up_nothing():
+def test_a_time_in_the_future_is_rejected_without_delaying_later_readings():
     watching = engine(alarm("hr-high", Above(0, 120, 0)), lateness_s=2, frame_timeout_s=10)
     start = datetime(2026, 3, 1, tzinfo=UTC)
     times = [start + timedelta(seconds=k) for k in range(10)]
@@ -42,7 +42,7 @@ def test_a_time_in_the_future_is_refused_and_holds_up_nothing():
     assert happened(outcomes) == []
 
 
-def test_when_summer_time_begins_or_ends_no_tick_is_missed_doubled_or_late():
+def test_a_change_of_summer_time_misses_doubles_or_delays_no_tick():
     """Local times with their offset, an hour around 02:00 and 03:00."""
     zone = ZoneInfo("Europe/Berlin")
     for change in (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC)):

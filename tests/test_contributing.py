@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md is followed to the letter: its code is installed as other packages, and the daemon uses it."""
+"""Examples of CONTRIBUTING.md, installed as packages and used by the daemon."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def code(title, language):
 
 
 def install(folder, title):
-    """Install the package of a section below a folder, as pip would; the folder that it is imported from."""
+    """Install the package of a section below a folder, as pip would; returns its import path."""
     name = re.search(r"`(\w+)\.py`:\n\n```python", section(title))[1]
     site = folder / "site"
     metadata = site / f"{name}-1.0.dist-info"
@@ -51,7 +51,7 @@ def install(folder, title):
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """Install into this process."""
+    """Make a package importable in this process."""
     names = []
 
     def put(title):

@@ -14,7 +14,7 @@ TRAINING = ROOT / "training" / "tocsin_training"
 
 
 def imported(file):
-    """Every module that a file imports, wherever in it: also what only type checkers read, or a function at work."""
+    """Every module that a file imports, also for type checkers or within functions."""
     side = next(folder for folder in (ROOT / "daemon", ROOT / "training") if file.is_relative_to(folder))
     package = file.relative_to(side).parts[:-1]
     found = set()
@@ -34,7 +34,7 @@ def belongs(module, packages):
 
 
 def offences(folder, *, forbidden=(), allowed=None):
-    """`file: module` for each import that may not be; with `allowed`, of everything else."""
+    """`file: module` for each forbidden import; with `allowed`, for all other imports."""
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]
     assert files
     return [
@@ -45,7 +45,7 @@ def offences(folder, *, forbidden=(), allowed=None):
     ]
 
 
-# What reads a clock, a file, a socket or the environment, or writes a log.
+# Modules that read a clock, a file, a socket or the environment, or write a log.
 DOING_IO = (
     "asyncio", "fileinput", "ftplib", "glob", "http", "io", "logging", "mmap", "multiprocessing", "os", "pathlib",
     "pickle", "random", "secrets", "select", "selectors", "shelve", "shutil", "signal", "smtplib", "socket",
@@ -54,7 +54,7 @@ DOING_IO = (
 HEAVY = ("torch", "tocsin_training", "tocsin_studies", "onnx", "onnxscript", "sklearn", "scipy", "matplotlib")
 
 
-def test_the_daemon_knows_nothing_of_training():
+def test_the_daemon_imports_no_training():
     assert offences(DAEMON, forbidden=HEAVY) == []
 
 
@@ -90,13 +90,13 @@ def test_requests_are_read_without_a_clock_or_a_socket():
     assert offences(DAEMON / "request", allowed=("msgspec", *below, *pure)) == []
 
 
-def test_the_engine_knows_nothing_of_alarms():
+def test_the_engine_imports_no_alarms():
     assert offences(DAEMON / "engine", forbidden=("tocsin.alarm",)) == []
 
 
 @pytest.mark.parametrize("name", ["engine", "alarm"])
 def test_the_core_reads_no_clock_and_no_file(name):
-    """What a module could do without an import, or with an innocent one."""
+    """Input and output that needs no forbidden import."""
     calls = {
         f"{file.name}:{node.lineno}: {ast.unparse(node.func)}"
         for file in (DAEMON / name).glob("*.py")
@@ -109,7 +109,7 @@ def test_the_core_reads_no_clock_and_no_file(name):
 
 
 @pytest.mark.parametrize("name", ["codec", "engine", "alarm", "bundle"])
-def test_what_lies_below_imports_no_shell(name):
+def test_lower_packages_import_no_adapter(name):
     shells = (
         "tocsin.mqtt",
         "tocsin.http",
@@ -123,7 +123,7 @@ def test_what_lies_below_imports_no_shell(name):
 
 
 @pytest.mark.parametrize("name", ["mqtt", "http", "metrics", "store", "notify"])
-def test_shells_import_neither_each_other_nor_what_wires_them(name):
+def test_adapters_import_neither_each_other_nor_the_runtime(name):
     others = [
         f"tocsin.{other}"
         for other in ("mqtt", "http", "metrics", "store", "notify", "config", "app", "cli", "bundle")
@@ -147,20 +147,20 @@ def test_nothing_but_the_command_line_imports_the_command_line():
     assert importers == []
 
 
-def test_gmqtt_stays_in_one_place():
+def test_gmqtt_is_imported_in_one_package():
     assert {
         file.parent.name for file in DAEMON.rglob("*.py") if any(belongs(m, ["gmqtt"]) for m in imported(file))
     } == {"mqtt"}
 
 
 def test_the_ward_needs_no_torch():
-    """The simulator and the demo run where PyTorch is not installed."""
+    """The simulator and the demo run without PyTorch."""
     for folder in (TRAINING / "simulation" / "ward", TRAINING / "demo"):
         assert offences(folder, forbidden=("torch", "onnx", "onnxscript", "sklearn", "scipy")) == []
 
 
 def test_the_commands_of_training_start_without_torch():
-    """At the top of their modules: what a function imports when it runs is its own affair."""
+    """Only imports at module level count; functions may import PyTorch when they run."""
     for file in (*TRAINING.rglob("cli.py"), TRAINING / "__init__.py"):
         names = {
             name
@@ -171,7 +171,7 @@ def test_the_commands_of_training_start_without_torch():
         assert not [name for name in names if belongs(name, ("torch", "onnx", "onnxscript"))], file
 
 
-def test_the_reader_of_imports_sees_them_all():
+def test_the_parser_finds_all_imports():
     folder = ROOT / "daemon" / "tocsin"
     assert "tocsin.runtime.run" in imported(folder / "cli" / "run.py")  # in a function
     assert "tocsin.engine.watch.Watch" in imported(folder / "engine" / "engine.py")  # for type checkers alone

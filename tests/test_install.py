@@ -1,4 +1,4 @@
-"""What `pip install tocsin` gives, without extras, in an environment that knows nothing else."""
+"""`pip install tocsin` without extras in an empty environment."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSTALL_S = 280
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    """The folder of the programs of an environment into which Tocsin alone is installed."""
+    """Folder of the programs of an environment with only Tocsin installed."""
     folder = tmp_path_factory.mktemp("clean") / "venv"
     subprocess.run([sys.executable, "-m", "venv", folder], check=True, timeout=INSTALL_S)
     done = subprocess.run(
@@ -51,13 +51,13 @@ def tocsin(programs, tmp_path):
     return run
 
 
-def test_it_starts_and_is_quiet(tocsin):
+def test_the_command_starts_without_warnings(tocsin):
     done = tocsin("--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("tocsin ")
 
 
-def test_no_torch_and_no_other_extra_comes_along(programs):
+def test_no_torch_and_no_other_extra_is_installed(programs):
     for module in ("torch", "polars", "onnx", "aiomqtt", "sklearn", "matplotlib", "pytest"):
         done = subprocess.run(
             [programs / "python", "-c", f"import {module}"], check=False, capture_output=True, text=True
@@ -65,12 +65,12 @@ def test_no_torch_and_no_other_extra_comes_along(programs):
         assert f"ModuleNotFoundError: No module named '{module}'" in done.stderr
 
 
-def test_what_is_installed_fits_together(programs):
+def test_installed_packages_are_compatible(programs):
     done = subprocess.run([programs / "pip", "check"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
-def test_the_bundles_of_this_checkout_are_inside(programs):
+def test_the_package_contains_the_bundles_of_this_checkout(programs):
     script = "from tocsin.bundle import shipped_folder; print(shipped_folder())"
     done = subprocess.run([programs / "python", "-c", script], check=True, capture_output=True, text=True)
     shipped = Path(done.stdout.strip())
@@ -118,7 +118,7 @@ async def test_run(programs, mosquitto, tmp_path):
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_a_command_says_which_extra_it_misses(tocsin, words, extra):
+def test_a_command_names_its_missing_extra(tocsin, words, extra):
     done = tocsin(*words)
     assert done.returncode in {1, 2}
     assert done.stdout == ""

@@ -1,4 +1,4 @@
-"""A stream's scores are equal to the bit with any neighbours: alone, among 5,000, in any order, coming and going."""
+"""A stream's scores are bit-identical alone, among 5,000 others, in any order, and while others come and go."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def values_of(model, streams, ticks, random):
 
 
 def run(model, names, values, schedule):
-    """Step through `schedule`, which names the streams of each tick in their order; the bits of stream 0, by tick."""
+    """Step through `schedule`, the ordered streams of each tick; returns the bits of stream 0 by tick."""
     channels = [c.name for c in model.channels if c.kind is ChannelKind.READING]
     columns = [i for i, c in enumerate(model.channels) if c.kind is ChannelKind.READING]
     start = 1_700_000_000 * 10**9 // model.period_ns
@@ -54,7 +54,7 @@ def run(model, names, values, schedule):
 
 
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
-def test_a_stream_is_equal_to_the_bit_whatever_its_neighbours_are(folder):
+def test_a_stream_s_scores_do_not_depend_on_other_streams(folder):
     model = load(folder).model
     random = np.random.default_rng(0)
     names = [f"bed-{k}" for k in range(NEIGHBOURS + 1)]
@@ -68,7 +68,7 @@ def test_a_stream_is_equal_to_the_bit_whatever_its_neighbours_are(folder):
     ]
     joining = run(model, names, values, [random.permutation(present) for present in coming_and_going])
 
-    assert len({bits for tick in alone[0] for bits in tick}) > TICKS  # it says something at all
+    assert len({bits for tick in alone[0] for bits in tick}) > TICKS  # the scores are not empty
     assert together == alone
     assert joining == alone
 

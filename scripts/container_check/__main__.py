@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main() -> int:
-    """Build and run; in a mount and process namespace of its own, which ends with everything in it."""
+    """Build and run in a separate mount and process namespace."""
     parser = argparse.ArgumentParser(description=(container_check.__doc__ or "").splitlines()[0])
     parser.add_argument("--broker", type=int, metavar="PORT", help="of a broker on this machine, to get ready with")
     parser.add_argument("--dockerfile", type=Path, default=ROOT / "Dockerfile")
@@ -29,7 +29,7 @@ def main() -> int:
         print("the container check needs root. Remedy: sudo make container-check", file=sys.stderr)
         return 2
     if options.room is None:
-        # Outside, no mount is ever seen: what is removed here is the stages' own.
+        # Mounts are not visible outside the namespace: only files of the stages are removed here.
         with tempfile.TemporaryDirectory(prefix="tocsin-container-") as room:
             Path(room).chmod(0o755)
             namespaces = [

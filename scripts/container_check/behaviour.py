@@ -1,4 +1,4 @@
-"""Starting what was built, and looking at it from outside."""
+"""Start and black-box check of the built container."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ WAIT_S = 30.0
 
 
 class Container:
-    """The last stage at work: its tree read-only, but for its volumes and /tmp."""
+    """The running last stage: its tree is read-only, except for volumes and /tmp."""
 
     def __init__(self, stage: Stage, environment: dict[str, str]) -> None:
-        """Close the tree, and start what the image starts."""
+        """Make the tree read-only and start the image's command."""
         self._stage = stage
         self._environment = environment
         for folder in stage.volumes:
@@ -39,7 +39,7 @@ class Container:
         )
 
     def succeeds(self, *command: str) -> bool:
-        """Whether a command inside, by the image's user, does what it should."""
+        """Whether a command inside succeeds for the image's user."""
         try:
             inside(self._stage, list(command), environment=self._environment, user=self._stage.user)
         except CheckError:
@@ -47,15 +47,15 @@ class Container:
         return True
 
     def is_healthy(self) -> bool:
-        """What the image's own check says."""
+        """Result of the image's health check."""
         return self.succeeds(*self._stage.health)
 
 
 def behave(stage: Stage, broker: int | None) -> None:
-    """Start the daemon and look at it from outside.
+    """Start the daemon and check it from outside.
 
     Raises:
-        CheckError: Something is not as docs/container.md says.
+        CheckError: The container deviates from docs/container.md.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

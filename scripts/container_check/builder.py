@@ -1,4 +1,4 @@
-"""Carrying out a Dockerfile, step by step."""
+"""Execution of a Dockerfile, step by step."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from container_check.dockerfile import Ignored, steps
 from container_check.stage import CheckError, Stage, inside, make_base
 
-_HANDED_ON = re.compile(r"(PIP|SSL|REQUESTS)_\w+|\w+_proxy", re.IGNORECASE)  # how to reach the index, from here
+_HANDED_ON = re.compile(r"(PIP|SSL|REQUESTS)_\w+|\w+_proxy", re.IGNORECASE)  # access to the package index
 
 
 class Builder:
-    """Carries out one Dockerfile."""
+    """Executes one Dockerfile."""
 
     def __init__(self, dockerfile: Path, context: Path, room: Path) -> None:
         """Prepare.
 
         Args:
-            dockerfile: What to carry out.
-            context: The folder that COPY copies from.
-            room: For the stages' file systems.
+            dockerfile: Text of the Dockerfile.
+            context: Source folder of COPY.
+            room: Folder for the stages' file systems.
         """
         self._steps = steps(dockerfile.read_text(encoding="utf-8"))
         self._ignored = Ignored((context / ".dockerignore").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ class Builder:
         self._stage: Stage | None = None
 
     def build(self) -> Stage:
-        """Carry out every step; the last stage."""
+        """Execute every step; returns the last stage."""
         for name, rest in self._steps:
             print(f"{name} {rest[:110]}", flush=True)
             step = getattr(self, f"_{name.lower()}", None)
@@ -127,10 +127,10 @@ class Builder:
         self._here.command = _words(rest)
 
     def _label(self, rest: str) -> None:
-        """Nothing to carry out."""
+        """Does nothing."""
 
     def _expose(self, rest: str) -> None:
-        """Nothing to carry out."""
+        """Does nothing."""
 
 
 def _words(text: str) -> list[str]:

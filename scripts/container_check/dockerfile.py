@@ -1,4 +1,4 @@
-"""Reading a Dockerfile and a .dockerignore."""
+"""Parser of a Dockerfile and a .dockerignore."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 
 def steps(text: str) -> list[tuple[str, str]]:
-    r"""Cut a Dockerfile into instructions and their arguments.
+    r"""Split a Dockerfile into instructions and their arguments.
 
     >>> steps("FROM a AS b\n# no step\nRUN c \\\n    && d\n")
     [('FROM', 'a AS b'), ('RUN', 'c && d')]
@@ -35,7 +35,7 @@ class Ignored:
         ]
 
     def __contains__(self, path: str) -> bool:
-        """Whether a path stays out of the build."""
+        """Whether a path is excluded from the build."""
         parts = path.split("/")
         above = ["/".join(parts[: n + 1]) for n in range(len(parts))]
         decided = [kept for kept, rule in self._rules if any(rule.fullmatch(one) for one in above)]

@@ -1,4 +1,4 @@
-"""A stage of the build: a folder that stands for a file system, and commands that run inside it."""
+"""Stage of the build: a folder as its file system, and commands inside it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SETTINGS = (
 
 
 class CheckError(Exception):
-    """A step failed, or the container does not behave."""
+    """A step failed, or the container misbehaved."""
 
 
 @dataclass
 class Stage:
-    """One `FROM` and what follows.
+    """One `FROM` and the following instructions.
 
     Attributes:
-        root: The folder that stands for its file system.
+        root: Folder of its file system.
         environment: Set by `ENV`.
         folder: The `WORKDIR`.
         user: The `USER`, as uid:gid.
@@ -44,12 +44,12 @@ class Stage:
     health: list[str] = field(default_factory=list)
 
     def at(self, path: str) -> Path:
-        """Where a path inside lies outside."""
+        """Path outside of a path inside."""
         return self.root / os.path.normpath(os.path.join("/", self.folder, path)).lstrip("/")  # noqa: PTH118  (a path inside)
 
 
 def make_base(root: Path) -> None:
-    """Stand in for the base image: this machine's programs, read-only, and an /etc of its own."""
+    """Replace the base image by this machine's programs, read-only, and a separate /etc."""
     root.mkdir()
     mount("--bind", root, root)
     for name in _FROM_HOST:
@@ -81,12 +81,12 @@ def make_base(root: Path) -> None:
 
 
 def mount(*words: str | Path) -> None:
-    """Mount something; in this process's own namespace."""
+    """Mount in this process's namespace."""
     subprocess.run(["mount", *map(str, words)], check=True)
 
 
 def into(stage: Stage, command: list[str], environment: dict[str, str], user: str) -> list[str]:
-    """Make the command that runs another one in a stage."""
+    """Return the command that runs another one in a stage."""
     variables = [f"{name}={value}" for name, value in (stage.environment | environment).items()]
     in_folder = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', stage.folder, *command]
     chroot = ["chroot", f"--userspec={user}", "--groups=", str(stage.root)]

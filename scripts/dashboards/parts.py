@@ -58,7 +58,7 @@ def _to_the_others() -> builders.DashboardLink:
 
 
 def variable(name: str, label: str, query: str, *, several: bool = False) -> builders.QueryVariable:
-    """A drop-down of values from Prometheus; with `several`, more than one can be chosen, and all are at first."""
+    """A drop-down of values from Prometheus; with `several`, more than one can be chosen; all are preselected."""
     made = (
         builders.QueryVariable(name)
         .label(label)
@@ -145,7 +145,7 @@ def rows(title: str, about: str, query: Query, columns: Sequence[str], span: int
 
 
 def steps(*from_value: tuple[str, float | None]) -> builders.ThresholdsConfig:
-    """Thresholds: colours, each from a value on; the first has none."""
+    """Thresholds: colours by their lowest values; the first has none."""
     return (
         builders.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)

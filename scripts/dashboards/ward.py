@@ -105,7 +105,7 @@ def dashboard() -> Dashboard:
 
 
 class _Marks(Builder[AnnotationQuery]):
-    """Annotations for the time in which a query has a result."""
+    """Annotations for times with a query result."""
 
     def __init__(self, name: str, expr: str) -> None:
         self._made = _PrometheusAnnotation(name=name, datasource=SOURCE, icon_color="red", expr=expr)
@@ -169,7 +169,7 @@ def _handled() -> list[timeseries.Panel]:
 
 
 def _band() -> timeseries.Panel:
-    """A channel inside its band; Grafana repeats the panel for each channel."""
+    """A channel with its band; Grafana repeats the panel for each channel."""
     of_channel = f'{STREAM}, channel="$channel"'
     hidden = [DynamicConfigValue(id_val="custom.lineWidth", value=0), coloured("green")]
     panel = lines(

@@ -1,4 +1,4 @@
-"""A budget picks a threshold from a curve, or is refused with what the curve has."""
+"""Selection of a threshold from a false-alarm curve by a budget."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HELD = SLOW.model_copy(update={"on_delay_ticks": 10, "thresholds": (0.5, 1.5, 2.
 CURVE = Curve(stream_days=50, streams=100, data="toys", rates=(SLOW, HELD))
 
 
-def test_between_counted_thresholds_the_logarithm_of_the_rate_is_straight():
+def test_between_counted_thresholds_the_logarithm_of_the_rate_is_linear():
     assert CURVE.threshold_at(10, 0, 0).threshold == 2
     assert CURVE.threshold_at(math.sqrt(1000), 0, 0).threshold == pytest.approx(1.5)
     assert not CURVE.threshold_at(10, 0, 0).extrapolated
 
 
-def test_beyond_them_the_tail_speaks():
+def test_beyond_counted_thresholds_the_rate_follows_the_fitted_tail():
     # 1 + 0.2 (θ − 3) / 0.5 = 10^0.2, so that the rate is a tenth of that at 3.
     chosen = CURVE.threshold_at(0.1, 0, 0)
     assert chosen.threshold == pytest.approx(3 + 0.5 / 0.2 * (10**0.2 - 1))
@@ -34,10 +34,10 @@ def test_beyond_them_the_tail_speaks():
     assert straight.threshold_at(0.1) == pytest.approx(3 + 0.5 * math.log(10))
 
 
-def test_longer_delays_than_were_counted_ring_no_more_often():
+def test_delays_longer_than_the_counted_ones_give_no_more_alarms():
     assert CURVE.threshold_at(10, 3, 60).threshold == 2
     assert CURVE.threshold_at(10, 12, 60).threshold == 1.5
-    # Where the line with the longer delay has nothing to say, the other still does.
+    # Where the line with the longer delay ends, the other one still applies.
     assert CURVE.threshold_at(0.5, 12, 60).threshold > 3
 
 
@@ -74,6 +74,6 @@ def test_a_budget_beyond_the_curve_is_refused(curve, budget, on, fault):
         ({"per_day": (1.0,)}, "3 thresholds for 1 rates"),
     ],
 )
-def test_what_is_no_curve_is_refused(changes, fault):
+def test_an_invalid_curve_is_refused(changes, fault):
     with pytest.raises(ValidationError, match=fault):
         OnsetRates.model_validate(SLOW.model_dump() | changes)

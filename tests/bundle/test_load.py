@@ -1,4 +1,4 @@
-"""A bundle that doesn't fit is refused, and the refusal says which bundle and why."""
+"""Loading of bundles; refusals name the bundle and the reason."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def test_a_bundle_steps_any_number_of_rows(tmp_path):
         assert result.state.tolist() == [[1, 80, 96]] * n
 
 
-def test_a_missing_folder(tmp_path):
+def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(BundleError, match=r"bundle .*nowhere: cannot read manifest.json: No such file"):
         load(tmp_path / "nowhere")
 
 
-def test_a_graph_that_was_changed(tmp_path):
+def test_a_changed_graph_is_refused(tmp_path):
     folder = toy_bundle.write(tmp_path / "toy")
     (folder / "model.onnx").write_bytes(b"other")
     with pytest.raises(BundleError, match=r"model.onnx has sha256 d9298a10d1b0…, the manifest says"):
         load(folder)
 
 
-def test_a_graph_that_is_none(tmp_path):
+def test_a_file_that_is_no_graph_is_refused(tmp_path):
     with pytest.raises(BundleError, match="ONNX Runtime cannot read it"):
         load(toy_bundle.write(tmp_path / "toy", graph=b"other"))
 
@@ -50,19 +50,19 @@ def test_a_graph_that_is_none(tmp_path):
         ({"channels": toy_bundle.MANIFEST["channels"][:1] * 2}, "channels named twice: hr"),
     ],
 )
-def test_a_manifest_that_does_not_fit(tmp_path, changes, message):
+def test_a_manifest_that_does_not_match_its_graph_is_refused(tmp_path, changes, message):
     with pytest.raises(BundleError, match=message):
         load(toy_bundle.write(tmp_path / "toy", **changes))
 
 
-def test_a_graph_with_other_names(tmp_path):
+def test_a_graph_with_other_input_names_is_refused(tmp_path):
     graph = toy_bundle.serialised(toy_bundle.GRAPH.replace("delta", "gap"))
     with pytest.raises(BundleError, match="inputs delta are missing"):
         load(toy_bundle.write(tmp_path / "toy", graph=graph))
 
 
-def test_a_graph_whose_rows_depend_on_their_neighbours(tmp_path):
-    # The mean over all rows leaks each stream into the others.
+def test_a_graph_whose_rows_depend_on_each_other_is_refused(tmp_path):
+    # The mean over all rows makes streams depend on each other.
     leaking = toy_bundle.GRAPH.replace(
         "score = Squeeze(ratio, axis)",
         """leak = ReduceMean <keepdims = 1> (total, rows)
@@ -73,7 +73,7 @@ def test_a_graph_whose_rows_depend_on_their_neighbours(tmp_path):
         load(toy_bundle.write(tmp_path / "toy", graph=toy_bundle.serialised(leaking)))
 
 
-def test_a_manifest_that_is_no_json(tmp_path):
+def test_a_manifest_that_is_no_json_is_refused(tmp_path):
     folder = toy_bundle.write(tmp_path / "toy")
     (folder / "manifest.json").write_text("{")
     with pytest.raises(BundleError, match=r"manifest.json: manifest: Invalid JSON"):

@@ -1,4 +1,4 @@
-"""ONNX Runtime reports to its makers unless a variable forbids it before the import."""
+"""Telemetry of ONNX Runtime is disabled by a variable before the import."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ load(Path(sys.argv[1]))
 
 
 def left_by_loading(tmp_path):
-    """Load a bundle in a fresh process with a home of its own; what it left there."""
+    """Load a bundle in a new process with its own home; returns the files left there."""
     home, bundle = tmp_path / "home", tmp_path / "toy"
     home.mkdir()
     toy_bundle.write(bundle)

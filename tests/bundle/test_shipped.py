@@ -1,4 +1,4 @@
-"""The bundles that ship: small, whole, without a trace of where they were made, and described as they are."""
+"""Shipped bundles: size, content, descriptions, and no paths of the exporting machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRAPHS = [file for folder in BUNDLES for file in sorted(folder.glob("*.onnx"))]
 MOST_BYTES = 20_000_000
 
 
-def test_all_together_are_small():
+def test_the_shipped_bundles_are_small_in_total():
     assert [folder.parent.name for folder in BUNDLES] == [
         "icu-hourly", "pressure-minute", "sensor", "ward-generator", "ward-vitals",
     ]  # fmt: skip
@@ -27,11 +27,11 @@ def test_all_together_are_small():
 
 
 @pytest.mark.parametrize("folder", BUNDLES, ids=lambda folder: folder.parent.name)
-def test_each_is_described_as_it_is(folder):
+def test_each_bundle_matches_its_description(folder):
     manifest = load(folder).manifest
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     written = (folder / "manifest.json").read_text(encoding="utf-8")
-    assert written == manifest.model_dump_json(indent=2, exclude_none=True) + "\n", "as its form is by now"
+    assert written == manifest.model_dump_json(indent=2, exclude_none=True) + "\n", "in the current format"
     assert card == bundle_folder.card(manifest, bundle_folder.notes_of(folder))
     if manifest.task is Task.GENERATE:
         assert "## Similarity to the simulator" in card

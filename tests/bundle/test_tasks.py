@@ -1,4 +1,4 @@
-"""Each task has outputs and entries of its own; a bundle that lacks one, or has another's, is refused."""
+"""Outputs and manifest entries of each task, and refusals of bundles that lack them or have others."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def test_a_generator_makes_a_state_from_a_profile(tmp_path):
         (toy_bundle.write_seq2seq, {"task": "classify"}, "classes is missing for task classify"),
     ],
 )
-def test_a_manifest_whose_task_does_not_fit(tmp_path, write, changes, message):
+def test_a_manifest_with_entries_of_another_task_is_refused(tmp_path, write, changes, message):
     with pytest.raises(BundleError, match=message):
         load(write(tmp_path / "toy", **changes))
 
 
-def test_a_graph_without_its_task_s_output(tmp_path):
+def test_a_graph_without_its_task_s_output_is_refused(tmp_path):
     graph = toy_bundle.serialised()
     with pytest.raises(BundleError, match="outputs class are missing"):
         load(toy_bundle.write(tmp_path / "toy", graph, task="classify", classes=["a", "b"]))
@@ -111,7 +111,7 @@ def test_a_watch_raises_an_alarm_by_the_score_of_the_task(tmp_path, task, condit
     assert f"toy is of task {task}: use {condition}" in str(fault)
 
 
-def test_a_generator_watches_nothing(tmp_path):
+def test_a_generator_cannot_be_used_in_a_watch(tmp_path):
     toy_bundle.write_generator(tmp_path / "toy")
     file = tmp_path / "tocsin.yaml"
     file.write_text(SOUND.replace("MODEL", "toy").replace("CONDITION", "anomaly"))

@@ -1,4 +1,4 @@
-"""The Dockerfile's own steps, carried out; and the parts that carry them out."""
+"""Execution of the Dockerfile's steps, and the parts that execute them."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def has_venv():
 def has_index():
     ask = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", os.devnull, "--retries", "0", "h11==0"]
     done = subprocess.run(ask, capture_output=True, text=True, check=False)
-    return "from versions: 0" in done.stderr  # it knows the package, and that there is no such version
+    return "from versions: 0" in done.stderr  # the index has the package, but not this version
 
 
-def test_it_runs_as_a_user_who_is_not_root():
+def test_the_container_runs_as_an_unprivileged_user():
     assert [rest for name, rest in STEPS if name == "USER"] == ["10001:10001"]
 
 
@@ -66,7 +66,7 @@ def test_dependencies_are_installed_before_the_code_is_copied():
     assert installs < at["daemon daemon"]
 
 
-def test_no_secret_and_no_history_goes_into_the_build():
+def test_the_build_context_contains_no_secret_and_no_history():
     ignored = Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
     for path in (".git/config", "secret.pem", "config/password", "runs/a", "tests/x.py", "daemon/tocsin/__pycache__/x"):
         assert path in ignored, path
@@ -74,7 +74,7 @@ def test_no_secret_and_no_history_goes_into_the_build():
         assert path not in ignored, path
 
 
-def test_what_is_copied_is_let_in():
+def test_copied_files_are_in_the_build_context():
     ignored = Ignored((ROOT / ".dockerignore").read_text(encoding="utf-8"))
     copied = [word for name, rest in STEPS if name == "COPY" and "--from" not in rest for word in rest.split()[:-1]]
     assert copied
@@ -104,13 +104,13 @@ def builder(tmp_path):
         ("ADD a b", "no idea how to carry out ADD"),
     ],
 )
-def test_what_it_cannot_carry_out_it_refuses(builder, dockerfile, fault):
+def test_unsupported_instructions_are_refused(builder, dockerfile, fault):
     with pytest.raises(CheckError, match=fault):
         builder(dockerfile).build()
 
 
 @pytest.mark.parametrize("source", ["forgotten", "ignored"])
-def test_copying_what_is_not_there_fails(builder, tmp_path, source):
+def test_copying_a_missing_file_fails(builder, tmp_path, source):
     made = builder("COPY x y")
     (tmp_path / "context" / "ignored").write_text("")
     made._stage = Stage(tmp_path / "root")  # noqa: SLF001  (a base needs root)
@@ -118,7 +118,7 @@ def test_copying_what_is_not_there_fails(builder, tmp_path, source):
         made._copy(f"{source} there")  # noqa: SLF001
 
 
-def test_the_port_that_is_checked_is_the_one_that_is_exposed():
+def test_the_health_check_uses_the_exposed_port():
     environment = next(rest for name, rest in STEPS if name == "ENV" and "TOCSIN_HTTP__PORT" in rest)
     assert [rest for name, rest in STEPS if name == "EXPOSE"] == [
         environment.rpartition("TOCSIN_HTTP__PORT=")[2].split()[0]

@@ -1,4 +1,4 @@
-"""docs/container.md agrees with the image, Compose and the schema."""
+"""Agreement of docs/container.md with the image, Compose and the schema."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ STEPS = steps((ROOT / "Dockerfile").read_text(encoding="utf-8"))
 SERVICES = YAML(typ="safe").load((ROOT / "config" / "compose.yaml").read_text(encoding="utf-8"))["services"]
 
 
-def test_its_links_lead_somewhere():
+def test_links_of_the_page_have_targets():
     links = re.findall(r"\]\(([^)#]+)\)", PAGE)
     assert links
     for link in links:
         assert (ROOT / "docs" / link).exists(), link
 
 
-def test_the_table_of_ports_is_that_of_compose():
+def test_the_table_of_ports_matches_compose():
     ports = dict(re.findall(r"^\| (\w+) \| (\d+)", PAGE, re.MULTILINE))
     mapped = {name.capitalize(): service["ports"][0].split(":")[1] for name, service in SERVICES.items()}
     assert ports == mapped
 
 
-def test_what_is_writable_is_what_the_image_declares():
+def test_the_writable_folders_are_those_that_the_image_declares():
     writable = re.findall(r"^\| `(\S+)` \| .* \| yes: a volume \|$", PAGE, re.MULTILINE)
     assert writable == [rest for name, rest in STEPS if name == "VOLUME"]
 
 
-def test_the_user_and_the_variables_are_the_images():
+def test_user_and_variables_match_the_image():
     assert "user 10001 of the group 10001" in PAGE
     environment = " ".join(rest for name, rest in STEPS if name == "ENV")
     for variable in set(re.findall(r"`(TOCSIN_\w+=\S+)`", PAGE)):
         assert variable in environment, variable
 
 
-def test_the_cap_is_the_configurations():
+def test_the_stated_cap_matches_the_configuration():
     schema = Config.model_json_schema()["$defs"]["StreamMetrics"]["properties"]["max_streams"]
     assert schema["maximum"] == 100
     assert "never more than a hundred" in PAGE

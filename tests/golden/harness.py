@@ -53,7 +53,7 @@ from tocsin.store.columns import pack
 S = 1_000_000_000
 VERSION = "golden"
 FRAME_COLUMNS = ("x", "mask", "score", "contribution", "mean", "scale", "low", "high", "reprocessed")
-"""What is hashed of each frame."""
+"""Columns of a frame that are hashed."""
 WALL_CLOCK_METRICS = ("duration", "reload_success_timestamp", "journal_bytes")
 """Parts of the names of metrics with values that depend on the machine: only names and labels are recorded."""
 
@@ -75,7 +75,7 @@ def write_classifier(folder: Path, name: str) -> None:
 
 
 def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
-    """Write a shipped bundle again, with some entries of its manifest changed."""
+    """Write a copy of a shipped bundle with changed manifest entries."""
     shutil.copytree(shipped_folder() / of, folder / name)
     file = folder / name / "manifest.json"
     entries = json.loads(file.read_text(encoding="utf-8"))
@@ -83,12 +83,12 @@ def write_variant(folder: Path, name: str, of: str, **manifest: Any) -> None:
 
 
 def from_yaml(file: Path) -> Any:
-    """Give a YAML file's content as plain data."""
+    """Return a YAML file's content as plain data."""
     return YAML(typ="safe").load(file.read_text(encoding="utf-8"))
 
 
 def plain_value(value: Any) -> Any:
-    """Give plain data that JSON can hold: numpy numbers as Python's, numbers that are not finite as text."""
+    """Convert to plain data for JSON: numpy numbers to Python's, non-finite numbers to text."""
     if isinstance(value, dict):
         return {str(key): plain_value(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -114,7 +114,7 @@ class Recording:
     """
 
     def __init__(self) -> None:
-        """Begin with no entry."""
+        """Create an empty recording."""
         self.events: list[dict[str, Any]] = []
         self.frames: list[tuple[str, int, np.float32, dict[str, bytes]]] = []
         self.published: list[dict[str, Any]] = []
@@ -123,11 +123,11 @@ class Recording:
         self.rejects: list[list[Any]] = []
 
     def mark(self) -> dict[str, int]:
-        """Give the number of entries of each kind."""
+        """Return the number of entries of each kind."""
         return {name: len(kept) for name, kept in vars(self).items()}
 
     def go_back(self, mark: dict[str, int]) -> None:
-        """Remove what was recorded since a mark."""
+        """Remove entries recorded since a mark."""
         for name, length in mark.items():
             del getattr(self, name)[length:]
 
@@ -153,7 +153,7 @@ class Recording:
 
 
 class _Broker:
-    """A connection without a broker: delivers one batch at a time, and records what is published."""
+    """A connection without a broker: delivers one batch at a time, and records publications."""
 
     def __init__(self, recording: Recording) -> None:
         self.is_connected = True
@@ -212,7 +212,7 @@ class _Rejects:
 
 
 class _EventRecorder(Sink):
-    """Hands every event to the harness, and makes no delivery."""
+    """Passes every event to the harness, without deliveries."""
 
     name = "recorder"
 
@@ -225,7 +225,7 @@ class _EventRecorder(Sink):
 
 
 class Killed(BaseException):
-    """The daemon is killed between applying a batch and keeping it."""
+    """The daemon is killed between applying and committing a batch."""
 
 
 class Daemon:
@@ -243,11 +243,11 @@ class Daemon:
         """Start it.
 
         Args:
-            folder: Where the configuration is written, and the bundles and the store lie.
-            configuration: As in YAML; with a section `store`, what the store holds is recovered.
+            folder: Folder of the configuration, the bundles and the store.
+            configuration: As in YAML; with a section `store`, state is recovered from the store.
             now: Nanoseconds since 1970.
-            recording: Of an earlier life; a new one if left out.
-            resumes: Whether what waits for readings begins to wait anew, as after any start of the daemon.
+            recording: Recording of an earlier run; a new one by default.
+            resumes: Whether timers that wait for readings restart, as after any start of the daemon.
         """
         self.folder = folder
         self.recording = Recording() if recording is None else recording
@@ -313,7 +313,7 @@ class Daemon:
         self._running = None
         self._run(self._start())
 
-    # What comes in.
+    # Input.
 
     def feed(self, messages: list[tuple[str, Any]], now: int, *, dies: bool = False) -> None:
         """Let one batch arrive and be processed.
@@ -322,7 +322,7 @@ class Daemon:
             messages: Topic and payload of each: bytes, or what is sent as JSON; and, if any, a dictionary with
                 `retain`, `content_type`, `response_topic`, `correlation`, `received_at`.
             now: When, nanoseconds since 1970.
-            dies: Kill the daemon after it was applied and before it is kept; nothing of it is recorded.
+            dies: Kill the daemon after applying and before committing the batch, without recording it.
         """
         self.now = now
         made = [_message(now, *entry) for entry in messages]
@@ -344,15 +344,15 @@ class Daemon:
         self.feed([], now)
 
     def ask(self, verb: str, now: int, **body: Any) -> dict[str, Any]:
-        """Send a command over HTTP; its status and answer, which are recorded too."""
+        """Send a command over HTTP and record it; returns its status and answer."""
         return self.http("POST", f"/api/v1/commands/{verb}", now, body)
 
     def get(self, path: str, now: int) -> dict[str, Any]:
-        """Ask a question over HTTP; its status and answer, which are recorded too."""
+        """Send a query over HTTP and record it; returns its status and answer."""
         return self.http("GET", path, now)
 
     def http(self, method: str, path: str, now: int, body: Any = None) -> dict[str, Any]:
-        """Send an HTTP request; its status and answer, which are recorded too."""
+        """Send an HTTP request and record it; returns its status and answer."""
         self.now = now
         response = self._run(self._request(method, path, body))
         self._settle()
@@ -366,7 +366,7 @@ class Daemon:
         return answer
 
     def export(self, stream: str, now: int) -> str:
-        """Give a stream's memory as text; of the answer its content is recorded, column by column as SHA-256."""
+        """Export a stream's state as text; the recording holds the SHA-256 of each column."""
         body = self.get(f"/api/v1/memory/{stream}", now)["body"]
         recorded = self.recording.answers[-1]
         field = next((name for name, text in body.items() if len(str(text)) > _LONG), None)
@@ -381,25 +381,25 @@ class Daemon:
         return str(body[field])
 
     def reload(self, configuration: dict[str, Any], now: int) -> dict[str, Any]:
-        """Write another configuration and read it again."""
+        """Write another configuration and reload."""
         self.configuration = configuration
         self._write(configuration)
         return self.http("POST", "/-/reload", now)
 
     def roll_back(self, now: int) -> dict[str, Any]:
-        """Go back to the configuration that ran before."""
+        """Roll back to the previous configuration."""
         return self.http("POST", "/-/rollback", now)
 
-    # What outlives it.
+    # Persistence.
 
     def snapshot(self, now: int) -> None:
-        """Take a snapshot of everything, as the daemon does at intervals."""
+        """Take a snapshot, as the daemon does at intervals."""
         self.now = now
         position = self._committer.commit_for_snapshot(now)
         self._store.write_snapshot(position, pack(take_snapshot(self._core)), now)
 
     def crash(self) -> None:
-        """End at once: only the store survives."""
+        """Stop without shutdown: only the store remains."""
         if self._store is not None:
             self._store.deliveries.changes = type(self._store.deliveries.changes)()
             self._store.close()
@@ -407,17 +407,17 @@ class Daemon:
         self._end()
 
     def stop(self) -> None:
-        """End in order."""
+        """Shut down."""
         self._committer.close(self.now)
         if self._store is not None:
             self._store.close()
             self._store = None
         self._end()
 
-    # What comes out.
+    # Output.
 
     def stream_state(self) -> dict[str, dict[str, dict[str, str]]]:
-        """Give, by watch and stream, the SHA-256 of each column of its state."""
+        """Return the SHA-256 of each column of state, by watch and stream."""
         found: dict[str, dict[str, dict[str, str]]] = {}
         for name, runtime in self._core.runtimes.items():
             table = runtime.engine.table
@@ -428,11 +428,11 @@ class Daemon:
         return found
 
     def registry(self) -> Any:
-        """Give the state of all alarms, as plain data."""
+        """Return the state of all alarms, as plain data."""
         return plain_value(msgspec.msgpack.decode(self._core.registry.export(VERSION)))
 
     def metrics(self, now: int) -> list[str]:
-        """Give the lines of the metrics page; of metrics that depend on the machine without their values."""
+        """Return the lines of the metrics page, without values that depend on the machine."""
         self.now = now
         lines = []
         for line in self._exposition().body.decode().splitlines():
@@ -442,18 +442,18 @@ class Daemon:
         return lines
 
     def announce(self, *, everything: bool = False) -> None:
-        """Publish Home Assistant's devices: those that changed, or all of them."""
+        """Publish Home Assistant devices: changed ones, or all."""
         changes = self._devices.changes(stream_devices(self._core.runtimes.values()))
         for topic, payload in self._devices.everything() if everything else changes:
             self._broker.publish(topic, payload, retain=True)
 
     def post_again(self, now: int) -> None:
-        """Post again to Alertmanager what fires."""
+        """Repeat firing alerts to Alertmanager."""
         self.now = now
         current = self._alertmanager._alerts.current(now)  # noqa: SLF001  (its loop sleeps by the wall clock)
-        self._run(self._alertmanager._post(current, now))  # noqa: SLF001  (likewise)
+        self._run(self._alertmanager._post(current, now))  # noqa: SLF001  (no public way to post at a given time)
 
-    # Within.
+    # Internals.
 
     def _run(self, work: Any) -> Any:
         return self._runner.run(work)
@@ -590,10 +590,10 @@ def _hash(values: Any) -> str:
 
 
 def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], now: int) -> dict[str, Any]:
-    """Give what the first source's decoder makes of messages.
+    """Decode messages with the first source's decoder.
 
     Args:
-        folder: Where the configuration is written.
+        folder: Folder of the configuration.
         configuration: As in YAML.
         messages: As `Daemon.feed` takes them.
         now: Nanoseconds since 1970.
@@ -625,13 +625,13 @@ def decoded(folder: Path, configuration: dict[str, Any], messages: list[Any], no
 
 
 def alarm_figures(events: list[dict[str, Any]], begin: int, end: int, by: str | None, operators: int) -> Any:
-    """Give the report of the alarm log's events, as JSON shows it; times in nanoseconds since 1970."""
+    """Return the report of the alarm log's events, as in JSON; times in nanoseconds since 1970."""
     made = report(alarm_report.rows(events, by), begin, end, operators)
     return plain_value(alarm_report._plain(made))  # noqa: SLF001  (the same as `--json`)
 
 
 def alarm_csv(folder: Path, events: list[dict[str, Any]]) -> dict[str, str]:
-    """Give the tables that the command line writes of events: by name, CSV text."""
+    """Return the tables of events that the command line writes, as CSV text by name."""
     tables = {"labels": alarm_report.label_columns(events), "history": alarm_tables.columns_of(events)}
     found = {}
     for name, columns in tables.items():

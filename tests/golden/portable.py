@@ -1,4 +1,4 @@
-"""The part of a recording that is the same on every machine, short enough to lie in the repository."""
+"""The part of a recording that is the same on every machine, small enough for the repository."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import math
 from typing import Any
 
 EVERY = 10
-"""Of the scores, each so-manyth is kept."""
+"""Every n-th score is kept."""
 _ROWS = 3
-"""Of an event's channels, those that contribute most are kept."""
+"""Number of an event's channels that are kept, by contribution."""
 _LONG_TEXT = 400
 _LONG_LIST = 6
 _LONG_BODY = 3000
 
 
 def rounded(value: float) -> float | None:
-    """Give a number with five significant digits; None if it is not finite."""
+    """Round to five significant digits; None if not finite."""
     return float(f"{value:.5g}") if math.isfinite(value) else None
 
 
 def short(value: Any, rows: int | None = None) -> Any:
-    """Give plain data with rounded numbers, without what is empty, and with the length instead of a long text.
+    """Shorten plain data: rounded numbers, no empty values, and lengths instead of long texts.
 
     Args:
         value: The data.
-        rows: How many mappings of a list are kept; all if left out.
+        rows: Number of mappings of a list that are kept; all by default.
     """
     if isinstance(value, dict):
         kept = {key: short(entry, rows) for key, entry in value.items()}
@@ -43,14 +43,14 @@ def short(value: Any, rows: int | None = None) -> Any:
 
 
 def _table(entries: list[dict[str, Any]], rows: int | None) -> list[Any]:
-    """Give the keys that mappings have and how many there are, in one text, and the values of each as a list."""
+    """Return the keys and the number of mappings in one text, and their values as lists."""
     keys = sorted({key for entry in entries for key in entry})
     head = f"{len(entries)} of {' '.join(keys)}"
     return [head, *([short(entry.get(key), rows) for key in keys] for entry in entries[:rows])]
 
 
 def digest(value: Any) -> str:
-    """Give a hash of plain data that leaves out every number with a fraction, and of long texts the content."""
+    """Hash plain data without fractional numbers and without the content of long texts."""
     return hashlib.sha256(json.dumps(_without_fractions(value), sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -65,7 +65,7 @@ def _without_fractions(value: Any) -> Any:
 
 
 def _digests(value: Any) -> Any:
-    """Give plain data in which each entry of a long list is its name and its digest."""
+    """Replace the entries of long lists by their names and digests."""
     if isinstance(value, dict):
         return {key: _digests(entry) for key, entry in value.items()}
     if isinstance(value, list) and len(value) > _LONG_LIST:
@@ -74,7 +74,7 @@ def _digests(value: Any) -> Any:
 
 
 def _digests_of(value: dict[str, Any]) -> list[str]:
-    """Give the digest of each entry two levels deep."""
+    """Return the digest of each entry two levels deep."""
     return [
         f"{key} {inner} {digest(entry)}"
         for key, below in value.items()
@@ -93,7 +93,7 @@ def _body(value: Any) -> Any:
 
 
 def _without_column_hashes(value: Any) -> Any:
-    """Give plain data in which each mapping `columns` is its sorted keys: the hashes hold bits of this processor."""
+    """Replace each mapping `columns` by its sorted keys, as its hashes depend on the processor."""
     if isinstance(value, dict):
         return {
             key: sorted(entry) if key == "columns" and isinstance(entry, dict) else _without_column_hashes(entry)
@@ -121,11 +121,11 @@ def _scores(of_stream: list[list[Any]]) -> dict[str, Any]:
 
 
 def portable(made: dict[str, Any], *, whole: bool = False) -> dict[str, Any]:
-    """Give what the repository keeps of a scenario's recording.
+    """Return the portable part of a scenario's recording.
 
     Args:
-        made: What the scenario gave.
-        whole: Whether its payloads and answers are kept as they are: they hold no number that depends on the machine.
+        made: Result of the scenario.
+        whole: Whether payloads and answers are kept unchanged, as they hold no number that depends on the machine.
     """
     if "events" not in made:
         return made
@@ -162,7 +162,7 @@ def _metric(line: str) -> str:
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Give each place in which plain data differs, with both values; numbers with a fraction may differ a little."""
+    """Return the differences of plain data with both values; fractional numbers have a tolerance."""
     if isinstance(old, dict) and isinstance(new, dict):
         found = [f"{path}/{key}: only in the old one: {_shown(old[key])}" for key in old if key not in new]
         found += [f"{path}/{key}: only in the new one: {_shown(new[key])}" for key in new if key not in old]
@@ -191,7 +191,7 @@ def _differences_of_lists(old: list[Any], new: list[Any], path: str) -> list[str
 
 
 def _differences_of_texts(old: str, new: str, path: str) -> list[str]:
-    """Give where texts differ: as JSON, if both are; else what stands around the place."""
+    """Return the differences of texts: as JSON, if both are; else with their context."""
     if old[:1] in {"{", "["}:
         try:
             found = differences(json.loads(old), json.loads(new), path)

@@ -1,4 +1,4 @@
-"""Record every scenario to the bit, or compare two recordings.
+"""Record every scenario bit for bit, or compare two recordings.
 
     python tests/golden/record.py OUTDIR [SCENARIO ...]      writes OUTDIR/SCENARIO.json and SCENARIO.scores.json
     python tests/golden/record.py --repository [SCENARIO ...]         writes what the test compares with
@@ -9,8 +9,8 @@ The renames are a list of entries, applied to the old recording in their order:
     {"scope": "*", "from": "sbp", "to": "systolic"}                 a key, or a whole text, anywhere
     {"scope": "ward/events/*", "from": "report/score", "to": "score"} a value moves within the mappings of this scope
     {"scope": "*/published/*/topic", "from": "/alarm/", "to": "/alarms/", "part": true}    a part of texts
-    {"scope": "*", "from": "^old_", "to": "new_", "pattern": true}       likewise, by a regular expression
-    {"scope": "*", "from": "gone", "to": null}                      a key that is left out of the comparison
+    {"scope": "*", "from": "^old_", "to": "new_", "pattern": true}       the same, by a regular expression
+    {"scope": "*", "from": "gone", "to": null}                      a key that the comparison ignores
 
 In `from` and `to`, `/` stands between levels of keys, unless the entry is a `part` or a `pattern`. A scope is a glob
 over `scenario/path`, with `/` between keys and indices; for a key, the path ends with it. Texts that hold JSON, such as
@@ -32,13 +32,13 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / name) for name in ("golden", "support")]
 
 from portable import portable  # noqa: E402  (as a program it finds its folder first)
-from scenarios import SCENARIOS, WHOLE  # noqa: E402  (likewise)
+from scenarios import SCENARIOS, WHOLE  # noqa: E402  (needs the path above)
 
 RECORDED = Path(__file__).parent / "recorded"
 
 
 def played(name: str) -> dict[str, Any]:
-    """Give what comes of a scenario."""
+    """Return the result of a scenario."""
     with tempfile.TemporaryDirectory() as folder:
         return SCENARIOS[name](Path(folder))
 
@@ -53,13 +53,13 @@ def record(name: str, out: Path) -> None:
 
 
 def for_repository(name: str) -> dict[str, Any]:
-    """Give what the repository keeps of a scenario."""
+    """Return the portable part of a scenario's recording."""
     kept: dict[str, Any] = json.loads(json.dumps(portable(played(name), whole=name in WHOLE)))
     return kept
 
 
 def write_for_repository(name: str) -> None:
-    """Write that, with one entry of each list in a line."""
+    """Write the portable part, with one list entry per line."""
     parts = []
     for section, content in sorted(for_repository(name).items()):
         if isinstance(content, list) and content:
@@ -78,14 +78,14 @@ def write_for_repository(name: str) -> None:
 
 
 class Renames:
-    """What is called otherwise in the new recording."""
+    """Renames between an old and a new recording."""
 
     def __init__(self, entries: list[dict[str, Any]]) -> None:
-        """Take them, in order."""
+        """Store the renames, in order."""
         self._entries = [{"scope": "*", **entry} for entry in entries]
 
     def apply(self, value: Any, path: str) -> Any:
-        """Give a copy of plain data with the new names."""
+        """Return a copy of plain data with the new names."""
         if isinstance(value, dict):
             made: dict[str, Any] = {}
             for key, entry in value.items():
@@ -154,7 +154,7 @@ def _inner(value: Any, keys: list[str]) -> Any:
 
 
 def compared(old: Any, new: Any, renames: Renames, path: str) -> list[str]:
-    """Give each place in which plain data differs, once the old one has the new names."""
+    """Return the differences of plain data after renaming the old one."""
     return _compared(renames.apply(old, path), new, renames, path)
 
 
@@ -204,7 +204,7 @@ def _say(*lines: str) -> None:
 
 
 def compare(old: Path, new: Path, renames: Renames) -> int:
-    """Print each difference of two recordings; how many there are."""
+    """Print the differences of two recordings and return their number."""
     count = 0
     for name in sorted({file.name for folder in (old, new) for file in folder.glob("*.json")}):
         files = old / name, new / name
@@ -219,7 +219,7 @@ def compare(old: Path, new: Path, renames: Renames) -> int:
 
 
 def main() -> int:
-    """Do what the command line asks; 1 where recordings differ."""
+    """Run the command line; returns 1 if recordings differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--compare", nargs=2, type=Path, metavar=("OLD", "NEW"))
     parser.add_argument("--renames", type=Path)

@@ -1,6 +1,6 @@
-"""Seeded scenarios with explicit times. Each gives what came of it as plain data, the same whenever it is run.
+"""Seeded scenarios with explicit times. Each returns its result as plain data and is reproducible.
 
-They speak to the daemon through `harness` alone.
+They use the daemon only through `harness`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MS = 1_000_000
 
 
 def merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Give a configuration with some values changed, at any depth."""
+    """Return a configuration with changed values, at any depth."""
     result = dict(into)
     for key, value in changes.items():
         below = result.get(key)
@@ -45,7 +45,7 @@ def merged(into: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def collected(daemon: Daemon, **more: Any) -> dict[str, Any]:
-    """Give everything that was recorded, and the daemon's state in the end."""
+    """Return the recording and the final state of the daemon."""
     recording = daemon.recording
     return {
         "events": recording.events,
@@ -62,7 +62,7 @@ def collected(daemon: Daemon, **more: Any) -> dict[str, Any]:
 
 
 def question(daemon: Daemon, now: int, *paths: str) -> None:
-    """Ask for these views; the answers are recorded."""
+    """Query these views and record the answers."""
     for path in paths:
         daemon.get(f"/api/v1/{path}", now)
 
@@ -71,7 +71,7 @@ def question(daemon: Daemon, now: int, *paths: str) -> None:
 
 
 def wander(rng: np.random.Generator, length: int, spread: float, memory: float) -> np.ndarray:
-    """Give (length,) a slow noise: `memory` of each value stays in the next."""
+    """Autoregressive noise (length,) with the coefficient `memory`."""
     noise = rng.normal(0.0, spread * np.sqrt(1 - memory**2), length)
     out = np.zeros(length)
     for i in range(1, length):
@@ -80,7 +80,7 @@ def wander(rng: np.random.Generator, length: int, spread: float, memory: float) 
 
 
 def ramp(length: int, *points: tuple[float, float]) -> np.ndarray:
-    """Give (length,) values between points of (index, value)."""
+    """Interpolate (length,) values between points of (index, value)."""
     at, values = zip(*points, strict=True)
     return np.interp(np.arange(length), at, values)
 
@@ -96,12 +96,12 @@ CHANNELS = {
 
 
 def vitals(rng: np.random.Generator, length: int) -> dict[str, np.ndarray]:
-    """Give a calm bed's six channels, (length,) each, a value a second."""
+    """Six channels (length,) of a calm bed, one value per second."""
     return {name: middle + wander(rng, length, spread, 0.95) for name, (middle, spread) in CHANNELS.items()}
 
 
 def ward_beds(length: int) -> dict[str, list[dict[str, float | None] | None]]:  # noqa: C901  (a line a bed)
-    """Give what each bed measures in each second; None where it sends nothing."""
+    """Values of each bed in each second; None without a message."""
     beds: dict[str, list[dict[str, float | None] | None]] = {}
     names = ["icu/1", "icu/2", "icu/3", "icu/4", "paediatric/1", "paediatric/2", "step/5", "step/6"]
     for number, bed in enumerate(names):
@@ -150,7 +150,7 @@ def ward_beds(length: int) -> dict[str, list[dict[str, float | None] | None]]:  
 
 
 def ward_messages(length: int) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
-    """Give each second's messages with the time at which they arrive: also late, doubled and out of order."""
+    """Messages of each second with their arrival times: also late, doubled and out of order."""
     rng = np.random.default_rng(11)
     arriving: dict[int, list[tuple[str, Any]]] = {}
     for bed, values in ward_beds(length).items():
@@ -164,7 +164,7 @@ def ward_messages(length: int) -> Iterator[tuple[int, list[tuple[str, Any]]]]:
                 if rng.random() < 0.05:
                     arriving.setdefault(i + delay + 1, []).append((f"vitals/{bed}", body))
             if bed == "step/5" and i % 7 == 0:
-                # One second's channels in two messages.
+                # Channels of one second in two messages.
                 half = {name: body.pop(name) for name in ("hr", "sbp")}
                 arriving.setdefault(i, []).append((f"vitals/{bed}", {"t": body["t"], **half}))
             arriving.setdefault(i + delay, []).append((f"vitals/{bed}", body))
@@ -332,7 +332,7 @@ SENSOR: dict[str, Any] = {
 
 
 def sensor(folder: Path) -> dict[str, Any]:
-    """Six series with seasons of different lengths: jumps, spikes and drifts; late readings are put in."""
+    """Six series with seasons of different lengths, jumps, spikes, drifts and late readings."""
     daemon = Daemon(folder, SENSOR, T0)
     rng = np.random.default_rng(31)
     ticks = 420
@@ -358,7 +358,7 @@ def sensor(folder: Path) -> dict[str, Any]:
     for i in range(2 * ticks):
         now = T0 + i * 5 * S
         messages = [entry for due, entry in late if due == i]
-        # Two values in each tick; the slow ones are a recording of the days before.
+        # Two values in each tick; the slow ones are a recording of earlier days.
         for names, prefix, step, begin in ((slow, "slow", 150, T0 - 40 * HOUR), (fast, "fast", 5, T0)):
             for name, series in names.items():
                 if name == "b" and 560 <= i < 660:
@@ -403,12 +403,12 @@ TOY: dict[str, Any] = {
 
 
 def bed(name: str, second: float, **values: float | None) -> tuple[str, Any]:
-    """Give one reading's message of a bed."""
+    """Message of one reading of a bed."""
     return f"vitals/{name}", {"t": (T0 + round(second * S)) // MS, **values}
 
 
 class Toy:
-    """A daemon of the toy's beds, fed a reading a second."""
+    """A daemon with toy beds and one reading per second."""
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         """Start it."""
@@ -437,12 +437,12 @@ class Toy:
             self.daemon.feed(messages, self.now)
 
     def ask(self, verb: str, **body: Any) -> dict[str, Any]:
-        """Send a command as a nurse."""
+        """Send a command of a nurse."""
         return self.daemon.ask(verb, self.now, **{"actor": "nurse", **body})
 
 
 def commands(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one command after the other)
-    """All that people can do with alarms, over HTTP and MQTT; also what is refused, and what is sent twice."""
+    """All alarm commands over HTTP and MQTT, refused and repeated ones included."""
     toy = Toy(folder, store={"folder": "state"})
     run, ask = toy.run, toy.ask
     a = {"stream": "icu/a", "alarm": "hr-high"}
@@ -516,7 +516,7 @@ def commands(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one command aft
 
 
 def _same(one: Any, other: Any) -> str:
-    """Say whether two values are equal, as JSON; where they first differ, if not."""
+    """Compare two values as JSON; returns the first difference."""
     one, other = (json.dumps(value, sort_keys=True) for value in (one, other))
     if one == other:
         return "equal"
@@ -525,7 +525,7 @@ def _same(one: Any, other: Any) -> str:
 
 
 def _crash_batches() -> list[tuple[int, list[tuple[str, Any]]]]:
-    """Give 100 seconds of four toy beds: limits passed, beds silent, readings late and doubled."""
+    """100 seconds of four toy beds: exceeded limits, silent beds, late and doubled readings."""
     rng = np.random.default_rng(41)
     batches = []
     for i in range(100):
@@ -541,7 +541,7 @@ def _crash_batches() -> list[tuple[int, list[tuple[str, Any]]]]:
 
 
 def crash(folder: Path) -> dict[str, Any]:
-    """The daemon is killed after arbitrary inputs, between and within batches, and goes on from its store."""
+    """The daemon is killed after arbitrary inputs, between and within batches, and recovers from its store."""
     batches = _crash_batches()
     configuration = merged(TOY, {"store": {"folder": "state"}})
     asked = {
@@ -630,7 +630,7 @@ PRESSURE: dict[str, Any] = {
 
 
 def pressure(folder: Path) -> dict[str, Any]:
-    """Three patients' arterial pressure for four hours: one falls, one rises and falls silent, one wavers."""
+    """Three patients' arterial pressure for four hours: one falls, one rises and stops sending, one oscillates."""
     daemon = Daemon(folder, PRESSURE, T0)
     rng = np.random.default_rng(51)
     minutes = 240
@@ -693,7 +693,7 @@ STREAMS: dict[str, Any] = {
 
 
 def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one command after the other)
-    """All that people can do with streams, in two watches with a store; also what is refused and what comes twice."""
+    """All stream commands in two watches with a store, refused and repeated ones included."""
     write_toy(folder, "toy", remembers=True)
     daemon = Daemon(folder, STREAMS, T0)
     length = 420
@@ -701,7 +701,7 @@ def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one comman
     data = {name: vitals(np.random.default_rng([61, number]), length) for number, name in enumerate(names)}
     data["icu/1"]["hr"] += ramp(length, (20, 0), (30, 55), (200, 55), (210, 0))
     data["step/3"]["spo2"] -= ramp(length, (40, 0), (50, 9), (300, 9), (310, 0))
-    sent = {"icu/1": "icu/1", "icu/2": "icu/2", "step/3": "step/3", "step/4": "step/4"}  # where the data go
+    sent = {"icu/1": "icu/1", "icu/2": "icu/2", "step/3": "step/3", "step/4": "step/4"}  # destination of the data
     memory = {}
     ask: Callable[..., Any]
 
@@ -748,7 +748,7 @@ def streams(folder: Path) -> dict[str, Any]:  # noqa: C901, PLR0915  (one comman
                 sent["icu/1"] = "icu/7"
                 ask("import-stream", stream="icu/8", memory="AAAA")
                 ask("import-stream", stream="icu/8", memory="?")
-                del sent["icu/2"]  # it is given up by the watch that gives streams up
+                del sent["icu/2"]  # evicted by the watch that evicts idle streams
             case 290:
                 sent["icu/2"] = "icu/2"
                 sent["icu/new"] = "icu/9"
@@ -819,7 +819,7 @@ def reload(folder: Path) -> dict[str, Any]:  # noqa: PLR0915  (one reload after 
     crashed()
     question(toy.daemon, toy.now, "streams")
     run(3)
-    toy.daemon.roll_back(toy.now)  # the third isn't warm yet
+    toy.daemon.roll_back(toy.now)  # the third is not warmed up yet
     run(4)
     change(model="third")
     run(16, c=None)
@@ -868,7 +868,7 @@ def reload_shipped(folder: Path) -> dict[str, Any]:
 
 
 def _source(**entry: Any) -> dict[str, Any]:
-    """Give a configuration with one source."""
+    """Return a configuration with one source."""
     alarms = {"high": {"above": {"channel": "hr", "limit": 120}}}
     return {"sources": [entry], "watches": {"ward": {"model": "ward-vitals/1", "alarms": alarms}}, "http": {"port": 0}}
 
@@ -890,7 +890,7 @@ _CHANNELS_OF = {
 
 
 def payloads(folder: Path) -> dict[str, Any]:
-    """What each format's messages are decoded to, and why those that are wrong are refused."""
+    """Decoded messages of each format, and the reasons of rejected ones."""
     json_body = {"t": T0 // S, "hr": 72, "SpO2": 0.97, "temp_f": 98.6, "kpa": 16}
     sparkplug = json.loads((PAYLOADS / "sparkplug.json").read_text(encoding="utf-8"))
     name = "ward/{bed}/{channel}"
@@ -1000,7 +1000,7 @@ _SECRET = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="  # noqa: S105  (a
 
 
 def sinks(folder: Path) -> dict[str, Any]:
-    """The bytes that every receiver gets of the same events, and what every view shows in the same state."""
+    """Payloads of every receiver for the same events, and every view in the same state."""
     notify = {
         "webhooks": {
             "pager": {"url": "http://pager/hook", "secret": _SECRET, "transitions": ["raise", "clear", "end"]},
@@ -1069,4 +1069,4 @@ SCENARIOS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "sinks": sinks,
 }
 WHOLE = frozenset({"payloads", "sinks"})
-"""Scenarios without any number that depends on the machine: the repository keeps what they send as it is."""
+"""Scenarios without any number that depends on the machine: the repository keeps their payloads unchanged."""

@@ -1,6 +1,6 @@
-"""What the daemon does with whole scenarios is what was recorded: events, publications, answers, scores.
+"""Scenarios reproduce their recordings: events, publications, answers, scores.
 
-`python tests/golden/record.py --repository` records them anew, where a change is meant.
+`python tests/golden/record.py --repository` updates the recordings after an intended change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scenarios import SCENARIOS
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_comes_out_as_it_was_recorded(name):
+def test_a_scenario_reproduces_its_recording(name):
     old = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
     new = for_repository(name)
     for section in ("events", "scores", *sorted(old.keys() | new.keys())):

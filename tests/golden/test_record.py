@@ -1,4 +1,4 @@
-"""Comparison of two recordings: equal but for the listed renames."""
+"""Comparison of two recordings, with listed renames."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_each_difference_is_shown_with_its_place():
         ({"payload": '{"a": 1, "b": "x"}'}, {"payload": '{"c": 1, "b": "x"}'}, {"from": "a", "to": "c"}),
     ],
 )
-def test_renames_are_no_differences(old, new, rename):
+def test_listed_renames_are_not_differences(old, new, rename):
     assert differs(old, new) != []
     assert differs(old, new, rename) == []
     assert differs(old, new, {**rename, "scope": "icu/*"}) != []

@@ -1,4 +1,4 @@
-"""compose.yaml and what it mounts fit together; no engine is needed to see that."""
+"""Consistency of compose.yaml and its mounted files, without a container engine."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ MOUNTS = [(name, *volume.split(":")) for name, service in SERVICES.items() for v
 BOUND = [mount for mount in MOUNTS if mount[1].startswith(".")]
 
 
-def test_the_services():
+def test_compose_has_the_documented_services():
     assert set(SERVICES) == {"mosquitto", "tocsin", "prometheus", "grafana"}
     for service in SERVICES.values():
-        assert service["image"].rpartition(":")[2], "an image without a version changes under one's feet"
+        assert service["image"].rpartition(":")[2], "an image without a version is not reproducible"
         assert set(service.get("depends_on", [])) <= set(SERVICES)
 
 
 @pytest.mark.parametrize(("service", "source", "target", "mode"), BOUND)
-def test_what_is_mounted_exists_and_is_read_only(service, source, target, mode):
+def test_mounted_files_exist_and_are_read_only(service, source, target, mode):
     assert (CONFIG / source).exists(), service
     assert mode == "ro", service
     assert target.startswith("/")
@@ -42,13 +42,13 @@ def test_named_volumes_are_declared_and_used():
     assert named == set(COMPOSE["volumes"])
 
 
-def test_ports_are_open_to_this_machine_alone():
+def test_ports_are_bound_to_the_loopback_interface():
     ports = [port for service in SERVICES.values() for port in service["ports"]]
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert len(ports) == len({port.split(":")[1] for port in ports})
 
 
-def test_tocsin_is_built_here_and_can_write_its_state_alone():
+def test_tocsin_is_built_locally_and_writes_only_its_state():
     tocsin = SERVICES["tocsin"]
     assert (CONFIG / tocsin["build"]["context"] / "Dockerfile").is_file()
     assert tocsin["read_only"] is True
@@ -58,14 +58,14 @@ def test_tocsin_is_built_here_and_can_write_its_state_alone():
     assert f"VOLUME {writable[0]}" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_the_file_that_is_mounted_is_the_one_that_the_image_runs():
+def test_the_mounted_configuration_is_the_one_that_the_image_runs():
     run = re.search(r"^CMD (\[.*\])$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert run is not None
     assert json.loads(run[1]) == ["run", "/etc/tocsin/tocsin.yaml"]
     assert "/etc/tocsin/tocsin.yaml" in [target for name, _, target, *_ in BOUND if name == "tocsin"]
 
 
-def test_services_find_each_other():
+def test_services_refer_to_each_other_by_their_names():
     scraped = [
         target
         for job in read(CONFIG / "prometheus.yml")["scrape_configs"]

@@ -1,4 +1,4 @@
-"""The dashboards' JSON is that of the code, reads back into the SDK's models, and overlaps nowhere."""
+"""JSON of the dashboards: up to date, readable by the SDK, and without overlapping panels."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def read(file):
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def test_what_is_committed_is_what_the_code_makes():
+def test_the_committed_dashboards_match_the_code():
     assert {file.name: file.read_text(encoding="utf-8") for file in FILES} == dashboards.rendered(), (
         "run: make dashboards"
     )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_the_sdk_reads_it_back_and_loses_nothing(file):
+def test_the_sdk_reads_a_dashboard_back_without_loss(file):
     register_default_plugins()
     written = read(file)
     again = json.loads(JSONEncoder().encode(Dashboard.from_json(read(file))))
-    for annotation in written["annotations"].get("list", []):  # what the plug-in reads, and the SDK doesn't know
+    for annotation in written["annotations"].get("list", []):  # fields of the plug-in that the SDK lacks
         for key in ("titleFormat", "textFormat", "tagKeys", "step"):
             assert annotation.pop(key)
     assert again == written
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_panels_lie_side_by_side(file):
+def test_panels_do_not_overlap(file):
     places = {f"{panel['id']} {panel['title']}": panel["gridPos"] for panel in read(file)["panels"]}
     assert len(places) == len(read(file)["panels"])
     for name, at in places.items():
@@ -61,8 +61,8 @@ def test_panels_lie_side_by_side(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_rows_are_filled(file):
-    """Nothing is drawn over empty ground: each line of panels is as wide as the page, but for one that is repeated."""
+def test_rows_have_no_gaps(file):
+    """Each row of panels has the width of the page, except for repeated panels."""
     by_line = {}
     for panel in read(file)["panels"]:
         width = WIDTH if panel.get("repeat") else panel["gridPos"]["w"]
@@ -71,7 +71,7 @@ def test_rows_are_filled(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_every_panel_says_what_it_shows_and_where_from(file):
+def test_every_panel_has_a_description_and_a_data_source(file):
     for panel in read(file)["panels"]:
         assert panel["title"]
         if panel["type"] == "row":
@@ -84,7 +84,7 @@ def test_every_panel_says_what_it_shows_and_where_from(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_queries_name_metrics_and_variables_that_there_are(file):
+def test_queries_name_existing_metrics_and_variables(file):
     text = file.read_text(encoding="utf-8")
     known = set(re.findall(r"^\| `(\w+)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     known |= {f"{name}_{part}" for name in known for part in ("sum", "count", "bucket")}

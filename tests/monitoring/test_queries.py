@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes a demonstration, and every query of every dashboard gives figures there."""
+"""Queries of all dashboards in a Prometheus that scrapes a demonstration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ QUERIES = [
     for name, dashboard in DASHBOARDS.items()
     for panel in dashboard["panels"]
     for target in panel.get("targets", [])
-    if not OF_TWO_MODELS.search(target["expr"])  # a demonstration has one: test_shadow_queries.py has two
+    if not OF_TWO_MODELS.search(target["expr"])  # a demonstration has one model; test_shadow_queries.py has two
 ]
 ANNOTATIONS = [entry["expr"] for entry in DASHBOARDS["ward"]["annotations"]["list"]]
 SPEED = 4
@@ -34,7 +34,7 @@ FIRES_WITHIN_S = 60
 
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory):
-    """Prometheus, after it has watched a demonstration until an alarm has risen."""
+    """Prometheus after scraping a demonstration until an alarm was raised."""
     if not (shipped_folder() / "ward-vitals" / "1" / "model.onnx").exists():
         pytest.skip("the bundle ward-vitals/1 is not here")
     folder, daemon, port = tmp_path_factory.mktemp("prometheus"), free_port(), free_port()
@@ -65,7 +65,7 @@ def prometheus(tmp_path_factory):
 
 
 def _wait_for_an_alarm(api, running, folder):
-    """A patient's, not a probe's; then a little longer, so that every rate has two points to its name."""
+    """Wait for a physiological alarm, and then long enough for every rate to have two samples."""
     deadline = time.monotonic() + FIRES_WITHIN_S
     while True:
         try:
@@ -85,19 +85,19 @@ def _wait_for_an_alarm(api, running, folder):
         api.choose(variables[name])
 
 
-def test_the_variables_offer_what_there_is(prometheus):
+def test_the_variables_offer_the_existing_values(prometheus):
     assert prometheus.choices["watch"] == ["ward"]
     assert prometheus.choices["stream"] == [f"ward/bed-{n}" for n in range(1, 9)]
     assert prometheus.choices["channel"] == sorted(["hr", "spo2", "rr", "sbp", "dbp", "temp"])
 
 
 @pytest.mark.parametrize(("title", "expression"), QUERIES)
-def test_every_query_gives_figures(prometheus, title, expression):
+def test_every_query_returns_values(prometheus, title, expression):
     if "$channel" not in expression:
         assert prometheus.figures(expression), title
         return
     together = prometheus.variables["channel"]
-    for channel in prometheus.choices["channel"]:  # one panel each
+    for channel in prometheus.choices["channel"]:  # one panel per channel
         prometheus.variables["channel"] = channel
         try:
             assert len(prometheus.figures(expression)) == 1, f"{title}: {channel}"
@@ -113,7 +113,7 @@ def test_the_alarms_of_the_stream_are_marked(prometheus, expression):
 
 
 def test_most_values_lie_inside_their_bands(prometheus):
-    """What is drawn is the band around this value, and not another moment's: a calm patient stays inside."""
+    """The band belongs to the same time as the value: a calm patient is inside."""
     alarmed = {series["metric"]["stream"] for series in prometheus.now("tocsin_stream_alarm == 1")}
     calm = "|".join(name for name in prometheus.choices["stream"] if name not in alarmed)
 
@@ -127,8 +127,8 @@ def test_most_values_lie_inside_their_bands(prometheus):
         assert sum(figures) / len(figures) > 0.9
 
 
-def test_nothing_is_shown_as_0_that_is_unknown(prometheus):
-    """A probe fell off: its channel is absent now, and not 0."""
+def test_an_unknown_value_is_not_shown_as_0(prometheus):
+    """The channel of a detached probe is absent and not 0."""
     assert prometheus.now("tocsin_stream_value == 0") == []
     lost = prometheus.now('tocsin_stream_alarm{alarm="spo2-absent"} == 1')
     assert lost
@@ -145,7 +145,7 @@ def test_the_rules_are_loaded_and_no_alert_fires(prometheus):
     assert set(states.values()) == {("ok", "inactive")}, states
 
 
-def test_a_query_that_does_not_parse_is_noticed(prometheus):
+def test_a_query_that_does_not_parse_is_reported(prometheus):
     with pytest.raises(AssertionError, match="parse error"):
         prometheus.figures("sum by (tocsin_streams")
     assert prometheus.figures("tocsin_no_such_thing") == {}

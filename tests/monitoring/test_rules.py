@@ -1,4 +1,4 @@
-"""promtool reads the Prometheus configuration as Prometheus will, and tries every alert."""
+"""Check of the Prometheus configuration and of every alert by promtool."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def promtool(*words):
     [("check", "config", CONFIG / "prometheus.yml"), ("check", "rules", RULES), ("test", "rules", TESTS)],
     ids=lambda words: " ".join(words[:2]),
 )
-def test_promtool_is_content(words):
+def test_promtool_accepts_the_configuration(words):
     done = promtool(*words)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_rule_that_is_broken_fails_its_test(tmp_path):
+def test_a_broken_rule_fails_its_test(tmp_path):
     for file in (RULES, TESTS):
         text = file.read_text(encoding="utf-8").replace("> 0.05 *", "> 0.5 *")
         (tmp_path / file.name).write_text(text, encoding="utf-8")
@@ -43,13 +43,13 @@ def test_a_rule_that_is_broken_fails_its_test(tmp_path):
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_every_alert_is_seen_to_rise_and_to_stay_down(alert):
+def test_every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(alert):
     tried = TESTS.read_text(encoding="utf-8")
-    assert re.search(rf"alertname: {alert}\n\s+exp_alerts:", tried), f"no test in which {alert} rises"
-    assert re.search(rf"eval_time: \w+, alertname: {alert}}}", tried), f"no test in which {alert} stays down"
+    assert re.search(rf"alertname: {alert}\n\s+exp_alerts:", tried), f"no test in which {alert} fires"
+    assert re.search(rf"eval_time: \w+, alertname: {alert}}}", tried), f"no test in which {alert} does not fire"
 
 
-def test_rules_name_metrics_that_there_are():
+def test_rules_name_existing_metrics():
     known = set(re.findall(r"^\| `(\w+)` ", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
     known |= {f"{name}_sum" for name in known}
     named = set(re.findall(r"tocsin_\w+", " ".join(re.findall(r"(?s)expr: (.*?)\n +for:", RULES.read_text()))))

@@ -1,4 +1,4 @@
-"""A new model warms up beside the old one, and a real Prometheus has what the dashboard draws of both."""
+"""Dashboard queries in Prometheus during the shadow of a new model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prometheus_api import OF_TWO_MODELS, Prometheus, command
 FILE = Path(__file__).parents[2] / "config" / "grafana" / "dashboards" / "daemon.json"
 PANELS = {panel["title"]: panel for panel in json.loads(FILE.read_text(encoding="utf-8"))["panels"]}
 ODD = {"odd": {"anomaly": {"threshold": 105}}}
-# Its score is higher by 7 than the mean of what was observed.
+# Its score is the mean of the observed values plus 7.
 HIGHER = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").replace(
     "    state_out =",
     "    seven = Constant <value = float[1] {7}> ()\n    more_of_it = Add(ratio, seven)\n"
@@ -28,7 +28,7 @@ HIGHER = toy_bundle.GRAPH.replace("    score = Squeeze(ratio, axis)\n", "").repl
 
 
 class Ward:
-    """A daemon whose model is replaced, and the Prometheus that scrapes it."""
+    """A daemon with a model replacement, and the Prometheus that scrapes it."""
 
     def __init__(self, folder, broker):
         self._folder, self._broker = folder, broker
@@ -53,7 +53,7 @@ class Ward:
             assert connection.getresponse().status == 200
 
     async def hear(self, bed, *readings):
-        """Publish readings a second apart, and wait until they have been seen."""
+        """Publish readings one second apart, and wait until they are processed."""
         before = self.daemon.metric("tocsin_messages_received_total")
         async with aiomqtt.Client(self._broker.host, self._broker.port) as client:
             for hr in readings:
@@ -68,7 +68,7 @@ class Ward:
             return []
 
     def drawn(self, title):
-        """Of a panel: by legend, every figure since Prometheus began."""
+        """All values of a panel since the start of Prometheus, by legend."""
         found = {}
         for target in PANELS[title]["targets"]:
             for series, figures in self.prometheus.figures(target["expr"]).items():
@@ -87,20 +87,20 @@ def ward(tmp_path, mosquitto):
     made.daemon.clean_up()
 
 
-async def test_what_the_dashboard_draws_of_two_models(ward, tmp_path):
+async def test_the_dashboard_shows_both_models_during_a_shadow(ward, tmp_path):
     await ward.hear("a", 80, 80, 80)
     await ward.hear("b", 80)
     toy_bundle.write(tmp_path / "toy2", toy_bundle.serialised(HIGHER), version="2", warm_up_ticks=3)
     ward.begin_anew("toy2")
     until(lambda: ward.scraped("tocsin_shadow_streams == 2"))
-    until(lambda: len(ward.scraped("tocsin_shadow_onsets_total")) == 2)  # at 0: what rises is seen to rise
-    await ward.hear("a", 80, 80, 80, 140)  # the fourth frame warms the new one
+    until(lambda: len(ward.scraped("tocsin_shadow_onsets_total")) == 2)  # at 0, so that the increase is visible
+    await ward.hear("a", 80, 80, 80, 140)  # the new model is warmed up with the fourth frame
     until(lambda: ward.scraped("tocsin_shadow_taken_over_total == 1"))
     until(lambda: ward.drawn("Difference of the scores"))
 
     where = ward.prometheus.variables["instance"]
     streams = ward.drawn("Streams to cut over")
-    assert streams[f"{where} waiting"][-1] == 1  # bed b is not heard
+    assert streams[f"{where} waiting"][-1] == 1  # bed b sends nothing
     assert max(streams[f"{where} waiting"]) == 2
     assert (streams[f"{where} cut over"][0], streams[f"{where} cut over"][-1]) == (0, 1)
     assert max(ward.drawn("Difference of the scores")[where]) == pytest.approx(7)
@@ -109,7 +109,7 @@ async def test_what_the_dashboard_draws_of_two_models(ward, tmp_path):
     assert all(max(figures) > 0 for figures in onsets.values())
 
 
-def test_no_other_panel_needs_two_models():
+def test_no_other_panel_needs_a_shadow():
     needing = {
         title
         for title, panel in PANELS.items()

@@ -1,4 +1,4 @@
-"""Recorded tables become messages, byte for byte; what can't be replayed is named by file, column and row."""
+"""Messages from recorded tables; faults are named by file, column and row."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def test_rows_become_messages_in_the_order_of_their_times(table):
     ]
 
 
-def test_parquet_says_the_same_as_csv(table):
+def test_parquet_and_csv_give_the_same_messages(table):
     frame = pl.DataFrame({"t": [1, 2], "bed": ["a", "b"], "hr": [80, None], "odd": ["x", "y"]})
     assert messages(table(frame)) == messages(table(frame.write_csv()))
 
 
-def test_channels_are_renamed_and_chosen(table):
+def test_channels_are_renamed_and_selected(table):
     file = table("t,bed,HR,O2Sat,Temp\n1,a,80,97,37\n")
     (message,) = messages(file, channels="HR=hr, Temp")
     assert message[2] == b'{"t":1767225601000,"hr":80,"Temp":37}'
@@ -71,7 +71,7 @@ def test_static_values_precede_a_streams_first_reading(table):
     ]
 
 
-def test_what_json_cannot_say_is_not_measured(table):
+def test_a_value_that_json_cannot_represent_is_missing(table):
     frame = pl.DataFrame({"t": [1, 2, 3], "bed": "a", "hr": [float("nan"), float("inf"), -0.5]})
     assert [json.loads(payload)["hr"] for _, _, payload in messages(table(frame))] == [None, None, -0.5]
 
@@ -100,7 +100,7 @@ def test_times_of_parquet_have_their_zone(table):
     assert messages(table(frame), start=None)[0][0] == START_NS
 
 
-def test_a_whole_number_turns_fractional_late_in_a_table(table):
+def test_a_column_may_become_fractional_late_in_a_table(table):
     rows = [f"{i},a,80" for i in range(500)] + ["500,a,80.5"]
     assert messages(table("t,bed,hr\n" + "\n".join(rows)))[-1][2] == b'{"t":1767226100000,"hr":80.5}'
 
@@ -148,7 +148,7 @@ def test_restamped_no_reading_lies_in_the_future(table, speed):
         (b"t,bed,hr\n1,\xff,80\n", {}, r"invalid utf-8"),
     ],
 )
-def test_what_cannot_be_replayed_is_named(table, content, more, fault):
+def test_a_table_that_cannot_be_replayed_is_refused_with_the_location(table, content, more, fault):
     file = table(content)
     with pytest.raises(RecordingError, match=fault) as raised:
         recorded(file, **more)
@@ -168,7 +168,7 @@ def test_what_cannot_be_replayed_is_named(table, content, more, fault):
         ({"channels": "hr", "static": "rr=hr"}, "two columns are published as field 'hr'"),
     ],
 )
-def test_options_that_cannot_be_meant(table, more, fault):
+def test_invalid_options_are_refused(table, more, fault):
     with pytest.raises(RecordingError, match=fault):
         recorded(table("t,bed,hr,rr\n1,a,80,15\n"), **more)
 
@@ -181,12 +181,12 @@ def test_options_that_cannot_be_meant(table, more, fault):
         ("table.csv", "", r"table.csv: empty CSV"),
     ],
 )
-def test_files_that_are_no_tables(table, name, content, fault):
+def test_files_that_are_no_tables_are_refused(table, name, content, fault):
     with pytest.raises(RecordingError, match=fault):
         recorded(table(content, name))
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_refused(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     for name in ("nowhere.csv", "nowhere.parquet", "folder.csv", "*.csv"):
         with pytest.raises(RecordingError, match=r"is no file$"):

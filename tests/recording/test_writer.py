@@ -1,4 +1,4 @@
-"""Tables that grow: whole at the end, and refused before a column is lost."""
+"""Growing tables: complete at the end, and refused if a column would be dropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tocsin.recording import RecordingError, TableWriter
 START_NS = 1_767_225_600 * 1_000_000_000
 
 
-def test_a_table_that_grows_renames_labels_that_stand_for_something_else(tmp_path):
+def test_a_growing_table_renames_labels_that_clash_with_columns(tmp_path):
     table = TableWriter(tmp_path / "out.parquet", ["stream", "hr", "ward"], ["hr", "spo2"])
     table.append(["a"], [START_NS], [{"stream": "x", "hr": "y"}], np.array([[np.inf, 97.0]]))
     table.finish()
