@@ -143,10 +143,10 @@ class Assembler:
         fresh_rows, fresh_slot = rows[fresh], slot[fresh]
         if len(fresh_rows):
             table.open_tick[fresh_rows, fresh_slot] = tick[fresh]
-            self.open(table, fresh_rows, fresh_slot, now)
+            self.put_values(table, fresh_rows, fresh_slot, now)
         return self.merge(table, rows, slot, t, values)
 
-    def open(self, table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64], now: int) -> None:
+    def put_values(self, table: StreamTable, rows: NDArray[np.int64], slot: NDArray[np.int64], now: int) -> None:
         """Open frames in these slots (R,), one a stream."""
         table.opened_at[rows, slot] = now
         table.open_t[rows, slot] = NEVER

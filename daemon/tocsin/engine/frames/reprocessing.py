@@ -73,7 +73,7 @@ class Reprocessor:
         tick = t // self._period_ns
         slot = tick % self._assembler.open_frames
         fresh = table.kept_tick[rows, slot] != tick
-        self._assembler.open(table, rows[fresh], slot[fresh], now)
+        self._assembler.put_values(table, rows[fresh], slot[fresh], now)
         before = table.open_values[rows, slot], table.open_value_t[rows, slot]
         self._assembler.merge(table, rows, slot, t, values)
         after = table.open_values[rows, slot], table.open_value_t[rows, slot]

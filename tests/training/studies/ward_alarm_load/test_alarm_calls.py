@@ -15,7 +15,7 @@ from tocsin_studies.ward_alarm_load.alarm_calls import (
     flooded_min,
     of_events,
     of_limits,
-    rung_by_itself,
+    without_twin,
 )
 from tocsin_training.simulation.ward.bedside_limits import BEDSIDE
 from tocsin_training.simulation.ward.simulator import CHANNELS
@@ -101,4 +101,4 @@ def test_a_flood_lasts_from_the_eleventh_alarm_until_fewer_than_five_are_left_in
 
 def test_alarms_that_the_twin_has_too_are_not_counted_for_the_deterioration():
     own = [call(100.0), call(500.0), call(900.0, category=Category.TECHNICAL)]
-    assert rung_by_itself(own, [call(130.0), call(500.0, stream="a/2")], 60.0) == [own[1]]
+    assert without_twin(own, [call(130.0), call(500.0, stream="a/2")], 60.0) == [own[1]]
