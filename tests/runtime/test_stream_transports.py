@@ -1,4 +1,4 @@
-"""Streams that people begin, pause, move, set and carry away, through the doors of a real daemon."""
+"""Streams that people begin, pause, move, set and carry away, through the transports of a real daemon."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_stream_from_its_admission_to_another_daemon(mosquitto, tmp_path
 
 
 async def is_looked_up(client, daemon):
-    """Who had what done, through three doors."""
+    """Who had what done, through three transports."""
     everything = call(daemon, "GET", "/api/v1/stream-history")[1]["commands"]
     logged = [(entry["verb"], entry["stream"], entry["actor"], entry["comment"]) for entry in reversed(everything)]
     assert logged == [

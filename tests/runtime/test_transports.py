@@ -1,4 +1,4 @@
-"""The same requests through three doors of a real daemon: MQTT, HTTP and the command line, by the same rules."""
+"""The same requests through three transports of a real daemon: MQTT, HTTP and the command line, by the same rules."""
 
 from __future__ import annotations
 
@@ -129,32 +129,32 @@ TABLE = [
     asks("shelve", "joy", NAMED + ".*90000.*legal", for_s=90_000, comment="x"),
     asks("unshelve", "joy", NAMED + ".*legal"),
     asks("shelve", "joy", comes("shelve", "unacknowledged", "joy", "washing"), for_s=60, comment="washing"),
-    asks("acknowledge", "sam", comes("acknowledge", "acknowledged", "sam"), transaction="{door}-1"),
+    asks("acknowledge", "sam", comes("acknowledge", "acknowledged", "sam"), transaction="{transport}-1"),
     # Again, and nothing happens: the answer is the first one's.
-    asks("acknowledge", "sam", comes("acknowledge", "acknowledged", "sam"), transaction="{door}-1"),
-    asks("reset", "sam", "^transaction '{door}-1' was another command", transaction="{door}-1"),
+    asks("acknowledge", "sam", comes("acknowledge", "acknowledged", "sam"), transaction="{transport}-1"),
+    asks("reset", "sam", "^transaction '{transport}-1' was another command", transaction="{transport}-1"),
     asks("unshelve", "joy", comes("unshelve", "acknowledged", "joy")),
     asks("remove-from-service", "tech", comes("remove-from-service", "acknowledged", "tech", "probe"), comment="probe"),
     asks("return-to-service", "tech", comes("return-to-service", "acknowledged", "tech")),
     asks("annotate", "joy", comes("annotate", "acknowledged", "joy", "he ran"), comment="he ran"),
     asks("mark", "joy", comes("mark", "acknowledged", "joy"), verdict="false"),
     asks("mark", "joy", "^mark: .*maybe", verdict="maybe"),
-    ("test", {"stream": "test-{door}", "actor": "tech"}, comes("raise", "unacknowledged", "tech")),
+    ("test", {"stream": "test-{transport}", "actor": "tech"}, comes("raise", "unacknowledged", "tech")),
 ]
 
 
 async def test_the_same_requests_have_the_same_answers(ward):
     daemon, client = ward
-    for door in (Mqtt(client), Http(daemon), CommandLine(daemon)):
-        stream = f"icu/{door.name}"
+    for transport in (Mqtt(client), Http(daemon), CommandLine(daemon)):
+        stream = f"icu/{transport.name}"
         await raise_alarms(daemon, client, stream)
         for verb, asked, expected in TABLE:
-            body = {name: v.format(door=door.name) if isinstance(v, str) else v for name, v in asked.items()}
-            reply = await door.ask(verb, **{"stream": stream, **body})
-            case = f"{door.name}: {verb} {body}: {reply}"
+            body = {name: v.format(transport=transport.name) if isinstance(v, str) else v for name, v in asked.items()}
+            reply = await transport.ask(verb, **{"stream": stream, **body})
+            case = f"{transport.name}: {verb} {body}: {reply}"
             if isinstance(expected, str):
                 assert reply["status"] == "error", case
-                assert re.search(expected.format(stream=stream, door=door.name), reply["error"]), case
+                assert re.search(expected.format(stream=stream, transport=transport.name), reply["error"]), case
             else:
                 assert reply["status"] == "ok", case
                 assert [tuple(e[name] for name in SHOWN) for e in reply["data"]["events"]] == expected, case

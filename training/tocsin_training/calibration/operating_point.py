@@ -1,4 +1,4 @@
-"""Operating points: Platt scaling of logits, and the threshold of the highest gain."""
+"""Operating points: the threshold for a budget of false alarms, Platt scaling, the threshold of the highest gain."""
 
 from __future__ import annotations
 
@@ -7,10 +7,61 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import minimize
 
+from tocsin.bundle.manifest import Calibration
+from tocsin_training.backtest import rollout
+from tocsin_training.calibration import false_alarm_curve
 from tocsin_training.errors import TrainingError
+from tocsin_training.scores.thresholds import SECONDS_PER_DAY, sustained, threshold_for_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tocsin.engine.model import StepFunction
+    from tocsin_training.data.dataset import StreamDataset
+    from tocsin_training.recipe import ServingRecipe
+
+
+def threshold_of_budget(
+    graph: StepFunction, state_size: int, serving: ServingRecipe, valid: StreamDataset
+) -> tuple[Calibration, dict[str, float]]:
+    """Choose the lowest threshold with at most `serving.false_alarms_per_day` onsets.
+
+    Args:
+        graph: The exported step.
+        state_size: S of the graph.
+        serving: Budget, on-delay, warm-up and period.
+        valid: Validation streams; the normal ones alone count where they outlast warm-up and on-delay.
+
+    Returns:
+        The calibration, and figures of the validation score.
+
+    Raises:
+        TrainingError: No frame has a score.
+    """
+    normal = false_alarm_curve.normal_streams(valid)
+    which = "validation streams"
+    if (
+        normal is not None
+        and len(normal) < len(valid)
+        and normal.lengths.max() > serving.warm_up_ticks + serving.on_delay_ticks
+    ):
+        valid, which = normal, "normal validation streams"
+    score = rollout.scores(graph, state_size, valid)  # (R,) float32
+    for start in valid.start[:-1]:
+        score[start : start + serving.warm_up_ticks] = np.nan
+    budget = serving.false_alarms_per_day
+    held = sustained(score, valid.start, serving.on_delay_ticks)
+    threshold = threshold_for_rate(held, valid, serving.period_s, budget)
+    figures = {
+        "validation score, median": round(float(np.nanmedian(score)), 4),
+        "validation score, 99.9 %": round(float(np.nanquantile(score, 0.999)), 4),
+    }
+    days = len(score) * serving.period_s / SECONDS_PER_DAY
+    chosen_by = (
+        f"at most {budget:g} onsets per stream-day that outlast {serving.on_delay_ticks} ticks, "
+        f"over {days:.4g} days of {len(valid)} {which}"
+    )
+    return Calibration(scale="surprise", threshold=threshold, chosen_by=chosen_by), figures
 
 
 def platt(logit: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[float, float]:

@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from tocsin.bundle.manifest import Calibration
 from tocsin.engine.model import StepFunction, Task
-from tocsin_training.backtest import rollout
-from tocsin_training.calibration import false_alarm_curve
+from tocsin_training.calibration.operating_point import threshold_of_budget
 from tocsin_training.export.forecast_step import ForecastStep
 from tocsin_training.nets.heads import ForecastHead
-from tocsin_training.scores import thresholds
 from tocsin_training.train.members import HeldOut, train_one
 from tocsin_training.train.objective import forecast_loss
 
@@ -98,28 +95,4 @@ class ForecastTask:
         self, graph: StepFunction, step: StepModule, recipe: Recipe, valid: StreamDataset
     ) -> CalibrationResult:
         """Threshold with `serving.false_alarms_per_day` onsets, on the normal validation streams if they are enough."""
-        serving = recipe.serving
-        normal = false_alarm_curve.normal_streams(valid)
-        which = "validation streams"
-        if (
-            normal is not None
-            and len(normal) < len(valid)
-            and normal.lengths.max() > serving.warm_up_ticks + serving.on_delay_ticks
-        ):
-            valid, which = normal, "normal validation streams"
-        score = rollout.scores(graph, step.state_size, valid)
-        for start in valid.start[:-1]:
-            score[start : start + serving.warm_up_ticks] = np.nan
-        budget = serving.false_alarms_per_day
-        held = thresholds.sustained(score, valid.start, serving.on_delay_ticks)
-        threshold = thresholds.threshold_for_rate(held, valid, serving.period_s, budget)
-        figures = {
-            "validation score, median": round(float(np.nanmedian(score)), 4),
-            "validation score, 99.9 %": round(float(np.nanquantile(score, 0.999)), 4),
-        }
-        days = len(score) * serving.period_s / thresholds.SECONDS_PER_DAY
-        chosen_by = (
-            f"at most {budget:g} onsets per stream-day that outlast {serving.on_delay_ticks} ticks, "
-            f"over {days:.4g} days of {len(valid)} {which}"
-        )
-        return Calibration(scale="surprise", threshold=threshold, chosen_by=chosen_by), figures
+        return threshold_of_budget(graph, step.state_size, recipe.serving, valid)
