@@ -167,7 +167,7 @@ def test_a_page_that_cannot_be_written_is_refused(tmp_path, bundle, raised):
 
 @pytest.fixture
 def daemon(raised):
-    """What a daemon's door says of the log; the questions it was asked, and where it listens."""
+    """A daemon's answer about its log; the queries it received, and its address."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -36,7 +36,7 @@ class Faulty:
 
 @pytest.fixture
 def opened():
-    """A door, what it publishes, and the statuses that were counted."""
+    """The requests, the messages it publishes, and the statuses that were counted."""
     connection, counted = Connection(), []
     return MqttRequests("tocsin", connection, RequestHandler(Faulty(), Faulty(), counted.append)), connection, counted
 
@@ -51,10 +51,10 @@ def refused(verb, **transaction):
 
 
 def test_the_next_request_and_the_readings_are_taken_all_the_same(opened, caplog):
-    door, connection, counted = opened
+    requests, connection, counted = opened
     reading = Message("vitals/bed-1", b"{}", NOW)
     acknowledge = request("acknowledge", stream="bed-1", alarm="spo2-low", actor="joy", transaction="7")
-    assert door.take([acknowledge, reading, request("list"), request("nonsense")]) == [reading]
+    assert requests.take([acknowledge, reading, request("list"), request("nonsense")]) == [reading]
     assert connection.published[:2] == [refused("acknowledge", transaction="7"), refused("list")]
     assert connection.published[2][1]["code"] == "unknown-verb"
     assert counted == ["error", "error"]
@@ -63,17 +63,17 @@ def test_the_next_request_and_the_readings_are_taken_all_the_same(opened, caplog
 
 
 def test_an_answer_that_cannot_be_encoded_becomes_an_error(opened, monkeypatch):
-    door, connection, counted = opened
+    requests, connection, counted = opened
     monkeypatch.setattr(RequestHandler, "_do", lambda _source, _request: {"what": object()})
-    door.take([request("list", transaction="9")])
+    requests.take([request("list", transaction="9")])
     assert connection.published == [refused("list", transaction="9")]
     assert counted[-1] == "error"
 
 
 async def test_what_takes_a_thread_is_answered_too(opened):
-    door, connection, counted = opened
-    assert door.take([request("history", transaction="8"), request("history")]) == []
-    running = asyncio.create_task(door.run())
+    requests, connection, counted = opened
+    assert requests.take([request("history", transaction="8"), request("history")]) == []
+    running = asyncio.create_task(requests.run())
     while len(connection.published) < 2:
         await asyncio.sleep(0.01)
         assert not running.done()
