@@ -112,7 +112,7 @@ def test_an_unreadable_checkpoint_is_refused(toy, tmp_path):
     loop.train(task_of(recipe), recipe, data, data, kept, seed=1, device=CPU)
     whole, content = kept.read_bytes(), torch.load(kept, weights_only=True)
     at = whole.index(content["best"]["channel_features.deviation"].numpy().tobytes())
-    other = content["best"] | {"memory.mean": torch.zeros(2)}
+    other = content["best"] | {"channel_features.mean": torch.zeros(2)}
     faults = (
         ("its recipe has other keys", content | {"recipe": '{"name": "toy"}'}),
         ("it lacks 'untrained'", {name: value for name, value in content.items() if name != "untrained"}),
