@@ -575,12 +575,14 @@ def crash(folder: Path) -> dict[str, Any]:
         return daemon, daemon.recording
 
     rng = np.random.default_rng(43)
-    fates = rng.choice(["", "", "", "", "", "between", "within", "snapshot"], len(batches)).tolist()
+    interruptions = rng.choice(["", "", "", "", "", "between", "within", "snapshot"], len(batches)).tolist()
     undisturbed, kept = life("undisturbed", lambda _: "", resumes=False)
-    disturbed, again = life("disturbed", lambda i: fates[i], resumes=False)
-    restarted, _ = life("restarted", lambda i: fates[i] if fates[i] == "snapshot" or i % 25 == 24 else "", resumes=True)
+    disturbed, again = life("disturbed", lambda i: interruptions[i], resumes=False)
+    restarted, _ = life(
+        "restarted", lambda i: interruptions[i] if interruptions[i] == "snapshot" or i % 25 == 24 else "", resumes=True
+    )
     more = {
-        "fates": fates,
+        "interruptions": interruptions,
         "after": {
             "events": _same(kept.events, again.events),
             "scores": _same(kept.scores, again.scores),
