@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 from alarm_events import event
 from numbered_deliveries import numbered
 
-from tocsin.delivery import DeliveryStatus, GuardedSink, Sink
+from tocsin.delivery import DeliveryResult, DeliveryStatus, GuardedSink, Sink
 
 
 class Broken(Sink):
@@ -32,7 +35,20 @@ class Broken(Sink):
         raise KeyError("ward")
 
 
-@pytest.mark.parametrize("made", [None, 7, [b"payload"], [numbered(1, sink="mqtt")]])
+SOUND = numbered(1, sink="broken")
+UNSTORABLE = [
+    replace(SOUND, key=None),
+    replace(SOUND, key="bed-\ud800"),
+    replace(SOUND, event_id=None),
+    replace(SOUND, event_id=2**63),
+    replace(SOUND, body={"alarm": "hr-high"}),
+    replace(SOUND, replaces=None),
+]
+
+
+@pytest.mark.parametrize(
+    "made", [None, 7, [b"payload"], [numbered(1, sink="mqtt")], *([SOUND, delivery] for delivery in UNSTORABLE)]
+)
 def test_an_event_without_a_sound_payload_counts_as_rejected(made, caplog):
     reports = []
     sink = GuardedSink("broken", Broken(made), lambda *report: reports.append(report))
@@ -56,3 +72,38 @@ async def test_what_a_sink_raises_at_other_times_is_logged(caplog):
 def test_sound_deliveries_pass():
     deliveries = [numbered(1, sink="sound"), numbered(2, sink="sound")]
     assert GuardedSink("sound", Broken(deliveries), lambda *_: None).payload_for(event()) == deliveries
+
+
+class Answers(Sink):
+    """Gives the result that it was made with."""
+
+    name = "answers"
+
+    def __init__(self, result):
+        self._result = result
+
+    def payload_for(self, _):
+        return []
+
+    async def send(self, _):
+        return self._result
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        True,
+        DeliveryResult("gone"),
+        DeliveryResult(DeliveryStatus.RETRY, "busy", math.nan),
+        DeliveryResult(DeliveryStatus.RETRY, "busy", "soon"),
+    ],
+)
+async def test_a_result_that_means_nothing_is_a_failed_attempt(result):
+    with pytest.raises((TypeError, ValueError)):
+        await GuardedSink("answers", Answers(result), lambda *_: None).send(numbered(1, sink="answers"))
+
+
+async def test_a_status_may_be_given_by_its_value():
+    sink = GuardedSink("answers", Answers(DeliveryResult("retry", "busy", 3)), lambda *_: None)
+    assert await sink.send(numbered(1, sink="answers")) == DeliveryResult(DeliveryStatus.RETRY, "busy", 3)

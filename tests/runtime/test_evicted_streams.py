@@ -9,7 +9,7 @@ from stored_core import T0, Daemon, S
 from tocsin.engine.lifecycle.commands import SetLimit
 from tocsin.runtime.evicted_streams import decode_state, encode_state
 from tocsin.runtime.journal_entries import StreamCommandEntry, encode
-from tocsin.store.columns import pack
+from tocsin.store.columns import pack, unpack
 
 
 def hears(daemon, bed, second):
@@ -67,4 +67,17 @@ def test_an_evicted_state_of_another_model_is_dropped(toy, tmp_path):
     assert daemon.returned == []
     assert int(row(daemon, "a")["frame_count"]) == 0
     assert len(daemon.store.evicted) == 0
+    daemon.store.close()
+
+
+def test_an_evicted_state_of_a_newer_format_is_dropped_with_a_warning(toy, tmp_path, caplog):
+    daemon = Daemon(toy, tmp_path, watches={"ward": {"evict_after_s": 10}})
+    daemon.begin(T0)
+    for second in range(30):
+        hears(daemon, "ab"[second > 3], second)
+    newer = {**unpack(daemon.store.evicted.find("ward", "a")), "format": 2}
+    daemon.store.evicted.add("ward", "a", pack(newer), T0 + 30 * S)
+    hears(daemon, "a", 31)
+    assert "watch ward: evicted stream a begins anew" in caplog.text
+    assert int(row(daemon, "a")["frame_count"]) == 0
     daemon.store.close()

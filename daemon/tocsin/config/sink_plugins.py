@@ -65,7 +65,7 @@ def build_plugin(name: str, options: Mapping[str, Any], context: SinkContext) ->
     """Make an installed sink.
 
     Raises:
-        PlugInError: It can't be loaded, doesn't take its options, or raises.
+        PlugInError: It can't be loaded, doesn't take its options, raises, or makes no sink.
     """
     plugin = load_sink(name)
     try:
@@ -78,5 +78,9 @@ def build_plugin(name: str, options: Mapping[str, Any], context: SinkContext) ->
     if Sink not in type(made).__mro__:
         raise PlugInError(
             f"sink {name!r} is of type {type(made).__name__}, and no tocsin.delivery.Sink: {plug_ins.REMEDY}"
+        )
+    if type(made.max_in_flight) is not int or made.max_in_flight < 1:
+        raise PlugInError(
+            f"sink {name!r} has max_in_flight {made.max_in_flight!r} (legal: 1 or more): {plug_ins.REMEDY}"
         )
     return made

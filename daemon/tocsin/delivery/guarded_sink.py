@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING
 
-from tocsin.delivery.sink import Delivery, DeliveryStatus, Sink
+from tocsin.delivery.sink import Delivery, DeliveryResult, DeliveryStatus, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tocsin.alarm import Event
-    from tocsin.delivery.sink import DeliveryResult
 
 _LOG = logging.getLogger(__name__)
+
+_MAX_EVENT_ID = 2**63 - 1  # as the store holds it
 
 
 class GuardedSink(Sink):
@@ -46,12 +48,29 @@ class GuardedSink(Sink):
         return deliveries
 
     def _check(self, delivery: object) -> None:
+        """Check a delivery: one that can't be stored would keep the daemon from committing anything."""
         if not isinstance(delivery, Delivery) or delivery.sink != self.name:
             raise TypeError(f"{delivery!r:.200} (legal: a Delivery for sink {self.name!r})")
+        key, number, body, replaces = delivery.key, delivery.event_id, delivery.body, delivery.replaces
+        if not (type(key) is str and type(number) is int and type(body) is bytes and type(replaces) is bool):
+            raise TypeError(f"{delivery!r:.200} (legal: key is text, event_id an integer, body bytes, replaces a bool)")
+        if not 0 <= number <= _MAX_EVENT_ID:
+            raise ValueError(f"event_id {number} (legal: the event's)")
+        key.encode()
 
     async def send(self, delivery: Delivery) -> DeliveryResult:
-        """Send; the worker handles exceptions."""
-        return await self._sink.send(delivery)
+        """Send; the worker handles exceptions.
+
+        Raises:
+            TypeError: The sink gives no `DeliveryResult`.
+        """
+        result = await self._sink.send(delivery)
+        if not isinstance(result, DeliveryResult):
+            raise TypeError(f"send gave {result!r:.200} (legal: a DeliveryResult)")
+        after_s = result.retry_after_s
+        if not (after_s is None or (isinstance(after_s, int | float) and math.isfinite(after_s))):
+            raise TypeError(f"send gave {result!r:.200} (legal: retry_after_s is a finite number, or None)")
+        return DeliveryResult(DeliveryStatus(result.status), str(result.reason), after_s)
 
     def restore(self, event: Event) -> None:
         """Restore an alarm."""

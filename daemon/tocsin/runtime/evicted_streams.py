@@ -5,6 +5,7 @@ A watch by the event clock keeps none: a recording must give the same events how
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from tocsin.engine.format import Format
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from tocsin.engine.streams.state import StreamState
     from tocsin.runtime.watch_runtime import WatchResult, WatchRuntime
     from tocsin.store.evicted import Evicted
+
+_LOG = logging.getLogger(__name__)
 
 EVICTED_FORMAT = Format("the state of an evicted stream", 1)
 
@@ -56,11 +59,17 @@ def restore_entries(
         now: Nanoseconds since 1970.
 
     Yields:
-        An entry for each stream, to be applied before the next is asked for: there may be no room for it then.
+        An entry for each stream whose state can be read, to be applied before the next is asked for: there may be no
+        room for it then.
     """
     for stream in runtime.engine.unknown_streams([stream for stream in streams if (runtime.name, stream) in evicted]):
         body = evicted.find(runtime.name, stream)
         if body is None or runtime.engine.table.is_full:  # there may be room later
             continue
         evicted.forget(runtime.name, stream)
-        yield RestoreEntry(now, runtime.name, decode_state(body))
+        try:
+            state = decode_state(body)
+        except (ValueError, KeyError) as error:
+            _LOG.warning("watch %s: evicted stream %s begins anew: %s", runtime.name, stream, error)
+            continue
+        yield RestoreEntry(now, runtime.name, state)

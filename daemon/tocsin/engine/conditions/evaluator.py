@@ -71,7 +71,7 @@ class ConditionEvaluator:
             alarm, columns = self._alarms[index], self._state_slices[index]
             context = EvaluationContext(steps, table, self._model, limits[:, index], baseline)
             state = table.condition_state[rows, columns]
-            truth = alarm.condition.judge(context, previous[:, index], state)
+            truth = _judgement(alarm, context, previous[:, index], state)
             if columns.stop > columns.start:
                 table.condition_state[rows, columns] = state
             if off is not None:
@@ -160,3 +160,25 @@ class ConditionEvaluator:
         """Judge every condition but silence unknown in these streams (R,), at event times (R,)."""
         for index in self._judged:
             self._judge_without_frame(index, rows, t, Truth.UNKNOWN, result)
+
+
+def _judgement(
+    alarm: Alarm, context: EvaluationContext, previous: NDArray[np.int8], state: NDArray[np.float64]
+) -> NDArray[np.int8]:
+    """(n,) int8, the judgement of an alarm's condition; errors name both, as the condition may be another package's.
+
+    Raises:
+        TypeError: The condition gave something else. Booleans would count as judgements, and never raise the alarm.
+    """
+    try:
+        truth = alarm.condition.judge(context, previous, state)
+    except Exception as error:
+        error.add_note(f"alarm {alarm.name!r}: its condition {alarm.condition.kind!r} can't be judged")
+        raise
+    if not isinstance(truth, np.ndarray) or truth.dtype != np.int8 or truth.shape != previous.shape:
+        given = f"{truth.dtype} {truth.shape}" if isinstance(truth, np.ndarray) else type(truth).__name__
+        raise TypeError(
+            f"alarm {alarm.name!r}: its condition {alarm.condition.kind!r} gave {given} (legal: int8 {previous.shape}, "
+            "a Truth each)"
+        )
+    return truth
