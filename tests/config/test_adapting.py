@@ -23,7 +23,7 @@ watches:
 
 @pytest.fixture
 def checked(tmp_path):
-    toy_bundle.write_usual(tmp_path / "toy")
+    toy_bundle.write_with_statistics(tmp_path / "toy")
     toy_bundle.write(tmp_path / "bare")
 
     def write(model, adapt, kind="anomaly: {}"):

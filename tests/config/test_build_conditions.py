@@ -65,7 +65,9 @@ def test_as_configured(bundle, configured, condition):
 
 
 def test_drift_is_counted_in_the_noise_of_the_bundle(tmp_path):
-    condition = condition_of(_alarm("drift: {slack: 2, settle_s: 1 h}"), load(toy_bundle.write_usual(tmp_path / "toy")))
+    condition = condition_of(
+        _alarm("drift: {slack: 2, settle_s: 1 h}"), load(toy_bundle.write_with_statistics(tmp_path / "toy"))
+    )
     assert condition == Drift(noise=0.5, slack=2, limit=4, settle_ns=3600 * S)
 
 

@@ -118,7 +118,7 @@ def test_a_profile_says_to_each_watch_what_that_can_use(core):
 
 
 def test_a_stream_shows_its_own_threshold_once_it_has_settled(tmp_path):
-    toy_bundle.write_usual(tmp_path / "usual")
+    toy_bundle.write_with_statistics(tmp_path / "usual")
     watches = {
         "ward": {
             "model": "usual",

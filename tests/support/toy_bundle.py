@@ -125,8 +125,8 @@ def write(folder: Path, graph: bytes | None = None, **changes: object) -> Path:
     return folder
 
 
-def write_usual(folder: Path, **changes: object) -> Path:
-    """One that knows what is usual of its score on normal streams."""
+def write_with_statistics(folder: Path, **changes: object) -> Path:
+    """A bundle with statistics of its score on normal streams."""
     rates = {"thresholds": [100.0], "per_day": [1.0], "on_delay_ticks": 0, "off_delay_ticks": 0}
     statistics = {"median": 60.0, "p90": 90.0, "log_std": 0.5}
     curve = {"stream_days": 50.0, "streams": 10, "data": "toys", "rates": [rates], "score_statistics": statistics}

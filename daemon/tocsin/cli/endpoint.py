@@ -107,16 +107,16 @@ def find(config: Path | None, address: str | None, token_file: Path | None) -> E
         section = _HttpAlone(**({"http": content["http"]} if "http" in content else {})).http
     except (ValidationError, SettingsError) as error:
         raise Failure(f"http in {config or 'the environment'} is faulty", "run `tocsin check` for the line") from error
-    beside = config.parent if config is not None else Path()
-    return endpoint_of(section, beside, address, token_file)
+    folder = config.parent if config is not None else Path()
+    return endpoint_of(section, folder, address, token_file)
 
 
-def endpoint_of(section: Http, beside: Path, address: str | None, token_file: Path | None) -> Endpoint:
+def endpoint_of(section: Http, folder: Path, address: str | None, token_file: Path | None) -> Endpoint:
     """Build the endpoint of a daemon from its `http` section.
 
     Args:
         section: The `http` section of its configuration.
-        beside: The folder of the configuration; relative file names start there.
+        folder: The folder of the configuration; relative file names start there.
         address: HOST:PORT in place of the configured address.
         token_file: In place of the configured file.
 
@@ -130,7 +130,7 @@ def endpoint_of(section: Http, beside: Path, address: str | None, token_file: Pa
             raise Failure(f"--http {address!r} is no address", "write HOST:PORT, such as 127.0.0.1:9464")
         port = int(digits)
     secret = None
-    file = token_file or (None if section.token_file is None else beside / section.token_file)
+    file = token_file or (None if section.token_file is None else folder / section.token_file)
     if file is not None:
         try:
             secret = token(file)

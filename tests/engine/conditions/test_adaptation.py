@@ -102,13 +102,13 @@ def test_a_reason_says_that_what_is_usual_is_not_known_yet():
     watching = engine(ODD, adaptation=FAST)
     (began,) = [change for result in play(watching, {"a": [181.0]}) for change in result.events]
     assert began.report.reason.startswith(
-        "score 181, threshold 180 (what is usual of the stream isn't known yet: 3 times 60)"
+        "score 181, threshold 180 (the score quantiles of the stream aren't known yet: 3 times 60)"
     )
     assert began.report.explanation.threshold == 180.0
     (uncertain,) = [change for result in play(watching, {"a": [100.0]}, 1) for change in result.events]
     assert (uncertain.kind, uncertain.report.reason) == (
         ConditionEventKind.UNCERTAIN,
-        "score 100 is above 60, and what is usual of the stream isn't known yet",
+        "score 100 is above 60, and the score quantiles of the stream aren't known yet",
     )
 
 

@@ -136,7 +136,7 @@ def methods(bundle: Bundle, seen: Patients) -> list[Method]:
     like = build_adaptation(Adapt(), bundle)
     if like is None:
         raise TrainingError(
-            f"{bundle.folder} doesn't say what is usual of its score: python -m tocsin_training.recalibrate"
+            f"{bundle.folder} has no score statistics; make them with python -m tocsin_training.recalibrate"
         )
     threshold = bundle.threshold_at(COMPARED, ON_DELAY_S, OFF_DELAY_S).threshold
     typical = seen.score[:, : seen.score.shape[1] // 2]

@@ -83,7 +83,7 @@ def evaluate(
         int, typer.Option(min=0, max=2**32 - 1, help="Seed of the bootstrap and the random baselines.")
     ] = 0,
 ) -> None:
-    """Evaluate a bundle on labelled records, beside baselines.
+    """Evaluate a bundle on labelled records, next to baselines.
 
     The daemon's own engine runs over the records, so the alarms counted are those that it would raise. Writes the
     result as JSON and prints the tables; `tocsin report` makes a page of it.

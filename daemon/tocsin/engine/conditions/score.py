@@ -78,9 +78,8 @@ class ScoreAbove(Condition):
         if context.score is None:
             return f"{what} is unknown now"
         if kind is ConditionEventKind.UNCERTAIN:
-            return (
-                f"{what} {context.score:.3g} is above {threshold:.3g}, and what is usual of the stream isn't known yet"
-            )
+            unknown = "the score quantiles of the stream aren't known yet"
+            return f"{what} {context.score:.3g} is above {threshold:.3g}, and {unknown}"
         threshold, adapted = _adapted(threshold, context)
         if kind is ConditionEventKind.INACTIVE:
             return f"{what} {context.score:.3g}, back below {threshold:.3g}{adapted}"
@@ -95,7 +94,8 @@ def _adapted(threshold: float, context: ReasonContext) -> tuple[float, str]:
         return threshold, ""
     lower, upper = (float(bound[0]) for bound in context.baseline.bounds(threshold))
     if lower < upper:
-        return upper, f" (what is usual of the stream isn't known yet: {upper / threshold:.3g} times {threshold:.3g})"
+        times = f"{upper / threshold:.3g} times {threshold:.3g}"
+        return upper, f" (the score quantiles of the stream aren't known yet: {times})"
     return upper, "" if upper == threshold else f" (the stream's own, {upper / threshold:.3g} times {threshold:.3g})"
 
 
