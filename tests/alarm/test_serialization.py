@@ -1,4 +1,4 @@
-"""Stored alarms, events and transactions: their keys, their format, and what becomes of other formats."""
+"""Stored alarms, events and transactions: their keys, their format, and the migration of other formats."""
 
 from __future__ import annotations
 

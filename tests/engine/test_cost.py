@@ -1,4 +1,4 @@
-"""What a stream costs in memory is what the page says, and little besides its state."""
+"""The memory of a stream equals the figure on the page, and is little more than its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a real Alertmanager gets."""
+"""Alerts as a real Alertmanager receives them."""
 
 from __future__ import annotations
 

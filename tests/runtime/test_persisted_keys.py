@@ -1,4 +1,4 @@
-"""What is stored has keys of its own: code may be renamed, and stores stay readable."""
+"""Stored data has keys of its own: after a renaming in the code, stores stay readable."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class Core:
     def restore_from_log(self, events: Sequence[Event], now: int) -> list[Event]:
         """Restore alarms from their log, where the journal can't be applied.
 
-        Active alarms of which nothing else is known stay active, uncertain, until their conditions are judged.
+        Active alarms without other information stay active and uncertain until their conditions are judged.
 
         Args:
             events: Logged events since the restored snapshot, in order.

@@ -139,7 +139,7 @@ def _beyond_a_reload(before: Config, after: Config) -> list[str]:
 
 
 def _changes(before: Mapping[str, RunningWatch], after: Deployment) -> list[str]:
-    """Lines that say what becomes of each watch's streams, by the model that is warm."""
+    """One line per watch on the migration of its streams, by the model that has warmed up."""
     lines = []
     for name, watch in before.items():
         runtime = watch.incumbent
