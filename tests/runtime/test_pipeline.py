@@ -1,4 +1,4 @@
-"""What has been received before the daemon is stopped is processed before it stops."""
+"""The pipeline processes all received messages before it stops."""
 
 from __future__ import annotations
 

@@ -164,8 +164,8 @@ class WatchView(msgspec.Struct, kw_only=True, frozen=True):
     warming_up: bool
     newest_t: str | None
     newest_t_ns: int | None
-    heard_at: str | None
-    heard_at_ns: int | None
+    last_reading_at: str | None
+    last_reading_at_ns: int | None
     profile: dict[str, float]
     limits: dict[str, float]
     overrides: OverridesView

@@ -66,7 +66,7 @@ def _watch_view(watch: RunningWatch, stream: str) -> WatchView:
     previous = watch.previous_model(stream)
     times: dict[str, Any] = {
         **time_fields("newest_t", _time(table.newest_t[row])),
-        **time_fields("heard_at", _time(table.last_reading_at[row])),
+        **time_fields("last_reading_at", _time(table.last_reading_at[row])),
         **time_fields("standby_until", until),
     }
     return WatchView(

@@ -211,8 +211,8 @@ class WatchRuntime:
             self._event_clock = EventClock(self.engine, max(now, int(table.newest_t[rows].max(initial=0))))
         if self.clock_is_event != predecessor.clock_is_event:
             # Silence was counted on the other clock: it begins anew.
-            heard = table.last_reading_at[rows] != NEVER
-            table.last_reading_at[rows][heard] = self.now(wall_now)
+            known = table.last_reading_at[rows] != NEVER
+            table.last_reading_at[rows][known] = self.now(wall_now)
 
     def now(self, wall_now: int) -> int:
         """The engine's time."""
